@@ -1,0 +1,13 @@
+"""The command ``rating-harness``."""
+
+from __future__ import annotations
+
+import click
+
+from harness import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rating-harness")
+def main() -> None:
+    """Integration tests for Kamailio and a rating engine: real SIP calls from YAML scenarios."""
