@@ -1,1 +1,1 @@
-""""""
+"""What was observed in a run, on one clock, and its store."""

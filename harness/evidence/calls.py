@@ -1,0 +1,156 @@
+"""A call, as it can be read from the messages that its two ends sent and received."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from harness.evidence.model import Evidence, SipMessage
+
+__all__ = ["Call", "calls_of"]
+
+EndedBy = Literal["caller", "callee", "kamailio"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call, told apart by its Call-ID.
+
+    :param id: the call's id in the scenario; ``index`` counts its repetitions from 1.
+    :param caller: messages that the caller's host sent and received, in order.
+    :param carriers: the same of all other hosts.
+    """
+
+    id: str
+    index: int
+    call_id: str
+    caller: tuple[SipMessage, ...]
+    carriers: tuple[SipMessage, ...]
+
+    @cached_property
+    def messages(self) -> tuple[SipMessage, ...]:
+        return tuple(sorted((*self.caller, *self.carriers), key=lambda message: message.at))
+
+    @cached_property
+    def invite(self) -> SipMessage | None:
+        """The first INVITE that the caller sent."""
+        return next((m for m in self.caller if m.direction == "sent" and m.is_request and m.method == "INVITE"), None)
+
+    @cached_property
+    def replies(self) -> tuple[SipMessage, ...]:
+        """Responses to the initial INVITE which the caller received. With digest, to the last try of it."""
+        invites = [m.cseq for m in self.caller if m.direction == "sent" and m.is_request and m.method == "INVITE"]
+        responses = [
+            m for m in self.caller if m.direction == "received" and not m.is_request and m.method == "INVITE"
+        ]
+        challenged = {m.cseq for m in responses if m.status in (401, 407)}
+        initial = next((cseq for cseq in invites if cseq not in challenged), invites[-1] if invites else None)
+        return tuple(m for m in responses if m.cseq == initial)
+
+    @cached_property
+    def provisional(self) -> tuple[int, ...]:
+        """Statuses of the provisional replies, in order, repetitions of the same left out."""
+        seen: list[int] = []
+        for reply in self.replies:
+            if reply.status is not None and reply.status < 200 and (not seen or seen[-1] != reply.status):
+                seen.append(reply.status)
+        return tuple(seen)
+
+    @cached_property
+    def finals(self) -> tuple[SipMessage, ...]:
+        """Final replies that differ; a retransmission of the same status is the same reply."""
+        seen: dict[tuple[int | None, str | None], SipMessage] = {}
+        for reply in self.replies:
+            if reply.is_final:
+                seen.setdefault((reply.status, reply.header("To")), reply)
+        return tuple(seen.values())
+
+    @property
+    def final(self) -> SipMessage | None:
+        return self.finals[0] if self.finals else None
+
+    @property
+    def answered(self) -> float | None:
+        """When the caller got the 2xx."""
+        final = self.final
+        return final.at if final is not None and final.status is not None and final.status < 300 else None
+
+    @cached_property
+    def byes(self) -> tuple[SipMessage, ...]:
+        return tuple(m for m in self.messages if m.is_request and m.method == "BYE")
+
+    @cached_property
+    def ended_by(self) -> EndedBy | None:
+        """Who sent the first BYE; Kamailio when it reached both ends and neither had sent one."""
+        sent = next((m for m in self.byes if m.direction == "sent"), None)
+        received = next((m for m in self.byes if m.direction == "received"), None)
+        if sent is not None and (received is None or sent.at <= received.at):
+            return "caller" if sent in self.caller else "callee"
+        return "kamailio" if received is not None else None
+
+    def bye_received_by(self, side: Literal["caller", "callee"]) -> SipMessage | None:
+        messages = self.caller if side == "caller" else self.carriers
+        return next((m for m in messages if m.direction == "received" and m.is_request and m.method == "BYE"), None)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the caller's 2xx to the first BYE that anyone sent or received."""
+        if self.answered is None or not self.byes:
+            return None
+        return max(0.0, self.byes[0].at - self.answered)
+
+    @cached_property
+    def tried(self) -> tuple[str, ...]:
+        """Carriers' hosts that the INVITE reached, in order; retransmissions count once."""
+        hosts: list[str] = []
+        for message in self.carriers:
+            if message.direction == "received" and message.is_request and message.method == "INVITE":
+                in_dialog = "tag=" in (message.header("To") or "")
+                if not in_dialog and message.host not in hosts:
+                    hosts.append(message.host)
+        return tuple(hosts)
+
+    @cached_property
+    def answered_by(self) -> str | None:
+        """The carrier's host which sent the 2xx."""
+        return next(
+            (
+                m.host
+                for m in self.carriers
+                if m.direction == "sent" and m.method == "INVITE" and m.status is not None and 200 <= m.status < 300
+            ),
+            None,
+        )
+
+    @property
+    def setup(self) -> float | None:
+        """Seconds from the caller's INVITE to the final reply."""
+        if self.invite is None or self.final is None:
+            return None
+        return self.final.at - self.invite.at
+
+
+def calls_of(evidence: Evidence) -> tuple[Call, ...]:
+    """The calls that the scenario planned, in its order, whether or not a message of theirs was seen."""
+    by_call_id: dict[str, list[SipMessage]] = {}
+    for message in evidence.messages:
+        by_call_id.setdefault(message.call_id, []).append(message)
+    return tuple(
+        _call(name, index, call_id, by_call_id.get(call_id, ()), evidence)
+        for name, call_ids in evidence.call_ids.items()
+        for index, call_id in enumerate(call_ids, start=1)
+    )
+
+
+def _call(name: str, index: int, call_id: str, messages: Iterable[SipMessage], evidence: Evidence) -> Call:
+    callers = {result.host for result in evidence.sipp if result.role == "caller"}
+    ordered = sorted(messages, key=lambda message: message.at)
+    return Call(
+        id=name,
+        index=index,
+        call_id=call_id,
+        caller=tuple(m for m in ordered if m.host in callers),
+        carriers=tuple(m for m in ordered if m.host not in callers),
+    )

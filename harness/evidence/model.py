@@ -1,0 +1,198 @@
+"""All that a run observed. Times are Unix seconds (float) on the clock of the machine that ran the lab.
+
+Nothing here judges: the checks do, and they read nothing else. So a stored run is checked as a live one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = [
+    "Dialog",
+    "Evidence",
+    "Exchange",
+    "LogLine",
+    "Records",
+    "ServiceState",
+    "SipMessage",
+    "SippResult",
+    "Span",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SipMessage:
+    """One SIP message as an endpoint saw it (RFC 3261).
+
+    :param host: the lab's host which sent or received it.
+    :param status: of a response, else None.
+    :param method: of a request; for a response the method of its CSeq.
+    :param headers: names as they were sent, in order; `header` looks them up without regard to case.
+    """
+
+    at: float
+    host: str
+    direction: Literal["sent", "received"]
+    transport: str
+    method: str
+    status: int | None
+    reason: str
+    uri: str
+    call_id: str
+    cseq: int
+    headers: tuple[tuple[str, str], ...]
+    body: str
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, or None."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    @property
+    def is_request(self) -> bool:
+        return self.status is None
+
+    @property
+    def is_final(self) -> bool:
+        return self.status is not None and self.status >= 200
+
+    @property
+    def first_line(self) -> str:
+        return f"{self.method} {self.uri}" if self.status is None else f"{self.status} {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One HTTP request of Kamailio to the agent, and what it was answered.
+
+    :param request: the JSON body when there was one, else the text.
+    :param status: what Kamailio got; None when it got none (reset, silence, a client that had gone).
+    :param fault: the name of the fault that the tap applied, else None.
+    :param answered: None while it's unanswered.
+    """
+
+    number: int
+    received: float
+    answered: float | None
+    method: str
+    path: str
+    request: Any
+    status: int | None
+    response: Any
+    fault: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The last segment of the path: ``authorization``, ``begin_transaction``, ``end_transaction``..."""
+        return self.path.rsplit("/", 1)[-1]
+
+    def requested(self, key: str) -> Any:
+        """A field of the request's JSON object; None when there's no object or no such field."""
+        return self.request.get(key) if isinstance(self.request, dict) else None
+
+    def answer(self, key: str) -> Any:
+        """A field of the response's JSON object; None when there's no object or no such field."""
+        return self.response.get(key) if isinstance(self.response, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """A dialog as Kamailio listed it (``dlg.list``), over the time that it was seen.
+
+    :param lifetime: the timeout that was set, seconds; the last one seen while it was confirmed.
+    :param states: each state it was seen in, in order (1 unconfirmed, 2 early, 3 and 4 confirmed, 5 deleted).
+    """
+
+    call_id: str
+    from_uri: str
+    to_uri: str
+    first_seen: float
+    last_seen: float
+    states: tuple[int, ...]
+    lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that a service logged. ``level`` is Kamailio's (``ALERT``, ``CRITICAL``, ``ERROR``...) where it has one."""
+
+    service: str
+    text: str
+    level: str = ""
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What the engine's API told, field names as the API's.
+
+    :param accounts: account_tag -> the account.
+    :param transactions: the records of the scenario's calls.
+    """
+
+    at: float
+    accounts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    transactions: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SippResult:
+    """How one SIPp process ended.
+
+    :param created, successful, failed: calls, from its statistics; None when they could not be read.
+    :param failures: reason (as in SIPp's statistics file, ``FailedUnexpectedMessage``...) -> calls.
+    :param stopped: the harness ended it (a carrier, which has no end of its own).
+    """
+
+    host: str
+    role: Literal["caller", "carrier"]
+    status: int | None
+    created: int | None
+    successful: int | None
+    failed: int | None
+    failures: Mapping[str, int] = field(default_factory=dict)
+    errors: str = ""
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """How a service was at the end of the run. ``restarts`` counts those that the scenario asked for."""
+
+    name: str
+    alive: bool
+    exit_status: int | None = None
+    restarts: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Something that the run did, and when: a fault, a restart, a call's start."""
+
+    what: str
+    started: float
+    ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All of a run. ``call_ids`` maps each planned call to its Call-IDs, in order."""
+
+    scenario: str
+    started: float
+    ended: float
+    call_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    messages: tuple[SipMessage, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
+    dialogs: tuple[Dialog, ...] = ()
+    dialogs_left: int | None = None
+    before: Records | None = None
+    after: Records | None = None
+    log: tuple[LogLine, ...] = ()
+    sipp: tuple[SippResult, ...] = ()
+    services: tuple[ServiceState, ...] = ()
+    spans: tuple[Span, ...] = ()
+    lab: Mapping[str, str] = field(default_factory=dict)
