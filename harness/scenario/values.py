@@ -1,4 +1,4 @@
-"""Values with a meaning of their own: durations, drawn values, moments, and matchers.
+"""Values with a meaning of their own: durations, drawn values, moments.
 
 Every parser raises ValueError with a sentence that an author can act on: pydantic collects those, and no TypeError.
 All values are immutable, and ``str()`` gives them as they are written in YAML.
@@ -11,38 +11,34 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Literal, TypeVar
 
 __all__ = [
-    "ABSENT",
-    "ANY",
-    "MISSING",
-    "Absent",
-    "Anything",
+    "CALL_ID",
+    "DURATION_PATTERN",
     "Between",
-    "Compared",
     "DrawnCount",
     "DrawnSeconds",
     "Event",
-    "Exactly",
-    "Matcher",
-    "Missing",
     "Moment",
-    "Near",
-    "OneOf",
-    "Pattern",
-    "Status",
     "duration_text",
-    "parse_any_matcher",
+    "is_number",
+    "parse_count",
+    "parse_drawn",
     "parse_duration",
-    "parse_duration_matcher",
     "parse_moment",
-    "parse_number_matcher",
-    "parse_status_matcher",
-    "parse_text_matcher",
+    "parse_number",
+    "parse_other_moment",
+    "parse_rate",
+    "parse_version",
 ]
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NUMBER = r"\d{1,9}(?:\.\d{1,6})?"
@@ -209,7 +205,7 @@ def parse_moment(value: object, default: Event) -> Moment:
 
 
 def parse_other_moment(value: object) -> Moment:
-    """A moment in the scenario: ``2s``, ``ana is answered``, ``2s after ana is answered``, ``{after: ana.answered}``."""
+    """A moment in the scenario: ``2s``, ``ana is answered``, ``2s after ana is answered``, or ``{after, delay}``."""
     forms = (
         "a moment is a duration ('2s'), 'ana is answered', or '2s after ana is answered' (ringing, answered, ended)"
     )
@@ -233,266 +229,19 @@ def parse_other_moment(value: object) -> Moment:
     return Moment(_EVENTS[match["event"]], parse_duration(match["delay"]) if match["delay"] else 0.0, match["call"])
 
 
-class Missing:
-    """The type of MISSING: what a check passes for a field that isn't there at all."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "nothing"
-
-
-MISSING = Missing()
-
-
-@runtime_checkable
-class Matcher(Protocol):
-    """What is expected of one value. ``matches`` is pure; ``str()`` is what the author wrote, tidied."""
-
-    def matches(self, seen: object) -> bool: ...
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Exactly:
-    """Equal to ``value``; ``1`` is not ``true``, and lists and mappings compare as JSON does."""
-
-    value: object
-
-    def matches(self, seen: object) -> bool:
-        return seen == self.value and isinstance(seen, bool) == isinstance(self.value, bool)
-
-    def __str__(self) -> str:
-        if isinstance(self.value, bool):
-            return "true" if self.value else "false"
-        return str(self.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """A number within ``tolerance`` of ``value``, both in seconds when ``unit`` is ``s``."""
-
-    value: float
-    tolerance: float
-    unit: Literal["", "s"] = ""
-
-    def matches(self, seen: object) -> bool:
-        if not isinstance(seen, int | float) or not _is_number(seen):
-            return False
-        return abs(seen - self.value) <= self.tolerance + 1e-9
-
-    def __str__(self) -> str:
-        show: Callable[[float], str] = duration_text if self.unit else "{:.10g}".format
-        return f"{show(self.value)} ± {show(self.tolerance)}" if self.tolerance else show(self.value)
-
-
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
-    "<": lambda seen, limit: seen < limit,
-    "<=": lambda seen, limit: seen <= limit,
-    ">": lambda seen, limit: seen > limit,
-    ">=": lambda seen, limit: seen >= limit,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A number below or above a limit: ``< 200ms``, ``>= 3``."""
-
-    sign: str
-    limit: float
-    unit: Literal["", "s"] = ""
-
-    def matches(self, seen: object) -> bool:
-        if not isinstance(seen, int | float) or not _is_number(seen):
-            return False
-        return _COMPARE[self.sign](seen, self.limit)
-
-    def __str__(self) -> str:
-        return f"{self.sign} {duration_text(self.limit) if self.unit else format(self.limit, '.10g')}"
-
-
-@dataclass(frozen=True, slots=True)
-class Anything:
-    """There, whatever its value: not missing, and not null."""
-
-    def matches(self, seen: object) -> bool:
-        return seen is not MISSING and seen is not None
-
-    def __str__(self) -> str:
-        return "any"
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """Missing, or null."""
-
-    def matches(self, seen: object) -> bool:
-        return seen is MISSING or seen is None
-
-    def __str__(self) -> str:
-        return "absent"
-
-
-ANY = Anything()
-ABSENT = Absent()
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """A regular expression, found anywhere in the text (``/^sip:/`` anchors it)."""
-
-    pattern: str
-    _compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "_compiled", re.compile(self.pattern))
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"not a regular expression: {error}") from None
-
-    def matches(self, seen: object) -> bool:
-        return isinstance(seen, str) and self._compiled.search(seen) is not None
-
-    def __str__(self) -> str:
-        return f"/{self.pattern}/"
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A SIP or HTTP status: a code, or the class of one (``4xx``)."""
-
-    low: int
-    high: int
-
-    def matches(self, seen: object) -> bool:
-        return isinstance(seen, int) and not isinstance(seen, bool) and self.low <= seen <= self.high
-
-    def __str__(self) -> str:
-        return str(self.low) if self.low == self.high else f"{self.low // 100}xx"
-
-
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """Any of several."""
-
-    choices: tuple[Matcher, ...]
-
-    def matches(self, seen: object) -> bool:
-        return any(choice.matches(seen) for choice in self.choices)
-
-    def __str__(self) -> str:
-        return " or ".join(map(str, self.choices))
-
-
-def _keyword(value: object) -> Matcher | None:
-    if value == "any":
-        return ANY
-    return ABSENT if value == "absent" else None
-
-
-def _pattern(value: object) -> Matcher | None:
-    if isinstance(value, str) and len(value) > 2 and value.startswith("/") and value.endswith("/"):
-        return Pattern(value[1:-1])
-    return None
-
-
-_TOLERANCE = re.compile(r"\s*(?:±|\+-|\+/-)\s*")
-_COMPARISON = re.compile(r"(<=|>=|<|>)\s*(.*)")
-
-
 def parse_number(value: object) -> float:
     """A finite number, from YAML's own or from text."""
     if isinstance(value, str) and re.fullmatch(rf"-?{_NUMBER}", value.strip(), re.ASCII):
         number = float(value)
         return int(number) if number.is_integer() else number
-    if isinstance(value, int | float) and _is_number(value) and abs(value) < 2**63:
+    if isinstance(value, int | float) and is_number(value) and abs(value) < 2**63:
         return value
     raise ValueError("this is a number: 3, 0 ± 1, >= 2, any or absent")
 
 
-def _parse_quantity(value: object, bound: Callable[[object], float], unit: Literal["", "s"]) -> Matcher:
-    keyword = _keyword(value)
-    if keyword is not None:
-        return keyword
-    if isinstance(value, str):
-        text = value.strip()
-        comparison = _COMPARISON.fullmatch(text)
-        if comparison is not None:
-            return Compared(comparison[1], bound(comparison[2]), unit)
-        parts = _TOLERANCE.split(text)
-        if len(parts) == 2:
-            tolerance = bound(parts[1])
-            if tolerance < 0:
-                raise ValueError("a tolerance isn't negative")
-            return Near(bound(parts[0]), tolerance, unit)
-        if len(parts) > 2:
-            raise ValueError("one tolerance is enough: 3 ± 1")
-    return Near(bound(value), 0.0, unit)
-
-
-def parse_number_matcher(value: object) -> Matcher:
-    """``3``, ``0 ± 1`` (also ``+-``), ``>= 2``, ``any``, ``absent``."""
-    return _parse_quantity(value, parse_number, "")
-
-
-def parse_duration_matcher(value: object) -> Matcher:
-    """``3s``, ``3s ± 1s``, ``< 200ms``, ``any``, ``absent``. It matches seconds."""
-    return _parse_quantity(value, parse_duration, "s")
-
-
-def parse_text_matcher(value: object) -> Matcher:
-    """A text, ``/regular expression/``, ``any``, ``absent``."""
-    if not isinstance(value, str):
-        raise ValueError("this is a text: put it in quotes")
-    return _keyword(value) or _pattern(value) or Exactly(value)
-
-
-def parse_any_matcher(value: object) -> Matcher:
-    """Anything JSON has, ``/regular expression/``, ``3 ± 1``, ``any``, ``absent``."""
-    keyword = _keyword(value) or _pattern(value)
-    if keyword is not None:
-        return keyword
-    if isinstance(value, str) and _TOLERANCE.search(value):
-        try:
-            return parse_number_matcher(value)
-        except ValueError:
-            return Exactly(value)
-    return Exactly(value)
-
-
-def parse_status_matcher(value: object) -> Matcher:
-    """A status code (``200``), a class (``4xx``), a list of them, or ``absent`` (no reply at all)."""
-    if isinstance(value, list | tuple):
-        if not value:
-            raise ValueError("an empty list: name a code, such as 200")
-        return OneOf(tuple(parse_status_matcher(choice) for choice in value))
-    keyword = _keyword(value)
-    if keyword is not None:
-        return keyword
-    if isinstance(value, str) and re.fullmatch(r"[1-6]xx", value):
-        low = int(value[0]) * 100
-        return Status(low, low + 99)
-    if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 699:
-        return Status(value, value)
-    raise ValueError("a status is a code from 100 to 699, or a class such as 4xx")
-
-
-def parse_flag_matcher(value: object) -> Matcher:
-    """``true``, ``false``, ``any``, ``absent``."""
-    keyword = _keyword(value)
-    if keyword is not None:
-        return keyword
-    if isinstance(value, bool):
-        return Exactly(value)
-    raise ValueError("this is true or false (or any, absent)")
-
-
 def parse_rate(value: object) -> float:
     """Calls per second, more than 0."""
-    if not isinstance(value, int | float) or not _is_number(value) or not 0 < value <= 1_000_000:
+    if not isinstance(value, int | float) or not is_number(value) or not 0 < value <= 1_000_000:
         raise ValueError("this is a number of calls per second, more than 0")
     return float(value)
 
