@@ -5,9 +5,13 @@ from __future__ import annotations
 import click
 
 from harness import __version__
+from harness.rating.tap.command import tap
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="rating-harness")
 def main() -> None:
     """Integration tests for Kamailio and a rating engine: real SIP calls from YAML scenarios."""
+
+
+main.add_command(tap)

@@ -1,0 +1,71 @@
+"""The tap as a whole: its sockets, and its life from ready to stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from harness.rating.tap.book import FaultBook
+from harness.rating.tap.control import Control
+from harness.rating.tap.journal import Journal
+from harness.rating.tap.listener import Address, Listener
+from harness.rating.tap.proxy import Proxy
+from harness.rating.tap.serving import Clients
+from harness.rating.tap.upstream import Upstream
+
+__all__ = ["serve"]
+
+
+async def serve(
+    listen: Sequence[Address],
+    control: Sequence[Address],
+    upstream: str | None,
+    *,
+    ready: Callable[[Sequence[Address], Sequence[Address]], None],
+    stop: asyncio.Event,
+) -> None:
+    """Run a tap until ``stop`` is set.
+
+    :param listen: where the agent's clients connect.
+    :param control: where the control API is.
+    :param upstream: the agent's URL; None for none.
+    :param ready: called once with the addresses in use, when both accept connections.
+    :raises LabError: an address can't be had.
+    :raises UsageError: the URL is none.
+    """
+    doors = [Listener(address) for address in listen]
+    offices = [Listener(address) for address in control]
+    journal, faults, agent = Journal(), FaultBook(), Upstream(upstream)
+    try:
+        for listener in (*doors, *offices):
+            listener.bind()
+        async with asyncio.TaskGroup() as tasks:
+            clients = Clients(Proxy(journal, faults, agent).handle, tasks)
+            one_at_a_time = asyncio.Lock()
+
+            async def refuse(refusing: bool) -> None:
+                async with one_at_a_time:
+                    clients.leave(refusing)
+                    for door in doors:
+                        if refusing:
+                            door.close()
+                        else:
+                            await door.open(clients.connection)
+
+            directors = Clients(Control(journal, faults, agent, refuse).handle, tasks)
+            await refuse(False)
+            for office in offices:
+                await office.open(directors.connection)
+            ready([door.address for door in doors], [office.address for office in offices])
+            await stop.wait()
+            raise _Stopped
+    except* _Stopped:
+        pass
+    finally:
+        for listener in (*doors, *offices):
+            listener.remove()
+        agent.close()
+
+
+class _Stopped(Exception):
+    """Ends the task group, and with it every exchange under way."""
