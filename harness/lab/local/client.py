@@ -1,0 +1,155 @@
+"""Starts a holder (`harness.lab.local.holder`) and speaks to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from harness.deadline import Deadline
+from harness.errors import LabError, Timeout
+from harness.lab.lease import ProcessIdentity
+
+__all__ = ["HolderClient", "Started", "start_holder"]
+
+_ANSWER = 10.0
+"""Seconds within which a holder answers; it does nothing that takes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A holder that is ready.
+
+    :param networks: the lab's networks (``198.18.0.0/16``); those it got, not those it was asked for.
+    :param refusal: why there are no namespaces; None when there are.
+    :param lost: capability -> why it isn't there.
+    :param lifeline: the pipe whose closing ends the holder; None for a lab that is kept.
+    """
+
+    identity: ProcessIdentity
+    networks: tuple[str, ...]
+    refusal: str | None
+    lost: dict[str, str]
+    lifeline: IO[bytes] | None
+
+
+def start_holder(
+    socket_path: Path,
+    *,
+    own_network: bool,
+    networks: Sequence[str],
+    binds: Sequence[tuple[Path, str]],
+    keep: bool,
+    seconds: float = 10.0,
+) -> Started:
+    """Start a holder and wait until it is ready.
+
+    :param binds: file -> the file of the machine that it takes the place of, for all that runs in the lab.
+    :raises LabError: it could not set up the lab.
+    """
+    options = {
+        "socket": str(socket_path),
+        "own_network": own_network,
+        "networks": list(networks),
+        "binds": [[str(source), target] for source, target in binds],
+        "keep": keep,
+    }
+    script = Path(__file__).with_name("holder.py")
+    log = socket_path.with_suffix(".log")
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(script), json.dumps(options)],
+            stdin=subprocess.DEVNULL if keep else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd="/",
+        )
+    try:
+        # The process that was started ends at once; its child, the holder, goes on with the same pipes.
+        output = process.stdout
+        assert output is not None
+        with output:
+            facts: dict[str, Any] = {}
+            while "networks" not in facts:
+                line = output.readline()
+                facts |= json.loads(line) if line else {"error": log.read_text(errors="replace")}
+                if "error" in facts:
+                    raise LabError("the lab's namespaces could not be set up", detail=facts["error"])
+        identity = ProcessIdentity.of(facts["pid"])
+        if identity is None:
+            raise LabError("the lab's holder died at once")
+    except BaseException:
+        if process.stdin:
+            process.stdin.close()
+        raise
+    finally:
+        process.wait(seconds)
+    return Started(identity, tuple(facts["networks"]), facts["refusal"], facts["lost"], process.stdin)
+
+
+class HolderClient:
+    """One request per connection: there is no state to share between threads, or to lose."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self._path = str(socket_path)
+
+    def ask(self, do: str, *, seconds: float = _ANSWER, **request: Any) -> dict[str, Any]:
+        """Send a request and wait for its answer.
+
+        :raises LabError: the holder is gone, or says that it could not do it.
+        :raises Timeout: no answer came in time.
+        """
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(max(seconds, 0.001))
+                connection.connect(self._path)
+                connection.sendall(json.dumps({"do": do, **request}).encode() + b"\n")
+                with connection.makefile("rb") as lines:
+                    line = lines.readline()
+        except TimeoutError as error:
+            raise Timeout(f"the lab's holder did not answer ({do}) within {seconds:g} s") from error
+        except OSError as error:
+            raise LabError("the lab has ended", found=error.strerror, hint="open another one") from error
+        if not line:
+            raise LabError("the lab ended while it was asked for something", found=do)
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise LabError(f"the lab could not do this: {do}", found=answer["error"])
+        return answer
+
+    def spawn(self, request: dict[str, Any]) -> int:
+        return int(self.ask("spawn", **request)["key"])
+
+    def poll(self, key: int) -> int | None:
+        status: int | None = self.ask("poll", key=key)["status"]
+        return status
+
+    def wait(self, key: int, deadline: Deadline) -> int | None:
+        """Its exit status; None when it still runs at the deadline."""
+        try:
+            return int(self.ask("wait", key=key, seconds=deadline.remaining)["status"])
+        except Timeout:
+            return None
+
+    def signal(self, key: int, signum: int, *, group: bool) -> None:
+        self.ask("signal", key=key, signal=int(signum), group=group)
+
+    def source(self, address: str) -> None:
+        """Let those who connect over IPv4 without having bound an address have this one."""
+        self.ask("source", address=address)
+
+
+def environment_of_this_process() -> dict[str, str]:
+    """What the harness's own services inherit: everything but proxies, which the lab's network can't reach."""
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    package = str(Path(__file__).parents[3])
+    kept["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
+    kept["PYTHONPATH"] = os.pathsep.join(filter(None, (package, kept.get("PYTHONPATH", ""))))
+    kept["PYTHONUNBUFFERED"] = "1"
+    return kept

@@ -1,0 +1,422 @@
+"""The process that holds a lab's namespaces: it starts what runs in the lab, and when it dies, all of that dies.
+
+It is run as a script by the machine's own Python (``python -I -S holder.py JSON``) and imports nothing but the
+standard library, so that it starts in a few milliseconds and stays small.
+
+What holds what:
+
+* the namespaces live as long as this process, which is PID 1 of the lab's PID namespace: the kernel kills every
+  process in it when the holder ends, however it ends;
+* standard input is a pipe from the lab's owner: when the owner dies, the pipe closes, and the holder ends. A lab that
+  is to outlive its owner gets ``/dev/null`` instead.
+
+Requests come over a Unix socket in the lab's directory, one JSON object per connection, answered by one JSON object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE = 0x1, 0x1000, 0x4000, 0x40000
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    check(libc.unshare(flags), "unshare")
+
+
+def mount(source: str, target: str, kind: str | None = None, flags: int = 0, data: str | None = None) -> None:
+    result = libc.mount(
+        source.encode(),
+        target.encode(),
+        kind.encode() if kind else None,
+        ctypes.c_ulong(flags),
+        data.encode() if data else None,
+    )
+    check(result, f"mount {source} on {target}")
+
+
+# --- namespaces -----------------------------------------------------------------------------------------------------
+
+
+def enter_namespaces(own_network: bool) -> str | None:
+    """Leave the machine's namespaces for new ones. Returns the reason where that is refused.
+
+    A user namespace is made only where the others can't be had without it. In it this user is called root.
+    """
+    flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | (CLONE_NEWNET if own_network else 0)
+    user, group = os.geteuid(), os.getegid()
+    try:
+        unshare(flags)
+        return None
+    except OSError as error:
+        refused = error
+    try:
+        unshare(flags | CLONE_NEWUSER)
+    except OSError as error:
+        return str(refused if error.errno == errno.EINVAL else error)
+    write("/proc/self/setgroups", "deny")
+    write("/proc/self/uid_map", f"0 {user} 1")
+    write("/proc/self/gid_map", f"0 {group} 1")
+    return None
+
+
+def write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    os.write(descriptor, text.encode())
+    os.close(descriptor)
+
+
+def mount_proc(target: str) -> None:
+    """A /proc of the lab's own PID namespace, or the one there is, where a new one is refused (in containers)."""
+    try:
+        mount("proc", target, "proc")
+    except OSError:
+        if target != "/proc":
+            mount("/proc", target, flags=MS_BIND | MS_REC)
+
+
+def overlay_option(*layers: str) -> str:
+    escaped = (layer.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for layer in layers)
+    return "lowerdir=" + ":".join(escaped)
+
+
+def enter_root(layers: list[str], binds: list[list[str]], mountpoint: str) -> None:
+    """Make ``layers`` (the uppermost first) this process's root, in a mount namespace of its own.
+
+    The layers stay as they are: an overlay without an upper layer is read-only, and works unprivileged.
+    """
+    unshare(CLONE_NEWNS)
+    mount("overlay", mountpoint, "overlay", MS_RDONLY, overlay_option(*layers))
+    for source, target in binds:
+        mount(source, mountpoint + target, flags=MS_BIND | MS_REC)
+    mount_proc(mountpoint + "/proc")
+    os.chroot(mountpoint)
+
+
+# --- the network ----------------------------------------------------------------------------------------------------
+
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+RTM_NEWROUTE, NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_CREATE = 24, 0x1, 0x4, 0x100, 0x400
+RT_TABLE_LOCAL, RTPROT_BOOT, RT_SCOPE_HOST, RTN_LOCAL = 255, 3, 254, 2
+RTA_DST, RTA_OIF, RTA_PREFSRC = 1, 4, 7
+
+
+def raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sh14x", b"lo", 0)
+        (flags,) = struct.unpack("16xh14x", fcntl.ioctl(control, SIOCGIFFLAGS, request))
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+
+
+def make_local(network: str, source: str | None = None) -> None:
+    """Make each address of the network (``198.18.0.0/16``, ``fd17::/64``) one of this machine's own.
+
+    ``source``: the address of those who connect without having bound one; the destination's own without it.
+    """
+    address, bits = network.split("/")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+    def attribute(kind: int, value: bytes) -> bytes:
+        return struct.pack("HH", 4 + len(value), kind) + value
+
+    body = struct.pack("BBBBBBBBI", family, int(bits), 0, 0, RT_TABLE_LOCAL, RTPROT_BOOT, RT_SCOPE_HOST, RTN_LOCAL, 0)
+    body += attribute(RTA_DST, socket.inet_pton(family, address))
+    body += attribute(RTA_OIF, struct.pack("I", socket.if_nametoindex("lo")))
+    if source:
+        body += attribute(RTA_PREFSRC, socket.inet_pton(family, source))
+    flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+        netlink.send(struct.pack("IHHII", 16 + len(body), RTM_NEWROUTE, flags, 1, 0) + body)
+        (status,) = struct.unpack_from("i", netlink.recv(4096), 16)
+    if status:
+        raise OSError(-status, f"route to {network}: {os.strerror(-status)}")
+
+
+def lease_loopback() -> tuple[socket.socket, str]:
+    """A /24 of 127.0.0.0/8 that no other lab in this network namespace uses.
+
+    The lease is an abstract Unix socket: it is seen by exactly those who share the network, and the kernel takes it
+    back when its holder dies.
+    """
+    for number in range(1, 255 * 256):
+        prefix = f"127.{number // 256 + 1}.{number % 256}"
+        lease = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            lease.bind(f"\0rating-harness/{prefix}")
+        except OSError:
+            lease.close()
+        else:
+            return lease, f"{prefix}.0/24"
+    raise OSError(errno.EADDRINUSE, "no loopback network is left for this lab")
+
+
+# --- processes ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Child:
+    """A process of the lab, and with it its process group."""
+
+    pid: int
+    status: int | None = None
+    reaped: bool = False
+
+
+def start(request: dict[str, Any]) -> int:
+    """Start what is asked for as the leader of a session of its own.
+
+    :raises OSError: when it could not be executed at all.
+    """
+    result, failure = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            execute(request)
+        except OSError as error:
+            os.write(failure, str(error).encode())
+        finally:
+            os._exit(127)
+    os.close(failure)
+    with os.fdopen(result, "rb") as pipe:
+        message = pipe.read()
+    if message:
+        os.waitpid(pid, 0)
+        raise OSError(message.decode())
+    return pid
+
+
+def execute(request: dict[str, Any]) -> None:
+    os.setsid()
+    if os.getppid() != 1:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    null = os.open("/dev/null", os.O_RDONLY)
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    if request["layers"]:
+        enter_root(request["layers"], request["binds"], request["mountpoint"])
+    os.chdir(request["directory"])
+    os.execvpe(request["argv"][0], request["argv"], request["environment"])
+
+
+class Holder:
+    """Serves the requests of the lab's owner."""
+
+    def __init__(self, listener: socket.socket, networks: list[str]) -> None:
+        self.listener = listener
+        self.networks = networks
+        self.children: dict[int, Child] = {}
+        self.waiting: list[tuple[socket.socket, int]] = []
+
+    def serve(self, watch_owner: bool) -> None:
+        """Until the owner goes away or asks for the end."""
+        wake, woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.listener, selectors.EVENT_READ)
+            selector.register(wake, selectors.EVENT_READ)
+            if watch_owner:
+                selector.register(sys.stdin, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    if key.fileobj is sys.stdin:
+                        return
+                    if key.fileobj is self.listener:
+                        self.accept()
+                    else:
+                        with contextlib.suppress(BlockingIOError):
+                            os.read(wake, 4096)
+                self.reap()
+
+    def accept(self) -> None:
+        connection, _ = self.listener.accept()
+        connection.settimeout(5)
+        try:
+            with connection.makefile("rb") as lines:
+                request = json.loads(lines.readline())
+        except (OSError, ValueError):
+            connection.close()
+            return
+        try:
+            answer = getattr(self, "do_" + request["do"])(connection, request)
+        except OSError as error:
+            answer = {"error": str(error)}
+        if answer is not None:
+            reply(connection, answer)
+
+    def do_spawn(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
+        key = len(self.children) + 1
+        self.children[key] = Child(start(request))
+        return {"key": key}
+
+    def do_poll(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
+        self.reap()
+        return {"status": self.status(request["key"])}
+
+    def do_wait(self, connection: socket.socket, request: dict[str, Any]) -> dict[str, Any] | None:
+        self.reap()
+        status = self.status(request["key"])
+        if status is None:
+            self.waiting.append((connection, request["key"]))
+            return None
+        return {"status": status}
+
+    def do_signal(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
+        self.reap()
+        child = self.children[request["key"]]
+        with contextlib.suppress(ProcessLookupError):
+            if request["group"]:
+                os.killpg(child.pid, request["signal"])
+            elif not child.reaped:
+                os.kill(child.pid, request["signal"])
+        return {}
+
+    def do_source(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
+        for network in self.networks:
+            # IPv6 takes an address for this only when it is assigned to the interface, which these aren't.
+            if ":" not in network:
+                make_local(network, request["address"])
+        return {}
+
+    def status(self, key: int) -> int | None:
+        """Its exit status once it and all of its process group have ended."""
+        child = self.children[key]
+        if not child.reaped or group_exists(child.pid):
+            return None
+        return child.status
+
+    def reap(self) -> None:
+        """Take what has ended. A leader that ends takes its group with it: workers it left would keep its ports."""
+        leaders = {child.pid: child for child in self.children.values() if not child.reaped}
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                break
+            if ended is None:
+                break
+            child = leaders.get(ended.si_pid)
+            if child:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+            _, status = os.waitpid(ended.si_pid, 0)
+            if child:
+                child.status = os.waitstatus_to_exitcode(status)
+                child.reaped = True
+        still: list[tuple[socket.socket, int]] = []
+        for connection, key in self.waiting:
+            known = self.status(key)
+            if known is None:
+                still.append((connection, key))
+            else:
+                reply(connection, {"status": known})
+        self.waiting = still
+
+
+def group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def reply(connection: socket.socket, answer: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError), connection:
+        connection.sendall(json.dumps(answer).encode() + b"\n")
+
+
+# --- the program ----------------------------------------------------------------------------------------------------
+
+
+def report(**facts: Any) -> None:
+    """One line to the owner, who reads standard output until the lab is ready."""
+    os.write(1, json.dumps(facts).encode() + b"\n")
+
+
+def hold(options: dict[str, Any], refusal: str | None) -> None:
+    """Set up the lab in the namespaces that are there, and serve."""
+    os.setsid()
+    os.umask(0o022)
+    lost: dict[str, str] = {}
+    networks: list[str] = options["networks"]
+    lease: socket.socket | None = None
+    if refusal:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    else:
+        mount("none", "/", flags=MS_REC | MS_PRIVATE)
+        mount_proc("/proc")
+        for source, target in options["binds"]:
+            with contextlib.suppress(FileNotFoundError):
+                mount(source, os.path.realpath(target), flags=MS_BIND)
+    if options["own_network"] and not refusal:
+        raise_loopback()
+        for network in list(networks):
+            try:
+                make_local(network)
+            except OSError as error:
+                if ":" not in network:
+                    raise
+                networks.remove(network)
+                lost["ipv6"] = str(error)
+    else:
+        lease, network = lease_loopback()
+        networks = [network]
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(options["socket"])
+    listener.listen(64)
+    report(networks=networks, refusal=refusal, lost=lost)
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 1)
+    Holder(listener, networks if lease is None else []).serve(watch_owner=not options["keep"])
+
+
+def main() -> None:
+    options = json.loads(sys.argv[1])
+    refusal = enter_namespaces(options["own_network"])
+    pid = os.fork()
+    if pid:
+        report(pid=pid)
+        os._exit(0)
+    try:
+        hold(options, refusal)
+    except OSError as error:
+        report(error=str(error))
+    finally:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

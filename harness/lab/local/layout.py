@@ -1,0 +1,153 @@
+"""Where a process of the lab finds its files: in a root filesystem of its own, or on the machine's.
+
+A process that has a root filesystem sees its files at the paths they were asked for. One that runs on the machine's
+file system (the harness's own services, and everything where namespaces are refused) can't: its files lie below the
+lab's directory, and wherever their paths are mentioned, in the command, in the environment or in the files
+themselves, the actual ones stand instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+__all__ = ["RUN", "WORK", "Place", "rewrite", "skeleton"]
+
+RUN = "/run"
+"""A service's ``{run}``, where it has a root filesystem of its own."""
+
+WORK = "/lab"
+"""A program's working directory, where it has a root filesystem of its own."""
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def skeleton(directory: Path) -> None:
+    """What the lab mounts over, in a layer of its own, since a root filesystem may lack any of it."""
+    for name in ("proc", "dev", "sys", "tmp", "run", WORK[1:], "etc"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+    for name in ("hosts", "resolv.conf"):
+        (directory / "etc" / name).touch()
+
+
+def rewrite(text: str, paths: Mapping[str, str]) -> str:
+    """``text`` with each of the paths replaced where it stands as a whole, not as the beginning of a longer one."""
+    if not paths:
+        return text
+    longest_first = sorted(paths, key=len, reverse=True)
+    pattern = r"(?<![\w./-])(" + "|".join(map(re.escape, longest_first)) + r")(?![\w/-]|\.\w)"
+    return re.sub(pattern, lambda match: paths[match[1]], text)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A process's directory in the lab's, and its root filesystem (None: the machine's own).
+
+    ``files`` is the uppermost layer of its root, ``run`` and ``tmp`` are what it may write to, ``work`` is the
+    working directory of a program, and ``log`` takes what it prints.
+    """
+
+    directory: Path
+    root: Path | None
+
+    @property
+    def files(self) -> Path:
+        return self.directory / "files"
+
+    @property
+    def run(self) -> Path:
+        return self.directory / "run"
+
+    @property
+    def tmp(self) -> Path:
+        return self.directory / "tmp"
+
+    @property
+    def work(self) -> Path:
+        return self.directory / "work"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "log"
+
+    @property
+    def run_inside(self) -> str:
+        """``{run}`` as the process itself calls it."""
+        return RUN if self.root else str(self.run)
+
+    def make(self) -> None:
+        for path in (self.files, self.run / "kamailio", self.tmp, self.work):
+            path.mkdir(parents=True, exist_ok=True)
+        self.log.touch()
+
+    def put_files(self, files: Mapping[str, bytes]) -> dict[str, str]:
+        """Write a service's files, and return the paths to be rewritten: path asked for -> actual path."""
+        moved = {} if self.root else {path: str(self._own(path)) for path in files}
+        _write({self._own(path): _rewrite_bytes(content, moved) for path, content in files.items()})
+        return moved
+
+    def put_work(self, files: Mapping[str, bytes]) -> None:
+        """Write a program's files, named relative to its working directory."""
+        _write({self.work / name: content for name, content in files.items()})
+
+    def find(self, path: str) -> Path:
+        """The path on this machine of what the service calls ``path``."""
+        own = self._own(path)
+        return own if own.exists() else (self.root or Path("/")) / PurePosixPath(path).relative_to("/")
+
+    def _own(self, path: str) -> Path:
+        wanted = PurePosixPath(path)
+        inside = {self.run_inside: self.run} | ({"/tmp": self.tmp} if self.root else {})
+        for mount, actual in inside.items():
+            if wanted.is_relative_to(mount):
+                return actual / wanted.relative_to(mount)
+        return self.files / wanted.relative_to("/")
+
+    def request(
+        self, argv: Sequence[str], environment: Mapping[str, str], *, working: bool, shared: Path
+    ) -> dict[str, Any]:
+        """What the holder is asked to start.
+
+        :param working: in the directory for a program's files (else in the one for a service's run).
+        :param shared: the lab's directory, with ``skeleton``, ``hosts``, ``resolv.conf`` and ``root``.
+        """
+        request: dict[str, Any] = {
+            "argv": list(argv),
+            "environment": dict(environment),
+            "log": str(self.log),
+            "layers": [],
+        }
+        if self.root is None:
+            return request | {"directory": str(self.work if working else self.run)}
+        return request | {
+            "directory": WORK if working else "/",
+            "environment": {"PATH": _PATH, "HOME": "/tmp", "LANG": "C.UTF-8", **environment},
+            "layers": [str(self.files), str(shared / "skeleton"), str(self.root)],
+            "mountpoint": str(shared / "root"),
+            "binds": [
+                ["/dev", "/dev"],
+                [str(shared / "hosts"), "/etc/hosts"],
+                [str(shared / "resolv.conf"), "/etc/resolv.conf"],
+                [str(self.run), RUN],
+                [str(self.tmp), "/tmp"],
+                [str(self.work), WORK],
+            ],
+        }
+
+
+def _write(files: Mapping[Path, bytes]) -> None:
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _rewrite_bytes(content: bytes, paths: Mapping[str, str]) -> bytes:
+    if not paths:
+        return content
+    try:
+        return rewrite(content.decode(), paths).encode()
+    except UnicodeDecodeError:
+        return content
