@@ -1,1 +1,1 @@
-""""""
+"""From a scenario to a plan: everything decided, nothing started."""

@@ -1,0 +1,150 @@
+"""Callers: one SIPp process for each call of the scenario, whose flow is rendered from what the call says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from harness.errors import PlanError
+from harness.lab.protocol import Host
+from harness.plan.model import PlannedCall
+from harness.plan.render import render
+from harness.plan.sdp import sdp_for
+from harness.scenario.model import Call, Scenario
+from harness.sipp.agent import Agent
+
+__all__ = ["DEFAULT_DOMAIN", "plan_call"]
+
+DEFAULT_DOMAIN = "sip.test"
+"""Domain of the URIs of a call that names none (RFC 6761: nobody's)."""
+
+REPLY_MS = 8000
+"""How long a caller waits for the reply to a BYE or a re-INVITE: beyond Kamailio's own timeouts."""
+
+_ADDED = frozenset({"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Something the caller does in mid-call, ``after`` so many milliseconds."""
+
+    method: str
+    after: int
+    cseq: str = "[cseq]"
+    to_tag: str = "[peer_tag_param]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    event: str
+    delay: int
+
+
+def plan_call(
+    scenario: Scenario, index: int, token: str, random: Random, patience: float, hosts: Callable[[str], Host]
+) -> PlannedCall:
+    """:raises PlanError: something that SIPp can't do, with its place."""
+    call = scenario.calls[index]
+    repeat = call.repeat.draw(random)
+    hold = call.hold.draw(random) if call.hold else 1.0
+    host = hosts(f"caller-{call.id}")
+    address = host.address6 if call.ipv6 else host.address
+    server = hosts("kamailio")
+    remote = server.address6 if call.ipv6 else server.address
+    if address is None or remote is None:
+        raise PlanError("the lab has no IPv6", where=scenario.where("calls", index, "ipv6"))
+    if call.sipp is not None:
+        text, keys = (scenario.origin.file.parent / call.sipp.file).read_text(), call.sipp.variables
+    else:
+        text, keys = _render(scenario, index, call, random, hold, patience), {}
+    rate = call.rate or 100.0
+    return PlannedCall(
+        id=call.id,
+        agent=Agent(
+            role="caller",
+            host=host.name,
+            address=address,
+            port=5060,
+            transport=call.transport,
+            remote=(remote, 5061 if call.transport == "tls" else 5060),
+            scenario=text,
+            keys=keys,
+            call_id=f"{token}-{call.id}-%u@{DEFAULT_DOMAIN}",
+            calls=repeat,
+            rate=rate,
+            limit=call.concurrency,
+        ),
+        call_ids=tuple(f"{token}-{call.id}-{number}@{DEFAULT_DOMAIN}" for number in range(1, repeat + 1)),
+        start=call.start,
+        longest=repeat / rate + (call.ring.high if call.ring else 0) + (0 if call.hangup == "never" else hold),
+    )
+
+
+def _render(scenario: Scenario, index: int, call: Call, random: Random, hold: float, patience: float) -> str:
+    headers = "\n".join(f"{name}: {value}" for name, value in call.headers.items())
+    replaced = sorted(name for name in call.headers if name.lower() in _ADDED)
+    if replaced:
+        raise PlanError(
+            f"the header {replaced[0]} is SIPp's to make",
+            where=scenario.where("calls", index, "headers", replaced[0]),
+            hint="a SIPp scenario of your own (`sipp:`) can say anything",
+        )
+    common = {
+        "name": f"{scenario.scenario[:60]} {call.id}".translate(_XML),
+        "from_user": call.from_,
+        "to_user": call.to,
+        "domain": call.domain or DEFAULT_DOMAIN,
+        "headers": headers,
+        "retransmit": call.transport == "udp",
+        "patience": round(patience * 1000),
+    }
+    if call.method != "INVITE":
+        return render("request.xml.j2", method=call.method, **common)
+    steps, last = _steps(scenario, index, call, hold)
+    vanish = call.vanish if call.vanish is not None and call.vanish.who == "caller" else None
+    return render(
+        "uac.xml.j2",
+        sdp=sdp_for(call.sdp),
+        auth=call.auth,
+        cancel=_Moment(call.cancel.event or "started", round(call.cancel.delay * 1000)) if call.cancel else None,
+        vanish=_Moment(vanish.at.event or "answered", round(vanish.at.delay * 1000)) if vanish else None,
+        no_ack=call.no_ack,
+        twice=call.retransmit,
+        steps=steps,
+        hangup=call.hangup == "caller",
+        hold=last,
+        bye_tag="[peer_tag_param]",
+        reply=REPLY_MS,
+        **common,
+    )
+
+
+def _steps(scenario: Scenario, index: int, call: Call, hold: float) -> tuple[list[_Step], int]:
+    """What happens in mid-call, in order, and the milliseconds that are left until the BYE."""
+    moments: list[tuple[float, _Step]] = [
+        (reinvite.at.delay, _Step(reinvite.method, 0)) for reinvite in call.reinvite if reinvite.by == "caller"
+    ]
+    if call.vanish is not None and call.vanish.who == "caller" and call.vanish.at.event == "answered":
+        moments.append((call.vanish.at.delay, _Step("vanish", 0)))
+    if call.bye == "wrong_cseq":
+        moments.append((hold, _Step("BYE", 0, cseq="0")))
+    if call.bye == "wrong_tag":
+        moments.append((hold, _Step("BYE", 0, to_tag=";tag=unknown")))
+    if call.hangup == "caller":
+        late = [at for at, step in moments if at > hold]
+        if late:
+            raise PlanError(
+                f"call {call.id!r} is over after {hold:g} s, before what it should do at {late[0]:g} s",
+                where=scenario.where("calls", index),
+                hint="a longer `hold`",
+            )
+    steps: list[_Step] = []
+    now = 0.0
+    for at, step in sorted(moments, key=lambda moment: moment[0]):
+        steps.append(_Step(step.method, round((at - now) * 1000), step.cseq, step.to_tag))
+        now = at
+    return steps, round(max(0.0, hold - now) * 1000)
+
+
+_XML = str.maketrans({"<": "(", ">": ")", "&": "+", '"': "'"})

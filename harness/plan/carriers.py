@@ -1,0 +1,170 @@
+"""Carriers: which hosts there are, and what each does with each call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from random import Random
+
+from harness.errors import PlanError
+from harness.lab.protocol import Host
+from harness.plan.model import PlannedCarrier
+from harness.plan.render import render
+from harness.plan.sdp import sdp_for
+from harness.scenario.model import Behaviour, Call, CarrierBehaviour, Scenario
+from harness.sipp.agent import Agent, Transport
+
+__all__ = ["plan_carriers"]
+
+REPLY_MS = 5000
+"""How long a carrier waits for an ACK, or for the reply to its BYE."""
+
+_REASONS = {
+    302: "Moved Temporarily", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout",
+    480: "Temporarily Unavailable", 484: "Address Incomplete", 486: "Busy Here", 488: "Not Acceptable Here",
+    500: "Server Internal Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out",
+    600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+}  # fmt: skip
+_PROVISIONAL = {100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Behaviour:
+    """What the template needs to know; times are milliseconds."""
+
+    provisional: tuple[str, ...]
+    delay: int
+    ring: int
+    refuse: str
+    headers: str
+    silent: bool
+    vanish_ringing: bool
+    vanish: int | None
+    hang_up: int | None
+    retransmit_answer: int
+    answer_cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Which behaviour a call gets: one by the number of the INVITE, then the same for all."""
+
+    calls: str
+    by_attempt: tuple[int, ...]
+    then: int
+
+
+def plan_carriers(
+    scenario: Scenario, token: str, random: Random, patience: float, hosts: Callable[[str], Host]
+) -> tuple[PlannedCarrier, ...]:
+    """One for each host, port and protocol that a carrier of the scenario has.
+
+    :raises PlanError: something that a carrier can't do.
+    """
+    return tuple(
+        PlannedCarrier(host, _agent(scenario, host, port, transport, token, random, patience, hosts))
+        for host, port, transport in _listeners(scenario)
+    )
+
+
+def _listeners(scenario: Scenario) -> Iterable[tuple[str, int, Transport]]:
+    seen: dict[tuple[str, int, Transport], None] = {}
+    for carrier in scenario.given.carriers:
+        transport: Transport = "udp" if carrier.protocol == "UDP" else "tcp" if carrier.protocol == "TCP" else "tls"
+        seen[carrier.host, carrier.port, transport] = None
+    named = {host for host, _, _ in seen}
+    for host in scenario.carriers:
+        if host not in named:
+            seen[host, 5060, "udp"] = None
+    return seen
+
+
+def _agent(
+    scenario: Scenario,
+    name: str,
+    port: int,
+    transport: Transport,
+    token: str,
+    random: Random,
+    patience: float,
+    hosts: Callable[[str], Host],
+) -> Agent | None:
+    behaviour = scenario.carriers.get(name, CarrierBehaviour())
+    host = hosts(name)
+    if behaviour.absent:
+        return None
+    if behaviour.sipp is not None:
+        file = scenario.origin.file.parent / behaviour.sipp.file
+        text, keys = file.read_text(), behaviour.sipp.variables
+    else:
+        text, keys = _render(scenario, name, behaviour, token, random, patience), {}
+    return Agent(
+        role="carrier",
+        host=name,
+        address=host.address,
+        port=port,
+        transport=transport,
+        scenario=text,
+        keys=keys,
+    )
+
+
+def _render(
+    scenario: Scenario, name: str, behaviour: CarrierBehaviour, token: str, random: Random, patience: float
+) -> str:
+    numbers: dict[_Behaviour, int] = {}
+    routes = []
+    for index, call in enumerate(scenario.calls):
+        attempts = () if call.id in behaviour.calls else tuple(range(len(behaviour.attempts)))
+        *first, last = (
+            numbers.setdefault(_resolve(scenario, index, call, behaviour.of(call.id, attempt), random), len(numbers))
+            for attempt in (*attempts, len(behaviour.attempts))
+        )
+        routes.append(_Route(f"^ *{re.escape(token)}-{re.escape(call.id)}-", tuple(first), last))
+    return render(
+        "uas.xml.j2",
+        name=name,
+        sdp=sdp_for(True),
+        patience=round(patience * 1000),
+        reply_ms=REPLY_MS,
+        attempts=len(behaviour.attempts),
+        routes=routes,
+        behaviours=list(numbers),
+    )
+
+
+def _resolve(scenario: Scenario, index: int, call: Call, behaviour: Behaviour, random: Random) -> _Behaviour:
+    """The carrier's behaviour, with the call's own words, which go first."""
+
+    def ms(seconds: float) -> int:
+        return round(seconds * 1000)
+
+    ring = call.ring or behaviour.ring
+    hang_up = behaviour.hang_up_after.draw(random) if behaviour.hang_up_after else None
+    if call.hangup == "callee":
+        hang_up = call.hold.draw(random) if call.hold else 1.0
+    vanish = behaviour.vanish
+    if call.vanish is not None and call.vanish.who == "callee":
+        vanish = call.vanish.at
+    for number, reinvite in enumerate(call.reinvite):
+        if reinvite.by == "callee":
+            raise PlanError(
+                "a callee can't send a re-INVITE yet",
+                where=scenario.where("calls", index, "reinvite", number),
+                hint="`by: caller`, or a SIPp scenario of your own for the carrier (`sipp:`)",
+            )
+    refuse = behaviour.refuse
+    return _Behaviour(
+        provisional=tuple(f"{code} {_PROVISIONAL.get(code, 'Progress')}" for code in behaviour.provisional),
+        delay=ms(behaviour.answer_after.draw(random)) if behaviour.answer_after else 0,
+        ring=ms(ring.draw(random)) if ring else 0,
+        refuse=f"{refuse.code} {refuse.reason or _REASONS.get(refuse.code, 'Refused')}" if refuse else "",
+        headers="\n".join(f"{key}: {value}" for key, value in behaviour.headers.items()),
+        silent=behaviour.silent,
+        vanish_ringing=vanish is not None and vanish.event == "ringing",
+        vanish=ms(vanish.delay) if vanish is not None and vanish.event == "answered" else None,
+        hang_up=ms(hang_up) if hang_up is not None else None,
+        retransmit_answer=behaviour.retransmit_answer,
+        answer_cancelled=behaviour.answer_cancelled,
+    )

@@ -1,0 +1,45 @@
+"""From a scenario to a plan. The same seed and token make the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from harness.lab.protocol import Host
+from harness.plan.callers import plan_call
+from harness.plan.carriers import plan_carriers
+from harness.plan.faults import plan_faults
+from harness.plan.model import Plan
+from harness.scenario.model import Scenario
+
+__all__ = ["plan_scenario"]
+
+DEFAULT_TIMEOUT = 40.0
+"""Seconds that a scenario may take when it says nothing else: more than Kamailio's timers in the lab."""
+
+
+def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[[str], Host]) -> Plan:
+    """Decide everything.
+
+    :param token: begins every Call-ID: letters and digits, new for each run.
+    :param seed: for what is drawn, when the scenario has none of its own.
+    :param hosts: gives the host of a name, and assigns addresses to new ones (`harness.lab.protocol.Lab.host`).
+    :raises PlanError: something that can't be carried out, with its place in the file.
+    """
+    seed = scenario.seed if scenario.seed is not None else seed
+    random = Random(f"{seed}:{scenario.id}")
+    horizon = scenario.timeout or DEFAULT_TIMEOUT
+    calls = tuple(plan_call(scenario, index, token, random, horizon, hosts) for index in range(len(scenario.calls)))
+    carriers = plan_carriers(scenario, token, random, horizon, hosts)
+    agent_faults, outages = plan_faults(scenario, token, random)
+    return Plan(
+        scenario=scenario,
+        token=token,
+        seed=seed,
+        calls=calls,
+        carriers=carriers,
+        agent_faults=tuple(agent_faults),
+        outages=tuple(outages),
+        defines={name: str(value) for name, value in scenario.kamailio.defines.items()},
+        horizon=max(horizon, *(call.longest + 10.0 for call in calls)),
+    )
