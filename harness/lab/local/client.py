@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -40,7 +41,7 @@ class Started:
 
 
 def start_holder(
-    socket_path: Path,
+    directory: Path,
     *,
     own_network: bool,
     networks: Sequence[str],
@@ -48,26 +49,28 @@ def start_holder(
     keep: bool,
     seconds: float = 10.0,
 ) -> Started:
-    """Start a holder and wait until it is ready.
+    """Start a holder for the lab in that directory, and wait until it is ready.
 
     :param binds: file -> the file of the machine that it takes the place of, for all that runs in the lab.
     :raises LabError: it could not set up the lab.
+    :raises Timeout: it is not ready after ``seconds``.
     """
     options = {
-        "socket": str(socket_path),
+        "directory": str(directory),
         "own_network": own_network,
         "networks": list(networks),
         "binds": [[str(source), target] for source, target in binds],
         "keep": keep,
     }
     script = Path(__file__).with_name("holder.py")
-    log = socket_path.with_suffix(".log")
+    log = directory / "holder.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(script), json.dumps(options)],
             stdin=subprocess.DEVNULL if keep else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
+            bufsize=0,
             cwd="/",
         )
     try:
@@ -75,8 +78,11 @@ def start_holder(
         output = process.stdout
         assert output is not None
         with output:
+            deadline = Deadline(seconds)
             facts: dict[str, Any] = {}
             while "networks" not in facts:
+                if not select.select([output], [], [], deadline.remaining)[0]:
+                    raise Timeout(f"the lab's holder is not ready after {seconds:g} s", detail=log.read_text())
                 line = output.readline()
                 facts |= json.loads(line) if line else {"error": log.read_text(errors="replace")}
                 if "error" in facts:
@@ -96,8 +102,8 @@ def start_holder(
 class HolderClient:
     """One request per connection: there is no state to share between threads, or to lose."""
 
-    def __init__(self, socket_path: Path) -> None:
-        self._path = str(socket_path)
+    def __init__(self, directory: Path) -> None:
+        self._path = str(directory / "holder.sock")
 
     def ask(self, do: str, *, seconds: float = _ANSWER, **request: Any) -> dict[str, Any]:
         """Send a request and wait for its answer.

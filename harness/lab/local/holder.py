@@ -7,8 +7,8 @@ What holds what:
 
 * the namespaces live as long as this process, which is PID 1 of the lab's PID namespace: the kernel kills every
   process in it when the holder ends, however it ends;
-* standard input is a pipe from the lab's owner: when the owner dies, the pipe closes, and the holder ends. A lab that
-  is to outlive its owner gets ``/dev/null`` instead.
+* standard input is a pipe from the lab's owner: when the owner dies, the pipe closes, and the holder removes the
+  lab's directory and ends. A lab that is to outlive its owner gets ``/dev/null`` instead.
 
 Requests come over a Unix socket in the lab's directory, one JSON object per connection, answered by one JSON object.
 """
@@ -26,8 +26,11 @@ import signal
 import socket
 import struct
 import sys
-from dataclasses import dataclass
-from typing import Any
+import warnings  # noqa: F401  (os.execvpe imports it, which would be too late once the root is another)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -180,13 +183,12 @@ def lease_loopback() -> tuple[socket.socket, str]:
 # --- processes ------------------------------------------------------------------------------------------------------
 
 
-@dataclass
 class Child:
     """A process of the lab, and with it its process group."""
 
-    pid: int
-    status: int | None = None
-    reaped: bool = False
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.status: int | None = None
 
 
 def start(request: dict[str, Any]) -> int:
@@ -199,8 +201,8 @@ def start(request: dict[str, Any]) -> int:
     if pid == 0:
         try:
             execute(request)
-        except OSError as error:
-            os.write(failure, str(error).encode())
+        except BaseException as error:  # noqa: BLE001  (all of it is reported to the owner, by `start`)
+            os.write(failure, f"{type(error).__name__}: {error}".encode())
         finally:
             os._exit(127)
     os.close(failure)
@@ -240,7 +242,7 @@ class Holder:
         self.waiting: list[tuple[socket.socket, int]] = []
 
     def serve(self, watch_owner: bool) -> None:
-        """Until the owner goes away or asks for the end."""
+        """Until the owner goes away."""
         wake, woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -259,6 +261,15 @@ class Holder:
                         with contextlib.suppress(BlockingIOError):
                             os.read(wake, 4096)
                 self.reap()
+
+    def end(self) -> None:
+        """Kill all that runs. The kernel does it too, but only when this process is PID 1 of its namespace."""
+        for child in self.children.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()
 
     def accept(self) -> None:
         connection, _ = self.listener.accept()
@@ -283,11 +294,11 @@ class Holder:
 
     def do_poll(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
         self.reap()
-        return {"status": self.status(request["key"])}
+        return {"status": self.ended(request["key"])}
 
     def do_wait(self, connection: socket.socket, request: dict[str, Any]) -> dict[str, Any] | None:
         self.reap()
-        status = self.status(request["key"])
+        status = self.ended(request["key"])
         if status is None:
             self.waiting.append((connection, request["key"]))
             return None
@@ -297,9 +308,9 @@ class Holder:
         self.reap()
         child = self.children[request["key"]]
         with contextlib.suppress(ProcessLookupError):
-            if request["group"]:
+            if request["group"] and self.ended(request["key"]) is None:
                 os.killpg(child.pid, request["signal"])
-            elif not child.reaped:
+            elif child.status is None:
                 os.kill(child.pid, request["signal"])
         return {}
 
@@ -310,16 +321,14 @@ class Holder:
                 make_local(network, request["address"])
         return {}
 
-    def status(self, key: int) -> int | None:
+    def ended(self, key: int) -> int | None:
         """Its exit status once it and all of its process group have ended."""
         child = self.children[key]
-        if not child.reaped or group_exists(child.pid):
-            return None
-        return child.status
+        return None if child.status is None or group_exists(child.pid) else child.status
 
     def reap(self) -> None:
         """Take what has ended. A leader that ends takes its group with it: workers it left would keep its ports."""
-        leaders = {child.pid: child for child in self.children.values() if not child.reaped}
+        leaders = {child.pid: child for child in self.children.values() if child.status is None}
         while True:
             try:
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -334,10 +343,9 @@ class Holder:
             _, status = os.waitpid(ended.si_pid, 0)
             if child:
                 child.status = os.waitstatus_to_exitcode(status)
-                child.reaped = True
         still: list[tuple[socket.socket, int]] = []
         for connection, key in self.waiting:
-            known = self.status(key)
+            known = self.ended(key)
             if known is None:
                 still.append((connection, key))
             else:
@@ -395,12 +403,18 @@ def hold(options: dict[str, Any], refusal: str | None) -> None:
         lease, network = lease_loopback()
         networks = [network]
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(options["socket"])
+    listener.bind(options["directory"] + "/holder.sock")
     listener.listen(64)
     report(networks=networks, refusal=refusal, lost=lost)
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 1)
-    Holder(listener, networks if lease is None else []).serve(watch_owner=not options["keep"])
+    holder = Holder(listener, networks if lease is None else [])
+    holder.serve(watch_owner=not options["keep"])
+    holder.end()
+    # Imported here, since it takes long, and the lab's beginning doesn't need it.
+    import shutil
+
+    shutil.rmtree(options["directory"], ignore_errors=True)
 
 
 def main() -> None:

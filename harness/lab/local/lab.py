@@ -37,7 +37,6 @@ from harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, 
 __all__ = ["LocalLab"]
 
 _STATE = "lab.json"
-_SOCKET = "holder.sock"
 _LOCALHOST = "127.0.0.1 localhost\n::1 localhost\n"
 _TERMINATION = 5.0
 """Seconds that a service has to end in good order before it is killed."""
@@ -54,7 +53,7 @@ class LocalLab:
         self._lease = lease
         self._lifeline: Any = None
         self._lock = threading.RLock()
-        self._client = HolderClient(directory / _SOCKET)
+        self._client = HolderClient(directory)
         self._release: str | None = state["release"]
         self._own_network: bool = state["own_network"]
         self._refusal: str | None = state["refusal"]
@@ -111,7 +110,7 @@ class LocalLab:
         if own_network:
             binds.append((directory / "resolv.conf", "/etc/resolv.conf"))
         started = start_holder(
-            directory / _SOCKET,
+            directory,
             own_network=own_network,
             networks=[str(NETWORK), str(NETWORK6)],
             binds=binds,
@@ -159,10 +158,11 @@ class LocalLab:
 
     def stop(self) -> None:
         with self._lock:
+            # The holder is killed before its lifeline is cut: it would remove the directory at the same time.
+            leasing.remove(self._directory, self._lease)
             if self._lifeline:
                 self._lifeline.close()
                 self._lifeline = None
-            leasing.remove(self._directory, self._lease)
             self._services.clear()
             self._programs.clear()
 
@@ -176,6 +176,8 @@ class LocalLab:
 
     def _save(self) -> None:
         """Write down what `attach` needs."""
+        if not self._lease.keep:
+            return
         services = {
             name: {**self._specifications[name], "process": process.to_json()}
             for name, process in self._services.items()
@@ -403,12 +405,16 @@ class LocalLab:
         """Drop what arrives from or for the host. Dropping what leaves would tell its sender."""
         if not self.capabilities.unplug:
             raise LabError(f"{name} can't be unplugged", found=self.capabilities.why["unplug"])
-        host = self._hosts.hosts[name]
+        host = self._hosts.hosts.get(name)
+        if host is None:
+            raise LabError(f"the lab has no host {name}", expected=f"one of {', '.join(self._hosts.hosts)}")
         for command, address in ((self._packet_filter, host.address), (self._packet_filter6, host.address6)):
             if not command or not address:
                 continue
-            for side in ("--source", "--destination"):
-                status, output = self._tool(command, "--wait", action, "INPUT", side, address, "--jump", "DROP")
+            for here, there in (("--source", "--destination"), ("--destination", "--source")):
+                # What a host sends to itself needs no cable.
+                match = (here, address, "!", there, address)
+                status, output = self._tool(command, "--wait", action, "INPUT", *match, "--jump", "DROP")
                 if status:
                     raise LabError(f"{name} could not be unplugged or plugged in again", detail=output)
 
