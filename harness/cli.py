@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from harness import __version__
+from harness.rating.engine.command import engine
 from harness.rating.tap.command import tap
 
 
@@ -15,3 +16,4 @@ def main() -> None:
 
 
 main.add_command(tap)
+main.add_command(engine)

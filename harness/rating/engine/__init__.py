@@ -1,0 +1,14 @@
+"""The embedded rating engine: agent and API of the contract, in one process, with SQLite as its store.
+
+From the core outwards; a module imports only from those before it::
+
+    timestamps, quirks                   values, and what is deliberately odd
+    entities                             the one description of what the API keeps
+    arithmetic, rates, accounts          pure: units, fees, prefixes, routing
+    decision                             pure: who may call, and for how long
+    store, tables, book                  SQLite, and the hot state in memory
+    ledger                               authorization, begin, end, rollback, record
+    manners, observe                     how HTTP and GraphQL are spoken; metrics and the log
+    api, agent                           the two services
+    server, command                      sockets, signals, the command line
+"""

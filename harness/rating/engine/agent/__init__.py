@@ -1,0 +1,1 @@
+"""The agent: REST and GraphQL, as Kamailio asks it."""

@@ -1,0 +1,1 @@
+"""The API: GraphQL over everything that is kept, as operators and scenarios use it."""

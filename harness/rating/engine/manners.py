@@ -1,0 +1,279 @@
+"""How the real services speak HTTP and GraphQL: Starlette's GraphQL endpoint of 2020, and graphql-core 2."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLID,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLInt,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLString,
+    NullValueNode,
+    OperationDefinitionNode,
+    ValueNode,
+    Visitor,
+    execute,
+    get_operation_ast,
+    parse,
+    type_from_ast,
+    validate,
+    visit,
+)
+from graphql.language import IntValueNode, StringValueNode
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from harness.rating.engine import timestamps
+from harness.rating.engine.store import Store
+
+__all__ = ["BIG_INT", "DATE", "DATE_TIME", "DROPPED", "GraphQLEndpoint", "TypeFactory", "json_response"]
+
+DROPPED = {"connection": "close"}
+"""Headers of a 500: the real server drops the connection (``Quirk.CONNECTION_DROPPED``)."""
+
+_LARGEST_INT = 2**31 - 1
+_LARGEST_BIG_INT = 2**63 - 1
+
+
+# scalars
+
+
+def _big_int_out(value: Any) -> int | float:
+    """Beyond 32 bits a float (``Quirk.BIG_FLOATS``)."""
+    return value if -_LARGEST_INT - 1 <= value <= _LARGEST_INT else float(value)
+
+
+def _big_int_in(value: Any) -> int:
+    number = int(float(value)) if isinstance(value, str) and not value.lstrip("-").isdecimal() else int(value)
+    if not -_LARGEST_BIG_INT - 1 <= number <= _LARGEST_BIG_INT:
+        raise GraphQLError(f"BigInt holds 64 bits, not {value}")
+    return number
+
+
+def _big_int_literal(node: ValueNode, _: dict[str, Any] | None = None) -> int:
+    if not isinstance(node, IntValueNode):
+        raise GraphQLError("BigInt is written as an integer", node)
+    return _big_int_in(int(node.value))
+
+
+def _instant_in(value: Any) -> int:
+    instant = timestamps.from_text(value) if isinstance(value, str) else None
+    if instant is None:
+        raise GraphQLError(f"DateTime is ISO 8601, such as 2020-05-01T12:00:00Z, not {value!r}")
+    return instant
+
+
+def _date_in(value: Any) -> str:
+    if not isinstance(value, str) or len(value) != 10 or timestamps.from_text(f"{value}T00:00") is None:
+        raise GraphQLError(f"Date is YYYY-MM-DD, not {value!r}")
+    return value
+
+
+def _text_literal(parse_text: Callable[[Any], Any]) -> Callable[..., Any]:
+    def from_literal(node: ValueNode, _: dict[str, Any] | None = None) -> Any:
+        return parse_text(node.value if isinstance(node, StringValueNode) else None)
+
+    return from_literal
+
+
+BIG_INT = GraphQLScalarType("BigInt", serialize=_big_int_out, parse_value=_big_int_in, parse_literal=_big_int_literal)
+DATE_TIME = GraphQLScalarType(
+    "DateTime", serialize=timestamps.to_text, parse_value=_instant_in, parse_literal=_text_literal(_instant_in)
+)
+DATE = GraphQLScalarType("Date", parse_value=_date_in, parse_literal=_text_literal(_date_in))
+
+
+class TypeFactory:
+    """Types by the notation of a schema: ``[String]``, ``AccountType!``."""
+
+    def __init__(self) -> None:
+        scalars = (GraphQLID, GraphQLString, GraphQLInt, GraphQLBoolean, BIG_INT, DATE_TIME, DATE)
+        self._named: dict[str, Any] = {scalar.name: scalar for scalar in scalars}
+
+    def add(self, named: Any) -> None:
+        self._named[named.name] = named
+
+    def __call__(self, notation: str) -> Any:
+        if notation.endswith("!"):
+            return GraphQLNonNull(self(notation[:-1]))
+        if notation.startswith("["):
+            return GraphQLList(self(notation[1:-1]))
+        return self._named[notation]
+
+
+# documents and variables
+
+
+class _NoNull(Visitor):
+    """Refuses the literal null, which graphql-core 2 can't read (``Quirk.NULL_IS_ABSENT``)."""
+
+    def enter_null_value(self, node: NullValueNode, *_: Any) -> None:
+        raise GraphQLError('Syntax Error: Unexpected Name "null".', node)
+
+
+def lenient(value: Any, type_: GraphQLInputType) -> Any:
+    """A variable's value as graphql-core 2 takes it: null is absent, scalars are converted, and one value does for a
+    list (``Quirk.LENIENT_VARIABLES``, ``Quirk.NULL_IS_ABSENT``). What can't be converted is left to be refused."""
+    if isinstance(type_, GraphQLNonNull):
+        return lenient(value, type_.of_type)
+    if value is None:
+        return None
+    if isinstance(type_, GraphQLList):
+        return [lenient(item, type_.of_type) for item in (value if isinstance(value, list) else [value])]
+    if isinstance(type_, GraphQLInputObjectType):
+        if not isinstance(value, dict):
+            return value
+        fields = type_.fields
+        return {
+            name: lenient(item, fields[name].type) if name in fields else item
+            for name, item in value.items()
+            if item is not None
+        }
+    if isinstance(type_, GraphQLEnumType) or isinstance(value, list | dict):
+        return value
+    if type_ in (GraphQLString, GraphQLID):
+        return str(value).lower() if isinstance(value, bool) and type_ is GraphQLString else str(value)
+    if type_ is GraphQLBoolean:
+        return bool(value)
+    if type_ is GraphQLInt:
+        return _int(value)
+    return value
+
+
+def _int(value: Any) -> Any:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return value
+    return int(number) if math.isfinite(number) else value
+
+
+class _Prepared:
+    """A document that was read and validated once, or what is wrong with it."""
+
+    __slots__ = ("document", "errors")
+
+    def __init__(self, schema: GraphQLSchema, query: str) -> None:
+        self.document: DocumentNode | None = None
+        try:
+            document = parse(query, no_location=False)
+            visit(document, _NoNull())
+        except (GraphQLError, RecursionError) as error:
+            self.errors = [error if isinstance(error, GraphQLError) else GraphQLError("the query nests too deeply")]
+            return
+        self.errors = validate(schema, document)
+        if not self.errors:
+            self.document = document
+
+
+def _variables(
+    schema: GraphQLSchema, document: DocumentNode, name: str | None, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    operation = get_operation_ast(document, name)
+    if not isinstance(operation, OperationDefinitionNode):
+        return {}
+    variables = {}
+    for definition in operation.variable_definitions or ():
+        variable = definition.variable.name.value
+        type_ = type_from_ast(schema, definition.type)
+        value = given.get(variable)
+        if value is not None and type_ is not None:
+            variables[variable] = lenient(value, type_)  # type: ignore[arg-type]
+    return variables
+
+
+def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON, as fast as can be."""
+    return Response(orjson.dumps(content), status, headers, "application/json")
+
+
+class GraphQLEndpoint:
+    """``/graphql``: queries in the query string, in JSON and as ``application/graphql``; a page for browsers.
+
+    :param page: the page that a browser gets.
+    :param errors_when_none: whether a success has ``"errors": null``, as the agent's has.
+    """
+
+    def __init__(self, schema: GraphQLSchema, store: Store, *, page: str, errors_when_none: bool = False) -> None:
+        self.schema = schema
+        self._store = store
+        self._page = page
+        self._errors_when_none = errors_when_none
+        self._prepare = lru_cache(maxsize=512)(lambda query: _Prepared(schema, query))
+
+    async def __call__(self, request: Request) -> Response:
+        if request.method == "GET":
+            if "text/html" in request.headers.get("accept", ""):
+                return HTMLResponse(self._page)
+            data: Any = dict(request.query_params)
+        elif request.method == "POST":
+            kind = request.headers.get("content-type", "")
+            body = await request.body()
+            if "application/json" in kind:
+                try:
+                    data = orjson.loads(body)
+                except orjson.JSONDecodeError:
+                    data = None
+                if not isinstance(data, dict):
+                    return PlainTextResponse("Internal Server Error", 500, DROPPED)
+            elif "application/graphql" in kind:
+                data = {"query": body.decode("utf-8", "replace")}
+            elif "query" in request.query_params:
+                data = dict(request.query_params)
+            else:
+                return PlainTextResponse("Unsupported Media Type", 415)
+        else:
+            return PlainTextResponse("Method Not Allowed", 405)
+        if "query" not in data:
+            return PlainTextResponse("No GraphQL query found in the request", 400)
+        result = self.execute(data["query"], data.get("variables"), data.get("operationName"))
+        if self._store.pending:
+            await self._store.committed()
+        return self._response(result)
+
+    def execute(self, query: Any, variables: Any = None, operation: Any = None) -> ExecutionResult:
+        """Run one operation of a document."""
+        if isinstance(variables, str) and variables:
+            try:
+                variables = orjson.loads(variables)
+            except orjson.JSONDecodeError:
+                return _failure("variables are a JSON object")
+        if not isinstance(query, str):
+            return _failure("query is a string")
+        if not isinstance(variables or {}, dict):
+            return _failure("variables are a JSON object")
+        if not isinstance(operation, str | None):
+            return _failure("operationName is a string")
+        prepared = self._prepare(query)
+        if prepared.document is None:
+            return ExecutionResult(None, prepared.errors)
+        given = _variables(self.schema, prepared.document, operation or None, variables or {})
+        result = execute(self.schema, prepared.document, variable_values=given, operation_name=operation or None)
+        assert isinstance(result, ExecutionResult)
+        return result
+
+    def _response(self, result: ExecutionResult) -> Response:
+        """Any error makes the status 400 (``Quirk.ANY_ERROR_IS_400``)."""
+        content: dict[str, Any] = {"data": result.data}
+        if result.errors or self._errors_when_none:
+            content["errors"] = [error.formatted for error in result.errors] if result.errors else None
+        return json_response(content, 400 if result.errors else 200)
+
+
+def _failure(message: str) -> ExecutionResult:
+    return ExecutionResult(None, [GraphQLError(message)])
