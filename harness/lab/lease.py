@@ -23,7 +23,10 @@ from pathlib import Path
 
 from harness.errors import LabError
 
-__all__ = ["Lease", "ProcessIdentity", "base_directory", "leases", "make_directory", "remove", "sweep"]
+__all__ = ["MARK", "Lease", "ProcessIdentity", "base_directory", "leases", "make_directory", "remove", "sweep"]
+
+MARK = "RATING_HARNESS_LAB"
+"""The environment variable by which a process of a lab is known; its value is the lab's id."""
 
 _LEASE = "lease.json"
 _GRACE = 60.0
@@ -86,7 +89,8 @@ class Lease:
     """What is known of a lab from its directory alone.
 
     :param owner: the process that opened it; its death ends the lab, unless ``keep``.
-    :param holder: the process that holds its namespaces; its death ends everything in the lab.
+    :param holder: the process that holds its namespaces.
+    :param contained: the kernel ends everything in the lab when the holder dies.
     :param pid_namespace: the inode of the PID namespace in which those pids are valid.
     """
 
@@ -97,6 +101,12 @@ class Lease:
     keep: bool
     created: float
     pid_namespace: int
+    contained: bool = True
+
+    @classmethod
+    def new(cls, lab_id: str, driver: str, *, keep: bool) -> Lease:
+        """This process's, on a lab that doesn't run yet."""
+        return cls(lab_id, driver, ProcessIdentity.own(), None, keep, time.time(), _pid_namespace())
 
     @classmethod
     def read(cls, directory: Path) -> Lease | None:
@@ -117,14 +127,19 @@ class Lease:
     @property
     def abandoned(self) -> bool:
         """Nobody will end this lab any more: its owner is dead, and it isn't one that is kept."""
-        if self.pid_namespace != current_pid_namespace():
+        if not self.judgeable:
             return False
         if self.keep:
             return self.holder is not None and not self.holder.alive
         return not self.owner.alive
 
+    @property
+    def judgeable(self) -> bool:
+        """Its pids mean the same here as where it was written."""
+        return self.pid_namespace == _pid_namespace()
 
-def current_pid_namespace() -> int:
+
+def _pid_namespace() -> int:
     return Path("/proc/self/ns/pid").stat().st_ino
 
 
@@ -162,6 +177,8 @@ def remove(directory: Path, lease: Lease | None) -> bool:
     """End the lab and remove its directory. False when it could not be ended."""
     if lease and lease.holder and lease.holder.alive and not lease.holder.kill():
         return False
+    if lease and not lease.contained:
+        _kill_marked(lease.id)
     shutil.rmtree(directory, ignore_errors=True)
     return True
 
@@ -176,10 +193,34 @@ def sweep(*, kept: bool = False) -> list[str]:
         if lease is None:
             doomed = _age(directory) > _GRACE
         else:
-            doomed = lease.abandoned or (kept and lease.keep and lease.pid_namespace == current_pid_namespace())
+            doomed = lease.abandoned or (kept and lease.keep and lease.judgeable)
         if doomed and remove(directory, lease):
             swept.append(directory.name)
     return swept
+
+
+def _kill_marked(lab_id: str) -> None:
+    """Kill what was started in the lab, and what that has started, until there is no more of it."""
+    mark = f"{MARK}={lab_id}".encode()
+    while True:
+        marked = [process for process in _own_processes() if mark in _environment(process.pid)]
+        if not sum(process.kill() for process in marked):
+            return
+
+
+def _own_processes() -> Iterator[ProcessIdentity]:
+    for directory in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if directory.stat().st_uid == os.geteuid():
+                identity = ProcessIdentity.of(int(directory.name))
+                if identity:
+                    yield identity
+
+
+def _environment(pid: int) -> list[bytes]:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return []
 
 
 def _age(directory: Path) -> float:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Found", "find_kamailio", "find_sipp", "kamailio_in", "parse_kamailio", "parse_sipp"]
+from harness.errors import MissingTool
+
+__all__ = ["Found", "borrowed", "find_kamailio", "find_sipp", "kamailio_in", "parse_kamailio", "parse_sipp"]
 
 _KAMAILIO = (6, 0)
 _SIPP = (3, 7)
@@ -101,8 +104,30 @@ def find_sipp() -> Found:
     return Found("sipp", path, version, lacks)
 
 
+def _programs(root: Path, name: str) -> list[Path]:
+    return [root / directory / name for directory in ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")]
+
+
 def kamailio_in(root: Path) -> str | None:
     """What a root filesystem lacks to run Kamailio; None when it is complete."""
-    if not any((root / directory / "kamailio").exists() for directory in ("usr/sbin", "usr/local/sbin", "usr/bin")):
+    if not any(path.exists() for path in _programs(root, "kamailio")):
         return "it holds no Kamailio"
     return _lacking(root)
+
+
+def borrowed(root: Path, argv: Sequence[str]) -> list[str]:
+    """The command, run from a root filesystem that can't be entered: by its own dynamic loader, with its libraries.
+
+    :raises MissingTool: the root filesystem hasn't all that this takes.
+    """
+    program = next((path for path in _programs(root, argv[0]) if path.exists()), None)
+    libraries = next((path.parent for path in root.glob("usr/lib/*/libc.so.6")), None)
+    loader = next(libraries.glob("ld-linux*.so*"), None) if libraries else None
+    if program is None or libraries is None or loader is None:
+        raise MissingTool(
+            f"{argv[0]} can't be run: namespaces are refused here, so that {root} can't be entered",
+            expected=f"a {argv[0]} of the machine's own that is good enough, or a Debian root filesystem",
+            hint="use the docker driver, or allow user namespaces; `rating-harness doctor` tells how",
+        )
+    modules = ["-L", str(libraries / "kamailio/modules")] if argv[0] == "kamailio" else []
+    return [str(loader), "--library-path", str(libraries), str(program), *modules, *argv[1:]]

@@ -80,7 +80,7 @@ def start_holder(
         with output:
             deadline = Deadline(seconds)
             facts: dict[str, Any] = {}
-            while "networks" not in facts:
+            while not facts.keys() >= {"pid", "networks"}:
                 if not select.select([output], [], [], deadline.remaining)[0]:
                     raise Timeout(f"the lab's holder is not ready after {seconds:g} s", detail=log.read_text())
                 line = output.readline()

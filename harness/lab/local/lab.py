@@ -12,27 +12,27 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-import httpx
-
-from harness.deadline import Deadline, await_condition
-from harness.errors import LabError, MissingTool, ServiceDied, Timeout
+from harness.deadline import Deadline
+from harness.errors import LabError, Timeout
 from harness.lab import lease as leasing
 from harness.lab import rootfs
-from harness.lab.lease import Lease, ProcessIdentity
-from harness.lab.local.binaries import find_kamailio, find_sipp
+from harness.lab.lease import Lease
+from harness.lab.local.binaries import borrowed, find_kamailio, find_sipp
+from harness.lab.local.cable import Cable
 from harness.lab.local.client import HolderClient, Started, environment_of_this_process, start_holder
 from harness.lab.local.layout import Place, rewrite, skeleton
 from harness.lab.local.network import NETWORK, NETWORK6, Hosts, hosts_file
-from harness.lab.local.process import LocalProcess, last_lines
+from harness.lab.local.process import LocalProcess
 from harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Role, Service
+from harness.lab.ready import await_ready, check_alive
 
 __all__ = ["LocalLab"]
 
@@ -86,9 +86,7 @@ class LocalLab:
         if release not in (None, "trixie", "sid"):
             release = rootfs.check(Path(release))
         lab_id, directory = leasing.make_directory()
-        lease = Lease(
-            lab_id, "local", ProcessIdentity.own(), None, keep, time.time(), leasing.current_pid_namespace()
-        )
+        lease = Lease.new(lab_id, "local", keep=keep)
         lease.write(directory)
         try:
             return cls._start(lab_id, directory, lease, str(release) if release else None, network == "own")
@@ -116,9 +114,7 @@ class LocalLab:
             binds=binds,
             keep=lease.keep,
         )
-        lease = Lease(
-            lease.id, lease.driver, lease.owner, started.identity, lease.keep, lease.created, lease.pid_namespace
-        )
+        lease = replace(lease, holder=started.identity, contained=started.refusal is None)
         lease.write(directory)
         own_network = own_network and started.refusal is None
         lab = cls(
@@ -208,7 +204,7 @@ class LocalLab:
             why.setdefault("isolated", "the lab was asked to be in the machine's network")
             why["ipv6"] = "IPv6 has one loopback address only, and the lab is in the machine's network"
             why["unplug"] = "the lab is in the machine's network, whose packet filter isn't the lab's"
-        elif self._packet_filter is None:
+        elif not self._cable.works:
             why["unplug"] = "no iptables that works was found in the root filesystem or on the machine"
         return Capabilities(
             names="names" not in why,
@@ -253,22 +249,18 @@ class LocalLab:
                     f"the lab has a service {service.name} already", hint="restart it, or give another name"
                 )
             host = self.host(service.name, *service.aliases)
-            place = Place(self._directory / "s" / service.name, self._root(service.role))
-            place.make()
+            place = self._make_place(f"s/{service.name}", service.role)
             moved = place.put_files(service.files)
-            values = {
-                "{address}": host.address,
-                "{address6}": host.address6 or "",
-                "{run}": place.run_inside,
-            }
-            argv = [_fill(rewrite(word, moved), values) for word in service.command]
-            if service.role == "harness" and argv[0] == "python":
-                argv[0] = sys.executable
-            environment = {name: rewrite(value, moved) for name, value in service.environment.items()}
-            if place.root is None:
-                environment = environment_of_this_process() | environment
-            request = place.request(argv, environment, working=False, shared=self._directory)
-            process = LocalProcess(service.name, host, place, self._client, request)
+            values = {"{address}": host.address, "{address6}": host.address6 or "", "{run}": place.run_inside}
+            words = [_fill(rewrite(word, moved), values) for word in service.command]
+            process = self._process(
+                service.name,
+                host,
+                place,
+                self._command(service.role, words),
+                {name: rewrite(value, moved) for name, value in service.environment.items()},
+                working=False,
+            )
             if service.role == "kamailio":
                 self._client.source(host.address)
             process.start()
@@ -310,42 +302,12 @@ class LocalLab:
         process.wait(deadline)
 
     def _await_ready(self, process: LocalProcess, deadline: Deadline) -> None:
-        name = process.name
-        specification = self._specifications[name]
-        seen = "nothing yet"
-        probe = None
-        if specification["ready"] is not None:
-            endpoint = self.endpoint(name, specification["ports"][0])
-            probe = _Probe(endpoint, specification["ready"])
-
-        def ready() -> bool:
-            nonlocal seen
-            status = process.poll()
-            if status is not None:
-                raise ServiceDied(
-                    f"{name} ended with {_status_text(status)} when it should be running",
-                    service=name,
-                    status=status,
-                    detail=last_lines(process.output()),
-                )
-            if probe is None:
-                return True
-            seen = probe()
-            return probe.answered
-
-        try:
-            await_condition(ready, deadline, f"{name} becoming ready", last_seen=lambda: seen)
-        except Timeout as error:
-            raise Timeout(
-                error.message,
-                expected=f"an answer below 500 to GET {specification['ready']} on port {specification['ports'][0]}",
-                found=f"it runs, and the last try said: {seen}",
-                detail=last_lines(process.output()),
-                hint="raise the time it has to start, or look at its last lines above",
-            ) from None
-        finally:
-            if probe:
-                probe.close()
+        specification = self._specifications[process.name]
+        if specification["ready"] is None:
+            check_alive(process)
+        else:
+            endpoint = self.endpoint(process.name, specification["ports"][0])
+            await_ready(process, endpoint, specification["ready"], deadline)
 
     def endpoint(self, service: str, port: int) -> Endpoint:
         process = self._services[service]
@@ -366,14 +328,13 @@ class LocalLab:
 
     def run(self, program: Program) -> Process:
         with self._lock:
-            place = Place(self._directory / "p" / program.name, self._root(program.role))
-            if place.directory.exists():
+            directory = f"p/{program.name}"
+            if (self._directory / directory).exists():
                 raise LabError(f"the lab has a program {program.name} already", hint="remove it first")
-            place.make()
+            place = self._make_place(directory, program.role)
         place.put_work(program.files)
-        environment = environment_of_this_process() if place.root is None else {}
-        request = place.request(program.argv, environment, working=True, shared=self._directory)
-        process = LocalProcess(program.name, program.host, place, self._client, request)
+        argv = self._command(program.role, program.argv)
+        process = self._process(program.name, program.host, place, argv, {}, working=True)
         process.start()
         self._programs[program.name] = process
         return process
@@ -396,49 +357,28 @@ class LocalLab:
             process.signal_group(signum)
 
     def disconnect(self, name: str) -> None:
-        self._filter("--insert", name)
+        self._cable.unplug(self._pluggable(name))
 
     def reconnect(self, name: str) -> None:
-        self._filter("--delete", name)
+        self._cable.plug(self._pluggable(name))
 
-    def _filter(self, action: str, name: str) -> None:
-        """Drop what arrives from or for the host. Dropping what leaves would tell its sender."""
+    def _pluggable(self, name: str) -> Host:
         if not self.capabilities.unplug:
             raise LabError(f"{name} can't be unplugged", found=self.capabilities.why["unplug"])
         host = self._hosts.hosts.get(name)
         if host is None:
             raise LabError(f"the lab has no host {name}", expected=f"one of {', '.join(self._hosts.hosts)}")
-        for command, address in ((self._packet_filter, host.address), (self._packet_filter6, host.address6)):
-            if not command or not address:
-                continue
-            for here, there in (("--source", "--destination"), ("--destination", "--source")):
-                # What a host sends to itself needs no cable.
-                match = (here, address, "!", there, address)
-                status, output = self._tool(command, "--wait", action, "INPUT", *match, "--jump", "DROP")
-                if status:
-                    raise LabError(f"{name} could not be unplugged or plugged in again", detail=output)
+        return host
 
     @cached_property
-    def _packet_filter(self) -> str | None:
-        return self._working("iptables", "iptables-legacy", "iptables-nft")
-
-    @cached_property
-    def _packet_filter6(self) -> str | None:
-        return self._working("ip6tables", "ip6tables-legacy", "ip6tables-nft")
-
-    def _working(self, *commands: str) -> str | None:
-        return next((command for command in commands if self._tool(command, "--wait", "--list-rules")[0] == 0), None)
+    def _cable(self) -> Cable:
+        return Cable(self._tool)
 
     def _tool(self, *argv: str) -> tuple[int, str]:
-        """Run something of the root filesystem, or of the machine, in the lab's network. Its status and output."""
         with self._lock:
-            place = Place(self._directory / "tool", self._root("sipp"))
-            place.make()
+            place = self._make_place("tool", "sipp")
             environment = {"XTABLES_LOCKFILE": f"{place.run_inside}/xtables.lock"}
-            if place.root is None:
-                environment = environment_of_this_process() | environment
-            request = place.request(argv, environment, working=True, shared=self._directory)
-            process = LocalProcess(argv[0], Host(argv[0], ""), place, self._client, request)
+            process = self._process(argv[0], Host(argv[0], ""), place, argv, environment, working=True)
             try:
                 process.start()
                 return process.wait(Deadline(10)), process.output()
@@ -449,24 +389,37 @@ class LocalLab:
 
     # --- where things come from -------------------------------------------------------------------------------------
 
-    def _root(self, role: Role) -> Path | None:
-        """The root filesystem for that role; None: the machine's own."""
+    def _make_place(self, name: str, role: Role) -> Place:
+        entered = role != "harness" and not self._refusal and not self._machine_serves(role)
+        place = Place(self._directory / name, self._root_filesystem if entered else None)
+        place.make()
+        return place
+
+    def _process(
+        self,
+        name: str,
+        host: Host,
+        place: Place,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        working: bool,
+    ) -> LocalProcess:
+        inherited = environment_of_this_process() if place.root is None else {}
+        environment = {**inherited, **environment, leasing.MARK: self.id}
+        request = place.request(argv, environment, working=working, shared=self._directory)
+        return LocalProcess(name, host, place, self._client, request)
+
+    def _command(self, role: Role, argv: Sequence[str]) -> list[str]:
+        """The command as it is to be executed, whose program may not be where its name says."""
         if role == "harness":
-            return None
-        machine = {"kamailio": find_kamailio, "sipp": find_sipp}[role]
-        if self._refusal:
-            found = machine()
-            if not found.good:
-                raise MissingTool(
-                    f"no {role} can be run here: a root filesystem needs namespaces, which are refused",
-                    expected=f"a {role} of the machine's own that is good enough",
-                    found=f"{found.path or 'none'}: {found.lacks}",
-                    hint="use the docker driver, allow user namespaces, or install newer packages",
-                )
-            return None
-        if self._release is None and machine().good:
-            return None
-        return self._root_filesystem
+            return [sys.executable, *argv[1:]] if argv[0] == "python" else list(argv)
+        if self._refusal and not self._machine_serves(role):
+            return borrowed(self._root_filesystem, argv)
+        return list(argv)
+
+    def _machine_serves(self, role: Literal["kamailio", "sipp"]) -> bool:
+        return self._release is None and (find_kamailio() if role == "kamailio" else find_sipp()).good
 
     @cached_property
     def _root_filesystem(self) -> Path:
@@ -479,35 +432,10 @@ class LocalLab:
                 return Path(path)
 
 
-class _Probe:
-    """A GET on an endpoint. Calling it says what happened."""
-
-    def __init__(self, endpoint: Endpoint, path: str) -> None:
-        transport = httpx.HTTPTransport(uds=endpoint.socket_path, verify=False)
-        self._client = httpx.Client(transport=transport, base_url=endpoint.url, timeout=1, trust_env=False)
-        self._path = path
-        self.answered = False
-
-    def __call__(self) -> str:
-        try:
-            status = self._client.get(self._path).status_code
-        except httpx.HTTPError as error:
-            return str(error) or type(error).__name__
-        self.answered = status < 500
-        return f"status {status}"
-
-    def close(self) -> None:
-        self._client.close()
-
-
 def _fill(word: str, values: Mapping[str, str]) -> str:
     for placeholder, value in values.items():
         word = word.replace(placeholder, value)
     return word
-
-
-def _status_text(status: int) -> str:
-    return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
 
 
 def _resolver_of_the_machine() -> str:

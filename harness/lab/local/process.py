@@ -14,14 +14,9 @@ from harness.errors import LabError, Timeout
 from harness.lab.local.client import HolderClient
 from harness.lab.local.layout import Place
 from harness.lab.protocol import Host
+from harness.lab.ready import last_lines
 
-__all__ = ["LocalProcess", "last_lines"]
-
-_LINES = 20
-
-
-def last_lines(text: str, count: int = _LINES) -> str:
-    return "\n".join(text.splitlines()[-count:])
+__all__ = ["LocalProcess"]
 
 
 @dataclass(slots=True)
