@@ -1,0 +1,102 @@
+"""A Docker engine that answers, and its errors in the harness's words."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import docker
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from harness.errors import LabError, MissingTool
+
+__all__ = ["Engine", "available", "connect", "engine_errors"]
+
+ANSWERS_WITHIN = 1
+"""Seconds in which an engine must answer to count as there."""
+
+CALL_TIMEOUT = 60
+"""Seconds for one call of the engine's API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A connection to an engine.
+
+    :param host: the machine it runs on; None when it's asked over a local socket.
+    :param kernel: version of that machine's kernel, (5, 16) say; containers share it.
+    """
+
+    client: docker.DockerClient
+    host: str | None
+    kernel: tuple[int, int]
+
+    @contextmanager
+    def patient(self, seconds: int) -> Iterator[docker.DockerClient]:
+        """A connection of its own, whose calls may be silent for that long."""
+        client = docker.from_env(timeout=seconds)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def connect() -> Engine:
+    """The engine that ``DOCKER_HOST`` names, or the one behind this machine's socket.
+
+    :raises MissingTool: none answers.
+    """
+    try:
+        # The version is negotiated, so that this is already a question to the engine.
+        client = docker.from_env(timeout=ANSWERS_WITHIN)
+        kernel = str(client.version().get("KernelVersion", ""))
+    except (DockerException, RequestException) as error:
+        raise MissingTool(
+            "no Docker engine answers",
+            expected=f"an engine at {os.environ.get('DOCKER_HOST') or 'the usual socket'}",
+            found=_explanation(error),
+            hint="start one, set DOCKER_HOST, or use the local lab, which needs none",
+        ) from error
+    client.api.timeout = CALL_TIMEOUT
+    numbers = [int(number) for number in re.findall(r"\d+", kernel)[:2]]
+    major, minor = numbers if len(numbers) == 2 else (0, 0)
+    return Engine(client, _machine(os.environ.get("DOCKER_HOST", "")), (major, minor))
+
+
+def available() -> Engine | None:
+    """The engine that answers, or None. Quick and quiet."""
+    try:
+        return connect()
+    except MissingTool:
+        return None
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Turn whatever docker-py raises inside into a `LabError` that says what was being done.
+
+    Time-outs of a call come as errors of requests, not of docker-py.
+    """
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise LabError(f"the Docker engine failed while {doing}", found=_explanation(error)) from error
+
+
+def _machine(docker_host: str) -> str | None:
+    address = urlsplit(docker_host)
+    return address.hostname if address.scheme in ("tcp", "ssh", "http", "https") else None
+
+
+def _explanation(error: Exception) -> str:
+    if isinstance(error, APIError) and error.explanation:
+        return str(error.explanation)
+    return str(error) or type(error).__name__

@@ -1,0 +1,143 @@
+"""The container that is a host of the lab: it holds the address and the names, and runs nothing.
+
+What runs on the host joins its network namespace. So a host outlives its processes, as it does on a real network: a
+service that was killed leaves an address that refuses connections, a name that resolves, and comes back within a
+tenth of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.errors import LabError
+from harness.lab.docker.engine import Engine, engine_errors
+from harness.lab.docker.labels import HOST, host_label
+from harness.lab.docker.network import LabNetwork
+from harness.lab.docker.process import remove_container
+from harness.lab.protocol import Host
+
+__all__ = ["EGRESS_SINCE", "HostContainer"]
+
+EGRESS_SINCE = (5, 16)
+"""The kernel with nftables' egress hook, the one place where a packet is dropped with no error to the sender."""
+
+# ARP still passes: a neighbour that can't be resolved would be an error to the others within three seconds.
+UNPLUG = """
+set -e
+for device in /sys/class/net/*; do
+  device=${device##*/}
+  [ "$device" = lo ] && continue
+  nft "add table netdev unplugged; \
+       add chain netdev unplugged in-$device { type filter hook ingress device $device priority 0; }; \
+       add chain netdev unplugged out-$device { type filter hook egress device $device priority 0; }; \
+       add rule netdev unplugged in-$device meta protocol { ip, ip6 } drop; \
+       add rule netdev unplugged out-$device meta protocol { ip, ip6 } drop"
+done
+"""
+PLUG = "nft delete table netdev unplugged"
+
+
+class HostContainer:
+    """A host whose container runs.
+
+    :param host: its name and addresses.
+    """
+
+    def __init__(self, engine: Engine, network: LabNetwork, container: str, host: Host) -> None:
+        self._engine = engine
+        self._network = network
+        self.container = container
+        self.host = host
+
+    @classmethod
+    def create(
+        cls,
+        engine: Engine,
+        network: LabNetwork,
+        host: Host,
+        *,
+        image: str,
+        name: str,
+        labels: Mapping[str, str],
+        ports: Iterable[int] = (),
+        publish_on: str = "",
+    ) -> HostContainer:
+        """Make it and start it.
+
+        :param image: one with nftables.
+        :param ports: TCP ports to publish on ``publish_on`` of the engine's machine.
+        """
+        api = engine.client.api
+        with engine_errors(f"starting the host {host.name}"):
+            container = api.create_container(
+                image,
+                ["sleep", "infinity"],
+                name=name,
+                hostname=host.name,
+                labels={**labels, HOST: host_label(host)},
+                ports=[(port, "tcp") for port in ports],
+                host_config=api.create_host_config(
+                    network_mode=network.name,
+                    cap_add=["NET_ADMIN"],
+                    init=True,
+                    port_bindings={f"{port}/tcp": (publish_on, None) for port in ports},
+                ),
+                networking_config=_networking(engine, network, host),
+            )["Id"]
+            api.start(container)
+        return cls(engine, network, container, host)
+
+    def rename(self, host: Host) -> None:
+        """Give it other aliases. Its interface is taken away for a moment."""
+        api = self._engine.client.api
+        with engine_errors(f"naming the host {host.name}"):
+            api.disconnect_container_from_network(self.container, self._network.id)
+            api.connect_container_to_network(
+                self.container,
+                self._network.id,
+                ipv4_address=host.address,
+                ipv6_address=host.address6,
+                aliases=[host.name, *host.aliases],
+            )
+        self.host = host
+
+    def unplug(self) -> None:
+        """Drop all that comes and goes, with no error to anybody. The rules are the host's, so they outlast restarts.
+
+        :raises LabError: its kernel can't.
+        """
+        self._run(UNPLUG, f"{self.host.name} can't be unplugged")
+
+    def plug(self) -> None:
+        self._run(PLUG, f"{self.host.name} can't be plugged in again")
+
+    def published(self, port: int) -> int | None:
+        """The port of the engine's machine at which that port of the host is found; None when it isn't published."""
+        with engine_errors(f"looking at the host {self.host.name}"):
+            bindings = self._engine.client.api.port(self.container, port)
+        return int(bindings[0]["HostPort"]) if bindings else None
+
+    def remove(self) -> None:
+        with engine_errors(f"removing the host {self.host.name}"):
+            remove_container(self._engine, self.container)
+
+    def _run(self, script: str, message: str) -> None:
+        api = self._engine.client.api
+        with engine_errors(f"changing the host {self.host.name}"):
+            execution = api.exec_create(self.container, ["sh", "-c", script])["Id"]
+            output: bytes = api.exec_start(execution)
+            status = api.exec_inspect(execution)["ExitCode"]
+        if status:
+            raise LabError(message, found=output.decode("utf-8", "replace").strip())
+
+
+def _networking(engine: Engine, network: LabNetwork, host: Host) -> Any:
+    api = engine.client.api
+    endpoint = api.create_endpoint_config(
+        ipv4_address=host.address,
+        ipv6_address=host.address6,
+        aliases=[host.name, *host.aliases],
+    )
+    endpoints: Any = {network.name: endpoint}  # the stubs take it for one endpoint
+    return api.create_networking_config(endpoints)

@@ -1,0 +1,373 @@
+"""The `docker` driver: a lab's services and programs as containers of a Docker engine, here or on another machine.
+
+Every host of the lab is a container (`harness.lab.docker.host`) on the lab's own network, and every process is one
+more that shares its host's network. Files go in and come out as archives, never as bind mounts, so that the engine
+may be on another machine. All that a lab makes carries its id and its lease.
+"""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+from docker.errors import NotFound
+
+from harness.deadline import Deadline
+from harness.errors import LabError, Timeout
+from harness.lab.docker import network as networks
+from harness.lab.docker.archive import pack
+from harness.lab.docker.engine import Engine, connect, engine_errors
+from harness.lab.docker.host import EGRESS_SINCE, HostContainer
+from harness.lab.docker.images import Images
+from harness.lab.docker.labels import (
+    HOST,
+    LAB,
+    LEASE,
+    PROCESS,
+    SERVICE,
+    DockerLease,
+    ServiceFacts,
+    host_from_label,
+)
+from harness.lab.docker.network import LabNetwork
+from harness.lab.docker.process import WORK, ContainerProcess
+from harness.lab.docker.sweep import remove_lab, sweep
+from harness.lab.local.network import Hosts
+from harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Service
+from harness.lab.ready import await_ready
+from harness.lab.rootfs import Release
+
+__all__ = ["DockerLab"]
+
+RUN = "/run/lab"
+"""A service's ``{run}``, inside its container."""
+
+TERMINATION = 5.0
+"""Seconds that a service has to end in good order before it's killed."""
+
+THREADS = 8
+
+
+class DockerLab:
+    """Implements `harness.lab.protocol.Lab`. Made by `open`, or found again by `attach`."""
+
+    driver: Driver = "docker"
+
+    def __init__(self, lab_id: str, engine: Engine, images: Images, network: LabNetwork, lease: DockerLease) -> None:
+        self.id = lab_id
+        self._engine = engine
+        self._images = images
+        self._network = network
+        self._labels = {LAB: lab_id, LEASE: lease.label()}
+        self._reachable = networks.is_local(network.gateway)
+        self._hosts = Hosts(network.subnet, network.subnet6)
+        self._containers: dict[str, Future[HostContainer]] = {}
+        self._services: dict[str, tuple[ServiceFacts, ContainerProcess]] = {}
+        self._processes: list[ContainerProcess] = []
+        self._lock = threading.RLock()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"lab-{lab_id}")
+
+    # --- beginning and end ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        release: Release = "trixie",
+        images: Mapping[str, str] = MappingProxyType({}),
+        keep: bool = False,
+        announce: Callable[[str], None] | None = None,
+    ) -> DockerLab:
+        """A new lab, with nothing in it.
+
+        :param release: the Debian of the images that are built.
+        :param images: role or service name -> an image to be used instead.
+        :param keep: the lab outlives this process, until `stop` or ``rating-harness clean``.
+        :param announce: told one line before anything that takes long; standard error by default.
+        :raises MissingTool: no engine answers.
+        :raises LabError: the engine refuses.
+        """
+        engine = connect()
+        sweep(engine)
+        made = Images(engine, release, images, **({"announce": announce} if announce else {}))
+        made.for_role("sipp")
+        lease = DockerLease.own(keep=keep)
+        lab_id = secrets.token_hex(4)
+        network = networks.create(engine, _name(lab_id), {LAB: lab_id, LEASE: lease.label()})
+        return cls(lab_id, engine, made, network, lease)
+
+    @classmethod
+    def attach(cls, lab_id: str) -> DockerLab:
+        """The lab with that id, opened by another process.
+
+        :raises LabError: the engine has none.
+        """
+        engine = connect()
+        api = engine.client.api
+        with engine_errors(f"looking for the lab {lab_id}"):
+            try:
+                found = api.inspect_network(_name(lab_id))
+            except NotFound:
+                raise LabError(
+                    f"there is no running lab {lab_id}", hint="open one, or see `docker network ls`"
+                ) from None
+            containers = api.containers(all=True, filters={"label": f"{LAB}={lab_id}"})
+        lease = DockerLease.parse(found["Labels"][LEASE])
+        if lease is None:
+            raise LabError(f"the lab {lab_id} is of another version of the harness")
+        subnets = [ip_network(pool["Subnet"]) for pool in found["IPAM"]["Config"]]
+        network = LabNetwork(
+            found["Id"],
+            found["Name"],
+            next(subnet for subnet in subnets if isinstance(subnet, IPv4Network)),
+            next((subnet for subnet in subnets if isinstance(subnet, IPv6Network)), None),
+        )
+        lab = cls(lab_id, engine, Images(engine), network, lease)
+        for container in containers:
+            lab._adopt(container["Id"], container["Labels"])
+        return lab
+
+    def _adopt(self, container: str, labels: Mapping[str, str]) -> None:
+        if HOST in labels:
+            host = host_from_label(labels)
+            self._hosts.hosts[host.name] = host
+            self._containers[host.name] = Future()
+            self._containers[host.name].set_result(HostContainer(self._engine, self._network, container, host))
+        elif SERVICE in labels:
+            facts = ServiceFacts.parse(labels[SERVICE])
+            process = ContainerProcess(self._engine, container, facts.name, facts.name)
+            self._services[facts.name] = facts, process
+            self._processes.append(process)
+
+    def stop(self) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        remove_lab(self._engine, self.id)
+        with self._lock:
+            self._hosts.hosts.clear()
+            self._containers.clear()
+            self._services.clear()
+            self._processes.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # --- what it can do ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        why = {}
+        if self._engine.kernel < EGRESS_SINCE:
+            version, needed = (".".join(map(str, kernel)) for kernel in (self._engine.kernel, EGRESS_SINCE))
+            why["unplug"] = f"the engine's kernel is {version}, and dropping packets unnoticed takes {needed}"
+        if self._network.subnet6 is None:
+            why["ipv6"] = self._network.why or "the lab's network was made without it"
+        return Capabilities(unplug="unplug" not in why, ipv6="ipv6" not in why, why=why)
+
+    # --- hosts ------------------------------------------------------------------------------------------------------
+
+    def host(self, name: str, *aliases: str) -> Host:
+        """As in the protocol. The host's container is started in the background."""
+        with self._lock:
+            host, new = self._hosts.get(name, *aliases)
+            container = self._containers.get(name)
+            if container is None:
+                self._containers[name] = self._threads.submit(self._make_host, host)
+            elif new:
+                container.result().rename(host)
+            return host
+
+    def _make_host(self, host: Host, ports: Iterable[int] = ()) -> HostContainer:
+        return HostContainer.create(
+            self._engine,
+            self._network,
+            host,
+            image=self._images.for_role("sipp"),
+            name=f"{_name(self.id)}-{host.name}-host",
+            labels=self._labels,
+            ports=ports,
+            publish_on="0.0.0.0" if self._engine.host else "127.0.0.1",
+        )
+
+    def _host_container(self, name: str) -> HostContainer:
+        with self._lock:
+            container = self._containers.get(name)
+        if container is None:
+            raise LabError(f"the lab has no host {name}", expected=f"one of {', '.join(self._containers) or 'none'}")
+        return container.result()
+
+    def release(self, name: str) -> None:
+        with self._lock:
+            container = self._containers.pop(name, None)
+            self._hosts.release(name)
+            gone = [process for process in self._processes if process.host == name]
+            self._processes = [process for process in self._processes if process.host != name]
+            self._services.pop(name, None)
+        for process in gone:
+            process.remove()
+        if container is not None:
+            container.result().remove()
+
+    # --- services ---------------------------------------------------------------------------------------------------
+
+    def start_service(self, service: Service, deadline: Deadline) -> Process:
+        if service.name in self._services:
+            raise LabError(f"the lab has a service {service.name} already", hint="restart it, or give another name")
+        host = self.host(service.name, *service.aliases)
+        if not self._reachable and service.ports:
+            # Ports are published when a container is made, and only now are they known.
+            self._host_container(host.name).remove()
+            with self._lock:
+                self._containers[host.name] = self._threads.submit(self._make_host, host, service.ports)
+        values = {"{address}": host.address, "{address6}": host.address6 or "", "{run}": RUN}
+        facts = ServiceFacts(service.name, service.ports, service.ready, service.stop_signal)
+        process = self._create(
+            service.name,
+            host.name,
+            image=self._images.for_service(service.name, service.role),
+            command=[_fill(word, values) for word in service.command],
+            archive=pack(service.files, [RUN]),
+            environment=service.environment,
+            labels={SERVICE: facts.label()},
+        )
+        self._services[service.name] = facts, process
+        process.start()
+        self._await_ready(facts, process, deadline)
+        return process
+
+    def service(self, name: str) -> ContainerProcess:
+        return self._services[name][1]
+
+    def restart_service(self, name: str, deadline: Deadline, *, how: signal.Signals = signal.SIGTERM) -> Process:
+        facts, process = self._services[name]
+        self.stop_service(name, deadline, how=how)
+        process.start()
+        self._await_ready(facts, process, deadline)
+        return process
+
+    def stop_service(self, name: str, deadline: Deadline, *, how: signal.Signals = signal.SIGTERM) -> None:
+        process = self.service(name)
+        process.resume()
+        process.signal(how)
+        if how != signal.SIGKILL:
+            try:
+                process.wait(deadline.at_most(TERMINATION))
+            except Timeout:
+                process.signal(signal.SIGKILL)
+        process.wait(deadline)
+
+    def _await_ready(self, facts: ServiceFacts, process: ContainerProcess, deadline: Deadline) -> None:
+        if facts.ready is not None:
+            await_ready(process, self.endpoint(facts.name, facts.ports[0]), facts.ready, deadline)
+
+    def endpoint(self, service: str, port: int) -> Endpoint:
+        container = self._host_container(service)
+        if self._reachable:
+            return Endpoint(f"http://{container.host.address}:{port}")
+        published = container.published(port)
+        if published is None:
+            raise LabError(
+                f"port {port} of {service} can't be reached from this machine",
+                expected=f"{port} among the service's ports, which are published",
+            )
+        return Endpoint(f"http://{self._engine.host or '127.0.0.1'}:{published}")
+
+    def run_directory(self, service: str) -> None:
+        """None: it is inside of the container."""
+
+    # --- programs ---------------------------------------------------------------------------------------------------
+
+    def run(self, program: Program) -> Process:
+        process = self._create(
+            program.name,
+            program.host.name,
+            image=self._images.for_role(program.role),
+            command=program.argv,
+            archive=pack({f"{WORK}/{name}": content for name, content in program.files.items()}, [WORK]),
+        )
+        process.start()
+        return process
+
+    def _create(
+        self,
+        name: str,
+        host: str,
+        *,
+        image: str,
+        command: Iterable[str],
+        archive: bytes,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        labels: Mapping[str, str] = MappingProxyType({}),
+    ) -> ContainerProcess:
+        api = self._engine.client.api
+        container = self._host_container(host).container
+        with engine_errors(f"making the container of {name}"):
+            created = api.create_container(
+                image,
+                list(command),
+                name=f"{_name(self.id)}-{name}-{secrets.token_hex(2)}",
+                entrypoint=[],
+                working_dir=WORK,
+                environment=dict(environment),
+                labels={**self._labels, PROCESS: host, **labels},
+                host_config=api.create_host_config(network_mode=f"container:{container}", init=True),
+            )["Id"]
+            api.put_archive(created, "/", archive)
+        process = ContainerProcess(self._engine, created, name, host)
+        with self._lock:
+            self._processes.append(process)
+        return process
+
+    # --- faults -----------------------------------------------------------------------------------------------------
+
+    def pause(self, name: str) -> None:
+        for process in self._on(name):
+            process.pause()
+
+    def resume(self, name: str) -> None:
+        for process in self._on(name):
+            process.resume()
+
+    def _on(self, name: str) -> list[ContainerProcess]:
+        """What runs on the host of that name."""
+        host = self._named(name)
+        with self._lock:
+            processes = [process for process in self._processes if process.host == host and process.poll() is None]
+        if not processes:
+            raise LabError(f"nothing runs on the host {name}")
+        return processes
+
+    def _named(self, name: str) -> str:
+        with self._lock:
+            hosts = self._hosts.hosts.values()
+            return next((host.name for host in hosts if name in host.aliases), name)
+
+    def disconnect(self, name: str) -> None:
+        if not self.capabilities.unplug:
+            raise LabError(f"{name} can't be unplugged", found=self.capabilities.why["unplug"])
+        self._host_container(self._named(name)).unplug()
+
+    def reconnect(self, name: str) -> None:
+        self._host_container(self._named(name)).plug()
+
+
+def _name(lab_id: str) -> str:
+    """What a lab's network is called, and how the names of its containers begin."""
+    return f"rating-harness-{lab_id}"
+
+
+def _fill(word: str, values: Mapping[str, str]) -> str:
+    for placeholder, value in values.items():
+        word = word.replace(placeholder, value)
+    return word

@@ -1,0 +1,73 @@
+"""Removing labs: one's own, and those whose owner is dead."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from docker.errors import APIError, NotFound
+
+from harness.lab.docker.engine import Engine, connect, engine_errors
+from harness.lab.docker.labels import LAB, LEASE, DockerLease
+from harness.lab.docker.process import remove_container
+
+__all__ = ["remove_lab", "sweep"]
+
+THREADS = 8
+ATTEMPTS = 3
+"""What is removed while a container is being made leaves that container; the next look finds it."""
+
+
+def sweep(engine: Engine | None = None, *, kept: bool = False) -> list[str]:
+    """Remove the labs that nobody will end any more. Their ids.
+
+    :param engine: the one that answers, by default.
+    :param kept: also those that were opened to outlive their owner.
+    :raises MissingTool: no engine answers.
+    """
+    engine = engine or connect()
+    doomed = [
+        lab_id
+        for lab_id, lease in _leases(engine).items()
+        if lease.abandoned(engine_is_here=engine.host is None) or (kept and lease.keep)
+    ]
+    for lab_id in doomed:
+        remove_lab(engine, lab_id)
+    return doomed
+
+
+def remove_lab(engine: Engine, lab_id: str) -> None:
+    """Remove all containers and networks of a lab; what is gone already is no error.
+
+    :raises LabError: something is left that the engine doesn't remove.
+    """
+    api = engine.client.api
+    label = {"label": f"{LAB}={lab_id}"}
+    with engine_errors(f"removing the lab {lab_id}"), ThreadPoolExecutor(THREADS) as threads:
+        for attempt in range(ATTEMPTS):
+            containers = [container["Id"] for container in api.containers(all=True, filters=label)]
+            list(threads.map(lambda container: remove_container(engine, container), containers))
+            try:
+                for network in api.networks(filters=label):
+                    _remove_network(engine, network["Id"])
+                return
+            except APIError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+
+
+def _leases(engine: Engine) -> dict[str, DockerLease]:
+    """Each lab of which the engine has anything, with its lease."""
+    api = engine.client.api
+    label = {"label": LAB}
+    with engine_errors("looking for labs"):
+        labelled = [container["Labels"] for container in api.containers(all=True, filters=label)]
+        labelled += [network["Labels"] for network in api.networks(filters=label)]
+    leases = {labels[LAB]: DockerLease.parse(labels.get(LEASE, "")) for labels in labelled}
+    return {lab_id: lease for lab_id, lease in leases.items() if lease}
+
+
+def _remove_network(engine: Engine, network: str) -> None:
+    try:
+        engine.client.api.remove_network(network)
+    except NotFound:
+        return
