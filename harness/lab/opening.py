@@ -1,0 +1,48 @@
+"""Which driver makes the lab."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from harness.errors import UsageError
+from harness.lab.protocol import Lab
+
+__all__ = ["open_lab"]
+
+
+def open_lab(
+    driver: Literal["auto", "docker", "local", "external"],
+    *,
+    release: str | None = None,
+    host_network: bool = False,
+    keep: bool = False,
+    target: str | None = None,
+) -> Lab:
+    """A new lab, with nothing in it.
+
+    :param driver: ``auto`` takes Docker where an engine answers, else the machine itself.
+    :param release: where Kamailio and SIPp come from: ``trixie``, ``sid``, a root filesystem's directory, an image.
+    :param host_network: the lab has to reach services on the machine's loopback.
+    :param keep: it outlives this process.
+    :param target: ``HOST:PORT`` of a Kamailio that runs already, for ``external``.
+    :raises LabError: it could not be set up.
+    """
+    if target is not None or driver == "external":
+        from harness.lab.external import ExternalLab
+
+        if target is None:
+            raise UsageError("an external lab needs to know its Kamailio", expected="--target HOST:PORT")
+        return ExternalLab.open(target, release=release)
+    if driver == "docker" or (driver == "auto" and not host_network and _docker_answers()):
+        from harness.lab.docker import DockerLab
+
+        return DockerLab.open(release=release or "trixie", keep=keep)
+    from harness.lab.local import LocalLab
+
+    return LocalLab.open(release=release, network="host" if host_network else "own", keep=keep)
+
+
+def _docker_answers() -> bool:
+    from harness.lab.docker import available
+
+    return available() is not None

@@ -1,0 +1,353 @@
+"""Carries a plan out: carriers first, then callers and faults at their moments, then what is left behind."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from harness.deadline import Deadline, await_condition
+from harness.errors import ServiceDied, SippError, Timeout
+from harness.evidence.model import Evidence, Exchange, Records, ServiceState, SipMessage, SippResult, Span
+from harness.kamailio.log import parse_log
+from harness.kamailio.rpc import RpcError
+from harness.lab.protocol import Process, Program
+from harness.plan.model import AgentFault, Plan, PlannedCall, PlannedCarrier
+from harness.rating.tap.exchange import Exchange as TapExchange
+from harness.rating.tap.exchange import parse_json
+from harness.run.outages import OutageRun, check_outages
+from harness.run.stack import KAMAILIO, Stack
+from harness.run.watch import DialogWatch, EventWatch
+from harness.scenario.values import Moment
+from harness.sipp.agent import ERRORS, MESSAGES, STATISTICS, Agent, launch
+from harness.sipp.result import check_status, read_result
+from harness.sipp.trace import parse_trace
+
+__all__ = ["run_plan"]
+
+_BIND = 10.0
+"""Seconds that SIPp may take to bind its sockets."""
+
+_QUIET = 12.0
+"""Seconds after the last call by which all dialogs are gone and the agent has been told."""
+
+_TICK = 0.02
+_DIALOGS = 0.1
+
+Settled = Callable[[Evidence], bool]
+"""Whether the records are as expected: they are read again until they are, or ``within`` has passed."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A started SIPp."""
+
+    agent: Agent
+    process: Process
+    stopped: bool = False
+
+
+def run_plan(stack: Stack, plan: Plan, settled: Settled = lambda evidence: True) -> Evidence:
+    """Do it, and tell what was observed.
+
+    :raises LabError: the lab itself failed; what failed of the system under test is in the evidence.
+    :raises SippError: SIPp could not work.
+    """
+    return _Run(stack, plan).run(settled)
+
+
+class _Run:
+    def __init__(self, stack: Stack, plan: Plan) -> None:
+        self._stack = stack
+        self._plan = plan
+        self._running: dict[str, _Running] = {}
+        self._spans: list[Span] = []
+        self._log_from = 0
+        self._restarts: dict[str, int] = {}
+
+    def run(self, settled: Settled) -> Evidence:
+        check_outages(self._stack, self._plan.outages)
+        self._stack.prepare(self._plan)
+        try:
+            return self._observe(settled)
+        finally:
+            for running in self._running.values():
+                running.process.remove()
+            for name in [call.agent.host for call in self._plan.calls] + [c.host for c in self._plan.carriers]:
+                self._stack.lab.release(name)
+
+    def _observe(self, settled: Settled) -> Evidence:
+        kamailio = self._stack.lab.service(KAMAILIO)
+        self._log_from = len(kamailio.output())
+        for carrier in self._plan.carriers:
+            if carrier.agent is not None:
+                self._start(carrier.agent, carrier.host)
+        deadline = Deadline(_BIND)
+        for carrier in self._plan.carriers:
+            self._await_bound(carrier, deadline)
+        before = self._records()
+        started = time.time()
+        dialogs = DialogWatch(self._stack.kamailio, [self._plan.token])
+        outages = self._make_calls(started, dialogs)
+        left = self._await_quiet(dialogs)
+        self._finish_outages(outages)
+        self._stop_carriers()
+        evidence = self._gather(started, before, dialogs, left, outages)
+        return self._await_records(evidence, settled)
+
+    # --- SIPp -------------------------------------------------------------------------------------------------------
+
+    def _start(self, agent: Agent, name: str) -> None:
+        lab = self._stack.lab
+        host = lab.host(agent.host)
+
+        def start(argv: tuple[str, ...]) -> None:
+            program = Program(f"sipp-{name}-{agent.port}-{agent.transport}", "sipp", argv, host, agent.all_files)
+            self._running[_name(agent)] = _Running(agent, lab.run(program))
+
+        launch(agent, start)
+
+    def _await_bound(self, carrier: PlannedCarrier, deadline: Deadline) -> None:
+        if carrier.agent is None:
+            return
+        running = self._running[_name(carrier.agent)]
+
+        def bound() -> bool:
+            if running.process.poll() is not None:
+                self._read_result(running, check=True)
+                raise SippError(f"SIPp on {carrier.host} ended at once", detail=running.process.output()[-2000:])
+            return running.process.read_file(STATISTICS) is not None
+
+        await_condition(bound, deadline, f"SIPp on {carrier.host} binding its sockets")
+
+    def _stop_carriers(self) -> None:
+        carriers = [running for running in self._running.values() if running.agent.role == "carrier"]
+        for running in carriers:
+            running.stopped = running.process.poll() is None
+            running.process.signal(signal.SIGTERM)
+        deadline = Deadline(5.0)
+        for running in carriers:
+            try:
+                running.process.wait(deadline)
+            except Timeout:
+                running.process.signal(signal.SIGKILL)
+
+    def _read_result(self, running: _Running, *, check: bool) -> SippResult:
+        process = running.process
+        result = read_result(
+            running.agent.host,
+            running.agent.role,
+            process.poll(),
+            process.read_file(STATISTICS),
+            process.read_file(ERRORS),
+            stopped=running.stopped,
+        )
+        if check:
+            check_status(result, process.output())
+        return result
+
+    # --- while calls go on ------------------------------------------------------------------------------------------
+
+    def _make_calls(self, started: float, dialogs: DialogWatch) -> list[OutageRun]:
+        plan, events = self._plan, EventWatch(started)
+        waiting = list(plan.calls)
+        arming = [fault for fault in plan.agent_faults if fault.when is not None]
+        disarming = [fault for fault in plan.agent_faults if fault.until is not None]
+        outages = [OutageRun(self._stack, outage) for outage in plan.outages]
+        deadline = Deadline(plan.horizon)
+        watched = {moment.call for moment in _moments(plan)}
+        while True:
+            for call in plan.calls:
+                running = self._running.get(_name(call.agent))
+                if running is None:
+                    continue
+                if call.id in watched:
+                    events.read(call.id, running.process)
+                if running.process.poll() is not None:
+                    events.over(call.id)
+            now = time.time()
+            for call in [call for call in waiting if _is_due(events.due(call.start), now)]:
+                waiting.remove(call)
+                self._start(call.agent, call.agent.host)
+                self._spans.append(Span(f"call {call.id}", time.time()))
+            self._switch_faults(arming, disarming, events, now)
+            self._do_outages(outages, events, now)
+            dialogs.look(_DIALOGS)
+            self._check_services(outages)
+            if not waiting and all(self._over(call) for call in plan.calls) and _no_outage_open(outages):
+                return outages
+            if deadline.expired:
+                return outages
+            time.sleep(min(_TICK, deadline.remaining))
+
+    def _over(self, call: PlannedCall) -> bool:
+        return self._running[_name(call.agent)].process.poll() is not None
+
+    def _switch_faults(
+        self, arming: list[AgentFault], disarming: list[AgentFault], events: EventWatch, now: float
+    ) -> None:
+        states = self._stack.tap.faults() if arming or disarming else ()
+        ids = {fault: state.fault.id for fault, state in zip(self._plan.agent_faults, states, strict=False)}
+        for fault in [fault for fault in arming if fault.when and _is_due(events.due(fault.when), now)]:
+            arming.remove(fault)
+            self._stack.tap.arm(ids[fault])
+            self._spans.append(Span(f"fault {fault.fault.kind}", time.time()))
+        for fault in [fault for fault in disarming if fault.until and _is_due(events.due(fault.until), now)]:
+            disarming.remove(fault)
+            self._stack.tap.arm(ids[fault], False)
+
+    def _do_outages(self, outages: list[OutageRun], events: EventWatch, now: float) -> None:
+        for run in outages:
+            outage = run.outage
+            if run.started is None:
+                if _is_due(events.due(outage.when), now):
+                    run.begin()
+                    self._restarts[outage.target] = self._restarts.get(outage.target, 0) + 1
+            elif run.ended is None:
+                over = outage.seconds is not None and now >= run.started + outage.seconds
+                if over or (outage.until is not None and _is_due(events.due(outage.until), now)):
+                    run.end()
+
+    def _finish_outages(self, outages: list[OutageRun]) -> None:
+        for run in outages:
+            if run.started is not None and run.ended is None:
+                run.end()
+
+    def _check_services(self, outages: list[OutageRun]) -> None:
+        """A service that ended by itself ends the run of its scenario: nothing after that means anything."""
+        if any(run.outage.target == KAMAILIO and run.started and not run.ended for run in outages):
+            return
+        process = self._stack.lab.service(KAMAILIO)
+        status = process.poll()
+        if status is not None:
+            raise ServiceDied(
+                f"Kamailio died in mid-scenario, with status {status}",
+                service=KAMAILIO,
+                status=status,
+                detail="\n".join(process.output().splitlines()[-15:]),
+            )
+
+    # --- afterwards -------------------------------------------------------------------------------------------------
+
+    def _await_quiet(self, dialogs: DialogWatch) -> int | None:
+        """Wait until no dialog is left and no request is unanswered; how many dialogs there were in the end."""
+        left: int | None = None
+
+        def quiet() -> bool:
+            nonlocal left
+            dialogs.look(_DIALOGS)
+            try:
+                left = self._stack.kamailio.active_dialogs()
+            except RpcError:
+                left = None
+                return False
+            pending = any(exchange.pending for exchange in self._stack.tap.exchanges().exchanges)
+            return left == 0 and not pending
+
+        try:
+            await_condition(quiet, Deadline(_QUIET), "quiet", interval=0.05)
+        except Timeout:
+            self._stack.spoiled(KAMAILIO)
+        return left
+
+    def _records(self) -> Records:
+        engine, given = self._stack.engine, self._plan.scenario.given
+        tags = [account.account_tag for account in given.accounts]
+        call_ids = [call_id for call in self._plan.calls for call_id in call.call_ids]
+        return Records(
+            at=time.time(),
+            accounts={account["account_tag"]: dict(account) for account in engine.accounts(tags)} if tags else {},
+            transactions=tuple(dict(record) for record in engine.transactions(transaction_tags=call_ids)),
+        )
+
+    def _gather(
+        self, started: float, before: Records, dialogs: DialogWatch, left: int | None, outages: list[OutageRun]
+    ) -> Evidence:
+        messages: list[SipMessage] = []
+        for running in self._running.values():
+            trace = running.process.read_file(MESSAGES) or b""
+            messages += parse_trace(trace, running.agent.host)
+        kamailio = self._stack.lab.service(KAMAILIO)
+        log = kamailio.output()[self._log_from :]
+        return Evidence(
+            scenario=self._plan.scenario.id,
+            started=started,
+            ended=time.time(),
+            call_ids=self._plan.call_ids,
+            messages=tuple(sorted(messages, key=lambda message: message.at)),
+            exchanges=tuple(_exchange(each) for each in self._stack.tap.exchanges().exchanges),
+            dialogs=dialogs.dialogs,
+            dialogs_left=left,
+            before=before,
+            log=tuple(parse_log(log)),
+            sipp=tuple(self._read_result(running, check=True) for running in self._running.values()),
+            services=(
+                ServiceState(
+                    KAMAILIO,
+                    alive=kamailio.poll() is None,
+                    exit_status=kamailio.poll(),
+                    restarts=self._restarts.get(KAMAILIO, 0),
+                ),
+            ),
+            spans=(*self._spans, *(run.span for run in outages)),
+            lab={"driver": self._stack.lab.driver, "seed": str(self._plan.seed), "token": self._plan.token},
+        )
+
+    def _await_records(self, evidence: Evidence, settled: Settled) -> Evidence:
+        """The evidence with the records and requests as they settled, or as they were last seen."""
+        seen = evidence
+
+        def read() -> bool:
+            nonlocal seen
+            kamailio = self._stack.lab.service(KAMAILIO)
+            seen = replace(
+                evidence,
+                ended=time.time(),
+                after=self._records(),
+                exchanges=tuple(_exchange(each) for each in self._stack.tap.exchanges().exchanges),
+                log=tuple(parse_log(kamailio.output()[self._log_from :])),
+            )
+            return settled(seen)
+
+        within = Deadline(self._plan.scenario.expect.within)
+        with suppress(Timeout):  # the checks say what is missing, with what was seen last
+            await_condition(read, within, "the expected records", interval=0.1)
+        return seen
+
+
+def _name(agent: Agent) -> str:
+    return f"{agent.role}/{agent.host}/{agent.port}/{agent.transport}"
+
+
+def _is_due(at: float | None, now: float) -> bool:
+    return at is not None and at <= now
+
+
+def _no_outage_open(outages: list[OutageRun]) -> bool:
+    """Whether those that began and have an end of their own are over; the others needn't be waited for."""
+    return all(run.started is None or run.ended is not None or run.outage.seconds is None for run in outages)
+
+
+def _moments(plan: Plan) -> list[Moment]:
+    said = [call.start for call in plan.calls]
+    said += [moment for fault in plan.agent_faults for moment in (fault.when, fault.until) if moment]
+    said += [moment for outage in plan.outages for moment in (outage.when, outage.until) if moment]
+    return said
+
+
+def _exchange(seen: TapExchange) -> Exchange:
+    request = seen.json
+    response = parse_json(seen.answer) if seen.answer else None
+    return Exchange(
+        number=seen.number,
+        received=seen.received,
+        answered=seen.answered,
+        method=seen.method,
+        path=seen.path,
+        request=request if request is not None else seen.body,
+        status=seen.status if seen.outcome != "pending" else None,
+        response=response if response is not None else seen.answer,
+        fault=seen.kind,
+    )

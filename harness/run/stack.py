@@ -1,0 +1,241 @@
+"""The services under test, brought up in a lab: Kamailio, the tap, the rating engine; and the clients of each."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from harness.deadline import Deadline, await_condition
+from harness.errors import ServiceDied, Timeout, UsageError
+from harness.kamailio.rpc import DatagramTransport, HttpTransport, KamailioClient, RpcError, Transport
+from harness.lab import compose, open_lab
+from harness.lab.files import data_directory
+from harness.lab.protocol import Endpoint, Lab, Service
+from harness.plan.model import Plan
+from harness.rating.client import EngineClient
+from harness.rating.tap.client import TapClient
+from harness.run.options import Options
+
+__all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
+
+ENGINE, AGENT, KAMAILIO = "rating-engine", "rating-agent", "kamailio"
+
+_START = 30.0
+"""Seconds that a service may take to become ready."""
+
+_LAB_DEFINES = {"FR_TIMER": "2000", "FR_INV_TIMER": "8000", "RATING_HTTP_TIMEOUT": "1000"}
+"""The project's configuration in a lab: its timers are shorter than production's, so that tests are."""
+
+
+class Stack:
+    """Brought up by `open`. One scenario after another runs on it; `prepare` makes it as new for each."""
+
+    def __init__(self, lab: Lab, options: Options) -> None:
+        self.lab = lab
+        self.options = options
+        self._services = compose.load(data_directory("compose") / "lab.yaml")
+        self._defines: Mapping[str, str] = {}
+        self._dirty: set[str] = set()
+
+    @classmethod
+    def open(cls, options: Options) -> Stack:
+        """Bring everything up.
+
+        :raises LabError: something could not be; nothing is left.
+        """
+        if (options.agent_url is None) != (options.api_url is None):
+            raise UsageError(
+                "an engine of one's own has an agent and an API",
+                expected="--agent-url and --api-url, both or none",
+            )
+        lab = open_lab(
+            options.lab,
+            release=options.kamailio,
+            host_network=_on_loopback(options.agent_url) or _on_loopback(options.api_url),
+            target=options.target,
+        )
+        try:
+            stack = cls(lab, options)
+            stack._start()
+        except BaseException:
+            lab.stop()
+            raise
+        return stack
+
+    def close(self) -> None:
+        self.lab.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- bringing up ------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        for described in self._services.services:
+            self.lab.host(described.service.name, *described.service.aliases)
+        deadline = Deadline(_START)
+        wanted = [self._tap_service(), self._kamailio_service(self.options.defines)]
+        if self.options.api_url is None:
+            wanted.append(self._services[ENGINE].service)
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            list(pool.map(lambda service: self.lab.start_service(service, deadline), wanted))
+        self._defines = dict(self.options.defines)
+        self.tap = TapClient(self.lab.endpoint(AGENT, 8001))
+        self.engine = self._engine_client()
+        self.kamailio = KamailioClient(self._rpc_transport())
+        self.await_kamailio(deadline)
+
+    def _engine_client(self) -> EngineClient:
+        url = self.options.api_url
+        return EngineClient(Endpoint(url) if url else self.lab.endpoint(ENGINE, 8000))
+
+    def _tap_service(self) -> Service:
+        service = self._services[AGENT].service
+        upstream = self.options.agent_url or f"http://{self.address(ENGINE)}:8080"
+        return replace(
+            service,
+            command=tuple(
+                f"--upstream={upstream}" if word.startswith("--upstream=") else word for word in service.command
+            ),
+        )
+
+    def _kamailio_service(self, defines: Mapping[str, str]) -> Service:
+        service = self._services[KAMAILIO].service
+        own = self.options.kamailio_config
+        if own is not None:
+            return replace(
+                service, command=(*service.command, *_define_options(defines)), files=_configuration_files(own)
+            )
+        all_defines = {**_LAB_DEFINES, "RATING_AGENT_URL": f'"http://{self.address(AGENT)}:8000"', **defines}
+        return replace(service, command=(*service.command, *_define_options(all_defines)))
+
+    def address(self, name: str) -> str:
+        """The name itself where the lab has names, else its address."""
+        return name if self.lab.capabilities.names else self.lab.host(name).address
+
+    def _rpc_transport(self) -> Transport:
+        directory = self.lab.run_directory(KAMAILIO)
+        if directory is not None:
+            return DatagramTransport(Path(directory) / "kamailio_rpc.sock")
+        return HttpTransport(self.lab.endpoint(KAMAILIO, 5060))
+
+    def await_kamailio(self, deadline: Deadline) -> None:
+        """:raises ServiceDied: Kamailio ended; with its last lines, errors of its configuration among them.
+        :raises Timeout: it runs, and doesn't answer JSON-RPC.
+        """
+        process = self.lab.service(KAMAILIO)
+        last = "nothing"
+
+        def answers() -> bool:
+            nonlocal last
+            status = process.poll()
+            if status is not None:
+                raise ServiceDied(
+                    f"Kamailio ended with status {status} instead of starting",
+                    service=KAMAILIO,
+                    status=status,
+                    detail=_why_it_ended(process.output()),
+                )
+            try:
+                self.kamailio.uptime()
+            except RpcError as error:
+                last = str(error)
+                return False
+            return True
+
+        try:
+            await_condition(answers, deadline, "an answer of Kamailio's JSON-RPC")
+        except Timeout as error:
+            raise Timeout(
+                error.message,
+                found=last,
+                detail="\n".join(process.output().splitlines()[-15:]) or None,
+                hint="the configuration has to load jsonrpcs; its datagram socket and HTTP at /RPC are looked for",
+            ) from None
+
+    # --- between scenarios ------------------------------------------------------------------------------------------
+
+    def prepare(self, plan: Plan) -> None:
+        """As new: an engine that knows what is given and no more, the plan's faults, Kamailio with its defines."""
+        self.heal()
+        defines = {**self.options.defines, **plan.defines}
+        if defines != self._defines:
+            deadline = Deadline(_START)
+            self.lab.stop_service(KAMAILIO, deadline)
+            self.lab.start_service(self._kamailio_service(defines), deadline)
+            self._defines = defines
+            self.await_kamailio(deadline)
+        given = plan.scenario.given.model_dump()
+        if self.options.api_url is None:
+            self.engine.reset()
+        else:
+            self.engine.remove(given)
+        self.engine.seed(given)
+        self.tap.clear()
+        self.tap.set_faults(*(fault.fault for fault in plan.agent_faults))
+
+    def spoiled(self, name: str) -> None:
+        """A service that isn't as it should be: it's restarted before the next scenario."""
+        self._dirty.add(name)
+
+    def heal(self) -> None:
+        """Restart what has ended or was spoiled, plug in what was unplugged."""
+        deadline = Deadline(_START)
+        for described in self._services.services:
+            name = described.service.name
+            try:
+                process = self.lab.service(name)
+            except KeyError:
+                continue
+            if process.poll() is not None or name in self._dirty:
+                self.lab.restart_service(name, deadline, how=signal.SIGKILL)
+                if name == KAMAILIO:
+                    self.await_kamailio(deadline)
+        self._dirty.clear()
+
+
+def _on_loopback(url: str | None) -> bool:
+    """Whether only the machine itself can reach it. A network of a lab's own could not."""
+    return url is not None and (urlsplit(url).hostname or "").startswith(("127.", "localhost", "::1"))
+
+
+def _define_options(defines: Mapping[str, str]) -> list[str]:
+    return [word for name, value in defines.items() for word in ("-A", f"{name}={value}" if value else name)]
+
+
+def _configuration_files(directory: Path) -> dict[str, bytes]:
+    """All files below a directory of the user's, as they are to be below /etc/kamailio.
+
+    :raises UsageError: there is no kamailio.cfg.
+    """
+    if not (directory / "kamailio.cfg").is_file():
+        raise UsageError(
+            "the configuration has no kamailio.cfg", expected=str(directory / "kamailio.cfg"), where=str(directory)
+        )
+    return {
+        f"/etc/kamailio/{path.relative_to(directory).as_posix()}": path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+_REASON = re.compile(r"CRITICAL|ERROR|ALERT|yyerror|error", re.IGNORECASE)
+
+
+def _why_it_ended(output: str) -> str:
+    """The lines that tell, and the last ones: Kamailio says a lot while it goes down."""
+    lines = output.splitlines()
+    telling = [line for line in lines if _REASON.search(line)]
+    return "\n".join(dict.fromkeys([*telling[:8], *lines[-5:]]))
