@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, Strict
+from pydantic import Field
 
-from harness.scenario.fields import CallId, Count, DrawnDuration, Flag, FromAnswer, HeaderValues, Model, Text, key
+from harness.scenario.fields import (
+    CallId,
+    Count,
+    DrawnDuration,
+    Flag,
+    FromAnswer,
+    HeaderValues,
+    Model,
+    Provisional,
+    Refusing,
+    Text,
+    key,
+)
 
 __all__ = ["Behaviour", "CarrierBehaviour", "Refusal", "SippFile"]
 
@@ -25,7 +37,7 @@ class Refusal(Model):
     """A final reply that refuses."""
 
     shorthand = "code"
-    code: Annotated[Annotated[int, Strict(), Field(ge=300, le=699)], key("Its status.", 503)]
+    code: Annotated[Refusing, key("Its status.", 503)]
     reason: Annotated[Text | None, key("Its reason phrase; the usual one when not given.", "Busy Here")] = None
 
 
@@ -33,7 +45,7 @@ class Behaviour(Model):
     """How a carrier treats a call. With no key at all it rings shortly and answers."""
 
     provisional: Annotated[
-        tuple[Annotated[int, Strict(), Field(ge=100, le=199)], ...],
+        tuple[Provisional, ...],
         key("Provisional replies it sends, in order.", [100, 183]),
     ] = (180,)
     answer_after: Annotated[

@@ -8,13 +8,13 @@ from pydantic import Field
 
 from harness.scenario.fields import (
     CallId,
-    Code,
     DurationMatch,
     ExchangePath,
     Flag,
     FlagMatch,
     Model,
     NumberMatch,
+    Provisional,
     Seconds,
     StatusMatch,
     Text,
@@ -56,7 +56,8 @@ class CallExpectation(Model):
         TextMatch | None, key("The reason phrase of the final reply.", "Forbidden -- insufficient balance")
     ] = None
     provisional: Annotated[
-        tuple[Code, ...] | None, key("The provisional replies, in order; 100 isn't counted unless named.", [180, 183])
+        tuple[Provisional, ...] | None,
+        key("The provisional replies, in order; 100 isn't counted unless named.", [180, 183]),
     ] = None
     headers: Annotated[
         dict[Text, TextMatch], key("Headers of the final reply.", {"Contact": "any", "Retry-After": "absent"})
@@ -70,7 +71,7 @@ class CallExpectation(Model):
         tuple[Text, ...] | None,
         key("The carriers that got the INVITE, in order, by host name; [] for none.", ["first", "second"]),
     ] = None
-    setup: Annotated[DurationMatch | None, key("From INVITE to the final reply.", "< 500ms")] = None
+    setup: Annotated[DurationMatch | None, key("From INVITE to the final reply.", "below 500ms")] = None
     bye_reason: Annotated[TextMatch | None, key("The Reason header of the BYE.", "/cause=500/")] = None
     bye_reply: Annotated[StatusMatch | None, key("The reply to the BYE.", 200)] = None
     reinvite_reply: Annotated[StatusMatch | None, key("The reply to each re-INVITE or UPDATE.", 200)] = None
@@ -96,7 +97,7 @@ class RequestExpectation(Model):
 
     path: Annotated[ExchangePath | None, key("Which kind; all when not given.", "authorization")] = None
     call: Annotated[CallId | None, key("Those of one call.", "ana")] = None
-    count: Annotated[NumberMatch | None, key("How many; at least one when not given.", 1, "<= 3")] = None
+    count: Annotated[NumberMatch | None, key("How many; at least one when not given.", 1, "at most 3")] = None
     order: Annotated[
         tuple[ExchangePath, ...] | None,
         key("The requests of the call, in this order and no others.", ["authorization", "begin", "end"]),
@@ -182,11 +183,11 @@ class Routes(Model):
 class Percentiles(Model):
     """Times of many calls, from INVITE to the final reply."""
 
-    p50: Annotated[DurationMatch | None, key("Half of the calls.", "< 100ms")] = None
-    p90: Annotated[DurationMatch | None, key("Nine of ten.", "< 200ms")] = None
-    p95: Annotated[DurationMatch | None, key("95 of a hundred.", "< 200ms")] = None
-    p99: Annotated[DurationMatch | None, key("99 of a hundred.", "< 500ms")] = None
-    max: Annotated[DurationMatch | None, key("All.", "< 2s")] = None
+    p50: Annotated[DurationMatch | None, key("Half of the calls.", "below 100ms")] = None
+    p90: Annotated[DurationMatch | None, key("Nine of ten.", "below 200ms")] = None
+    p95: Annotated[DurationMatch | None, key("95 of a hundred.", "below 200ms")] = None
+    p99: Annotated[DurationMatch | None, key("99 of a hundred.", "below 500ms")] = None
+    max: Annotated[DurationMatch | None, key("All.", "below 2s")] = None
 
 
 class Expectations(Model):
@@ -221,8 +222,8 @@ class Expectations(Model):
         ),
     ] = ()
     routes: Annotated[Routes | None, key("Routes that ran, and that did not.", {"run": ["SIPOUT"]})] = None
-    setup: Annotated[Percentiles | None, key("Set-up time of all calls.", {"p95": "< 200ms"})] = None
+    setup: Annotated[Percentiles | None, key("Set-up time of all calls.", {"p95": "below 200ms"})] = None
     failures: Annotated[
-        NumberMatch | None, key("Calls that did not go as `calls` says; 0 when not given.", 0, "<= 5")
+        NumberMatch | None, key("Calls that did not go as `calls` says; 0 when not given.", 0, "at most 5")
     ] = None
     within: Annotated[Seconds, key("How long records are awaited.", "10s")] = 5.0

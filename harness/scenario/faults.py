@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, Strict
-
 from harness.scenario.fields import (
-    DURATION_SCHEMA,
     CallId,
+    Count,
     DrawnDuration,
     ExchangePath,
+    HttpStatus,
     Model,
+    Outage,
     Positive,
+    Raw,
     Seconds,
     Text,
     When,
-    as_schema,
+    Yes,
     key,
 )
 
 __all__ = ["Fault"]
-
-
-Outage = Annotated[Literal[True] | Seconds, as_schema({"anyOf": [{"const": True}, DURATION_SCHEMA]})]
 
 
 class Fault(Model):
@@ -50,27 +48,23 @@ class Fault(Model):
         Literal["request", "answer"] | None,
         key("The request never reaches the engine, or its answer never comes back; the connection closes.", "answer"),
     ] = None
-    silent: Annotated[Literal[True] | None, key("The connection is taken, nothing is ever answered.", True)] = None
-    refuse: Annotated[Literal[True] | None, key("The connection is refused.", True)] = None
-    reset: Annotated[Literal[True] | None, key("The connection is reset instead of an answer.", True)] = None
-    status: Annotated[
-        Annotated[int, Strict(), Field(ge=100, le=599)] | None, key("Answer with this HTTP status.", 500)
-    ] = None
-    body: Annotated[Annotated[str, Strict()] | None, key("Answer with this body.", "not json")] = None
-    malformed: Annotated[Literal[True] | None, key("Answer with JSON that is broken in the middle.", True)] = None
-    partial: Annotated[
-        Annotated[int, Strict(), Field(ge=0)] | None, key("Send so many bytes of the body, then close.", 20)
-    ] = None
+    silent: Annotated[Yes | None, key("The connection is taken, nothing is ever answered.", True)] = None
+    refuse: Annotated[Yes | None, key("The connection is refused.", True)] = None
+    reset: Annotated[Yes | None, key("The connection is reset instead of an answer.", True)] = None
+    status: Annotated[HttpStatus | None, key("Answer with this HTTP status.", 500)] = None
+    body: Annotated[Raw | None, key("Answer with this body.", "not json")] = None
+    malformed: Annotated[Yes | None, key("Answer with JSON that is broken in the middle.", True)] = None
+    partial: Annotated[Count | None, key("Send so many bytes of the body, then close.", 20)] = None
     drip: Annotated[Seconds | None, key("Send the answer byte by byte, with this pause.", "50ms")] = None
-    garbage: Annotated[Literal[True] | None, key("Answer with bytes that aren't HTTP.", True)] = None
-    duplicate: Annotated[Literal[True] | None, key("The engine gets the request twice.", True)] = None
+    garbage: Annotated[Yes | None, key("Answer with bytes that aren't HTTP.", True)] = None
+    duplicate: Annotated[Yes | None, key("The engine gets the request twice.", True)] = None
     set: Annotated[
         dict[Text, Any] | None, key("Change or add fields of the engine's answer.", {"max_available_units": "ten"})
     ] = None
     remove: Annotated[tuple[Text, ...] | None, key("Remove fields of the engine's answer.", ["carriers"])] = None
 
     kill: Annotated[Outage | None, key("Kill the service; for a time, or for good (true).", "2s", True)] = None
-    restart: Annotated[Literal[True] | None, key("Stop the service properly and start it again.", True)] = None
+    restart: Annotated[Yes | None, key("Stop the service properly and start it again.", True)] = None
     stop: Annotated[Outage | None, key("Stop the service properly; for a time, or for good (true).", "2s", True)] = (
         None
     )

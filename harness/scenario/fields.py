@@ -23,9 +23,7 @@ from harness.scenario.matchers import Matcher
 from harness.scenario.values import DrawnCount, DrawnSeconds, Moment
 
 __all__ = [
-    "DURATION_SCHEMA",
     "CallId",
-    "Code",
     "Count",
     "DrawnDuration",
     "DurationMatch",
@@ -35,25 +33,36 @@ __all__ = [
     "FromAnswer",
     "FromStart",
     "HeaderValues",
+    "HttpStatus",
     "Int32",
     "Model",
     "NumberMatch",
+    "Outage",
     "PerSecond",
     "Port",
     "Positive",
+    "Provisional",
+    "Raw",
+    "Refusing",
     "Repeat",
     "Seconds",
     "StatusMatch",
+    "Takes",
     "Text",
     "TextMatch",
     "ValueMatch",
     "VersionText",
     "When",
     "Whole",
-    "as_schema",
-    "drawn_schema",
+    "Yes",
     "key",
 ]
+
+
+class Takes(str):
+    """What a field takes, in words: for the hints of mistakes."""
+
+    __slots__ = ()
 
 
 def key(description: str, *examples: object, **constraints: Any) -> FieldInfo:
@@ -62,64 +71,122 @@ def key(description: str, *examples: object, **constraints: Any) -> FieldInfo:
     return info
 
 
-def as_schema(schema: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema(schema)
+def _of_type(*types: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": list(types) if len(types) > 1 else types[0]})
 
 
-DURATION_SCHEMA: dict[str, Any] = {"type": "string", "pattern": values.DURATION_PATTERN}
-_COUNT_SCHEMA: dict[str, Any] = {"type": "integer", "minimum": 1}
-
-
-def drawn_schema(bound: dict[str, Any]) -> dict[str, Any]:
+def _or_drawn(bound: dict[str, Any]) -> WithJsonSchema:
     both = {"min": bound, "max": bound}
     drawn = {"type": "object", "properties": both, "required": ["min", "max"], "additionalProperties": False}
-    return {"anyOf": [bound, drawn]}
+    return WithJsonSchema({"anyOf": [bound, drawn]})
 
 
-def _of_type(*types: str) -> WithJsonSchema:
-    return as_schema({"type": list(types)})
+_DURATION = {"type": "string", "pattern": values.DURATION_PATTERN}
 
-
-Text = Annotated[str, Strict(), Field(min_length=1)]
-Whole = Annotated[int, Strict(), Field(ge=-(2**53), le=2**53)]
-Int32 = Annotated[int, Strict(), Field(ge=-(2**31), lt=2**31)]
-Count = Annotated[int, Strict(), Field(ge=0, lt=2**31)]
-Positive = Annotated[int, Strict(), Field(ge=1, lt=2**31)]
-Port = Annotated[int, Strict(), Field(ge=1, le=65535)]
-Code = Annotated[int, Strict(), Field(ge=100, le=699)]
-Flag = Annotated[bool, Strict()]
-CallId = Annotated[str, Strict(), Field(pattern=rf"^{values.CALL_ID}$")]
-HeaderValues = dict[Text, Annotated[str, Strict()]]
+Text = Annotated[str, Strict(), Field(min_length=1), Takes("a text")]
+Raw = Annotated[str, Strict(), Takes("a text")]
+Whole = Annotated[int, Strict(), Field(ge=-(2**53), le=2**53), Takes("a whole number")]
+Int32 = Annotated[int, Strict(), Field(ge=-(2**31), lt=2**31), Takes("a whole number of 32 bits")]
+Count = Annotated[int, Strict(), Field(ge=0, lt=2**31), Takes("a whole number, 0 or more")]
+Positive = Annotated[int, Strict(), Field(ge=1, lt=2**31), Takes("a whole number, 1 or more")]
+Port = Annotated[int, Strict(), Field(ge=1, le=65535), Takes("a port from 1 to 65535")]
+Provisional = Annotated[int, Strict(), Field(ge=100, le=199), Takes("a provisional status, 100 to 199")]
+Refusing = Annotated[int, Strict(), Field(ge=300, le=699), Takes("a status that refuses, 300 to 699")]
+HttpStatus = Annotated[int, Strict(), Field(ge=100, le=599), Takes("an HTTP status, 100 to 599")]
+Flag = Annotated[bool, Strict(), Takes("true or false")]
+Yes = Annotated[Literal[True], Takes("true (or leave the key out)")]
+CallId = Annotated[
+    str, Strict(), Field(pattern=rf"^{values.CALL_ID}$"), Takes("a name: a letter, then letters, digits, - or _")
+]
+HeaderValues = dict[Text, Raw]
 
 ExchangePath = Literal["authorization", "begin", "end"]
 """A request to the agent: ``begin`` is ``/v1/begin_transaction``, and so on."""
 
-Seconds = Annotated[float, PlainValidator(values.parse_duration), as_schema(DURATION_SCHEMA)]
+Seconds = Annotated[
+    float, PlainValidator(values.parse_duration), WithJsonSchema(_DURATION), Takes("a duration: 3s, 200ms, 1m")
+]
 DrawnDuration = Annotated[
     DrawnSeconds,
     PlainValidator(lambda value: values.parse_drawn(value, values.parse_duration, DrawnSeconds)),
-    as_schema(drawn_schema(DURATION_SCHEMA)),
+    _or_drawn(_DURATION),
+    Takes("a duration (3s, 200ms, 1m), or {min: 1s, max: 3s} to draw one"),
+]
+Outage = Annotated[
+    Literal[True] | float,
+    PlainValidator(lambda value: value if value is True else values.parse_duration(value)),
+    WithJsonSchema({"anyOf": [{"const": True}, _DURATION]}),
+    Takes("a duration (2s), or true for good"),
 ]
 Repeat = Annotated[
     DrawnCount,
     PlainValidator(lambda value: values.parse_drawn(value, values.parse_count, DrawnCount)),
-    as_schema(drawn_schema(_COUNT_SCHEMA)),
+    _or_drawn({"type": "integer", "minimum": 1}),
+    Takes("a whole number, 1 or more, or {min: 10, max: 20} to draw one"),
 ]
-PerSecond = Annotated[float, PlainValidator(values.parse_rate), as_schema({"type": "number", "exclusiveMinimum": 0})]
+PerSecond = Annotated[
+    float,
+    PlainValidator(values.parse_rate),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+    Takes("a number of calls per second"),
+]
 FromStart = Annotated[
-    Moment, PlainValidator(lambda v: values.parse_moment(v, "started")), as_schema({"type": "string"})
+    Moment,
+    PlainValidator(lambda value: values.parse_moment(value, "started")),
+    _of_type("string"),
+    Takes("a moment: at once, while ringing, after 200ms, 2s after ringing"),
 ]
-FromAnswer = Annotated[Moment, PlainValidator(lambda v: values.parse_moment(v, "answered")), _of_type("string")]
-When = Annotated[Moment, PlainValidator(values.parse_other_moment), as_schema({"type": ["string", "object"]})]
-TextMatch = Annotated[Matcher, PlainValidator(matchers.parse_text_matcher), _of_type("string")]
-NumberMatch = Annotated[Matcher, PlainValidator(matchers.parse_number_matcher), _of_type("number", "string")]
-DurationMatch = Annotated[Matcher, PlainValidator(matchers.parse_duration_matcher), _of_type("string")]
+FromAnswer = Annotated[
+    Moment,
+    PlainValidator(lambda value: values.parse_moment(value, "answered")),
+    _of_type("string"),
+    Takes("a moment: after 2s (of the answer), while ringing, 2s after ringing"),
+]
+When = Annotated[
+    Moment,
+    PlainValidator(values.parse_other_moment),
+    _of_type("string", "object"),
+    Takes("a moment: 2s, ana is answered, 2s after ana is answered"),
+]
+VersionText = Annotated[
+    str, PlainValidator(values.parse_version), _of_type("string"), Takes('a version: at least 6.1, below 7, "6.0"')
+]
+TextMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_text_matcher),
+    _of_type("string"),
+    Takes("a text, /a regular expression/, any, absent"),
+]
+NumberMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_number_matcher),
+    _of_type("number", "string"),
+    Takes("a number: 3, 0 ± 1, at least 2, below 5, any, absent"),
+]
+DurationMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_duration_matcher),
+    _of_type("string"),
+    Takes("a duration: 3s, 3s ± 1s, below 200ms, any, absent"),
+]
 StatusMatch = Annotated[
-    Matcher, PlainValidator(matchers.parse_status_matcher), _of_type("integer", "string", "array")
+    Matcher,
+    PlainValidator(matchers.parse_status_matcher),
+    _of_type("integer", "string", "array"),
+    Takes("a status: 200, 4xx, [486, 600]"),
 ]
-ValueMatch = Annotated[Matcher, PlainValidator(matchers.parse_any_matcher), as_schema({})]
-FlagMatch = Annotated[Matcher, PlainValidator(matchers.parse_flag_matcher), _of_type("boolean", "string")]
-VersionText = Annotated[str, PlainValidator(values.parse_version), as_schema({"type": "string"})]
+FlagMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_flag_matcher),
+    _of_type("boolean", "string"),
+    Takes("true, false, any, absent"),
+]
+ValueMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_any_matcher),
+    WithJsonSchema({}),
+    Takes("any value, 3 ± 1, /a regular expression/, any, absent"),
+]
 
 
 class Model(BaseModel):
@@ -133,7 +200,7 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_shorthand(cls, value: Any) -> Any:
-        return {cls.shorthand: value} if cls.shorthand and not isinstance(value, dict) else value
+        return {cls.shorthand: value} if cls.shorthand and not isinstance(value, dict | cls) else value
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

@@ -100,7 +100,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A number below or above a limit: ``< 200ms``, ``>= 3``."""
+    """A number below or above a limit: ``below 200ms``, ``at least 3``; also ``"< 200ms"``, in quotes."""
 
     sign: str
     limit: float
@@ -112,7 +112,8 @@ class Compared:
         return _COMPARE[self.sign](seen, self.limit)
 
     def __str__(self) -> str:
-        return f"{self.sign} {duration_text(self.limit) if self.unit else format(self.limit, '.10g')}"
+        words = {sign: word for word, sign in _SIGNS.items()}
+        return f"{words[self.sign]} {duration_text(self.limit) if self.unit else format(self.limit, '.10g')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,8 @@ def _pattern(value: object) -> Matcher | None:
 
 
 _TOLERANCE = re.compile(r"\s*(?:±|\+-|\+/-)\s*")
-_COMPARISON = re.compile(r"(<=|>=|<|>)\s*(.*)")
+_COMPARISON = re.compile(r"(?:(<=|>=|<|>)\s*|(at most|at least|below|above)\s+)(.+)")
+_SIGNS = {"at most": "<=", "at least": ">=", "below": "<", "above": ">"}
 
 
 def _parse_quantity(value: object, bound: Callable[[object], float], unit: Literal["", "s"]) -> Matcher:
@@ -212,7 +214,8 @@ def _parse_quantity(value: object, bound: Callable[[object], float], unit: Liter
         text = value.strip()
         comparison = _COMPARISON.fullmatch(text)
         if comparison is not None:
-            return Compared(comparison[1], bound(comparison[2]), unit)
+            sign, word, limit = comparison.groups()
+            return Compared(sign or _SIGNS[word], bound(limit), unit)
         parts = _TOLERANCE.split(text)
         if len(parts) == 2:
             tolerance = bound(parts[1])
@@ -225,12 +228,12 @@ def _parse_quantity(value: object, bound: Callable[[object], float], unit: Liter
 
 
 def parse_number_matcher(value: object) -> Matcher:
-    """``3``, ``0 ± 1`` (also ``+-``), ``>= 2``, ``any``, ``absent``."""
+    """``3``, ``0 ± 1`` (also ``+-``), ``at least 2``, ``any``, ``absent``."""
     return _parse_quantity(value, parse_number, "")
 
 
 def parse_duration_matcher(value: object) -> Matcher:
-    """``3s``, ``3s ± 1s``, ``< 200ms``, ``any``, ``absent``. It matches seconds."""
+    """``3s``, ``3s ± 1s``, ``below 200ms``, ``any``, ``absent``. It matches seconds."""
     return _parse_quantity(value, parse_duration, "s")
 
 

@@ -92,8 +92,8 @@ class Requires(Model):
     ipv6: Annotated[Flag, key("IPv6 in the lab.", True)] = False
     isolated: Annotated[Flag, key("A network of its own.", True)] = False
     docker: Annotated[Flag, key("A Docker engine.", True)] = False
-    kamailio: Annotated[VersionText | None, key("A version of Kamailio.", ">= 6.1")] = None
-    sipp: Annotated[VersionText | None, key("A version of SIPp.", ">= 3.7")] = None
+    kamailio: Annotated[VersionText | None, key("A version of Kamailio.", "at least 6.1")] = None
+    sipp: Annotated[VersionText | None, key("A version of SIPp.", "at least 3.7")] = None
     engine: Annotated[Literal["embedded", "canyan"] | None, key("This rating engine.", "embedded")] = None
 
 
@@ -162,7 +162,8 @@ class Scenario(Model):
         ),
     ] = Field(default_factory=dict)
     calls: Annotated[
-        tuple[Call, ...], key("The calls.", [{"id": "ana", "from": "1000", "to": "39040123456"}], min_length=1)
+        tuple[Call, ...],
+        key("The calls.", [{"id": "ana", "from": "1000", "to": "39040123456"}], json_schema_extra={"minItems": 1}),
     ]
     faults: Annotated[
         tuple[Fault, ...], key("What goes wrong.", [{"on": "agent", "path": "begin", "status": 500}])

@@ -236,7 +236,7 @@ def parse_number(value: object) -> float:
         return int(number) if number.is_integer() else number
     if isinstance(value, int | float) and is_number(value) and abs(value) < 2**63:
         return value
-    raise ValueError("this is a number: 3, 0 ± 1, >= 2, any or absent")
+    raise ValueError("this is a number: 3, 0 ± 1, at least 2, any or absent")
 
 
 def parse_rate(value: object) -> float:
@@ -247,7 +247,10 @@ def parse_rate(value: object) -> float:
 
 
 def parse_version(value: object) -> str:
-    """``>= 6.1``, ``6.0``, ``< 6.1``: a comparison and a version; equality when there is no sign."""
-    if not isinstance(value, str) or re.fullmatch(r"(?:(?:<=|>=|<|>)\s*)?\d+(?:\.\d+){0,3}", value, re.ASCII) is None:
-        raise ValueError("this is a version in quotes: '>= 6.1', '< 7', '6.0'")
+    """``at least 6.1``, ``below 7``, ``"6.0"``; a version that is given alone must be that one."""
+    if (
+        not isinstance(value, str)
+        or re.fullmatch(r"(?:(?:at least|below) )?\d+(?:\.\d+){0,3}", value, re.ASCII) is None
+    ):
+        raise ValueError("a version is 'at least 6.1', 'below 7', or \"6.0\" in quotes")
     return value

@@ -1,0 +1,214 @@
+"""Variables and the matrix: one file, several scenarios."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import islice, product
+
+from harness.scenario.mistakes import Mistakes, did_you_mean, listing, shown
+from harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, Span
+
+__all__ = ["NOT_INTERPOLATED", "Row", "interpolate", "rows"]
+
+NOT_INTERPOLATED = frozenset({"variables", "matrix", "use"})
+_MOST_ROWS = 1000
+_MOST_VALUES = 20_000
+_LONGEST_TEXT = 64 * 1024
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_REFERENCE = re.compile(r"\$(\$\{)|\$\{([^{}]*)(\})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the matrix: a readable id (empty without a matrix) and its variables."""
+
+    id: str
+    variables: dict[str, Entry] = field(default_factory=dict)
+
+
+def rows(root: Mapping, mistakes: Mistakes) -> list[Row]:
+    """The rows of ``matrix``, or a single empty one."""
+    entry = root.entries.get("matrix")
+    if entry is None:
+        return [Row("")]
+    matrix = entry.value
+    if isinstance(matrix, Sequence):
+        found = [row for row in (_row(item, mistakes) for item in matrix.items) if row is not None]
+    elif isinstance(matrix, Mapping):
+        found = _combinations(matrix, mistakes)
+    else:
+        mistakes.add(matrix.span, "matrix takes a list of rows, or lists of values by name", "transport: [udp, tcp]")
+        return []
+    if not found:
+        mistakes.add(entry.key_span, "a matrix without rows makes no test", "add a row, or delete the matrix")
+    return _distinct(found, matrix.span, mistakes)
+
+
+def _row(item: Node, mistakes: Mistakes) -> Row | None:
+    if not isinstance(item, Mapping) or not item.entries:
+        mistakes.add(item.span, f"a row of the matrix takes variables, and this is {shown_kind(item)}", "{code: 486}")
+        return None
+    _check_names(item, mistakes)
+    given = item.entries.get("id")
+    variables = {name: entry for name, entry in item.entries.items() if name != "id"}
+    if given is None:
+        return Row(_id(entry.value for entry in variables.values()), variables)
+    if not isinstance(given.value, Scalar) or not isinstance(given.value.value, str | int):
+        mistakes.add(given.value.span, "a row's id takes a text", 'id: "busy"')
+    return Row(_id([given.value]), variables)
+
+
+def _combinations(matrix: Mapping, mistakes: Mistakes) -> list[Row]:
+    _check_names(matrix, mistakes)
+    axes: list[list[tuple[str, Entry]]] = []
+    for name, entry in matrix.entries.items():
+        if not isinstance(entry.value, Sequence) or not entry.value.items:
+            mistakes.add(entry.value.span, f"matrix.{name} takes a list of values", f"{name}: [one, two]")
+            continue
+        axes.append([(name, Entry(entry.key_span, value)) for value in entry.value.items])
+    combined = islice(product(*axes), _MOST_ROWS + 1) if axes else iter(())
+    return [Row(_id(entry.value for _, entry in chosen), dict(chosen)) for chosen in combined]
+
+
+def _distinct(found: list[Row], span: Span, mistakes: Mistakes) -> list[Row]:
+    if len(found) > _MOST_ROWS:
+        mistakes.add(span, f"a matrix of more than {_MOST_ROWS} rows", "divide it")
+        return []
+    seen: dict[str, int] = {}
+    for row in found:
+        seen[row.id] = seen.get(row.id, 0) + 1
+    for name in (name for name, times in seen.items() if times > 1):
+        mistakes.add(span, f"{seen[name]} rows of the matrix are called {name!r}", "give each row an 'id' of its own")
+    return found
+
+
+def _check_names(mapping: Mapping, mistakes: Mistakes) -> None:
+    for name, entry in mapping.entries.items():
+        if not _NAME.fullmatch(name):
+            mistakes.add(
+                entry.key_span, f"{shown(name)} is no name for a variable", "letters, digits and _, no digit first"
+            )
+
+
+def _id(values: Iterable[Node]) -> str:
+    texts = (value.text if isinstance(value, Scalar) else "..." for value in values)
+    return re.sub(r"[^\w.+-]+", "_", "-".join(texts))[:80] or "row"
+
+
+def shown_kind(node: Node) -> str:
+    if isinstance(node, Mapping):
+        return "a mapping" if node.entries else "empty"
+    return "a list" if isinstance(node, Sequence) else shown(node.value)
+
+
+def interpolate(root: Mapping, row: Row, mistakes: Mistakes) -> Mapping:
+    """The scenario of one row, each ``${name}`` replaced; a value that is nothing else keeps the variable's type."""
+    variables = dict(row.variables)
+    own = root.entries.get("variables")
+    if own is not None and isinstance(own.value, Mapping):
+        _check_names(own.value, mistakes)
+        variables = {**own.value.entries, **variables}
+    replacement = _Interpolation(variables, mistakes)
+    entries = {
+        key: entry if key in NOT_INTERPOLATED else Entry(entry.key_span, replacement.node(entry.value))
+        for key, entry in root.entries.items()
+    }
+    for name in row.variables.keys() - replacement.used:
+        mistakes.add(
+            row.variables[name].key_span,
+            f"the variable {name!r} of the matrix is never used",
+            f"write ${{{name}}} where it belongs, or delete it",
+        )
+    return Mapping(entries, root.span)
+
+
+class _Interpolation:
+    def __init__(self, variables: dict[str, Entry], mistakes: Mistakes) -> None:
+        self._variables = variables
+        self._mistakes = mistakes
+        self._resolved: dict[str, tuple[Node, int]] = {}
+        self._resolving: list[str] = []
+        self._left = _MOST_VALUES
+        self.used: set[str] = set()
+
+    def node(self, node: Node) -> Node:
+        self._left -= 1
+        if isinstance(node, Mapping):
+            return Mapping({key: self._entry(key, entry) for key, entry in node.entries.items()}, node.span)
+        if isinstance(node, Sequence):
+            return Sequence(tuple(self.node(item) for item in node.items), node.span)
+        if isinstance(node.value, str) and "${" in node.value:
+            return self._scalar(node, node.value)
+        return node
+
+    def _entry(self, key: str, entry: Entry) -> Entry:
+        if "${" in key:
+            self._mistakes.add(entry.key_span, "a variable can't stand in a key", "only in values")
+        return Entry(entry.key_span, self.node(entry.value))
+
+    def _scalar(self, node: Scalar, text: str) -> Node:
+        whole = re.fullmatch(r"\$\{([^{}]*)\}", text)
+        if whole:
+            value = self._value(whole[1].strip(), node.span)
+            return replace(value, span=node.span) if value is not None else node
+
+        def replaced(match: re.Match[str]) -> str:
+            escaped, name, closed = match.groups()
+            if escaped:
+                return "${"
+            if not closed:
+                self._mistakes.add(
+                    node.span, "a '${' is never closed", "close it with '}', or write '$${' for the text itself"
+                )
+                return match[0]
+            value = self._value(name.strip(), node.span)
+            if value is None:
+                return match[0]
+            if not isinstance(value, Scalar):
+                self._mistakes.add(
+                    node.span, f"${{{name}}} is {shown_kind(value)}: it can't be part of a text", "use it alone"
+                )
+                return match[0]
+            return value.text
+
+        result = _REFERENCE.sub(replaced, text)
+        if len(result) > _LONGEST_TEXT:
+            self._mistakes.add(
+                node.span, "the variables make this text longer than 64 KiB", "do they repeat each other?"
+            )
+            return node
+        return Scalar(result, node.span, result)
+
+    def _value(self, name: str, span: Span) -> Node | None:
+        self.used.add(name)
+        if name not in self._variables:
+            close = did_you_mean(name, self._variables)
+            known = (
+                f"There are: {listing(self._variables)}."
+                if self._variables
+                else "Variables go under 'variables' or 'matrix'."
+            )
+            self._mistakes.add(
+                span, f"no variable {name[:40]!r}", f"did you mean '{close}'? {known}" if close else known
+            )
+            return None
+        if name in self._resolving:
+            circle = " -> ".join([*self._resolving[self._resolving.index(name) :], name])
+            self._mistakes.add(span, f"variables in a circle: {circle}", "one of them needs a value of its own")
+            return None
+        if name not in self._resolved:
+            before = self._left
+            self._resolving.append(name)
+            value = self.node(self._variables[name].value)
+            self._resolving.pop()
+            self._resolved[name] = (value, before - self._left)
+        value, size = self._resolved[name]
+        self._left -= size
+        if self._left < 0:
+            self._mistakes.add(
+                span, f"the variables make more than {_MOST_VALUES} values", "do they repeat each other?"
+            )
+            return None
+        return value

@@ -1,0 +1,120 @@
+"""Mistakes as an author sees them: the place, the line with carets, what is wrong, what would be right."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from harness.errors import Mistake
+from harness.scenario.nodes import Span, ValuePath
+
+__all__ = ["Mistakes", "did_you_mean", "listing", "shown", "way"]
+
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_WIDEST = 100
+
+
+class Mistakes:
+    """Collects the mistakes of a file, and of those it uses; at each place only the first counts."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[str]] = {}
+        self._found: dict[tuple[str, int, int], Mistake] = {}
+
+    def add_source(self, path: str, text: str) -> None:
+        """Excerpts of ``path`` are taken from ``text``."""
+        self._lines[path] = _BREAK.split(text)
+
+    def add(self, span: Span, message: str, hint: str = "") -> None:
+        where = span.location
+        mistake = Mistake(where, message, self._excerpt(span), hint)
+        self._found.setdefault((where.path, where.line, where.column), mistake)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def all(self) -> list[Mistake]:
+        return list(self._found.values())
+
+    def _excerpt(self, span: Span) -> str:
+        lines = self._lines.get(span.path, [])
+        if not 1 <= span.line <= len(lines):
+            return ""
+        return excerpt(lines[span.line - 1], span)
+
+
+def excerpt(line: str, span: Span) -> str:
+    """The line with its number, and carets below the part that ``span`` is about; a long line is cut around it."""
+    begin = min(span.column - 1, len(line))
+    end = span.end_column - 1 if span.end_line == span.line else len(line.rstrip())
+    end = max(begin + 1, min(end, len(line)))
+    cut = max(0, begin - _WIDEST // 2) if len(line) > _WIDEST else 0
+    visible = [_printable(character) for character in line[cut : cut + _WIDEST]]
+    before = sum(_width(character) for character in visible[: begin - cut])
+    below = sum(_width(character) for character in visible[begin - cut : end - cut]) or 1
+    number = str(span.line)
+    text = f"{number} | {''.join(visible).rstrip()}".rstrip()
+    return f"{text}\n{' ' * len(number)} | {' ' * before}{'^' * below}"
+
+
+def _printable(character: str) -> str:
+    if character == "\t":
+        return " "
+    return character if character.isprintable() else "\ufffd"
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def way(path: ValuePath) -> str:
+    """``calls[0].expect.reply``; ``the file`` for the empty way."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text.lstrip(".") or "the file"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """The known word that ``word`` is a slip of."""
+    candidates = list(known)
+    if word.lower() in (lowered := {candidate.lower(): candidate for candidate in candidates}):
+        return lowered[word.lower()]
+    close = get_close_matches(word[:100], candidates, n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def listing(words: Iterable[str], width: int = 100) -> str:
+    """``a, b, c``, wrapped."""
+    lines, line = [], ""
+    for word in words:
+        added = f"{line}, {word}" if line else word
+        if len(added) > width:
+            lines.append(line + ",")
+            added = word
+        line = added
+    return "\n".join([*lines, line])
+
+
+def shown(value: object) -> str:
+    """A value as YAML has it, short."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping (key: value)"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, str):
+        printable = "".join(map(_printable, value.splitlines()[0] if value.strip() else value[:1]))
+        return repr(printable if len(printable) <= 40 else printable[:37] + "...")
+    text = str(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,105 @@
+"""A YAML file as a tree in which each value, and each key, knows its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from harness.errors import Location
+
+__all__ = ["Entry", "Mapping", "Node", "Scalar", "Sequence", "Span", "ValuePath", "child", "find", "places", "plain"]
+
+ValuePath: TypeAlias = tuple[str | int, ...]
+"""The way to a value: keys and indexes, ("calls", 0, "expect", "reply")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a file. Lines and columns count from 1; the end is the place after the last character."""
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    @property
+    def location(self) -> Location:
+        return Location(self.path, self.line, self.column)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A single value. ``text`` is how the author spelled it, without quotes."""
+
+    value: str | int | float | bool | None
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    items: tuple[Node, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key with its value."""
+
+    key_span: Span
+    value: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    entries: dict[str, Entry]
+    span: Span
+
+
+Node: TypeAlias = Scalar | Sequence | Mapping
+
+
+def plain(node: Node) -> Any:
+    """The data alone, as ``yaml.safe_load`` would give it."""
+    if isinstance(node, Mapping):
+        return {key: plain(entry.value) for key, entry in node.entries.items()}
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    return node.value
+
+
+def child(node: Node, step: str | int) -> Node | None:
+    """The value one step down, if it's there."""
+    if isinstance(node, Mapping) and isinstance(step, str):
+        entry = node.entries.get(step)
+        return entry.value if entry else None
+    if isinstance(node, Sequence) and isinstance(step, int) and 0 <= step < len(node.items):
+        return node.items[step]
+    return None
+
+
+def find(node: Node, path: ValuePath) -> Node | None:
+    """The value at ``path``, if it's there."""
+    found: Node | None = node
+    for step in path:
+        if found is None:
+            return None
+        found = child(found, step)
+    return found
+
+
+def places(node: Node) -> dict[ValuePath, Location]:
+    """The place of each value: where its key stands, or where the item of a list begins."""
+    return dict(_places(node, (), node.span))
+
+
+def _places(node: Node, path: ValuePath, span: Span) -> Iterator[tuple[ValuePath, Location]]:
+    yield path, span.location
+    if isinstance(node, Mapping):
+        for key, entry in node.entries.items():
+            yield from _places(entry.value, (*path, key), entry.key_span)
+    elif isinstance(node, Sequence):
+        for index, item in enumerate(node.items):
+            yield from _places(item, (*path, index), item.span)
