@@ -75,6 +75,7 @@ __all__ = [
 INVARIANTS: dict[str, str] = {
     "calls": "every call was made; zero calls are a failure",
     "begin_and_end": "each answered call has exactly one begin and one end, no other call has any",
+    "limit": "no call lasts longer than the engine allowed",
     "balances": "balances move by exactly the fees",
     "running": "no running transaction is left",
     "dialogs": "no dialog is active at the end",

@@ -1,0 +1,49 @@
+"""All checks together."""
+
+from __future__ import annotations
+
+from harness.checks.calls import check_calls
+from harness.checks.invariants import AWAITED, INVARIANT_CHECKS
+from harness.checks.model import Case, Finding, Verdict
+from harness.checks.whole import (
+    check_accounts,
+    check_carriers,
+    check_dialogs,
+    check_log,
+    check_requests,
+    check_setup,
+    check_transactions,
+)
+from harness.evidence.model import Evidence
+from harness.scenario.model import Scenario
+
+__all__ = ["judge", "records_settled"]
+
+_EXPECTATIONS = (
+    check_calls,
+    check_dialogs,
+    check_requests,
+    check_transactions,
+    check_accounts,
+    check_carriers,
+    check_log,
+    check_setup,
+)
+_RECORDS = (check_transactions, check_accounts, check_requests, check_log)
+
+
+def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
+    """Every finding: what the scenario expects first, then what must always hold."""
+    case = Case(scenario, evidence)
+    findings: list[Finding] = [finding for check in _EXPECTATIONS for finding in check(case)]
+    for name, check in INVARIANT_CHECKS.items():
+        if name not in scenario.invariants:
+            findings += check(case)
+    return Verdict(scenario.id, tuple(findings))
+
+
+def records_settled(scenario: Scenario, evidence: Evidence) -> bool:
+    """Whether what arrives in its own time is as expected, so that there's nothing to wait for any more."""
+    case = Case(scenario, evidence)
+    checks = [*_RECORDS, *(INVARIANT_CHECKS[name] for name in AWAITED if name not in scenario.invariants)]
+    return not any(True for check in checks for _ in check(case))
