@@ -51,6 +51,8 @@ def start_holder(
 ) -> Started:
     """Start a holder for the lab in that directory, and wait until it is ready.
 
+    Where namespaces can be made, but nothing can be set up in them (some kernels' policy), it does without them.
+
     :param binds: file -> the file of the machine that it takes the place of, for all that runs in the lab.
     :raises LabError: it could not set up the lab.
     :raises Timeout: it is not ready after ``seconds``.
@@ -62,12 +64,22 @@ def start_holder(
         "binds": [[str(source), target] for source, target in binds],
         "keep": keep,
     }
-    script = Path(__file__).with_name("holder.py")
+    try:
+        return _start(directory, {**options, "refusal": None}, Deadline(seconds))
+    except _SetupFailed as refused:
+        return _start(directory, {**options, "refusal": refused.found}, Deadline(seconds))
+
+
+class _SetupFailed(LabError):
+    """The holder says why it could not set up the lab."""
+
+
+def _start(directory: Path, options: dict[str, Any], deadline: Deadline) -> Started:
     log = directory / "holder.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(script), json.dumps(options)],
-            stdin=subprocess.DEVNULL if keep else subprocess.PIPE,
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("holder.py")), json.dumps(options)],
+            stdin=subprocess.DEVNULL if options["keep"] else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             bufsize=0,
@@ -75,28 +87,34 @@ def start_holder(
         )
     try:
         # The process that was started ends at once; its child, the holder, goes on with the same pipes.
-        output = process.stdout
-        assert output is not None
-        with output:
-            deadline = Deadline(seconds)
-            facts: dict[str, Any] = {}
-            while not facts.keys() >= {"pid", "networks"}:
-                if not select.select([output], [], [], deadline.remaining)[0]:
-                    raise Timeout(f"the lab's holder is not ready after {seconds:g} s", detail=log.read_text())
-                line = output.readline()
-                facts |= json.loads(line) if line else {"error": log.read_text(errors="replace")}
-                if "error" in facts:
-                    raise LabError("the lab's namespaces could not be set up", detail=facts["error"])
+        facts = _read_facts(process, log, deadline)
         identity = ProcessIdentity.of(facts["pid"])
         if identity is None:
-            raise LabError("the lab's holder died at once")
+            raise LabError("the lab's holder died at once", detail=log.read_text(errors="replace"))
     except BaseException:
         if process.stdin:
             process.stdin.close()
         raise
     finally:
-        process.wait(seconds)
+        process.wait(10)
     return Started(identity, tuple(facts["networks"]), facts["refusal"], facts["lost"], process.stdin)
+
+
+def _read_facts(process: subprocess.Popen[bytes], log: Path, deadline: Deadline) -> dict[str, Any]:
+    """What the holder reports, a JSON object per line, until there is all of it."""
+    facts: dict[str, Any] = {}
+    assert process.stdout is not None
+    with process.stdout as output:
+        while not facts.keys() >= {"pid", "networks"}:
+            if not select.select([output], [], [], deadline.remaining)[0]:
+                raise Timeout("the lab's holder is not ready in time", detail=log.read_text(errors="replace"))
+            line = output.readline()
+            if not line:
+                raise LabError("the lab's holder could not start", detail=log.read_text(errors="replace"))
+            facts |= json.loads(line)
+            if "error" in facts:
+                raise _SetupFailed("the lab could not be set up", found=facts["error"])
+    return facts
 
 
 class HolderClient:

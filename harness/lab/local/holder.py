@@ -419,17 +419,19 @@ def hold(options: dict[str, Any], refusal: str | None) -> None:
 
 def main() -> None:
     options = json.loads(sys.argv[1])
-    refusal = enter_namespaces(options["own_network"])
+    try:
+        refusal = options["refusal"] or enter_namespaces(options["own_network"])
+    except OSError as error:
+        report(error=str(error))
+        return
     pid = os.fork()
     if pid:
         report(pid=pid)
-        os._exit(0)
+        return
     try:
         hold(options, refusal)
     except OSError as error:
         report(error=str(error))
-    finally:
-        os._exit(0)
 
 
 if __name__ == "__main__":

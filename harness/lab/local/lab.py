@@ -251,7 +251,7 @@ class LocalLab:
             host = self.host(service.name, *service.aliases)
             place = self._make_place(f"s/{service.name}", service.role)
             moved = place.put_files(service.files)
-            values = {"{address}": host.address, "{address6}": host.address6 or "", "{run}": place.run_inside}
+            values = {"{address}": host.address, "{address6}": host.address6 or "", "{run}": str(place.run)}
             words = [_fill(rewrite(word, moved), values) for word in service.command]
             process = self._process(
                 service.name,
@@ -377,7 +377,7 @@ class LocalLab:
     def _tool(self, *argv: str) -> tuple[int, str]:
         with self._lock:
             place = self._make_place("tool", "sipp")
-            environment = {"XTABLES_LOCKFILE": f"{place.run_inside}/xtables.lock"}
+            environment = {"XTABLES_LOCKFILE": f"{place.run}/xtables.lock"}
             process = self._process(argv[0], Host(argv[0], ""), place, argv, environment, working=True)
             try:
                 process.start()
@@ -413,7 +413,8 @@ class LocalLab:
     def _command(self, role: Role, argv: Sequence[str]) -> list[str]:
         """The command as it is to be executed, whose program may not be where its name says."""
         if role == "harness":
-            return [sys.executable, *argv[1:]] if argv[0] == "python" else list(argv)
+            own = {"python": [sys.executable], "rating-harness": [sys.executable, "-m", "harness"]}
+            return [*own.get(argv[0], argv[:1]), *argv[1:]]
         if self._refusal and not self._machine_serves(role):
             return borrowed(self._root_filesystem, argv)
         return list(argv)

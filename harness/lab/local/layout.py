@@ -14,13 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-__all__ = ["RUN", "WORK", "Place", "rewrite", "skeleton"]
-
-RUN = "/run"
-"""A service's ``{run}``, where it has a root filesystem of its own."""
+__all__ = ["WORK", "Place", "rewrite", "skeleton"]
 
 WORK = "/lab"
-"""A program's working directory, where it has a root filesystem of its own."""
+"""The working directory of a program, where it has a root filesystem of its own."""
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -73,14 +70,11 @@ class Place:
     def log(self) -> Path:
         return self.directory / "log"
 
-    @property
-    def run_inside(self) -> str:
-        """``{run}`` as the process itself calls it."""
-        return RUN if self.root else str(self.run)
-
     def make(self) -> None:
         for path in (self.files, self.run / "kamailio", self.tmp, self.work):
             path.mkdir(parents=True, exist_ok=True)
+        if self.root:
+            self._own(str(self.run)).mkdir(parents=True, exist_ok=True)
         self.log.touch()
 
     def put_files(self, files: Mapping[str, bytes]) -> dict[str, str]:
@@ -100,8 +94,8 @@ class Place:
 
     def _own(self, path: str) -> Path:
         wanted = PurePosixPath(path)
-        inside = {self.run_inside: self.run} | ({"/tmp": self.tmp} if self.root else {})
-        for mount, actual in inside.items():
+        mounted = {"/run": self.run, "/tmp": self.tmp} if self.root else {str(self.run): self.run}
+        for mount, actual in mounted.items():
             if wanted.is_relative_to(mount):
                 return actual / wanted.relative_to(mount)
         return self.files / wanted.relative_to("/")
@@ -131,9 +125,11 @@ class Place:
                 ["/dev", "/dev"],
                 [str(shared / "hosts"), "/etc/hosts"],
                 [str(shared / "resolv.conf"), "/etc/resolv.conf"],
-                [str(self.run), RUN],
                 [str(self.tmp), "/tmp"],
                 [str(self.work), WORK],
+                [str(self.run), "/run"],
+                # Also where it is outside, so that the names of sockets mean the same on both sides.
+                [str(self.run), str(self.run)],
             ],
         }
 
