@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from harness.checks.model import Case, Finding
 from harness.evidence.calls import Call
 from harness.evidence.model import SipMessage
-from harness.scenario.model import CallExpectation
 from harness.scenario.matchers import MISSING, Matcher
+from harness.scenario.model import CallExpectation
 from harness.scenario.values import duration_text
 
 __all__ = ["check_calls"]

@@ -10,6 +10,7 @@ from typing import Any
 from harness.checks.model import Case, Finding
 from harness.evidence.calls import Call
 from harness.evidence.model import Exchange, LogLine
+from harness.scenario.matchers import MISSING, Exactly, Matcher
 from harness.scenario.model import (
     DialogExpectation,
     LogExpectation,
@@ -17,7 +18,6 @@ from harness.scenario.model import (
     Scenario,
     TransactionExpectation,
 )
-from harness.scenario.matchers import MISSING, Exactly, Matcher
 from harness.scenario.values import duration_text
 
 __all__ = [
