@@ -282,7 +282,7 @@ class Holder:
             return
         try:
             answer = getattr(self, "do_" + request["do"])(connection, request)
-        except OSError as error:
+        except (OSError, LookupError) as error:
             answer = {"error": str(error)}
         if answer is not None:
             reply(connection, answer)
@@ -306,7 +306,9 @@ class Holder:
 
     def do_signal(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
         self.reap()
-        child = self.children[request["key"]]
+        child = self.children.get(request["key"])
+        if child is None:
+            return {}
         with contextlib.suppress(ProcessLookupError):
             if request["group"] and self.ended(request["key"]) is None:
                 os.killpg(child.pid, request["signal"])
