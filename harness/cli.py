@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from harness import __version__
+from harness.lab.commands import clean, doctor
 from harness.rating.engine.command import engine
 from harness.rating.tap.command import tap
 
@@ -17,3 +18,5 @@ def main() -> None:
 
 main.add_command(tap)
 main.add_command(engine)
+main.add_command(doctor)
+main.add_command(clean)

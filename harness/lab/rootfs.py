@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 import filelock
@@ -24,9 +24,21 @@ import platformdirs
 from harness.errors import ImageError, MissingTool
 from harness.lab.local.binaries import kamailio_in
 
-__all__ = ["Release", "cached", "check", "ensure", "ensure_tar", "recipe_hash"]
+__all__ = [
+    "PACKAGES",
+    "RELEASES",
+    "Release",
+    "cached",
+    "check",
+    "ensure",
+    "ensure_tar",
+    "made_by_this_user",
+    "recipe_hash",
+]
 
 Release = Literal["trixie", "sid"]
+
+RELEASES: tuple[Release, ...] = get_args(Release)
 
 PACKAGES = (
     "ca-certificates",
@@ -74,6 +86,11 @@ def cached(release: Release) -> Path | None:
     """The directory, if it has been made already, by this user or by root."""
     name = f"{release}-{recipe_hash(release)}"
     return next((path for path in _candidates(name) if path.is_dir()), None)
+
+
+def made_by_this_user() -> list[Path]:
+    """All that the cache holds and this user may remove, of older recipes too."""
+    return sorted(path for release in RELEASES for path in _user_cache().glob(f"{release}-*"))
 
 
 def ensure(release: Release = "trixie", *, announce: Callable[[str], None] | None = None) -> Path:

@@ -192,6 +192,11 @@ class LocalLab:
 
     # --- what it can do ---------------------------------------------------------------------------------------------
 
+    @property
+    def refusal(self) -> str | None:
+        """Why the lab has no namespaces of its own; None when it has."""
+        return self._refusal
+
     @cached_property
     def capabilities(self) -> Capabilities:
         why = dict(self._lost)

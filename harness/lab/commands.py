@@ -1,0 +1,87 @@
+"""The commands ``rating-harness doctor`` and ``rating-harness clean``."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import click
+
+from harness.errors import HarnessError, MissingTool
+
+__all__ = ["clean", "doctor"]
+
+_COLOURS = {"ok": "green", "absent": "yellow", "broken": "red"}
+
+
+@click.command()
+def doctor() -> None:
+    """Tell what this machine has for a lab, what it lacks, and what installs that.
+
+    The exit status is 0 when at least one kind of lab can be brought up.
+    """
+    from harness.lab.doctor import diagnose, examine, usable_labs
+
+    machine = examine()
+    findings = diagnose(machine)
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        mark = click.style(f"{finding.state:6}", fg=_COLOURS[finding.state])
+        click.echo(f"{mark}  {finding.subject:{width}}  {finding.what}")
+        margin = " " * (10 + width)
+        if finding.state != "ok":
+            click.echo(f"{margin}for: {finding.purpose}")
+        if finding.remedy:
+            click.echo(f"{margin}try: {finding.remedy}")
+    labs = usable_labs(machine)
+    click.echo()
+    if not labs:
+        raise click.ClickException("no lab can be brought up on this machine")
+    click.echo(f"Labs that can be brought up: {', '.join(labs)}.")
+
+
+@click.command()
+@click.option("--list", "only_list", is_flag=True, help="Only tell which local labs there are.")
+@click.option("--cache", is_flag=True, help="Remove the cached root filesystems too.")
+def clean(only_list: bool, cache: bool) -> None:
+    """Remove what killed runs left behind, and the labs that were started to stay.
+
+    What another run still uses is left alone.
+    """
+    from harness.lab import lease, rootfs
+
+    try:
+        if only_list:
+            for directory, known in lease.leases():
+                click.echo(_describe(directory.name, known))
+            return
+        removed = [f"local lab {lab_id}" for lab_id in lease.sweep(kept=True)]
+        removed += [f"docker lab {lab_id}" for lab_id in _sweep_docker()]
+        for path in rootfs.made_by_this_user() if cache else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            removed.append(str(path))
+    except HarnessError as error:
+        raise click.ClickException(str(error)) from error
+    for name in removed:
+        click.echo(f"removed {name}")
+    if not removed:
+        click.echo("nothing to remove")
+
+
+def _describe(name: str, known: object) -> str:
+    from harness.lab.lease import Lease
+
+    if not isinstance(known, Lease):
+        return f"{name}  without a lease"
+    state = "abandoned" if known.abandoned else "kept" if known.keep else f"used by process {known.owner.pid}"
+    return f"{name}  {state}  {(time.time() - known.created) / 60:.0f} min"
+
+
+def _sweep_docker() -> list[str]:
+    from harness.lab import docker
+
+    try:
+        return docker.sweep(kept=True)
+    except MissingTool:
+        # No engine answers, so that there is nothing of ours in it.
+        return []
