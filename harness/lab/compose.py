@@ -29,18 +29,15 @@ from typing import TypeVar, get_args
 
 import yaml
 
-import harness
 from harness.errors import Location, UsageError
 from harness.lab.protocol import Role, Service
 
-__all__ = ["PLACEHOLDERS", "Build", "Composition", "Described", "load", "shipped"]
+__all__ = ["PLACEHOLDERS", "Build", "Composition", "Described", "load"]
 
 PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
     {"LAB_ADDRESS": "{address}", "LAB_ADDRESS6": "{address6}", "LAB_RUN": "{run}"}
 )
 """Variables of a compose file -> what a driver fills in."""
-
-PACKAGE = Path(harness.__file__).parent
 
 FILE_KEYS = ("name", "services")
 SERVICE_KEYS = (
@@ -115,21 +112,13 @@ class Composition:
         raise KeyError(name)
 
 
-def shipped() -> Path:
-    """Where ``compose/`` and ``kamailio/`` are: an installation's data, or the root of the source tree."""
-    data = PACKAGE / "_data"
-    return data if data.is_dir() else PACKAGE.parent
-
-
-def load(path: Path | None = None, environment: Mapping[str, str] = PLACEHOLDERS) -> Composition:
+def load(path: Path, environment: Mapping[str, str] = PLACEHOLDERS) -> Composition:
     """Read a compose file, and the files that it mounts.
 
-    :param path: the harness's own ``compose/lab.yaml`` by default.
     :param environment: variables for ``${NAME}`` and ``${NAME:-default}``.
     :raises UsageError: the file can't be read, is no YAML, or holds what the subset doesn't have; ``where`` has the
         line and column.
     """
-    path = path or shipped() / "compose" / "lab.yaml"
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import click
 import platformdirs
@@ -20,12 +22,13 @@ from docker.utils import parse_repository_tag
 from filelock import FileLock
 from requests.exceptions import RequestException
 
+import harness
 from harness.deadline import Deadline
 from harness.errors import ImageError
 from harness.lab import rootfs
-from harness.lab.compose import PACKAGE, shipped
 from harness.lab.docker.archive import pack
 from harness.lab.docker.engine import Engine, engine_errors
+from harness.lab.files import data_directory
 from harness.lab.protocol import Role
 from harness.lab.ready import last_lines
 
@@ -53,7 +56,7 @@ class Images:
     """The images of one engine.
 
     :param release: the Debian that they are made of.
-    :param chosen: role or service name -> an image of the user's, taken as it is.
+    :param chosen: role or service name -> an image of the user's, taken as it is; a service's goes first.
     :param announce: told one line before anything that takes long; standard error by default.
     """
 
@@ -62,20 +65,19 @@ class Images:
     chosen: Mapping[str, str] = field(default_factory=dict)
     announce: Callable[[str], None] = _say
 
-    def for_service(self, name: str, role: Role) -> str:
-        """The id of the image for that service: the user's own for it, or for its role, or the role's.
+    def ensure(self) -> dict[str, str]:
+        """Role -> id of its image, and the same for each service for which the user chose one. Built if need be.
 
-        :raises ImageError: the user's isn't there, or the role's could not be built.
+        :raises ImageError: one could not be built, with its last lines; or one that was chosen isn't there.
         """
-        theirs = self.chosen.get(name) or self.chosen.get(role)
-        return self._theirs(theirs) if theirs else self.for_role(role)
+        roles = [role for role in get_args(Role) if role not in self.chosen]
+        with ThreadPoolExecutor(len(roles) + 1) as threads:
+            chosen = threads.map(self._chosen, self.chosen.values())
+            base = self._base()
+            built = threads.map(lambda role: self._for_role(role, base), roles)
+            return {**dict(zip(roles, built, strict=True)), **dict(zip(self.chosen, chosen, strict=True))}
 
-    def for_role(self, role: Role) -> str:
-        """The id of the role's image, built if need be.
-
-        :raises ImageError: it could not be built; the message has the last lines.
-        """
-        base = self._base()
+    def _for_role(self, role: Role, base: str) -> str:
         context = _context(role)
         recipe = f"{self.release}-{_hash({'base': base.encode(), **context})}"
         return self._ensure(
@@ -83,7 +85,7 @@ class Images:
             lambda name: self._build(name, context, f"compose/{role}.Dockerfile", {"BASE": base}),
         )
 
-    def _theirs(self, name: str) -> str:
+    def _chosen(self, name: str) -> str:
         image = self._present(name) or self._pull(name)
         if image is None:
             raise ImageError(
@@ -172,20 +174,15 @@ class Images:
 
 def _context(role: Role) -> dict[str, bytes]:
     """What the Dockerfile of that role can see: for ``harness`` this package's source, else nothing."""
-    root = shipped()
+    root = data_directory("compose").parent
     dockerfile = f"compose/{role}.Dockerfile"
     context = {dockerfile: (root / dockerfile).read_bytes()}
     if role == "harness":
-        for name in PACKAGE_FILES:
-            context[name] = (root / name).read_bytes()
-        for directory, source in (
-            ("harness", PACKAGE),
-            ("kamailio", root / "kamailio"),
-            ("compose", root / "compose"),
-        ):
-            for file in sorted(source.rglob("*")):
-                if file.is_file() and not UNSHIPPED & set(file.relative_to(source).parts):
-                    context[f"{directory}/{file.relative_to(source).as_posix()}"] = file.read_bytes()
+        context |= {name: (root / name).read_bytes() for name in PACKAGE_FILES}
+        for source in (Path(harness.__file__).parent, root / "compose", root / "kamailio"):
+            for file in source.rglob("*"):
+                if file.is_file() and not UNSHIPPED & set(file.parts):
+                    context[file.relative_to(source.parent).as_posix()] = file.read_bytes()
     return context
 
 

@@ -7,15 +7,16 @@ may be on another machine. All that a lab makes carries its id and its lease.
 
 from __future__ import annotations
 
+import json
 import secrets
 import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Self, get_args
 
 from docker.errors import NotFound
 
@@ -28,6 +29,7 @@ from harness.lab.docker.host import EGRESS_SINCE, HostContainer
 from harness.lab.docker.images import Images
 from harness.lab.docker.labels import (
     HOST,
+    IMAGES,
     LAB,
     LEASE,
     PROCESS,
@@ -60,7 +62,9 @@ class DockerLab:
 
     driver: Driver = "docker"
 
-    def __init__(self, lab_id: str, engine: Engine, images: Images, network: LabNetwork, lease: DockerLease) -> None:
+    def __init__(
+        self, lab_id: str, engine: Engine, images: Mapping[str, str], network: LabNetwork, lease: DockerLease
+    ) -> None:
         self.id = lab_id
         self._engine = engine
         self._images = images
@@ -80,28 +84,29 @@ class DockerLab:
     def open(
         cls,
         *,
-        release: Release = "trixie",
+        release: str = "trixie",
         images: Mapping[str, str] = MappingProxyType({}),
         keep: bool = False,
-        announce: Callable[[str], None] | None = None,
     ) -> DockerLab:
         """A new lab, with nothing in it.
 
-        :param release: the Debian of the images that are built.
-        :param images: role or service name -> an image to be used instead.
+        :param release: the Debian of the images that are built, ``trixie`` or ``sid``; or an image for Kamailio.
+        :param images: role or service name -> an image to be used instead of the built one.
         :param keep: the lab outlives this process, until `stop` or ``rating-harness clean``.
-        :param announce: told one line before anything that takes long; standard error by default.
         :raises MissingTool: no engine answers.
+        :raises ImageError: an image could not be built.
         :raises LabError: the engine refuses.
         """
         engine = connect()
         sweep(engine)
-        made = Images(engine, release, images, **({"announce": announce} if announce else {}))
-        made.for_role("sipp")
+        debian: Release | None = next((name for name in get_args(Release) if name == release), None)
+        chosen = images if debian else {"kamailio": release, **images}
+        ids = Images(engine, debian or "trixie", chosen).ensure()
         lease = DockerLease.own(keep=keep)
         lab_id = secrets.token_hex(4)
-        network = networks.create(engine, _name(lab_id), {LAB: lab_id, LEASE: lease.label()})
-        return cls(lab_id, engine, made, network, lease)
+        labels = {LAB: lab_id, LEASE: lease.label(), IMAGES: json.dumps(ids)}
+        network = networks.create(engine, _name(lab_id), labels)
+        return cls(lab_id, engine, ids, network, lease)
 
     @classmethod
     def attach(cls, lab_id: str) -> DockerLab:
@@ -129,7 +134,7 @@ class DockerLab:
             next(subnet for subnet in subnets if isinstance(subnet, IPv4Network)),
             next((subnet for subnet in subnets if isinstance(subnet, IPv6Network)), None),
         )
-        lab = cls(lab_id, engine, Images(engine), network, lease)
+        lab = cls(lab_id, engine, json.loads(found["Labels"][IMAGES]), network, lease)
         for container in containers:
             lab._adopt(container["Id"], container["Labels"])
         return lab
@@ -193,7 +198,7 @@ class DockerLab:
             self._engine,
             self._network,
             host,
-            image=self._images.for_role("sipp"),
+            image=self._images["sipp"],
             name=f"{_name(self.id)}-{host.name}-host",
             labels=self._labels,
             ports=ports,
@@ -222,8 +227,7 @@ class DockerLab:
     # --- services ---------------------------------------------------------------------------------------------------
 
     def start_service(self, service: Service, deadline: Deadline) -> Process:
-        if service.name in self._services:
-            raise LabError(f"the lab has a service {service.name} already", hint="restart it, or give another name")
+        self._forget_ended(service.name)
         host = self.host(service.name, *service.aliases)
         if not self._reachable and service.ports:
             # Ports are published when a container is made, and only now are they known.
@@ -235,7 +239,7 @@ class DockerLab:
         process = self._create(
             service.name,
             host.name,
-            image=self._images.for_service(service.name, service.role),
+            image=self._images.get(service.name) or self._images[service.role],
             command=[_fill(word, values) for word in service.command],
             archive=pack(service.files, [RUN]),
             environment=service.environment,
@@ -245,6 +249,19 @@ class DockerLab:
         process.start()
         self._await_ready(facts, process, deadline)
         return process
+
+    def _forget_ended(self, name: str) -> None:
+        """Make room for a service that is started anew, in place of one that has ended."""
+        with self._lock:
+            known = self._services.get(name)
+            if known is None:
+                return
+            process = known[1]
+            if process.poll() is None:
+                raise LabError(f"the service {name} runs already", hint="restart it, or stop it first")
+            del self._services[name]
+            self._processes.remove(process)
+        process.remove()
 
     def service(self, name: str) -> ContainerProcess:
         return self._services[name][1]
@@ -292,7 +309,7 @@ class DockerLab:
         process = self._create(
             program.name,
             program.host.name,
-            image=self._images.for_role(program.role),
+            image=self._images[program.role],
             command=program.argv,
             archive=pack({f"{WORK}/{name}": content for name, content in program.files.items()}, [WORK]),
         )

@@ -13,6 +13,7 @@ from harness.lab.protocol import Host
 
 __all__ = [
     "HOST",
+    "IMAGES",
     "LAB",
     "LEASE",
     "PROCESS",
@@ -25,6 +26,8 @@ __all__ = [
 
 LAB = "rating-harness.lab"
 LEASE = "rating-harness.lease"
+IMAGES = "rating-harness.images"
+"""On a lab's network: role or service name -> id of the image, as JSON."""
 HOST = "rating-harness.host"
 """On a container that is a host: the host, as JSON."""
 PROCESS = "rating-harness.process"
