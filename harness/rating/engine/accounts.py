@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from harness.rating.engine.arithmetic import Tariff, fee
@@ -40,9 +40,10 @@ class Running:
 
     def document(self) -> dict[str, Any]:
         """All that the API shows of the entry."""
-        document = asdict(self)
-        del document["sequence"], document["tariff"]
-        return document
+        return {name: getattr(self, name) for name in _SHOWN}
+
+
+_SHOWN = tuple(attribute.name for attribute in fields(Running) if attribute.name not in ("sequence", "tariff"))
 
 
 @dataclass(slots=True)

@@ -14,12 +14,12 @@ from harness.rating.engine.tables import MemoryTable, Table, TransactionTable
 
 __all__ = ["Book", "Overflow", "checked"]
 
-LARGEST_BALANCE = 2**63 - 1
-"""Balances are stored in 64 bits."""
+LARGEST_BALANCE = 2**62
+"""Balances are stored in 64 bits, and the fees of what runs are taken from them."""
 
 
 class Overflow(Exception):
-    """A balance would need more than 64 bits."""
+    """A balance would be beyond :data:`LARGEST_BALANCE`."""
 
 
 class Book:
@@ -139,7 +139,7 @@ class Book:
     # what calls change
 
     def set_balance(self, account: Account, balance: int | None) -> None:
-        """:raises Overflow: when it needs more than 64 bits."""
+        """:raises Overflow: when it is too large."""
         account.balance = balance if balance is None else checked(balance)
         self.store.write("UPDATE documents SET balance = ? WHERE sequence = ?", (account.balance, account.sequence))
 
@@ -176,10 +176,10 @@ class Book:
 
 
 def checked(balance: int) -> int:
-    """``balance``, when 64 bits hold it.
+    """``balance``, when it can be stored.
 
     :raises Overflow: when not.
     """
-    if not -LARGEST_BALANCE - 1 <= balance <= LARGEST_BALANCE:
-        raise Overflow("a balance needs more than 64 bits")
+    if not -LARGEST_BALANCE <= balance <= LARGEST_BALANCE:
+        raise Overflow(f"a balance of {balance} can't be stored")
     return balance

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import gc
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -56,8 +59,8 @@ class Address:
         """
         try:
             if self.path:
-                Path(self.path).unlink(missing_ok=True)
                 listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                _remove_stale(self.path, listener)
                 listener.bind(self.path)
             else:
                 family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
@@ -74,6 +77,17 @@ class Address:
         if self.path:
             return f"unix:{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _remove_stale(path: str, probe: socket.socket) -> None:
+    """Remove a socket that nobody listens on any more; what else is there is left to fail the bind."""
+    if Path(path).is_socket():
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink()
+        else:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 class _Server(uvicorn.Server):
@@ -102,6 +116,8 @@ def run(
     store = Store(database)
     try:
         book = Book(store)
+        # What was loaded stays: to look for garbage in it would only make requests wait.
+        gc.freeze()
         metrics = Metrics()
         services = {
             "agent": observed(agent_app(Ledger(book, policy), store), "agent", metrics, log),
@@ -116,11 +132,11 @@ def run(
         )
         servers = [(_server(services[name]), [sock for _, sock in pairs]) for name, pairs in listeners.items()]
         uvloop.run(_serve(servers, store, lambda: ready(f"rating engine ready: {places}")))
-    finally:
-        store.close()
         for address in (*agent, *api):
             if address.path:
                 Path(address.path).unlink(missing_ok=True)
+    finally:
+        store.close()
 
 
 def _place(address: Address, listener: socket.socket) -> str:
