@@ -147,8 +147,8 @@ class EngineClient:
         raise self._error(
             "the engine's answer is incomplete",
             operation,
-            expected=f"{counted} records, as it counts them",
-            found=f"{len(records)} records",
+            expected=f"{counted} records, as the engine counts them",
+            found=str(len(records)),
             hint="perPage 0 has to mean all of them",
         )
 

@@ -24,7 +24,7 @@ def tap(listen: Sequence[str], control: Sequence[str], upstream: str | None) -> 
     import uvloop
 
     from harness.errors import HarnessError
-    from harness.rating.tap.listener import Address, parse_address
+    from harness.rating.address import Address
     from harness.rating.tap.server import serve
 
     def ready(doors: Sequence[Address], offices: Sequence[Address]) -> None:
@@ -35,8 +35,8 @@ def tap(listen: Sequence[str], control: Sequence[str], upstream: str | None) -> 
         for signum in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
         await serve(
-            [parse_address(text) for text in listen],
-            [parse_address(text) for text in control],
+            [Address.parse(text) for text in listen],
+            [Address.parse(text) for text in control],
             upstream,
             ready=ready,
             stop=stop,

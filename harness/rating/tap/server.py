@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from harness.rating.address import Address
 from harness.rating.tap.book import FaultBook
 from harness.rating.tap.control import Control
 from harness.rating.tap.journal import Journal
-from harness.rating.tap.listener import Address, Listener
+from harness.rating.tap.listener import Listener
 from harness.rating.tap.proxy import Proxy
 from harness.rating.tap.serving import Clients
 from harness.rating.tap.upstream import Upstream
@@ -30,8 +31,7 @@ async def serve(
     :param control: where the control API is.
     :param upstream: the agent's URL; None for none.
     :param ready: called once with the addresses in use, when both accept connections.
-    :raises LabError: an address can't be had.
-    :raises UsageError: the URL is none.
+    :raises UsageError: an address can't be had, or the URL is none.
     """
     doors = [Listener(address) for address in listen]
     offices = [Listener(address) for address in control]
@@ -58,6 +58,8 @@ async def serve(
                 await office.open(directors.connection)
             ready([door.address for door in doors], [office.address for office in offices])
             await stop.wait()
+            for connection in (*clients.open, *directors.open):
+                connection.close()
             raise _Stopped
     except* _Stopped:
         pass

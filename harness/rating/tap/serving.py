@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
         self._gone = asyncio.Event()
         self._waiting: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._broken = False
+        self._deaf = False
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
         self.on_message_begin()
@@ -80,11 +80,13 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     def close(self) -> None:
-        """Send what is to be sent, then FIN."""
+        """Send what is to be sent, then FIN. Requests that wait are dropped."""
+        self._stop_reading()
         self._transport.close()
 
     def reset(self) -> None:
         """Send RST. A Unix socket knows no such thing; there the client sees the end of the connection."""
+        self._stop_reading()
         client = cast("socket.socket", self._transport.get_extra_info("socket"))
         if client.family != socket.AF_UNIX:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -103,7 +105,7 @@ class Connection(asyncio.Protocol):
         self._gone.set()
 
     def data_received(self, data: bytes) -> None:
-        if self._broken:
+        if self._deaf:
             return
         try:
             self._parser.feed_data(data)
@@ -111,7 +113,7 @@ class Connection(asyncio.Protocol):
             # The request itself is whole, and it is answered as if nothing else had been asked for (RFC 9110, 7.8).
             pass
         except httptools.HttpParserError as error:
-            self._broken = True
+            self._deaf = True
             self._received(Request("", "", (), data, False, self.number, time.time(), f"not HTTP: {error}"))
 
     def on_message_begin(self) -> None:
@@ -144,6 +146,10 @@ class Connection(asyncio.Protocol):
                 received=time.time(),
             )
         )
+
+    def _stop_reading(self) -> None:
+        self._deaf = True
+        self._waiting.clear()
 
     def _received(self, request: Request) -> None:
         self._waiting.append(request)

@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
 from harness.lab.protocol import Endpoint
+from harness.rating.address import Address
 from harness.rating.tap.client import TapClient
-from harness.rating.tap.listener import Address
 from harness.rating.tap.server import serve
 
 AUTHORIZED = {"authorized": True, "max_available_units": 10, "carriers": ["UDP:carrier:5060"]}

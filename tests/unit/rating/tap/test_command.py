@@ -69,10 +69,8 @@ def test_an_address_in_use_is_said_without_a_traceback(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         result = CliRunner().invoke(main, ["tap", "--listen", address, "--control", f"unix:{tmp_path}/c.sock"])
-    assert (result.exit_code, result.output.strip()) == (
-        1,
-        f"Error: can't listen on {address}: Address already in use",
-    )
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [f"Error: can't listen on {address}", "  found:    Address already in use"]
     assert not (tmp_path / "c.sock").exists()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from harness.deadline import Deadline, await_condition
 from harness.errors import UsageError
+from harness.rating.address import Address
 from harness.rating.tap.exchange import Exchange
 from harness.rating.tap.faults import (
     Answer,
@@ -28,7 +29,6 @@ from harness.rating.tap.faults import (
     Silence,
     parse_faults,
 )
-from harness.rating.tap.listener import Address
 from tests.unit.rating.tap.bench import AUTHORIZED, Agent, Tap, read, request, running_tap
 
 

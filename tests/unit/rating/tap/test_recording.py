@@ -15,7 +15,7 @@ from harness.lab.protocol import Endpoint
 from harness.rating.tap.client import TapClient
 from harness.rating.tap.control import PAGE
 from harness.rating.tap.exchange import Exchange
-from harness.rating.tap.faults import Answer, Fault
+from harness.rating.tap.faults import Answer, Close, Fault
 from tests.unit.rating.tap.bench import AUTHORIZED, Agent, Tap, read, request, running_agent, running_tap
 
 
@@ -63,6 +63,15 @@ def test_pipelined_requests_are_answered_in_order(tap: Tap) -> None:
         client.sendall(request() + request(keep_alive=False))
         seen = read(client, 2)
     assert seen.data.index(b"HTTP/1.1 200") < seen.data.index(b"HTTP/1.1 204")
+
+
+def test_what_follows_on_a_connection_that_the_tap_closed_is_no_request(tap: Tap, agent: Agent) -> None:
+    tap.client.set_faults(Fault(Close(), nth=1))
+    with tap.connect() as client:
+        client.sendall(request() * 2)
+        assert read(client, 1).data == b""
+    assert [each.outcome for each in tap.client.exchanges().exchanges] == ["closed"]
+    assert agent.requests == []
 
 
 def test_a_request_in_pieces(tap: Tap, agent: Agent) -> None:
