@@ -23,8 +23,6 @@ _HEADER = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
 def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
     """What can't be meant, in the order of the file. ``folder`` is where relative files are looked for."""
-    if not scenario.calls:
-        yield Finding(("calls",), "there are no calls, so nothing is tested", "a call has: id, from, to")
     for index, call in enumerate(scenario.calls):
         yield from _call(call, ("calls", index), folder)
         if scenario.load is not None:
@@ -49,7 +47,7 @@ def _both(
     """A finding for each key of ``given`` that the author wrote."""
     for key in given:
         if key in model.model_fields_set:
-            yield Finding((*path, key), f"'{key}' has no effect: {why}", hint or "delete one of the two")
+            yield Finding((*path, key), f"'{key}' has no effect: {why}", hint or "delete one of the two", at_key=True)
 
 
 def _call(call: Call, path: ValuePath, folder: Path) -> Iterator[Finding]:
@@ -90,13 +88,18 @@ def _call_expectation(expect: CallExpectation, path: ValuePath) -> Iterator[Find
     if reply is None:
         return
     if reply.reason is not None and expect.reason is not None:
-        yield Finding((*path, "reason"), "the reason phrase is said twice", "here and in 'reply': delete one")
+        yield Finding(
+            (*path, "reason"), "the reason phrase is said twice", "here and in 'reply': delete one", at_key=True
+        )
     if _refuses(reply.code):
         for key in ("duration", "bye_reason", "bye_reply", "carrier", "reinvite_reply"):
             value = getattr(expect, key)
             if value is not None and not isinstance(value, Absent):
                 yield Finding(
-                    (*path, key), f"'{key}' is of answered calls, and the reply is {reply.code}", "delete one"
+                    (*path, key),
+                    f"'{key}' is of answered calls, and the reply is {reply.code}",
+                    "delete one of the two",
+                    at_key=True,
                 )
         if expect.ended_by not in (None, "nobody"):
             yield Finding(
@@ -158,14 +161,19 @@ def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
         yield Finding(
             path,
             "this fault does nothing",
-            f"say what goes wrong: {', '.join(Fault.ANSWERS)}; or for a whole service: {', '.join(Fault.OUTAGES)}",
+            f"with the agent's answers: {', '.join(Fault.ANSWERS)}\nwith a whole service: {', '.join(Fault.OUTAGES)}",
         )
         return
     outages = [name for name in actions if name in Fault.OUTAGES]
     answers = [name for name in actions if name in Fault.ANSWERS]
     if outages and len(actions) > 1:
         other = next(name for name in reversed(actions) if name != outages[0])
-        yield Finding((*path, other), f"one fault does one of '{outages[0]}' and '{other}'", "make two faults of it")
+        yield Finding(
+            (*path, other),
+            f"one fault does one of '{outages[0]}' and '{other}'",
+            "make two faults of it",
+            at_key=True,
+        )
     elif outages:
         for key in ("path", "call", "nth", "times"):
             if key in fault.model_fields_set:
@@ -197,13 +205,20 @@ def _expectations(scenario: Scenario) -> Iterator[Finding]:
             if item.absent:
                 for key in ("count", "timeout", "state", "gone", "order"):
                     if key in item.model_fields_set:
-                        yield Finding((*path, key), f"'{key}' of what must be absent", "delete one of the two")
+                        yield Finding(
+                            (*path, key), f"'{key}' of what must be absent", "delete one of the two", at_key=True
+                        )
     for index, request in enumerate(expect.requests):
         path = ("expect", "requests", index)
         if request.order is not None and request.call is None:
-            yield Finding((*path, "order"), "'order' is of one call's requests", "say which with 'call'")
+            yield Finding((*path, "order"), "'order' is of one call's requests", "say which with 'call'", at_key=True)
         if request.order is not None and request.path is not None:
-            yield Finding((*path, "path"), "'path' chooses one kind, and 'order' is of all", "delete one of the two")
+            yield Finding(
+                (*path, "path"),
+                "'path' chooses one kind, and 'order' is of all",
+                "delete one of the two",
+                at_key=True,
+            )
     for index, record in enumerate(expect.transactions):
         if record.call is None and record.transaction_tag is None and record.account_tag is None:
             yield Finding(

@@ -43,6 +43,7 @@ __all__ = [
     "Positive",
     "Provisional",
     "Raw",
+    "Reason",
     "Refusing",
     "Repeat",
     "Seconds",
@@ -86,7 +87,7 @@ _DURATION = {"type": "string", "pattern": values.DURATION_PATTERN}
 Text = Annotated[str, Strict(), Field(min_length=1), Takes("a text")]
 Raw = Annotated[str, Strict(), Takes("a text")]
 Whole = Annotated[int, Strict(), Field(ge=-(2**53), le=2**53), Takes("a whole number")]
-Int32 = Annotated[int, Strict(), Field(ge=-(2**31), lt=2**31), Takes("a whole number of 32 bits")]
+Int32 = Annotated[int, Strict(), Field(ge=-(2**31), lt=2**31), Takes("a whole number")]
 Count = Annotated[int, Strict(), Field(ge=0, lt=2**31), Takes("a whole number, 0 or more")]
 Positive = Annotated[int, Strict(), Field(ge=1, lt=2**31), Takes("a whole number, 1 or more")]
 Port = Annotated[int, Strict(), Field(ge=1, le=65535), Takes("a port from 1 to 65535")]
@@ -94,6 +95,7 @@ Provisional = Annotated[int, Strict(), Field(ge=100, le=199), Takes("a provision
 Refusing = Annotated[int, Strict(), Field(ge=300, le=699), Takes("a status that refuses, 300 to 699")]
 HttpStatus = Annotated[int, Strict(), Field(ge=100, le=599), Takes("an HTTP status, 100 to 599")]
 Flag = Annotated[bool, Strict(), Takes("true or false")]
+Reason = Annotated[str, Strict(), Field(min_length=1), Takes("the reason, in words")]
 Yes = Annotated[Literal[True], Takes("true (or leave the key out)")]
 CallId = Annotated[
     str, Strict(), Field(pattern=rf"^{values.CALL_ID}$"), Takes("a name: a letter, then letters, digits, - or _")
@@ -173,7 +175,7 @@ StatusMatch = Annotated[
     Matcher,
     PlainValidator(matchers.parse_status_matcher),
     _of_type("integer", "string", "array"),
-    Takes("a status: 200, 4xx, [486, 600]"),
+    Takes("a status from 100 to 699, a class such as 4xx, or a list of them"),
 ]
 FlagMatch = Annotated[
     Matcher,

@@ -16,3 +16,5 @@ class Finding:
     path: ValuePath
     message: str
     hint: str = ""
+    at_key: bool = False
+    """Whether it's the key that is wrong, not its value."""

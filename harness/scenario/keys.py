@@ -96,16 +96,24 @@ def _takes(annotation: Any) -> Iterator[str]:
     elif origin is Literal:
         yield ", ".join(map(str, arguments))
     elif origin is tuple:
-        yield f"a list, of each item: {takes(arguments[0])}"
+        yield f"a list; each item is {takes(arguments[0])}"
     elif origin is dict:
-        yield f"name: value, of each value: {takes(arguments[1])}"
+        yield f"names with values; each value is {takes(arguments[1])}"
     elif isinstance(annotation, type) and issubclass(annotation, Model):
         if annotation.shorthand:
             info = annotation.model_fields[annotation.shorthand]
             yield from _takes(Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation)
-        yield f"the keys {', '.join(fields(annotation))}"
+        yield f"a mapping with {_keys(annotation)}"
     elif annotation is not type(None):
         yield "any value"
+
+
+def _keys(model: type[Model]) -> str:
+    """The keys that a model can't be without; the first few, where it can be without any."""
+    known = fields(model)
+    required = [name for name, info in known.items() if info.is_required()]
+    named = required or list(known)[:5]
+    return ", ".join(named) + (" and more" if len(named) < len(known) else "")
 
 
 @cache

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.errors import ScenarioError, UsageError
 from harness.scenario.contradictions import contradictions
-from harness.scenario.matrix import Row, interpolate, rows
+from harness.scenario.matrix import check_used, interpolate, rows
 from harness.scenario.mistakes import Mistakes
 from harness.scenario.model import Origin, Scenario
-from harness.scenario.nodes import Mapping, find, places
+from harness.scenario.nodes import Mapping, Sequence, find, places, span_at
 from harness.scenario.reading import read_file
 from harness.scenario.references import references
 from harness.scenario.shape import shaped
@@ -28,23 +28,36 @@ def load(path: Path) -> list[Scenario]:
     root = read_file(path, mistakes)
     scenarios: list[Scenario] = []
     if root is not None:
-        root = with_shared(root, path, mistakes)
-        scenarios = [scenario for row in rows(root, mistakes) for scenario in _row(root, row, path, mistakes)]
-    if mistakes:
-        raise ScenarioError(mistakes.all())
+        scenarios = _scenarios(with_shared(root, path, mistakes), path, mistakes)
+    if found := mistakes.all():
+        raise ScenarioError(found)
     return scenarios
 
 
-def _row(root: Mapping, row: Row, path: Path, mistakes: Mistakes) -> Iterator[Scenario]:
-    tree = interpolate(root, row, mistakes)
-    scenario, tree = shaped(tree, Scenario, mistakes)
-    if scenario is None:
-        return
-    known = places(tree)
-    for finding in (*references(scenario), *contradictions(scenario, path.parent)):
-        node = find(tree, finding.path)
-        mistakes.add(node.span if node else tree.span, finding.message, finding.hint)
-    yield scenario.located(Origin(path, row.id, known))
+def _scenarios(root: Mapping, path: Path, mistakes: Mistakes) -> list[Scenario]:
+    calls = find(root, ("calls",))
+    if isinstance(calls, Sequence) and not calls.items:
+        mistakes.add(calls.span, "there are no calls, so nothing is tested", "a call has: id, from, to")
+    scenarios: list[Scenario] = []
+    used: set[str] = set()
+    table = [(row, mistakes.fork()) for row in rows(root, mistakes)]
+    for row, of_row in table:
+        tree, used_here = interpolate(root, row, of_row)
+        used |= used_here
+        scenario = _scenario(tree, path, of_row)
+        if scenario is not None:
+            scenarios.append(scenario.located(Origin(path, row.id, places(tree))))
+    mistakes.join([(row.id, of_row) for row, of_row in table])
+    check_used([row for row, _ in table], used, mistakes)
+    return scenarios
+
+
+def _scenario(tree: Mapping, path: Path, mistakes: Mistakes) -> Scenario | None:
+    scenario, remaining = shaped(tree, Scenario, mistakes)
+    if scenario is not None:
+        for finding in (*references(scenario, tree), *contradictions(scenario, path.parent)):
+            mistakes.add(span_at(remaining, finding.path, key=finding.at_key), finding.message, finding.hint)
+    return scenario
 
 
 def scenario_files(paths: Iterable[Path]) -> list[Path]:

@@ -1,10 +1,8 @@
 """What is expected of one value, as the author wrote it: ``200``, ``3s ± 1s``, ``>= 2``, ``/regex/``, ``any``.
 
 A matcher is a value: ``matches`` is pure, and ``str()`` gives it back as it is written in YAML. The parsers raise
-ValueError with a sentence that an author can act on: pydantic collects those, and no TypeError.
+:class:`~harness.scenario.values.Unfit`.
 """
-
-# ruff: noqa: TRY004
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
-from harness.scenario.values import duration_text, is_number, parse_duration, parse_number
+from harness.scenario.values import Unfit, duration_text, is_number, parse_duration, parse_number
 
 __all__ = [
     "ABSENT",
@@ -153,7 +151,10 @@ class Pattern:
         try:
             object.__setattr__(self, "_compiled", re.compile(self.pattern))
         except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"not a regular expression: {error}") from None
+            raise Unfit(
+                f"/{self.pattern[:40]}/ is no regular expression: {error}",
+                "a backslash before [ ( { + * . makes it plain",
+            ) from None
 
     def matches(self, seen: object) -> bool:
         return isinstance(seen, str) and self._compiled.search(seen) is not None
@@ -220,10 +221,10 @@ def _parse_quantity(value: object, bound: Callable[[object], float], unit: Liter
         if len(parts) == 2:
             tolerance = bound(parts[1])
             if tolerance < 0:
-                raise ValueError("a tolerance isn't negative")
+                raise Unfit("a tolerance isn't negative", "3 ± 1")
             return Near(bound(parts[0]), tolerance, unit)
         if len(parts) > 2:
-            raise ValueError("one tolerance is enough: 3 ± 1")
+            raise Unfit("two tolerances", "one is enough: 3s ± 1s")
     return Near(bound(value), 0.0, unit)
 
 
@@ -240,7 +241,7 @@ def parse_duration_matcher(value: object) -> Matcher:
 def parse_text_matcher(value: object) -> Matcher:
     """A text, ``/regular expression/``, ``any``, ``absent``."""
     if not isinstance(value, str):
-        raise ValueError("this is a text: put it in quotes")
+        raise Unfit("this is no text", "put it in quotes")
     return _keyword(value) or _pattern(value) or Exactly(value)
 
 
@@ -261,7 +262,7 @@ def parse_status_matcher(value: object) -> Matcher:
     """A status code (``200``), a class (``4xx``), a list of them, or ``absent`` (no reply at all)."""
     if isinstance(value, list | tuple):
         if not value:
-            raise ValueError("an empty list: name a code, such as 200")
+            raise Unfit("an empty list of codes")
         return OneOf(tuple(parse_status_matcher(choice) for choice in value))
     keyword = _keyword(value)
     if keyword is not None:
@@ -271,7 +272,7 @@ def parse_status_matcher(value: object) -> Matcher:
         return Status(low, low + 99)
     if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 699:
         return Status(value, value)
-    raise ValueError("a status is a code from 100 to 699, or a class such as 4xx")
+    raise Unfit("this is no status")
 
 
 def parse_flag_matcher(value: object) -> Matcher:
@@ -281,4 +282,4 @@ def parse_flag_matcher(value: object) -> Matcher:
         return keyword
     if isinstance(value, bool):
         return Exactly(value)
-    raise ValueError("this is true or false (or any, absent)")
+    raise Unfit("this is neither true nor false")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from itertools import islice, product
 
 from harness.scenario.mistakes import Mistakes, did_you_mean, listing, shown
 from harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, Span
 
-__all__ = ["NOT_INTERPOLATED", "Row", "interpolate", "rows"]
+__all__ = ["NOT_INTERPOLATED", "Row", "check_used", "interpolate", "rows"]
 
 NOT_INTERPOLATED = frozenset({"variables", "matrix", "use"})
 _MOST_ROWS = 1000
@@ -103,8 +103,11 @@ def shown_kind(node: Node) -> str:
     return "a list" if isinstance(node, Sequence) else shown(node.value)
 
 
-def interpolate(root: Mapping, row: Row, mistakes: Mistakes) -> Mapping:
-    """The scenario of one row, each ``${name}`` replaced; a value that is nothing else keeps the variable's type."""
+def interpolate(root: Mapping, row: Row, mistakes: Mistakes) -> tuple[Mapping, set[str]]:
+    """The scenario of one row, each ``${name}`` replaced, and the variables that it used.
+
+    A value that is nothing but ``${name}`` keeps the variable's type.
+    """
     variables = dict(row.variables)
     own = root.entries.get("variables")
     if own is not None and isinstance(own.value, Mapping):
@@ -115,13 +118,15 @@ def interpolate(root: Mapping, row: Row, mistakes: Mistakes) -> Mapping:
         key: entry if key in NOT_INTERPOLATED else Entry(entry.key_span, replacement.node(entry.value))
         for key, entry in root.entries.items()
     }
-    for name in row.variables.keys() - replacement.used:
-        mistakes.add(
-            row.variables[name].key_span,
-            f"the variable {name!r} of the matrix is never used",
-            f"write ${{{name}}} where it belongs, or delete it",
-        )
-    return Mapping(entries, root.span)
+    return Mapping(entries, root.span), replacement.used
+
+
+def check_used(found: Iterable[Row], used: Set[str], mistakes: Mistakes) -> None:
+    """A variable of the matrix that is never used makes rows that don't differ: a slip in its name, most likely."""
+    unused = {name: entry for row in found for name, entry in row.variables.items() if name not in used}
+    for name, entry in unused.items():
+        hint = f"write ${{{name}}} where it belongs, or delete it"
+        mistakes.add(entry.key_span, f"the variable {name!r} of the matrix is never used", hint)
 
 
 class _Interpolation:
@@ -130,6 +135,7 @@ class _Interpolation:
         self._mistakes = mistakes
         self._resolved: dict[str, tuple[Node, int]] = {}
         self._resolving: list[str] = []
+        self._failed: set[str] = set()
         self._left = _MOST_VALUES
         self.used: set[str] = set()
 
@@ -152,7 +158,10 @@ class _Interpolation:
         whole = re.fullmatch(r"\$\{([^{}]*)\}", text)
         if whole:
             value = self._value(whole[1].strip(), node.span)
-            return replace(value, span=node.span) if value is not None else node
+            if value is None:
+                self._mistakes.silence(node.span)
+                return node
+            return replace(value, span=node.span)
 
         def replaced(match: re.Match[str]) -> str:
             escaped, name, closed = match.groups()
@@ -182,7 +191,14 @@ class _Interpolation:
         return Scalar(result, node.span, result)
 
     def _value(self, name: str, span: Span) -> Node | None:
+        """The value of a variable; None after a mistake, which then goes for all that need this variable."""
         self.used.add(name)
+        value = self._looked_up(name, span)
+        if value is None:
+            self._failed.update(self._resolving)
+        return None if name in self._failed else value
+
+    def _looked_up(self, name: str, span: Span) -> Node | None:
         if name not in self._variables:
             close = did_you_mean(name, self._variables)
             known = (

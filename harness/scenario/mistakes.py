@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from harness.errors import Mistake
@@ -21,7 +22,7 @@ class Mistakes:
 
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
-        self._found: dict[tuple[str, int, int], Mistake] = {}
+        self._found: dict[tuple[str, int, int], Mistake | None] = {}
 
     def add_source(self, path: str, text: str) -> None:
         """Excerpts of ``path`` are taken from ``text``."""
@@ -32,18 +33,31 @@ class Mistakes:
         mistake = Mistake(where, message, self._excerpt(span), hint)
         self._found.setdefault((where.path, where.line, where.column), mistake)
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    def silence(self, span: Span) -> None:
+        """What is wrong at this place is said elsewhere."""
+        where = span.location
+        self._found.setdefault((where.path, where.line, where.column), None)
 
-    def __len__(self) -> int:
-        return len(self._found)
+    def fork(self) -> Mistakes:
+        """Mistakes of the same files, counted apart: those of one row of a matrix."""
+        fork = Mistakes()
+        fork._lines = self._lines
+        return fork
+
+    def join(self, rows: Sequence[tuple[str, Mistakes]]) -> None:
+        """Take in the mistakes of all rows; one that isn't in each of them says in which it is."""
+        for name, row in rows:
+            for place, mistake in row._found.items():
+                if mistake is not None and not all(mistake in other._found.values() for _, other in rows):
+                    mistake = replace(mistake, message=f"{mistake.message} (row {name!r} of the matrix)")
+                self._found.setdefault(place, mistake)
 
     def all(self) -> list[Mistake]:
-        return list(self._found.values())
+        return [mistake for mistake in self._found.values() if mistake is not None]
 
     def _excerpt(self, span: Span) -> str:
         lines = self._lines.get(span.path, [])
-        if not 1 <= span.line <= len(lines):
+        if not 1 <= span.line <= len(lines) or not lines[span.line - 1].strip():
             return ""
         return excerpt(lines[span.line - 1], span)
 

@@ -32,7 +32,7 @@ from harness.scenario.expectations import (
     TransactionExpectation,
 )
 from harness.scenario.faults import Fault
-from harness.scenario.fields import Count, Flag, Int32, Model, Seconds, Text, VersionText, key
+from harness.scenario.fields import Count, Flag, Int32, Model, Reason, Seconds, Text, VersionText, key
 from harness.scenario.given import Account, Carrier, Customer, Given, Pricelist, Rate, Running
 
 __all__ = [
@@ -149,7 +149,7 @@ class Scenario(Model):
         Count | None, key("Seed of what is drawn; printed, and new for each run, when not given.", 42)
     ] = None
     requires: Annotated[Requires, key("What it needs.", {"tls": True})] = Requires()
-    skip: Annotated[Text | None, key("A reason not to run it.", "waits for Kamailio 6.2")] = None
+    skip: Annotated[Reason | None, key("A reason not to run it.", "waits for Kamailio 6.2")] = None
     timeout: Annotated[Seconds | None, key("Most time the whole scenario may take.", "1m")] = None
     kamailio: Annotated[
         Kamailio, key("How Kamailio is started for it.", {"defines": {"RATING_HTTP_TIMEOUT": 500}})
@@ -174,7 +174,7 @@ class Scenario(Model):
         Expectations, key("What is expected of it all.", {"accounts": [{"account_tag": "1000", "balance": 0}]})
     ] = Expectations()
     invariants: Annotated[
-        dict[Text, Text],
+        dict[Text, Reason],
         key(
             "Checks that are otherwise always on, switched off with a reason.",
             {"balances": "the engine is killed in mid-call"},

@@ -8,7 +8,20 @@ from typing import Any, TypeAlias
 
 from harness.errors import Location
 
-__all__ = ["Entry", "Mapping", "Node", "Scalar", "Sequence", "Span", "ValuePath", "child", "find", "places", "plain"]
+__all__ = [
+    "Entry",
+    "Mapping",
+    "Node",
+    "Scalar",
+    "Sequence",
+    "Span",
+    "ValuePath",
+    "child",
+    "find",
+    "places",
+    "plain",
+    "span_at",
+]
 
 ValuePath: TypeAlias = tuple[str | int, ...]
 """The way to a value: keys and indexes, ("calls", 0, "expect", "reply")."""
@@ -31,11 +44,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A single value. ``text`` is how the author spelled it, without quotes."""
+    """A single value. ``text`` is how the author spelled it, without its quotes."""
 
     value: str | int | float | bool | None
     span: Span
     text: str
+    quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,15 @@ def find(node: Node, path: ValuePath) -> Node | None:
             return None
         found = child(found, step)
     return found
+
+
+def span_at(root: Node, path: ValuePath, *, key: bool) -> Span:
+    """The place of the value at ``path``, or of its key; of the nearest value around it when it isn't there."""
+    parent = find(root, path[:-1]) if path else None
+    if key and isinstance(parent, Mapping) and path[-1] in parent.entries:
+        return parent.entries[str(path[-1])].key_span
+    node = find(root, path)
+    return node.span if node else span_at(root, path[:-1], key=key)
 
 
 def places(node: Node) -> dict[ValuePath, Location]:

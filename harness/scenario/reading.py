@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from yaml.composer import ComposerError
@@ -24,7 +24,7 @@ _MOST_VALUES = 20_000
 
 _NULL = re.compile(r"(?:~|null|Null|NULL|)")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)")
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,99})")
 _FLOAT = re.compile(
     r"[-+]?(?:(?:0|[1-9][0-9]{0,18})?\.[0-9]{1,20}|(?:0|[1-9][0-9]{0,18})\.?)(?:[eE][-+]?[0-9]{1,2})?"
 )
@@ -102,6 +102,9 @@ def decode(raw: bytes, path: str, mistakes: Mistakes) -> str | None:
     if len(raw) > LARGEST_FILE:
         mistakes.add(Span(path, 1, 1, 1, 2), f"the file is larger than {LARGEST_FILE // 1024} KiB", "divide it")
         return None
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        mistakes.add(Span(path, 1, 1, 1, 2), "the file is UTF-16", "save it as UTF-8")
+        return None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -124,7 +127,7 @@ def read(text: str, path: str, mistakes: Mistakes) -> Node | None:
         loader = _Loader(text)
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        mistakes.add(*explain(error, text, path))
+        mistakes.add(*explain(error, path))
         return None
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
@@ -182,9 +185,9 @@ class _Converter:
             return self._mapping(node)
         if isinstance(node, yaml.SequenceNode):
             return Sequence(tuple(self.node(item) for item in node.value), self._span(node))
-        return self._scalar(node)
+        return self._scalar(cast("yaml.ScalarNode", node))
 
-    def _scalar(self, node: yaml.Node) -> Scalar:
+    def _scalar(self, node: yaml.ScalarNode) -> Scalar:
         text: str = node.value
         span = self._span(node)
         match node.tag:
@@ -207,7 +210,7 @@ class _Converter:
                 self._mistakes.add(
                     span, f"{text} begins with 0: some programs read another number", f'put it in quotes: "{text}"'
                 )
-        return Scalar(text, span, text)
+        return Scalar(text, span, text, quoted=node.style is not None)
 
     def _mapping(self, node: yaml.MappingNode) -> Mapping:
         entries: dict[str, Entry] = {}
@@ -216,7 +219,7 @@ class _Converter:
             span = self._span(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
                 self._mistakes.add(
-                    span, "a key is a single word", 'a variable inside { } needs quotes: {code: "${code}"}'
+                    span, "a key is a single word, not a list or a mapping", "a text with [ ] or { } goes in quotes"
                 )
                 continue
             key = key_node.value
@@ -239,7 +242,11 @@ class _Converter:
             if isinstance(converted, Mapping):
                 merged.update({key: entry for key, entry in converted.entries.items() if key not in merged})
             else:
-                self._mistakes.add(converted.span, "'<<' takes a mapping, or a list of them", "<<: *anchor")
+                self._mistakes.add(
+                    converted.span,
+                    "'<<' takes a mapping, or a list of them",
+                    "<<: *base, where &base stands before a mapping above",
+                )
 
     def _span(self, node: yaml.Node) -> Span:
         begin, end = node.start_mark, node.end_mark

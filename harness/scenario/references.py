@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from harness.scenario.findings import Finding
 from harness.scenario.matchers import Exactly, Matcher
 from harness.scenario.mistakes import did_you_mean, listing
 from harness.scenario.model import INVARIANTS, Scenario
-from harness.scenario.nodes import ValuePath
+from harness.scenario.nodes import Mapping, Scalar, Sequence, ValuePath, find
 from harness.scenario.values import Moment
 
 __all__ = ["SERVICES", "references"]
@@ -16,29 +17,60 @@ __all__ = ["SERVICES", "references"]
 SERVICES = ("agent", "engine", "kamailio")
 
 
-def references(scenario: Scenario) -> Iterator[Finding]:
-    """Names that nobody has, and names that two have."""
-    yield from _calls(scenario)
-    yield from _given(scenario)
-    yield from _hosts(scenario)
+def references(scenario: Scenario, tree: Mapping) -> Iterator[Finding]:
+    """Names that nobody has, and names that two have.
+
+    ``tree`` is all that the author wrote: what is left out of ``scenario`` for another mistake can be referred to.
+    """
+    known = _Known.of(tree)
+    yield from _calls(scenario, known)
+    yield from _given(scenario, known)
+    yield from _hosts(scenario, known)
     yield from _twice(scenario)
     for name in scenario.invariants:
         if name not in INVARIANTS:
-            yield _unknown(("invariants", name), "always-on check", name, INVARIANTS)
+            yield replace(_unknown(("invariants", name), "always-on check", name, INVARIANTS), at_key=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The names that the author gave, in the order of the file."""
+
+    calls: tuple[str, ...]
+    accounts: tuple[str, ...]
+    carriers: tuple[str, ...]
+    hosts: tuple[str, ...]
+    pricelists: tuple[str, ...]
+    customers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, tree: Mapping) -> _Known:
+        def names(key: str, *section: str) -> tuple[str, ...]:
+            items = find(tree, section)
+            found = [find(item, (key,)) for item in items.items] if isinstance(items, Sequence) else []
+            return tuple(str(node.value) for node in found if isinstance(node, Scalar))
+
+        return cls(
+            calls=names("id", "calls"),
+            accounts=names("account_tag", "given", "accounts"),
+            carriers=names("carrier_tag", "given", "carriers"),
+            hosts=names("host", "given", "carriers"),
+            pricelists=names("pricelist_tag", "given", "pricelists"),
+            customers=names("customer_tag", "given", "customers"),
+        )
 
 
 def _unknown(path: ValuePath, what: str, name: str, known: Iterable[str]) -> Finding:
-    names = sorted(known)
+    names = sorted(set(known))
     close = did_you_mean(name, names)
-    there = f"There are: {listing(names)}." if names else "There is none."
+    there = f"There {'is' if len(names) == 1 else 'are'}: {listing(names)}." if names else "There is none."
     return Finding(path, f"no {what} {name!r}", f"did you mean '{close}'? {there}" if close else there)
 
 
-def _calls(scenario: Scenario) -> Iterator[Finding]:
-    known = [call.id for call in scenario.calls]
+def _calls(scenario: Scenario, known: _Known) -> Iterator[Finding]:
     for path, name in _call_references(scenario):
-        if name is not None and name not in known:
-            yield _unknown(path, "call", name, known)
+        if name is not None and name not in known.calls:
+            yield _unknown(path, "call", name, known.calls)
 
 
 def _call_references(scenario: Scenario) -> Iterator[tuple[ValuePath, str | None]]:
@@ -64,33 +96,31 @@ def _call_of(moment: Moment | None) -> str | None:
     return moment.call if moment else None
 
 
-def _given(scenario: Scenario) -> Iterator[Finding]:
+def _given(scenario: Scenario, known: _Known) -> Iterator[Finding]:
     given = scenario.given
     if given.graphql:
         return
-    accounts = [account.account_tag for account in given.accounts]
-    carriers = [carrier.carrier_tag for carrier in given.carriers]
-    pricelists = [pricelist.pricelist_tag for pricelist in given.pricelists]
-    customers = [customer.customer_tag for customer in given.customers]
     for index, account in enumerate(given.accounts):
         path: ValuePath = ("given", "accounts", index)
-        yield from _each((*path, "pricelist_tags"), "pricelist", account.pricelist_tags, pricelists)
-        yield from _each((*path, "carrier_tags"), "carrier", account.carrier_tags or (), carriers)
-        yield from _each((*path, "linked_accounts"), "account", account.linked_accounts, accounts)
-        if account.customer_tag is not None and account.customer_tag not in customers:
-            yield _unknown((*path, "customer_tag"), "customer", account.customer_tag, customers)
+        yield from _each((*path, "pricelist_tags"), "pricelist", account.pricelist_tags, known.pricelists)
+        yield from _each((*path, "carrier_tags"), "carrier", account.carrier_tags or (), known.carriers)
+        yield from _each((*path, "linked_accounts"), "account", account.linked_accounts, known.accounts)
+        if account.customer_tag is not None and account.customer_tag not in known.customers:
+            yield _unknown((*path, "customer_tag"), "customer", account.customer_tag, known.customers)
     for number, pricelist in enumerate(given.pricelists):
         for index, rate in enumerate(pricelist.rates):
-            if rate.carrier_tag not in carriers:
+            if rate.carrier_tag not in known.carriers:
                 path = ("given", "pricelists", number, "rates", index, "carrier_tag")
-                yield _unknown(path, "carrier", rate.carrier_tag, carriers)
+                yield _unknown(path, "carrier", rate.carrier_tag, known.carriers)
     for index, expected in enumerate(scenario.expect.accounts):
-        if expected.account_tag not in accounts:
-            yield _unknown(("expect", "accounts", index, "account_tag"), "account", expected.account_tag, accounts)
+        if expected.account_tag not in known.accounts:
+            yield _unknown(
+                ("expect", "accounts", index, "account_tag"), "account", expected.account_tag, known.accounts
+            )
     for index, record in enumerate(scenario.expect.transactions):
         name = _exact(record.account_tag)
-        if name is not None and not record.absent and name not in accounts:
-            yield _unknown(("expect", "transactions", index, "account_tag"), "account", name, accounts)
+        if name is not None and not record.absent and name not in known.accounts:
+            yield _unknown(("expect", "transactions", index, "account_tag"), "account", name, known.accounts)
 
 
 def _each(path: ValuePath, what: str, names: Iterable[str], known: Collection[str]) -> Iterator[Finding]:
@@ -103,13 +133,13 @@ def _exact(matcher: Matcher | None) -> str | None:
     return matcher.value if isinstance(matcher, Exactly) and isinstance(matcher.value, str) else None
 
 
-def _hosts(scenario: Scenario) -> Iterator[Finding]:
-    hosts = {carrier.host for carrier in scenario.given.carriers}
+def _hosts(scenario: Scenario, known: _Known) -> Iterator[Finding]:
+    hosts = set(known.hosts)
     if scenario.given.graphql or any("carriers" in (fault.set or {}) for fault in scenario.faults):
         hosts |= set(scenario.carriers)
     for host in scenario.carriers:
         if host not in hosts:
-            yield _unknown(("carriers", host), "carrier with the host", host, hosts)
+            yield replace(_unknown(("carriers", host), "carrier with the host", host, hosts), at_key=True)
     for index, fault in enumerate(scenario.faults):
         if fault.on not in hosts and fault.on not in SERVICES:
             yield _unknown(("faults", index, "on"), "service or carrier host", fault.on, {*hosts, *SERVICES})

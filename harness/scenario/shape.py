@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -10,7 +10,20 @@ from pydantic_core import ErrorDetails
 from harness.scenario import keys
 from harness.scenario.fields import Model
 from harness.scenario.mistakes import Mistakes, did_you_mean, listing, shown, way
-from harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, Span, ValuePath, child, find, plain
+from harness.scenario.nodes import (
+    Entry,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    Span,
+    ValuePath,
+    child,
+    find,
+    plain,
+    span_at,
+)
+from harness.scenario.values import Unfit
 
 __all__ = ["shaped"]
 
@@ -33,7 +46,7 @@ def shaped(root: Mapping, model: type[M], mistakes: Mistakes) -> tuple[M | None,
             for detail in error.errors(include_url=False):
                 path = _path(tree, detail)
                 wrong.add(path)
-                if round_ == 0:
+                if round_ == 0 and find(root, (*path, str(detail["loc"][-1]))) is None:
                     _report(tree, model, path, detail, mistakes)
             if () in wrong:
                 return None, tree
@@ -102,17 +115,8 @@ def _inner_without(node: Node, path: ValuePath, wrong: set[ValuePath]) -> Node:
     return node
 
 
-def _spans(tree: Mapping, path: ValuePath) -> tuple[Span, Span]:
-    """The key's place (the item's, in a list) and the value's."""
-    node = find(tree, path) or tree
-    parent = find(tree, path[:-1]) if path else None
-    if isinstance(parent, Mapping) and isinstance(path[-1], str):
-        return parent.entries[path[-1]].key_span, node.span
-    return node.span, node.span
-
-
 def _report(tree: Mapping, model: type[Model], path: ValuePath, detail: ErrorDetails, mistakes: Mistakes) -> None:
-    key_span, value_span = _spans(tree, path)
+    key_span, value_span = span_at(tree, path, key=True), span_at(tree, path, key=False)
     match detail["type"]:
         case "extra_forbidden":
             mistakes.add(
@@ -122,11 +126,14 @@ def _report(tree: Mapping, model: type[Model], path: ValuePath, detail: ErrorDet
             missing = str(detail["loc"][-1])
             span = key_span if path else Span(value_span.path, value_span.line, 1, value_span.line, 2)
             mistakes.add(span, f"{way(path)} has no '{missing}'", _example(model, (*path, missing)))
-        case "value_error":
-            message = str(detail["ctx"]["error"])
-            mistakes.add(value_span, f"{way(path)}: {message}", "")
+        case "value_error" if isinstance(error := detail["ctx"]["error"], Unfit):
+            node = find(tree, path)
+            hint = error.hint or f"It takes: {_wanted(model, path)}."
+            if not error.hint and isinstance(node, Scalar) and node.quoted and _spelled_otherwise(node.text):
+                hint = f"take the quotes away: {node.text}"
+            mistakes.add(value_span, f"{way(path)}: {error}", hint)
         case _:
-            mistakes.add(value_span, *_wrong_value(tree, model, path, detail))
+            mistakes.add(value_span, *_wrong_value(tree, model, path))
 
 
 def _known_keys(model: type[Model], path: ValuePath) -> str:
@@ -137,7 +144,7 @@ def _known_keys(model: type[Model], path: ValuePath) -> str:
     known = keys.fields(parent)
     close = did_you_mean(key, known)
     if close is not None:
-        return f"did you mean '{close}'? It takes: {keys.takes(keys.types_at(parent, (close,))[0])}."
+        return f"did you mean '{close}'? It takes: {_wanted(parent, (close,))}."
     elsewhere = keys.homes(model).get(key)
     if elsewhere:
         return f"'{key}' belongs in {' or '.join(elsewhere[:3])}"
@@ -155,43 +162,35 @@ def _example(model: type[Model], path: ValuePath) -> str:
     return info.description or ""
 
 
-_KINDS: dict[type, str] = {
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    str: "a text",
-    dict: "a mapping",
-}
+def _wanted(model: type[Model], path: ValuePath) -> str:
+    return " or ".join(dict.fromkeys(filter(None, map(keys.takes, keys.types_at(model, path))))) or "something else"
 
 
-def _wrong_value(tree: Mapping, model: type[Model], path: ValuePath, detail: ErrorDetails) -> tuple[str, str]:
-    node = find(tree, path) or tree
-    types = keys.types_at(model, path)
-    wanted = " or ".join(dict.fromkeys(filter(None, map(keys.takes, types)))) or "something else"
-    value = detail["input"] if isinstance(node, Scalar) else plain(node)
-    if isinstance(node, Scalar):
-        value = node.value
-    words = [choice for annotation in types for choice in keys.choices(annotation)]
-    if words and isinstance(value, str):
+def _wrong_value(tree: Mapping, model: type[Model], path: ValuePath) -> tuple[str, str]:
+    """The message and the hint for a value of the wrong type, or out of its range."""
+    node, place, wanted = find(tree, path) or tree, way(path), _wanted(model, path)
+    takes = f"It takes: {wanted}."
+    if not isinstance(node, Scalar):
+        first = f"begin each item with '- '. {takes}" if isinstance(node, Mapping) and "a list" in wanted else takes
+        return f"{place} can't be {shown(plain(node))}", first
+    value = node.value
+    if isinstance(value, str):
+        words = [choice for annotation in keys.types_at(model, path) for choice in keys.choices(annotation)]
         close = did_you_mean(value, words)
-        takes = f"It takes: {wanted}."
-        return f"{way(path)} can't be {shown(value)}", f"did you mean '{close}'? {takes}" if close else takes
-    if isinstance(node, Scalar) and _is_number(value) and "a text" in wanted:
+        if close is not None:
+            return f"{place} can't be {shown(value)}", f"did you mean '{close}'? {takes}"
+        if node.quoted and _spelled_otherwise(value):
+            return f"{place} takes {wanted}, and {shown(value)} in quotes is a text", f"take the quotes away: {value}"
+        return (f"{place} can't be {shown(value)}" if value else f"{place} is empty"), takes
+    if wanted == "a text":
+        kind = "true or false" if isinstance(value, bool) else "a number"
         return (
-            f"{way(path)} takes a text, and {node.text} without quotes is a number",
+            f"{place} takes a text, and {node.text[:40]} without quotes is {kind}",
             f'put it in quotes: "{node.text}"',
         )
-    if isinstance(node, Scalar) and isinstance(value, bool) and "a text" in wanted:
-        return f"{way(path)} takes a text, and {node.text} is true or false", f'put it in quotes: "{node.text}"'
-    if isinstance(value, str) and value.strip().lstrip("-").isascii() and value.strip().lstrip("-").isdigit():
-        return (
-            f"{way(path)} takes {wanted}, and {shown(value)} in quotes is a text",
-            f"take the quotes away: {value.strip()}",
-        )
-    if value == "":
-        return f"{way(path)} is empty", f"It takes: {wanted}."
-    return f"{way(path)} can't be {shown(value)}", f"It takes: {wanted}."
+    return f"{place} can't be {shown(value)}", takes
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _spelled_otherwise(text: str) -> bool:
+    """Whether a text would be a number or a flag without its quotes."""
+    return text in ("true", "false") or (text.lstrip("-").isascii() and text.lstrip("-").isdigit() and len(text) < 20)

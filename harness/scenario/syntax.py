@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import yaml
 
@@ -14,80 +15,90 @@ DEEPEST = 40
 """Most levels of nesting in a file."""
 
 _QUOTES = "put the text in quotes"
-_PROBLEMS: tuple[tuple[str, str, str], ...] = (
-    (r"too deep", f"more than {DEEPEST} levels of nesting", "a scenario needs seven at most"),
-    (r"found character '\\t'", "a tab: YAML is indented with spaces", "replace the tab by spaces"),
-    (
-        r"expected chomping or indentation",
-        "'>' and '|' begin a text of several lines here",
-        "in quotes, or in words: at least 2, above 3s",
-    ),
-    (r"found character '>'", "a value can't begin with '>'", "in quotes, or in words: at least 2, above 3s"),
-    (r"found character '([^'])'", "a value can't begin with {0!r}", _QUOTES),
-    (
+_IN_WORDS = "write it in words (at least 2, above 3s), or in quotes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """A pattern for PyYAML's words, and ours. ``at_context``: the mistake is where the broken thing began."""
+
+    pattern: str
+    message: str
+    hint: str
+    at_context: bool = False
+
+
+_PROBLEMS = (
+    _Problem(r"too deep", f"more than {DEEPEST} levels of nesting", "a scenario needs seven at most"),
+    _Problem(r"found character '\\t'", "a tab: YAML is indented with spaces", "replace the tab by spaces"),
+    _Problem(r"expected chomping or indentation", "a value can't begin with '>' or '|'", _IN_WORDS),
+    _Problem(r"found character '>'", "a value can't begin with '>'", _IN_WORDS),
+    _Problem(r"found character '([^'])'", "a value can't begin with '{0}'", _QUOTES),
+    _Problem(
         r"mapping values are not allowed",
-        "a second ': ' in the same line, or a key that is indented too far",
-        f"{_QUOTES}, or align the key with those above it",
+        "a second ':' in one value, or a key that isn't aligned",
+        f"{_QUOTES}; or align the key with those above it; or is a ':' missing on the line above?",
     ),
-    (r"could not find expected ':'", "this line is neither 'key: value' nor an item '- value'", "is a ':' missing?"),
-    (r"found unexpected end of stream", "a quote is opened and never closed", "close it on the same line"),
-    (
+    _Problem(
+        r"could not find expected ':'",
+        "neither 'key: value' nor an item '- value'",
+        "is a ':' missing?",
+        at_context=True,
+    ),
+    _Problem(r"found unexpected end of stream", "a quote is opened and never closed", "close it", at_context=True),
+    _Problem(
         r"found unknown escape character '(.)'",
         "in double quotes a backslash begins an escape, and '\\{0}' is none",
         "use single quotes: '\\{0}...'",
     ),
-    (r"expected ',' or '(.)', but got '<stream end>'", "a bracket is opened and never closed", "close it with {0!r}"),
-    (
-        r"expected ',' or '(.)', but got",
-        "a ',' or a '{0}' is missing before this",
-        'a variable inside {{ }} needs quotes: "${{name}}"; so does a text with [ ] {{ }} or a comma',
+    _Problem(
+        r"expected ',' or '(.)', but got '(?!\{)",
+        "this bracket isn't closed, or a ',' is missing after it",
+        "close it with '{0}'; a text with a comma or a bracket in it goes in quotes",
+        at_context=True,
     ),
-    (
+    _Problem(
+        r"expected ',' or '(.)', but got '\{'",
+        "a second '{{' where a ',' or a '{0}' should be",
+        'a variable inside {{ }} or [ ] goes in quotes: "${{name}}"',
+    ),
+    _Problem(
         r"found undefined alias '?([^']*)'?",
         "the alias '*{0}' has no anchor '&{0}' before it",
-        "to write a text that begins with '*', put it in quotes",
+        "a text that begins with '*' goes in quotes",
     ),
-    (r"found duplicate anchor", "this anchor's name is taken", "give it another name"),
-    (r"expected alphabetic or numeric character", "'*' and '&' begin an alias or an anchor", _QUOTES),
-    (
+    _Problem(r"found duplicate anchor", "this anchor's name is taken", "give it another name"),
+    _Problem(r"alphabetic or numeric character", "'*' and '&' begin an alias or an anchor", _QUOTES),
+    _Problem(
         r"but found another document",
         "a second document ('---')",
         "one file holds one scenario; for variants there is 'matrix'",
     ),
-    (
-        r"expected <block end>, but found '-'",
-        "a list's '-' is indented differently from those above it",
-        "align it with them",
-    ),
-    (
+    _Problem(
         r"expected <block end>, but found '<block mapping start>'",
-        "this key is indented too far",
-        "align it with the keys above it",
+        "this key isn't aligned with those above it",
+        "align it with the keys that belong to the same thing",
     ),
-    (
+    _Problem(
         r"expected <block end>, but found '<scalar>'",
-        "something follows a value that had ended",
-        "a text with quotes in its middle goes in quotes as a whole",
+        "this follows a value that had ended",
+        f"{_QUOTES} as a whole; or is a quote missing on the line above?",
     ),
-    (r"expected <block end>", "this is indented differently from what is above it", "align it"),
-    (
-        r"expected '<document start>'",
-        "something follows the end of the document",
-        "is the indentation of this line right?",
-    ),
+    _Problem(r"expected <block end>", "this isn't aligned with what is above it", "align it"),
+    _Problem(r"expected '<document start>'", "this isn't aligned with the first line", "align it"),
 )
 
 
-def explain(error: yaml.MarkedYAMLError, text: str, path: str) -> tuple[Span, str, str]:
-    """The place, the message and the hint for what PyYAML says of ``text``."""
+def explain(error: yaml.MarkedYAMLError, path: str) -> tuple[Span, str, str]:
+    """The place, the message and the hint."""
     problem = error.problem or "this is not YAML"
-    mark = error.problem_mark or error.context_mark
-    if mark is not None and mark.index >= len(text.rstrip()) and error.context_mark is not None:
-        mark = error.context_mark
+    ours = _Problem("", problem.replace("{", "{{").replace("}", "}}"), "")
+    words: tuple[str, ...] = ()
+    for candidate in _PROBLEMS:
+        if match := re.search(candidate.pattern, problem):
+            ours, words = candidate, match.groups()
+            break
+    marks = [error.problem_mark, error.context_mark]
+    mark = next((mark for mark in (reversed(marks) if ours.at_context else marks) if mark is not None), None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    span = Span(path, line, column, line, column + 1)
-    for pattern, message, hint in _PROBLEMS:
-        match = re.search(pattern, problem)
-        if match:
-            return span, message.format(*match.groups()), hint.format(*match.groups())
-    return span, problem, ""
+    return Span(path, line, column, line, column + 1), ours.message.format(*words), ours.hint.format(*words)

@@ -1,10 +1,7 @@
 """Values with a meaning of their own: durations, drawn values, moments.
 
-Every parser raises ValueError with a sentence that an author can act on: pydantic collects those, and no TypeError.
-All values are immutable, and ``str()`` gives them as they are written in YAML.
+Every parser raises :class:`Unfit`. All values are immutable, and ``str()`` gives them as they are written in YAML.
 """
-
-# ruff: noqa: TRY004
 
 from __future__ import annotations
 
@@ -23,6 +20,7 @@ __all__ = [
     "DrawnSeconds",
     "Event",
     "Moment",
+    "Unfit",
     "duration_text",
     "is_number",
     "parse_count",
@@ -34,6 +32,17 @@ __all__ = [
     "parse_rate",
     "parse_version",
 ]
+
+
+class Unfit(ValueError):
+    """A value that can't be what is wanted. A ValueError, because pydantic collects those.
+
+    ``hint`` says what would be right; when it's empty, what the field takes is hint enough.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 def is_number(value: object) -> bool:
@@ -52,22 +61,21 @@ def parse_duration(value: object) -> float:
 
     :raises ValueError: without a unit, with an unknown one, or longer than a week.
     """
-    if isinstance(value, bool) or not isinstance(value, str):
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
-            shown = f"{value:g}" if value < 1e9 else "3"
-            raise ValueError(f"a duration needs a unit: {shown}s, {shown}ms, {shown}m")
-        raise ValueError("a duration is a number with a unit: 3s, 200ms, 1m, 1h")
+    if is_number(value):
+        value = f"{value:.10g}"
+    if not isinstance(value, str):
+        raise Unfit("this is no duration")
     match = re.fullmatch(rf"({_NUMBER})\s*([a-zA-Zµ]*)", value.strip(), re.ASCII)
     if match is None:
-        raise ValueError("a duration is a number with a unit: 3s, 200ms, 1m, 1h")
+        raise Unfit(f"{value[:40]!r} is no duration")
     number, unit = match.groups()
     if not unit:
-        raise ValueError(f"a duration needs a unit: {number}s, {number}ms, {number}m")
+        raise Unfit(f"{number} has no unit", f"{number}s, {number}ms or {number}m (minutes)?")
     if unit not in _UNITS:
-        raise ValueError(f"unknown unit {unit!r}: durations take ms, s, m (minutes), h")
+        raise Unfit(f"{unit[:20]!r} is no unit of time", "units are ms, s, m (minutes) and h")
     seconds = round(float(number) * _UNITS[unit], 6)
     if seconds > LONGEST:
-        raise ValueError("a duration of more than a week")
+        raise Unfit(f"{value} is more than a week", "a scenario that takes so long can't be run")
     return seconds
 
 
@@ -125,17 +133,17 @@ def parse_drawn(value: object, bound: Callable[[object], float], kind: type[D]) 
         fixed = bound(value)
         return kind(fixed, fixed)
     if set(value) != {"min", "max"}:
-        raise ValueError("a drawn value takes exactly 'min' and 'max'")
+        raise Unfit("a value that is drawn has 'min' and 'max', and nothing else")
     low, high = bound(value["min"]), bound(value["max"])
     if low > high:
-        raise ValueError(f"'min' ({value['min']}) is above 'max' ({value['max']})")
+        raise Unfit(f"'min' ({value['min']}) is above 'max' ({value['max']})", "exchange them")
     return kind(low, high)
 
 
 def parse_count(value: object) -> int:
     """A whole number, 1 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000_000:
-        raise ValueError("this is a whole number, 1 or more")
+        raise Unfit("this is no whole number of 1 or more")
     return value
 
 
@@ -186,9 +194,8 @@ def parse_moment(value: object, default: Event) -> Moment:
     Forms: ``at once`` (right after the INVITE), ``while ringing``, ``after answer``, ``after 200ms``,
     ``2s after ringing``.
     """
-    forms = "a moment is 'at once', 'while ringing', 'after 200ms', or '2s after ringing' (or start, answer)"
     if not isinstance(value, str):
-        raise ValueError(forms)
+        raise Unfit("this is no moment")
     text = " ".join(value.split())
     if text == "at once":
         return Moment("started")
@@ -200,32 +207,29 @@ def parse_moment(value: object, default: Event) -> Moment:
         return Moment(default, parse_duration(text))
     match = _OWN_MOMENT.fullmatch(text)
     if match is None or match["event"] not in _EVENTS:
-        raise ValueError(forms)
+        raise Unfit(f"{text[:60]!r} is no moment")
     return Moment(_EVENTS[match["event"]], parse_duration(match["delay"]) if match["delay"] else 0.0)
 
 
 def parse_other_moment(value: object) -> Moment:
     """A moment in the scenario: ``2s``, ``ana is answered``, ``2s after ana is answered``, or ``{after, delay}``."""
-    forms = (
-        "a moment is a duration ('2s'), 'ana is answered', or '2s after ana is answered' (ringing, answered, ended)"
-    )
     if isinstance(value, Mapping):
         if not {"after"} <= set(value) <= {"after", "delay"}:
-            raise ValueError("this takes 'after' (CALL.answered) and 'delay' (2s)")
+            raise Unfit("a moment has 'after', and may have 'delay'", "{after: ana.answered, delay: 2s}")
         moment = parse_other_moment(value["after"])
         if moment.call is None:
-            raise ValueError("'after' names a call's event: ana.ringing, ana.answered, ana.ended")
+            raise Unfit("'after' names an event of a call", "after: ana.answered (or ringing, ended)")
         return Moment(moment.event, moment.delay + parse_duration(value.get("delay", "0s")), moment.call)
     if not isinstance(value, str):
         if isinstance(value, int | float):
             parse_duration(value)
-        raise ValueError(forms)
+        raise Unfit("this is no moment")
     text = " ".join(value.split())
     if re.fullmatch(r"\d.*", text) and " " not in text:
         return Moment(None, parse_duration(text))
     match = _OTHER_MOMENT.fullmatch(text)
     if match is None or match["event"] not in _EVENTS:
-        raise ValueError(forms)
+        raise Unfit(f"{text[:60]!r} is no moment")
     return Moment(_EVENTS[match["event"]], parse_duration(match["delay"]) if match["delay"] else 0.0, match["call"])
 
 
@@ -236,13 +240,13 @@ def parse_number(value: object) -> float:
         return int(number) if number.is_integer() else number
     if isinstance(value, int | float) and is_number(value) and abs(value) < 2**63:
         return value
-    raise ValueError("this is a number: 3, 0 ± 1, at least 2, any or absent")
+    raise Unfit("this is no number")
 
 
 def parse_rate(value: object) -> float:
     """Calls per second, more than 0."""
     if not isinstance(value, int | float) or not is_number(value) or not 0 < value <= 1_000_000:
-        raise ValueError("this is a number of calls per second, more than 0")
+        raise Unfit("this is no number above 0")
     return float(value)
 
 
@@ -252,5 +256,5 @@ def parse_version(value: object) -> str:
         not isinstance(value, str)
         or re.fullmatch(r"(?:(?:at least|below) )?\d+(?:\.\d+){0,3}", value, re.ASCII) is None
     ):
-        raise ValueError("a version is 'at least 6.1', 'below 7', or \"6.0\" in quotes")
+        raise Unfit("this is no version", 'at least 6.1, below 7, or "6.0" in quotes')
     return value
