@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ class Options:
     :param agent_url, api_url: a rating engine of the user's; both or none. None: the embedded one.
     :param target: ``HOST:PORT`` of a Kamailio that runs already.
     :param defines: Kamailio's ``-A NAME=VALUE``.
+    :param seed: of all that is drawn; a new one that a person can type, when not given.
     :param evidence: where evidence is kept, also of scenarios that passed; None: only of those that failed.
     """
 
@@ -32,4 +34,4 @@ class Options:
     target: str | None = None
     defines: Mapping[str, str] = field(default_factory=dict)
     evidence: Path | None = None
-    seed: int | None = None
+    seed: int = field(default_factory=lambda: secrets.randbelow(1_000_000))

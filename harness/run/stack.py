@@ -22,6 +22,8 @@ from harness.plan.model import Plan
 from harness.rating.client import EngineClient
 from harness.rating.tap.client import TapClient
 from harness.run.options import Options
+from harness.run.versions import satisfies
+from harness.scenario.model import Requires
 
 __all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
 
@@ -185,6 +187,22 @@ class Stack:
         self.engine.seed(given)
         self.tap.clear()
         self.tap.set_faults(*(fault.fault for fault in plan.agent_faults))
+
+    def unmet(self, requires: Requires) -> str | None:
+        """Why a scenario can't be run here: what it requires and this lab lacks; None when it has all of it."""
+        capabilities = self.lab.capabilities
+        for name in ("ipv6", "isolated"):
+            if getattr(requires, name) and not getattr(capabilities, name):
+                return f"requires {name}: {capabilities.why.get(name, 'this lab has none')}"
+        if requires.docker and self.lab.driver != "docker":
+            return f"requires docker: this is a {self.lab.driver} lab"
+        if requires.engine == "canyan" and self.options.api_url is None:
+            return "requires the engine canyan: this is the embedded one"
+        if requires.engine == "embedded" and self.options.api_url is not None:
+            return "requires the embedded engine: this is one of your own"
+        if requires.kamailio and not satisfies(self.kamailio.version(), requires.kamailio):
+            return f"requires Kamailio {requires.kamailio}: this is {self.kamailio.version()}"
+        return None
 
     def spoiled(self, name: str) -> None:
         """A service that isn't as it should be: it's restarted before the next scenario."""
