@@ -53,8 +53,8 @@ def _agent_fault(fault: Fault, token: str, random: Random, where: Location) -> A
             match={"transaction_tag": tap.Regex(f"^{re.escape(token)}-{re.escape(fault.call)}-")}
             if fault.call
             else {},
-            nth=fault.nth if fault.nth > 1 else None,
-            count=fault.times or (_FOR_GOOD if fault.nth > 1 else None),
+            nth=fault.nth,
+            count=fault.times,
             armed=fault.when is None,
         )
     except UsageError as error:
@@ -62,10 +62,6 @@ def _agent_fault(fault: Fault, token: str, random: Random, where: Location) -> A
             error.message, expected=error.expected, found=error.found, where=where, hint=error.hint
         ) from None
     return AgentFault(planned, fault.when, fault.until)
-
-
-_FOR_GOOD = 1_000_000_000
-"""Without a number, the tap takes "from the nth on" as "the nth"."""
 
 
 def _action(fault: Fault, where: Location) -> tap.Action:

@@ -71,7 +71,7 @@ class FaultBook:
             if not (fault.concerns(request.path) and fault.matches(body)):
                 continue
             seen, applied = state.seen + 1, state.applied
-            in_turn = seen >= (fault.nth or 1) and (fault.limit is None or applied < fault.limit)
+            in_turn = seen >= fault.nth and (fault.count is None or applied < fault.count)
             if in_turn and chosen is None:
                 chosen, applied = fault, applied + 1
             self._states[fault_id] = FaultState(fault, seen, applied)

@@ -68,8 +68,8 @@ class Answer(_Strict):
     """The tap answers itself; the agent isn't asked. A body that isn't text is sent as JSON."""
 
     status: int = 200
-    body: Any = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = field(default="", hash=False)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     kind: Literal["answer"] = "answer"
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ class Answer(_Strict):
 class Edit(_Strict):
     """The agent's JSON answer with keys set (to values of a wrong type, say) and removed."""
 
-    set: Mapping[str, Any] = field(default_factory=dict)
+    set: Mapping[str, Any] = field(default_factory=dict, hash=False)
     remove: tuple[str, ...] = ()
     kind: Literal["edit"] = "edit"
 
@@ -190,7 +190,7 @@ class Fault(_Strict):
     :param path: the whole path, or its last segment (``authorization``); None for every path.
     :param match: key of the request's JSON body -> its value, or a `Regex`; all of them must fit.
     :param nth: the first request to be affected, counted from 1 among those that fit while the fault is armed.
-    :param count: how many requests are affected. Without it: one when ``nth`` is given, else all.
+    :param count: how many requests are affected, from that one on; None for all.
     :param armed: whether it is in force.
     :param id: its name; the tap gives it one when it has none.
     """
@@ -199,8 +199,8 @@ class Fault(_Strict):
     late: float = 0.0
     delay: float = 0.0
     path: str | None = None
-    match: Mapping[str, str | int | float | bool | Regex | None] = field(default_factory=dict)
-    nth: int | None = None
+    match: Mapping[str, str | int | float | bool | Regex | None] = field(default_factory=dict, hash=False)
+    nth: int = 1
     count: int | None = None
     armed: bool = True
     id: str = ""
@@ -208,10 +208,9 @@ class Fault(_Strict):
     def __post_init__(self) -> None:
         for name in ("late", "delay"):
             _at_least(0, name, getattr(self, name))
-        for name in ("nth", "count"):
-            if (value := getattr(self, name)) is not None:
-                _at_least(1, name, value)
-        requests = (self.path, self.match, self.nth, self.count, self.late, self.delay)
+        _at_least(1, "nth", self.nth)
+        _at_least(1, "count", 1 if self.count is None else self.count)
+        requests = (self.path, self.match, self.nth > 1, self.count, self.late, self.delay)
         if self.action.kind == "refuse" and any(requests):
             raise UsageError(
                 "'refuse' concerns connections, which have no path, fields, number or time",
@@ -235,11 +234,6 @@ class Fault(_Strict):
         return isinstance(body, dict) and all(
             key in body and _fits(expected, body[key]) for key, expected in self.match.items()
         )
-
-    @property
-    def limit(self) -> int | None:
-        """How many requests it affects; None for all."""
-        return 1 if self.count is None and self.nth is not None else self.count
 
 
 @dataclass(frozen=True, slots=True)

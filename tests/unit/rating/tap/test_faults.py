@@ -252,13 +252,13 @@ class TestSelection:
     @pytest.mark.parametrize(
         ("nth", "count", "hit"),
         [
-            (None, None, [True, True, True, True]),
-            (2, None, [False, True, False, False]),
-            (2, 2, [False, True, True, False]),
-            (None, 3, [True, True, True, False]),
+            (1, None, [True, True, True, True]),
+            (1, 3, [True, True, True, False]),
+            (2, 1, [False, True, False, False]),
+            (3, None, [False, False, True, True]),
         ],
     )
-    def test_number(self, tap: Tap, nth: int | None, count: int | None, hit: list[bool]) -> None:
+    def test_number(self, tap: Tap, nth: int, count: int | None, hit: list[bool]) -> None:
         tap.client.set_faults(Fault(Answer(599), path="end_transaction", nth=nth, count=count))
         end: tuple[str, dict[str, Any]] = ("/v1/end_transaction", {})
         assert self.statuses(tap, ("/v1/begin_transaction", {}), *[end] * 4) == [False, *hit]
@@ -301,6 +301,10 @@ class TestValues:
         ]
         tap.client.set_faults(*faults)
         assert [state.fault for state in tap.client.faults()] == faults
+
+    def test_they_can_be_looked_up(self) -> None:
+        answer, edit = Fault(Answer(500, {"a": []}, {"X": "y"}), match={"a": "b"}), Fault(Edit({"a": []}))
+        assert {answer: 1, edit: 2}[Fault(Answer(500, {"a": []}, {"X": "y"}), match={"a": "b"})] == 1
 
     @pytest.mark.parametrize(
         ("text", "said"),

@@ -58,7 +58,7 @@ def test_kept_alive_requests_share_a_connection(tap: Tap) -> None:
 
 
 def test_pipelined_requests_are_answered_in_order(tap: Tap) -> None:
-    tap.client.set_faults(Fault(delay=0.2, nth=1), Fault(Answer(204), nth=2))
+    tap.client.set_faults(Fault(delay=0.2, count=1), Fault(Answer(204), nth=2))
     with tap.connect() as client:
         client.sendall(request() + request(keep_alive=False))
         seen = read(client, 2)
@@ -66,7 +66,7 @@ def test_pipelined_requests_are_answered_in_order(tap: Tap) -> None:
 
 
 def test_what_follows_on_a_connection_that_the_tap_closed_is_no_request(tap: Tap, agent: Agent) -> None:
-    tap.client.set_faults(Fault(Close(), nth=1))
+    tap.client.set_faults(Fault(Close(), count=1))
     with tap.connect() as client:
         client.sendall(request() * 2)
         assert read(client, 1).data == b""
@@ -179,7 +179,7 @@ class TestReading:
             assert 0.1 <= time.monotonic() - begun < 1
 
     def test_a_late_end_is_seen_by_who_has_read_past_its_number(self, tap: Tap) -> None:
-        tap.client.set_faults(Fault(delay=0.3, nth=1))
+        tap.client.set_faults(Fault(delay=0.3, count=1))
         with tap.connect() as slow:
             slow.sendall(request("/slow"))
             tap.client.exchanges(wait=2)
@@ -200,7 +200,7 @@ class TestReading:
         assert caught.value.found == "2 requests in all"
 
     def test_clear(self, tap: Tap) -> None:
-        tap.client.set_faults(Fault(delay=0.2, nth=1))
+        tap.client.set_faults(Fault(delay=0.2, count=1))
         with tap.connect() as client:
             client.sendall(request("/a"))
             cursor = tap.client.exchanges(wait=2).cursor
