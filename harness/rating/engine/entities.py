@@ -73,6 +73,11 @@ class Entity:
     sorted_by_id: bool = True
 
     @property
+    def checked_only(self) -> tuple[str, ...]:
+        """Arguments that must name something that exists, and aren't stored."""
+        return ("invoice_number",) if self.name == "Transaction" else ()
+
+    @property
     def outputs(self) -> dict[str, str]:
         """The fields that are read, with their types."""
         shown = {field.name: field.output for field in self.fields if field.output}

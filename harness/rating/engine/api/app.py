@@ -13,7 +13,6 @@ from starlette.routing import Route
 from harness.rating.engine import pages
 from harness.rating.engine.agent.app import ANY_ORIGIN, detail
 from harness.rating.engine.api.schema import api_schema
-from harness.rating.engine.api.service import Service
 from harness.rating.engine.book import Book
 from harness.rating.engine.manners import GraphQLEndpoint, json_response
 from harness.rating.engine.observe import Metrics
@@ -38,7 +37,7 @@ _OPENAPI = {
 
 def api_app(book: Book, policy: Policy, metrics: Metrics) -> Starlette:
     """The API."""
-    graphql = GraphQLEndpoint(api_schema(Service(book, policy)), book.store, page=pages.graphiql("API"))
+    graphql = GraphQLEndpoint(api_schema(book, policy), book.store, page=pages.graphiql("API"))
 
     async def status(_: Request) -> Response:
         return Response(status_code=204)

@@ -18,32 +18,25 @@ from graphql import (
     specified_directives,
 )
 
-from harness.rating.engine.api.service import Service
+from harness.rating.engine.api.balances import Balances
+from harness.rating.engine.api.records import Records
+from harness.rating.engine.book import Book
 from harness.rating.engine.entities import ENTITIES, ENUMS, SHAPES, Entity, entity
 from harness.rating.engine.manners import TypeFactory
+from harness.rating.engine.quirks import Policy
 
 __all__ = ["api_schema"]
 
 _PAGING = {"page": "Int", "perPage": "Int", "sortField": "String", "sortOrder": "String"}
 _TENANT = {"tenant": "ID"}
-_ACCOUNT_MUTATIONS = {
-    "beginAccountTransaction": ("begin", {"account_tag": "String", "transaction": "InputAccountTransaction"}),
-    "endAccountTransaction": (
-        "end",
-        {"account_tag": "String", "timestamp_end": "DateTime", "transaction_tag": "String"},
-    ),
-    "commitAccountTransaction": ("commit", {"account_tag": "String", "fee": "Int", "transaction_tag": "String"}),
-    "rollbackAccountTransaction": ("rollback", {"account_tag": "String", "transaction_tag": "String"}),
-    "incrementAccountBalance": (
-        "increment_balance",
-        {"account_tag": "String", "balance": "BigInt", "tags": "[String]"},
-    ),
-    "setAccountBalance": ("set_balance", {"account_tag": "String", "balance": "BigInt", "tags": "[String]"}),
-}
+_ONE_ACCOUNT = _TENANT | {"account_tag": "String"}
+_ONE_CALL = _ONE_ACCOUNT | {"transaction_tag": "String"}
+_BALANCE = _ONE_ACCOUNT | {"balance": "BigInt", "tags": "[String]"}
 
 
-def api_schema(service: Service) -> GraphQLSchema:
-    """The schema, with the service behind it."""
+def api_schema(book: Book, policy: Policy) -> GraphQLSchema:
+    """The schema, with what answers it."""
+    records = Records(book, policy)
     types = TypeFactory()
     for name, values in ENUMS.items():
         types.add(GraphQLEnumType(name, {value: value for value in values}))
@@ -53,37 +46,40 @@ def api_schema(service: Service) -> GraphQLSchema:
         else:
             types.add(GraphQLObjectType(shape.name, partial(_fields, types, shape.fields)))
     for kind in ENTITIES:
-        types.add(GraphQLObjectType(kind.name, partial(_entity_fields, types, kind, service)))
+        types.add(GraphQLObjectType(kind.name, partial(_entity_fields, types, kind, records)))
         types.add(GraphQLInputObjectType(f"{kind.name}Filter", partial(_filter_fields, types, kind)))
-    types.add(GraphQLObjectType("LinkedAccount", partial(_linked_fields, types, service)))
-    queries: dict[str, GraphQLField] = {}
-    mutations: dict[str, GraphQLField] = {}
-    for kind in ENTITIES:
-        queries |= _queries(types, kind, service)
-        mutations |= _mutations(types, kind, service)
-        if kind.name == "Account":
-            arguments = _arguments(types, _TENANT | {"account_tag": "String", "transaction_tag": "String"})
-            queries["AccountTransaction"] = _field(
-                types, "AccountTransaction", arguments, service.account_transaction
-            )
-            for name, (operation, own) in _ACCOUNT_MUTATIONS.items():
-                mutations[name] = _field(types, name, _arguments(types, _TENANT | own), getattr(service, operation))
-    queries["leastCostRouting"] = _field(
+    types.add(GraphQLObjectType("LinkedAccount", partial(_linked_fields, types, records)))
+    balances = Balances(book, policy)
+    queries = _operations(types, {"AccountTransaction": (_ONE_CALL, balances.running)})
+    mutations = _operations(
         types,
-        "[Carrier]",
-        _arguments(
-            types,
-            _TENANT | {"carrier_tags": "[String]", "carrier_tags_override": "[String]", "destination": "String"},
-        ),
-        lambda tenant=None, carrier_tags=None, carrier_tags_override=None, destination=None: (
-            service.least_cost_routing(tenant, carrier_tags, destination)
-        ),
+        {
+            "beginAccountTransaction": (_ONE_ACCOUNT | {"transaction": "InputAccountTransaction"}, balances.begin),
+            "endAccountTransaction": (_ONE_CALL | {"timestamp_end": "DateTime"}, balances.end),
+            "commitAccountTransaction": (_ONE_CALL | {"fee": "Int"}, balances.commit),
+            "rollbackAccountTransaction": (_ONE_CALL, balances.rollback),
+            "incrementAccountBalance": (_BALANCE, balances.increment),
+            "setAccountBalance": (_BALANCE, balances.assign),
+        },
     )
+    for kind in ENTITIES:
+        queries |= _queries(types, kind, records)
+        mutations |= _mutations(types, kind, records, announce=not policy.strict)
+    tags = {"carrier_tags": "[String]", "carrier_tags_override": "[String]"}
+    routing = _arguments(types, _TENANT | tags | {"destination": "String"})
+    queries["leastCostRouting"] = _field(types, "[Carrier]", routing, records.least_cost_routing)
     return GraphQLSchema(
         GraphQLObjectType("Query", queries),
         GraphQLObjectType("Mutations", mutations),
         directives=[directive for directive in specified_directives if directive.name in ("include", "skip")],
     )
+
+
+def _operations(
+    types: TypeFactory, described: dict[str, tuple[dict[str, str], Callable[..., Any]]]
+) -> dict[str, GraphQLField]:
+    """Fields that return the type of their own name."""
+    return {name: _field(types, name, _arguments(types, own), work) for name, (own, work) in described.items()}
 
 
 def _field(
@@ -99,28 +95,29 @@ def _arguments(types: TypeFactory, described: dict[str, str]) -> dict[str, Graph
     }
 
 
-def _queries(types: TypeFactory, kind: Entity, service: Service) -> dict[str, GraphQLField]:
+def _queries(types: TypeFactory, kind: Entity, records: Records) -> dict[str, GraphQLField]:
     listing = _arguments(types, _PAGING | {"filter": f"{kind.name}Filter"})
     return {
-        kind.name: _field(types, kind.name, _identity(types, kind), partial(service.get, kind)),
-        f"all{kind.plural}": _field(types, f"[{kind.name}]", listing, partial(service.page, kind)),
-        f"_all{kind.plural}Meta": _field(types, "ListMetadata", listing, partial(service.count, kind)),
+        kind.name: _field(types, kind.name, _identity(types, kind), partial(records.get, kind)),
+        f"all{kind.plural}": _field(types, f"[{kind.name}]", listing, partial(records.page, kind)),
+        f"_all{kind.plural}Meta": _field(types, "ListMetadata", listing, partial(records.count, kind)),
     }
 
 
-def _mutations(types: TypeFactory, kind: Entity, service: Service) -> dict[str, GraphQLField]:
+def _mutations(types: TypeFactory, kind: Entity, records: Records, *, announce: bool) -> dict[str, GraphQLField]:
+    """``announce`` tells defaults in the schema: then an omitted argument and a given one are the same."""
     arguments = {
         name: GraphQLArgument(
             types(field.argument or "String"),
-            field.default if field.announced and field.default is not None else Undefined,
+            field.default if announce and field.announced and field.default is not None else Undefined,
         )
         for name, field in sorted(kind.arguments.items())
     }
     writes = {
-        f"{verb}{kind.name}": _field(types, kind.name, arguments, partial(service.upsert, kind))
+        f"{verb}{kind.name}": _field(types, kind.name, arguments, partial(records.upsert, kind))
         for verb in ("create", "update", "upsert")
     }
-    delete = _field(types, kind.name, _identity(types, kind), partial(service.delete, kind))
+    delete = _field(types, kind.name, _identity(types, kind), partial(records.delete, kind))
     return writes | {f"delete{kind.name}": delete}
 
 
@@ -143,28 +140,28 @@ def _filter_fields(types: TypeFactory, kind: Entity) -> dict[str, GraphQLInputFi
     return _input_fields(types, common) | tenant | _input_fields(types, own)
 
 
-def _entity_fields(types: TypeFactory, kind: Entity, service: Service) -> dict[str, GraphQLField]:
+def _entity_fields(types: TypeFactory, kind: Entity, records: Records) -> dict[str, GraphQLField]:
     fields = _fields(types, kind.outputs)
     if kind.name == "Account":
-        fields["destination_rate"] = _rate_field(types, "String!", service)
+        fields["destination_rate"] = _rate_field(types, "String!", records)
         fields["least_cost_routing"] = GraphQLField(
             types("[Carrier]"),
             {"destination": GraphQLArgument(types("String!"))},
-            lambda account, _, destination: service.least_cost_routing(
-                account["tenant"], account.get("carrier_tags"), destination
+            lambda account, _, destination: records.least_cost_routing(
+                account["tenant"], account.get("carrier_tags"), destination=destination
             ),
         )
     return fields
 
 
-def _linked_fields(types: TypeFactory, service: Service) -> dict[str, GraphQLField]:
+def _linked_fields(types: TypeFactory, records: Records) -> dict[str, GraphQLField]:
     outputs = {name: type_ for name, type_ in entity("Account").outputs.items() if name != "linked_accounts"}
-    return _fields(types, outputs) | {"destination_rate": _rate_field(types, "String", service)}
+    return _fields(types, outputs) | {"destination_rate": _rate_field(types, "String", records)}
 
 
-def _rate_field(types: TypeFactory, destination: str, service: Service) -> GraphQLField:
+def _rate_field(types: TypeFactory, destination: str, records: Records) -> GraphQLField:
     return GraphQLField(
         types("PricelistRate"),
         {"destination": GraphQLArgument(types(destination))},
-        lambda account, _, destination=None: service.destination_rate(account, destination),
+        lambda account, _, destination=None: records.destination_rate(account, destination),
     )
