@@ -21,7 +21,7 @@ _BATCH = 50
 """Records asked for, or deleted, in one request."""
 
 _READS = 3
-"""How often a list is read whose length isn't what the engine counts: a record may have come in between."""
+"""How often a list is read that is shorter than the engine counts: a record may have come in between."""
 
 
 class EngineClient:
@@ -127,8 +127,8 @@ class EngineClient:
     def _read_lists(self, kind: str, record: type, filters: Sequence[Mapping[str, str]]) -> list[Any]:
         declared = ", ".join(f"$f{number}: {kind}Filter" for number in range(len(filters)))
         asked = "\n".join(
-            f"r{number}: all{kind}s(perPage: 0, filter: $f{number}) {selection(record)}\n"
-            f"n{number}: _all{kind}sMeta(filter: $f{number}) {{count}}"
+            f"n{number}: _all{kind}sMeta(filter: $f{number}) {{count}}\n"
+            f"r{number}: all{kind}s(perPage: 0, filter: $f{number}) {selection(record)}"
             for number in range(len(filters))
         )
         variables = {f"f{number}": each for number, each in enumerate(filters)}
@@ -137,7 +137,7 @@ class EngineClient:
             data = self._execute(operation)
             try:
                 lists = [(data[f"r{number}"], data[f"n{number}"]["count"]) for number in range(len(filters))]
-                complete = all(len(each) == count for each, count in lists)
+                complete = all(len(each) >= count for each, count in lists)
                 records = [record for each, _ in lists for record in each]
             except (KeyError, TypeError):
                 raise self._error("the engine's answer lacks a list", operation, found=json.dumps(data)) from None

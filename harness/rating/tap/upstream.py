@@ -64,14 +64,15 @@ class Upstream:
         data = render_request(request, host=target.authority, prefix=target.prefix)
         try:
             link = self._take() or await self._connect(target)
-            response = await link.ask(data, head=request.method == "HEAD")
+            try:
+                return await link.ask(data, head=request.method == "HEAD")
+            finally:
+                if link.reusable and target is self._target:
+                    self._idle.append(link)
+                else:
+                    link.close()
         except (OSError, httptools.HttpParserError) as error:
             raise UpstreamFailed(f"{target.url}: {error}") from None
-        if link.reusable and target is self._target:
-            self._idle.append(link)
-        else:
-            link.close()
-        return response
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -104,6 +105,7 @@ class _Link(asyncio.Protocol):
 
     async def ask(self, data: bytes, *, head: bool) -> Response:
         self._head = head
+        self.reusable = False
         self._started = self._sized = False
         self._reason = ""
         self._headers: list[tuple[str, str]] = []
@@ -124,7 +126,7 @@ class _Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.open = self.reusable = False
         if self._answer and not self._answer.done():
-            if self._started and not self._sized:
+            if self._started and not self._sized and exc is None:
                 self._complete()
             else:
                 self._answer.set_exception(exc or ConnectionResetError("the connection was closed without an answer"))

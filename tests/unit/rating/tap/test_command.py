@@ -30,9 +30,7 @@ from harness.rating.tap.faults import (
     Reset,
     Silence,
 )
-from tests.unit.rating.tap.bench import Tap
-
-CURL = shutil.which("curl")
+from tests.unit.rating.tap.bench import Agent, Tap
 
 
 @contextmanager
@@ -88,7 +86,10 @@ def test_no_upstream_url() -> None:
     assert "found:    engine:8080" in result.output
 
 
-@pytest.mark.skipif(CURL is None, reason="curl isn't installed")
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl isn't installed")
+
+
+@needs_curl
 @pytest.mark.parametrize(
     ("action", "status"),
     [
@@ -109,3 +110,19 @@ def test_what_curl_makes_of_it(tap: Tap, action: Action, status: int) -> None:
     tap.client.set_faults(Fault(action))
     command = ["curl", "--silent", "--fail", "--max-time", "0.5", "--json", "{}", f"http://{tap.address}/v1/x"]
     assert subprocess.run(command, capture_output=True, check=False).returncode == status
+
+
+@needs_curl
+def test_curl_sends_a_post_again_after_a_reset_on_a_kept_alive_connection(tap: Tap, agent: Agent) -> None:
+    tap.client.set_faults(Fault(Reset(after="upstream"), path="end_transaction", count=1))
+    urls = [f"http://{tap.address}/v1/{step}_transaction" for step in ("begin", "end")]
+    assert (
+        subprocess.run(["curl", "--silent", "--json", "{}", *urls], capture_output=True, check=False).returncode == 0
+    )
+    exchanges = tap.client.exchanges().exchanges
+    assert [(each.endpoint, each.outcome) for each in exchanges] == [
+        ("begin_transaction", "answered"),
+        ("end_transaction", "reset"),
+        ("end_transaction", "answered"),
+    ]
+    assert len(agent.requests) == 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -137,6 +139,46 @@ def test_no_agent(tap: Tap) -> None:
     none, unreachable = tap.client.exchanges().exchanges
     assert (none.status, none.upstream, none.error) == (502, (), "the tap has no upstream")
     assert "127.0.0.1:9" in unreachable.error
+
+
+def test_an_agent_that_answers_after_the_client_has_gone(tap: Tap, agent: Agent) -> None:
+    go_on = threading.Event()
+    agent.answers = lambda number: b"{}" if go_on.wait(5) else b""
+    assert tap.post(patience=0.1).data == b""
+    (exchange,) = tap.client.exchanges().exchanges
+    assert (exchange.pending, exchange.upstream) == (True, ())
+    go_on.set()
+    exchange = tap.client.wait_for(lambda each: not each.pending, Deadline(2), "the agent's answer")
+    assert (exchange.outcome, exchange.upstream[0].body, exchange.client_gone) == ("gone", "{}", True)
+
+
+@pytest.mark.parametrize("answer", [b"", b"not http\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"])
+def test_an_agent_that_breaks_off(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, running_tap(_url(server)) as tap, tap.connect() as client:
+        client.sendall(request())
+        agent, _ = server.accept()
+        with agent:
+            agent.recv(65536)
+            agent.sendall(answer)
+        assert read(client, 0.2).status == 502
+        (exchange,) = tap.client.exchanges().exchanges
+        assert (exchange.status, exchange.upstream) == (502, ())
+        assert exchange.error.startswith(_url(server))
+
+
+def test_an_agent_whose_answer_ends_with_the_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, running_tap(_url(server)) as tap, tap.connect() as client:
+        client.sendall(request())
+        agent, _ = server.accept()
+        with agent:
+            agent.recv(65536)
+            agent.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 203 Fine\r\n\r\nwhole")
+        seen = read(client, 0.2)
+    assert (seen.data.splitlines()[0], seen.body) == (b"HTTP/1.1 203 Fine", b"whole")
+
+
+def _url(server: socket.socket) -> str:
+    return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 def test_another_agent(tap: Tap, agent: Agent) -> None:
