@@ -8,6 +8,7 @@ from harness import __version__
 from harness.lab.commands import clean, doctor
 from harness.rating.engine.command import engine
 from harness.rating.tap.command import tap
+from harness.scenario.commands import schema, validate
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,3 +21,5 @@ main.add_command(tap)
 main.add_command(engine)
 main.add_command(doctor)
 main.add_command(clean)
+main.add_command(validate)
+main.add_command(schema)

@@ -14,6 +14,7 @@ from harness.scenario.findings import Finding
 from harness.scenario.matchers import Absent, OneOf, Status
 from harness.scenario.model import Scenario
 from harness.scenario.nodes import ValuePath
+from harness.scenario.reading import is_file
 
 __all__ = ["contradictions"]
 
@@ -143,7 +144,7 @@ def _behaviour(behaviour: Behaviour, path: ValuePath, folder: Path) -> Iterator[
 
 
 def _sipp(sipp: SippFile, path: ValuePath, folder: Path) -> Iterator[Finding]:
-    if "\0" in sipp.file or not (folder / sipp.file).is_file():
+    if not is_file(folder / sipp.file):
         yield Finding(path, f"no file {sipp.file[:80]!r}", "the path is relative to this file")
 
 

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from harness.scenario import matchers, values
+from harness.scenario import matchers, patterns, values
 from harness.scenario.matchers import Matcher
 from harness.scenario.values import DrawnCount, DrawnSeconds, Moment
 
@@ -72,17 +72,26 @@ def key(description: str, *examples: object, **constraints: Any) -> FieldInfo:
     return info
 
 
-def _of_type(*types: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": list(types) if len(types) > 1 else types[0]})
-
-
 def _or_drawn(bound: dict[str, Any]) -> WithJsonSchema:
     both = {"min": bound, "max": bound}
     drawn = {"type": "object", "properties": both, "required": ["min", "max"], "additionalProperties": False}
     return WithJsonSchema({"anyOf": [bound, drawn]})
 
 
-_DURATION = {"type": "string", "pattern": values.DURATION_PATTERN}
+def _spelled(pattern: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": patterns.whole(pattern)}
+
+
+_DURATION = _spelled(patterns.DURATION)
+_STATUS = {
+    "anyOf": [{"type": "integer", "minimum": 100, "maximum": 699}, _spelled(r"(?:[1-6]xx|any|absent)")],
+}
+_OTHER_MOMENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"after": _spelled(patterns.OTHER_MOMENT), "delay": _DURATION},
+    "required": ["after"],
+    "additionalProperties": False,
+}
 
 Text = Annotated[str, Strict(), Field(min_length=1), Takes("a text")]
 Raw = Annotated[str, Strict(), Takes("a text")]
@@ -98,7 +107,7 @@ Flag = Annotated[bool, Strict(), Takes("true or false")]
 Reason = Annotated[str, Strict(), Field(min_length=1), Takes("the reason, in words")]
 Yes = Annotated[Literal[True], Takes("true (or leave the key out)")]
 CallId = Annotated[
-    str, Strict(), Field(pattern=rf"^{values.CALL_ID}$"), Takes("a name: a letter, then letters, digits, - or _")
+    str, Strict(), Field(pattern=rf"^{patterns.CALL_ID}$"), Takes("a name: a letter, then letters, digits, - or _")
 ]
 HeaderValues = dict[Text, Raw]
 
@@ -135,52 +144,55 @@ PerSecond = Annotated[
 FromStart = Annotated[
     Moment,
     PlainValidator(lambda value: values.parse_moment(value, "started")),
-    _of_type("string"),
+    WithJsonSchema(_spelled(patterns.MOMENT)),
     Takes("a moment: at once, while ringing, after 200ms, 2s after ringing"),
 ]
 FromAnswer = Annotated[
     Moment,
     PlainValidator(lambda value: values.parse_moment(value, "answered")),
-    _of_type("string"),
+    WithJsonSchema(_spelled(patterns.MOMENT)),
     Takes("a moment: after 2s (of the answer), while ringing, 2s after ringing"),
 ]
 When = Annotated[
     Moment,
     PlainValidator(values.parse_other_moment),
-    _of_type("string", "object"),
+    WithJsonSchema({"anyOf": [_spelled(patterns.OTHER_MOMENT), _OTHER_MOMENT]}),
     Takes("a moment: 2s, ana is answered, 2s after ana is answered"),
 ]
 VersionText = Annotated[
-    str, PlainValidator(values.parse_version), _of_type("string"), Takes('a version: at least 6.1, below 7, "6.0"')
+    str,
+    PlainValidator(values.parse_version),
+    WithJsonSchema(_spelled(patterns.VERSION)),
+    Takes('a version: at least 6.1, below 7, "6.0"'),
 ]
 TextMatch = Annotated[
     Matcher,
     PlainValidator(matchers.parse_text_matcher),
-    _of_type("string"),
+    WithJsonSchema({"type": "string"}),
     Takes("a text, /a regular expression/, any, absent"),
 ]
 NumberMatch = Annotated[
     Matcher,
     PlainValidator(matchers.parse_number_matcher),
-    _of_type("number", "string"),
+    WithJsonSchema({"anyOf": [{"type": "number"}, _spelled(patterns.NUMBER_MATCH)]}),
     Takes("a number: 3, 0 ± 1, at least 2, below 5, any, absent"),
 ]
 DurationMatch = Annotated[
     Matcher,
     PlainValidator(matchers.parse_duration_matcher),
-    _of_type("string"),
+    WithJsonSchema(_spelled(patterns.DURATION_MATCH)),
     Takes("a duration: 3s, 3s ± 1s, below 200ms, any, absent"),
 ]
 StatusMatch = Annotated[
     Matcher,
     PlainValidator(matchers.parse_status_matcher),
-    _of_type("integer", "string", "array"),
+    WithJsonSchema({"anyOf": [_STATUS, {"type": "array", "items": _STATUS, "minItems": 1}]}),
     Takes("a status from 100 to 699, a class such as 4xx, or a list of them"),
 ]
 FlagMatch = Annotated[
     Matcher,
     PlainValidator(matchers.parse_flag_matcher),
-    _of_type("boolean", "string"),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, _spelled("(?:any|absent)")]}),
     Takes("true, false, any, absent"),
 ]
 ValueMatch = Annotated[

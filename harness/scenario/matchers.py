@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from harness.scenario.patterns import TOLERANCE
 from harness.scenario.values import Unfit, duration_text, is_number, parse_duration, parse_number
 
 __all__ = [
@@ -202,7 +203,7 @@ def _pattern(value: object) -> Matcher | None:
     return None
 
 
-_TOLERANCE = re.compile(r"\s*(?:±|\+-|\+/-)\s*")
+_TOLERANCE = re.compile(rf"\s*{TOLERANCE}\s*")
 _COMPARISON = re.compile(r"(?:(<=|>=|<|>)\s*|(at most|at least|below|above)\s+)(.+)")
 _SIGNS = {"at most": "<=", "at least": ">=", "below": "<", "above": ">"}
 

@@ -34,6 +34,7 @@ from harness.scenario.expectations import (
 from harness.scenario.faults import Fault
 from harness.scenario.fields import Count, Flag, Int32, Model, Reason, Seconds, Text, VersionText, key
 from harness.scenario.given import Account, Carrier, Customer, Given, Pricelist, Rate, Running
+from harness.scenario.nodes import ValuePath
 
 __all__ = [
     "INVARIANTS",
@@ -105,10 +106,6 @@ class Kamailio(Model):
         dict[Text, Text | Int32], key("Values for the configuration's `#!trydef`.", {"RATING_HTTP_TIMEOUT": 500})
     ] = Field(default_factory=dict)
     config: Annotated[Text | None, key("A configuration of your own, relative to this file.", "own.cfg")] = None
-
-
-ValuePath = tuple[str | int, ...]
-"""The way to a value: keys and indexes, ("calls", 0, "expect", "reply")."""
 
 
 @dataclass(frozen=True, slots=True)

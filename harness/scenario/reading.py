@@ -17,7 +17,7 @@ from harness.scenario.mistakes import Mistakes
 from harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, Span
 from harness.scenario.syntax import DEEPEST, explain
 
-__all__ = ["LARGEST_FILE", "decode", "read", "read_file"]
+__all__ = ["LARGEST_FILE", "decode", "is_file", "read", "read_file"]
 
 LARGEST_FILE = 256 * 1024
 _MOST_VALUES = 20_000
@@ -77,6 +77,14 @@ class _Loader(yaml.SafeLoader):
 
 class _TooMuchError(Exception):
     """More values than any scenario has: an alias of aliases, most likely."""
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; no for a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read_file(path: Path, mistakes: Mistakes) -> Mapping | None:

@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Any
 
+from pydantic import Field
+
+from harness.scenario.behaviour import CarrierBehaviour
+from harness.scenario.fields import Model, Text, key
+from harness.scenario.given import Given
 from harness.scenario.mistakes import Mistakes
+from harness.scenario.model import Kamailio
 from harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence
-from harness.scenario.reading import read_file
+from harness.scenario.reading import is_file, read_file
 
-__all__ = ["SHARED_KEYS", "with_shared"]
+__all__ = ["Shared", "with_shared"]
 
-SHARED_KEYS = ("given", "carriers", "variables", "kamailio")
 _TAGS = {
     "accounts": "account_tag",
     "carriers": "carrier_tag",
     "pricelists": "pricelist_tag",
     "customers": "customer_tag",
 }
+
+
+class Shared(Model):
+    """What several scenarios need. Each of them names this file in its `use`."""
+
+    given: Annotated[Given, key("What the engine knows before the calls.", {"accounts": []})] = Given()
+    carriers: Annotated[dict[Text, CarrierBehaviour], key("How carriers behave.", {"carrier": {"refuse": 486}})] = (
+        Field(default_factory=dict)
+    )
+    variables: Annotated[dict[Text, Any], key("Values for `${name}`.", {"account": "1000"})] = Field(
+        default_factory=dict
+    )
+    kamailio: Annotated[Kamailio, key("How Kamailio is started.", {"defines": {"RATING_HTTP_TIMEOUT": 500}})] = (
+        Kamailio()
+    )
 
 
 def with_shared(root: Mapping, path: Path, mistakes: Mistakes) -> Mapping:
@@ -34,25 +55,32 @@ def with_shared(root: Mapping, path: Path, mistakes: Mistakes) -> Mapping:
     return merged
 
 
-def _shared(item: Scalar, name: str, path: Path, mistakes: Mistakes) -> Mapping | None:
-    file = path.parent / name
-    if "\0" in name or not file.is_file():
-        mistakes.add(item.span, f"no file {name[:80]!r} beside this one", "the path is relative to this file")
+def _shared(item: Scalar, file_name: str, path: Path, mistakes: Mistakes) -> Mapping | None:
+    file = path.parent / file_name
+    if not is_file(file):
+        mistakes.add(item.span, f"no file {file_name[:80]!r} beside this one", "the path is relative to this file")
         return None
     shared = read_file(file, mistakes)
     if shared is None:
         return None
-    for key, entry in shared.entries.items():
-        if key not in SHARED_KEYS:
-            mistakes.add(entry.key_span, f"a shared file has no {key[:60]!r}", f"It takes: {', '.join(SHARED_KEYS)}.")
-    return Mapping({key: entry for key, entry in shared.entries.items() if key in SHARED_KEYS}, shared.span)
+    kept: dict[str, Entry] = {}
+    for name, entry in shared.entries.items():
+        if name in Shared.model_fields:
+            kept[name] = entry
+        else:
+            hint = f"It takes: {', '.join(Shared.model_fields)}."
+            mistakes.add(entry.key_span, f"a shared file has no {name[:60]!r}", hint)
+    return Mapping(kept, shared.span)
 
 
 def _merge(shared: Mapping, own: Mapping, path: tuple[str, ...]) -> Mapping:
     entries = dict(own.entries)
-    for key, entry in shared.entries.items():
-        mine = entries.get(key)
-        entries[key] = entry if mine is None else Entry(mine.key_span, _merged(entry.value, mine.value, (*path, key)))
+    for name, entry in shared.entries.items():
+        mine = entries.get(name)
+        if mine is None:
+            entries[name] = entry
+        else:
+            entries[name] = Entry(mine.key_span, _merged(entry.value, mine.value, (*path, name)))
     return Mapping(entries, own.span)
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, TypeVar
 
+from harness.scenario.patterns import CALL_ID, DURATION, NUMBER, VERSION
+
 __all__ = [
-    "CALL_ID",
-    "DURATION_PATTERN",
     "Between",
     "DrawnCount",
     "DrawnSeconds",
@@ -50,22 +50,19 @@ def is_number(value: object) -> bool:
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_NUMBER = r"\d{1,9}(?:\.\d{1,6})?"
-_DURATION = rf"{_NUMBER}\s*(?:ms|s|m|h)"
-DURATION_PATTERN = rf"^{_DURATION}$"
-LONGEST = 7 * 24 * 3600.0
+_LONGEST = 7 * 24 * 3600.0
 
 
 def parse_duration(value: object) -> float:
     """Seconds of a text such as ``3s``, ``200ms``, ``1.5m`` or ``2h``.
 
-    :raises ValueError: without a unit, with an unknown one, or longer than a week.
+    :raises Unfit: without a unit, with an unknown one, or longer than a week.
     """
     if is_number(value):
         value = f"{value:.10g}"
     if not isinstance(value, str):
         raise Unfit("this is no duration")
-    match = re.fullmatch(rf"({_NUMBER})\s*([a-zA-Zµ]*)", value.strip(), re.ASCII)
+    match = re.fullmatch(rf"({NUMBER})\s*([a-zA-Zµ]*)", value.strip(), re.ASCII)
     if match is None:
         raise Unfit(f"{value[:40]!r} is no duration")
     number, unit = match.groups()
@@ -74,7 +71,7 @@ def parse_duration(value: object) -> float:
     if unit not in _UNITS:
         raise Unfit(f"{unit[:20]!r} is no unit of time", "units are ms, s, m (minutes) and h")
     seconds = round(float(number) * _UNITS[unit], 6)
-    if seconds > LONGEST:
+    if seconds > _LONGEST:
         raise Unfit(f"{value} is more than a week", "a scenario that takes so long can't be run")
     return seconds
 
@@ -159,10 +156,9 @@ _EVENTS: dict[str, Event] = {
     "ended": "ended",
     "end": "ended",
 }
-CALL_ID = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
-_OWN_MOMENT = re.compile(rf"(?:(?P<delay>{_DURATION})\s+)?after\s+(?P<event>[a-z]+)")
+_OWN_MOMENT = re.compile(rf"(?:(?P<delay>{DURATION})\s+)?after\s+(?P<event>[a-z]+)")
 _OTHER_MOMENT = re.compile(
-    rf"(?:(?P<delay>{_DURATION})\s+after\s+)?(?P<call>{CALL_ID})(?:\s+is\s+|\.|\s+has\s+)(?P<event>[a-z]+)"
+    rf"(?:(?P<delay>{DURATION})\s+after\s+)?(?P<call>{CALL_ID})(?:\s+is\s+|\.|\s+has\s+)(?P<event>[a-z]+)"
 )
 
 
@@ -201,9 +197,9 @@ def parse_moment(value: object, default: Event) -> Moment:
         return Moment("started")
     if text == "while ringing":
         return Moment("ringing")
-    if re.fullmatch(rf"after {_DURATION}", text):
+    if re.fullmatch(rf"after {DURATION}", text):
         return Moment(default, parse_duration(text.removeprefix("after ")))
-    if re.fullmatch(_DURATION, text):
+    if re.fullmatch(DURATION, text):
         return Moment(default, parse_duration(text))
     match = _OWN_MOMENT.fullmatch(text)
     if match is None or match["event"] not in _EVENTS:
@@ -225,7 +221,7 @@ def parse_other_moment(value: object) -> Moment:
             parse_duration(value)
         raise Unfit("this is no moment")
     text = " ".join(value.split())
-    if re.fullmatch(r"\d.*", text) and " " not in text:
+    if re.fullmatch(r"[0-9].*", text) and " " not in text:
         return Moment(None, parse_duration(text))
     match = _OTHER_MOMENT.fullmatch(text)
     if match is None or match["event"] not in _EVENTS:
@@ -235,7 +231,7 @@ def parse_other_moment(value: object) -> Moment:
 
 def parse_number(value: object) -> float:
     """A finite number, from YAML's own or from text."""
-    if isinstance(value, str) and re.fullmatch(rf"-?{_NUMBER}", value.strip(), re.ASCII):
+    if isinstance(value, str) and re.fullmatch(rf"-?{NUMBER}", value.strip(), re.ASCII):
         number = float(value)
         return int(number) if number.is_integer() else number
     if isinstance(value, int | float) and is_number(value) and abs(value) < 2**63:
@@ -252,9 +248,6 @@ def parse_rate(value: object) -> float:
 
 def parse_version(value: object) -> str:
     """``at least 6.1``, ``below 7``, ``"6.0"``; a version that is given alone must be that one."""
-    if (
-        not isinstance(value, str)
-        or re.fullmatch(r"(?:(?:at least|below) )?\d+(?:\.\d+){0,3}", value, re.ASCII) is None
-    ):
+    if not isinstance(value, str) or re.fullmatch(VERSION, value) is None:
         raise Unfit("this is no version", 'at least 6.1, below 7, or "6.0" in quotes')
     return value
