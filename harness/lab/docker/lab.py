@@ -43,7 +43,7 @@ from harness.lab.docker.process import WORK, ContainerProcess
 from harness.lab.docker.sweep import remove_lab, sweep
 from harness.lab.local.network import Hosts
 from harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Service
-from harness.lab.ready import await_ready
+from harness.lab.ready import await_ready, check_alive
 from harness.lab.rootfs import Release
 
 __all__ = ["DockerLab"]
@@ -285,7 +285,9 @@ class DockerLab:
         process.wait(deadline)
 
     def _await_ready(self, facts: ServiceFacts, process: ContainerProcess, deadline: Deadline) -> None:
-        if facts.ready is not None:
+        if facts.ready is None:
+            check_alive(process)
+        else:
             await_ready(process, self.endpoint(facts.name, facts.ports[0]), facts.ready, deadline)
 
     def endpoint(self, service: str, port: int) -> Endpoint:

@@ -1,0 +1,288 @@
+"""The protocol of a lab, with containers."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import httpx
+import pytest
+
+from harness.deadline import Deadline, await_condition
+from harness.errors import LabError, ServiceDied, Timeout
+from harness.lab.docker import DockerLab, Engine
+from harness.lab.docker.labels import LAB
+from harness.lab.protocol import Program, Service
+from harness.rating.client import EngineClient
+from tests.docker.sip import CALL, CARRIER, PING, sipp
+
+SERVER = ("python3", "-m", "http.server", "--bind", "{address}", "--directory", "{run}", "8000")
+
+
+def web(name: str = "web", *aliases: str) -> Service:
+    return Service(
+        name, "harness", SERVER, aliases=aliases, files={"/run/lab/hello": b"hello"}, ports=(8000,), ready="/hello"
+    )
+
+
+def shell(lab: DockerLab, name: str, script: str) -> tuple[int, str]:
+    process = lab.run(Program(name, "sipp", ("sh", "-c", script), lab.host(name)))
+    status = process.wait(Deadline(20))
+    output = process.output()
+    process.remove()
+    return status, output
+
+
+def reaches(lab: DockerLab, service: str = "web", path: str = "/hello") -> str:
+    """The body, or the error's name."""
+    try:
+        return httpx.get(lab.endpoint(service, 8000).url + path, timeout=1).text
+    except httpx.HTTPError as error:
+        return type(error).__name__
+
+
+def test_kamailio_answers_options(lab: DockerLab) -> None:
+    caller = lab.host("pinging")
+    process = lab.run(sipp(caller, PING, lab.host("kamailio").address))
+    assert process.wait(Deadline(10)) == 0, process.output()
+    lab.release("pinging")
+
+
+GIVEN = {
+    "carriers": [{"carrier_tag": "carrier", "host": "carrier", "port": 5060, "protocol": "UDP"}],
+    "pricelists": [
+        {
+            "pricelist_tag": "retail",
+            "currency": "EUR",
+            "rates": [{"carrier_tag": "carrier", "prefix": "sip:39", "rate": 60, "rate_increment": 1}],
+        }
+    ],
+    "accounts": [
+        {
+            "account_tag": "1000",
+            "type": "PREPAID",
+            "balance": 1000,
+            "carrier_tags": ["carrier"],
+            "pricelist_tags": ["retail"],
+        }
+    ],
+}
+
+
+def test_a_call_through_kamailio_is_rated(lab: DockerLab) -> None:
+    with EngineClient(lab.endpoint("rating-engine", 8000)) as engine:
+        engine.seed(GIVEN)
+        answering = lab.run(sipp(lab.host("carrier"), CARRIER))
+        calling = lab.run(sipp(lab.host("caller"), CALL, lab.host("kamailio").address))
+        assert calling.wait(Deadline(20)) == 0, calling.output()
+        assert answering.wait(Deadline(10)) == 0, answering.output()
+        assert calling.list_files() == ["messages.log", "scenario.xml"]
+        assert b"INVITE sip:39040123456@" in (calling.read_file("messages.log") or b"")
+        await_condition(lambda: engine.accounts(["1000"])[0]["balance"] != 1000, Deadline(5), "the call's fee")
+        (transaction,) = engine.transactions()
+        assert transaction["duration"] in (1, 2)
+    for name in ("caller", "carrier"):
+        lab.release(name)
+
+
+def test_a_host_is_found_by_its_name_and_aliases_while_it_exists(empty_lab: DockerLab) -> None:
+    host = empty_lab.host("alone", "nick")
+    assert empty_lab.host("alone") == host
+    asked = "getent ahostsv4 alone nick | cut -d' ' -f1 | sort -u; getent ahostsv6 nick | cut -d' ' -f1 | sort -u"
+    assert shell(empty_lab, "asking", asked) == (0, f"{host.address}\n{host.address6}\n")
+
+    empty_lab.host("alone", "late")
+    assert shell(empty_lab, "asking", "getent hosts late")[0] == 0
+
+    empty_lab.release("alone")
+    assert shell(empty_lab, "asking", "getent hosts alone nick")[0] == 2
+    again = empty_lab.host("alone")
+    assert again.address != host.address
+
+
+def test_a_name_belongs_to_one_host(empty_lab: DockerLab) -> None:
+    empty_lab.host("one", "shared")
+    with pytest.raises(LabError, match="already one of host one"):
+        empty_lab.host("two", "shared")
+
+
+def test_two_labs_never_see_each_other(empty_lab: DockerLab) -> None:
+    empty_lab.start_service(web(), Deadline(20))
+    with DockerLab.open() as other:
+        other.start_service(web(), Deadline(20))
+        here, there = empty_lab.host("web").address, other.host("web").address
+        assert here != there
+        fetch = "python3 -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=2)' http://{}:8000/hello"
+        own = other.run(Program("own", "harness", ("sh", "-c", fetch.format(there)), other.host("own")))
+        foreign = other.run(Program("foreign", "harness", ("sh", "-c", fetch.format(here)), other.host("foreign")))
+        by_name = other.run(Program("name", "harness", ("sh", "-c", fetch.format("web")), other.host("name")))
+        assert own.wait(Deadline(10)) == 0
+        assert by_name.wait(Deadline(10)) == 0
+        assert foreign.wait(Deadline(10)) == 1
+        assert "timed out" in foreign.output()
+
+
+def test_a_program_has_its_files_and_leaves_files(empty_lab: DockerLab) -> None:
+    host = empty_lab.host("writer")
+    script = "mkdir sub; cat given > copy; echo deep > sub/deep; echo said; echo wrong >&2; exit 3"
+    process = empty_lab.run(Program("writer", "sipp", ("sh", "-c", script), host, {"given": b"\x00\xff"}))
+    assert process.wait(Deadline(10)) == 3
+    assert process.poll() == 3
+    assert process.list_files() == ["copy", "given", "sub/deep"]
+    assert process.read_file("copy") == b"\x00\xff"
+    assert process.read_file("sub/deep") == b"deep\n"
+    assert process.read_file("none") is None
+    assert sorted(process.output().splitlines()) == ["said", "wrong"]
+    process.signal(signal.SIGTERM)
+    process.remove()
+    process.remove()
+
+
+def test_files_can_be_read_while_they_grow(empty_lab: DockerLab) -> None:
+    script = "while :; do head -c 65536 /dev/zero >> grows; done"
+    process = empty_lab.run(Program("growing", "sipp", ("sh", "-c", script), empty_lab.host("growing")))
+    first = await_condition(lambda: process.read_file("grows"), Deadline(5), "the file")
+    second = process.read_file("grows")
+    assert second is not None
+    assert len(second) > len(first)
+    assert process.list_files() == ["grows"]
+
+
+def test_waiting_ends_at_the_deadline_with_the_last_lines(empty_lab: DockerLab) -> None:
+    process = empty_lab.run(Program("slow", "sipp", ("sh", "-c", "echo begun; sleep 60"), empty_lab.host("slow")))
+    await_condition(process.output, Deadline(5), "output")
+    before = time.monotonic()
+    with pytest.raises(Timeout, match=r"slow still runs after 0\.3 s") as caught:
+        process.wait(Deadline(0.3))
+    assert time.monotonic() - before < 2
+    assert caught.value.detail == "begun"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
+def test_a_signal_ends_a_program_and_is_its_status(empty_lab: DockerLab, signum: signal.Signals) -> None:
+    process = empty_lab.run(Program("sleeper", "sipp", ("sleep", "60"), empty_lab.host("sleeper")))
+    assert process.poll() is None
+    process.signal(signum)
+    assert process.wait(Deadline(10)) == -signum
+
+
+def test_a_service_that_dies_says_why(empty_lab: DockerLab) -> None:
+    dying = Service("web", "harness", ("sh", "-c", "echo the reason >&2; exit 4"), ports=(8000,), ready="/")
+    with pytest.raises(ServiceDied) as caught:
+        empty_lab.start_service(dying, Deadline(20))
+    assert (caught.value.service, caught.value.status) == ("web", 4)
+    assert "web ended with status 4" in str(caught.value)
+    assert "| the reason" in str(caught.value)
+
+    empty_lab.start_service(web(), Deadline(20))
+    assert reaches(empty_lab) == "hello"
+
+
+def test_a_service_that_never_answers_says_what_was_tried(empty_lab: DockerLab) -> None:
+    idle = Service("web", "harness", ("sh", "-c", "echo idling; sleep 60"), ports=(8000,), ready="/x")
+    with pytest.raises(Timeout) as caught:
+        empty_lab.start_service(idle, Deadline(1.5))
+    assert "refused" in str(caught.value)
+    assert "| idling" in str(caught.value)
+
+
+def test_a_command_that_is_not_in_the_image(empty_lab: DockerLab) -> None:
+    with pytest.raises(ServiceDied, match="status 127") as caught:
+        empty_lab.start_service(Service("web", "sipp", ("no-such-program",), ports=(80,), ready="/"), Deadline(20))
+    assert "no-such-program" in str(caught.value)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_service_that_restarts_keeps_its_address_files_and_log(empty_lab: DockerLab, how: signal.Signals) -> None:
+    process = empty_lab.start_service(web(), Deadline(20))
+    address = empty_lab.host("web").address
+    assert reaches(empty_lab) == "hello"
+    with pytest.raises(LabError, match="runs already"):
+        empty_lab.start_service(web(), Deadline(20))
+    before = len(process.output())
+
+    empty_lab.stop_service("web", Deadline(20), how=how)
+    assert process.poll() is not None
+    assert reaches(empty_lab) == "ConnectError"
+    assert shell(empty_lab, "asking", "getent hosts web")[0] == 0
+
+    empty_lab.restart_service("web", Deadline(20))
+    assert reaches(empty_lab) == "hello"
+    assert empty_lab.host("web").address == address
+    assert len(process.output()) > before
+    assert process.read_file("/run/lab/hello") == b"hello"
+
+
+def test_a_paused_service_is_silent_and_goes_on(empty_lab: DockerLab) -> None:
+    process = empty_lab.start_service(web("web", "www"), Deadline(20))
+    empty_lab.pause("www")
+    assert reaches(empty_lab) == "ReadTimeout"
+    assert process.poll() is None
+    empty_lab.resume("www")
+    assert reaches(empty_lab) == "hello"
+
+    empty_lab.pause("web")
+    empty_lab.restart_service("web", Deadline(20), how=signal.SIGKILL)
+    assert reaches(empty_lab) == "hello"
+    with pytest.raises(LabError, match="nothing runs on the host nobody"):
+        empty_lab.pause("nobody")
+
+
+def test_an_unplugged_host_is_silent_both_ways_and_through_a_restart(empty_lab: DockerLab) -> None:
+    assert empty_lab.capabilities.unplug
+    empty_lab.start_service(web(), Deadline(20))
+    empty_lab.disconnect("web")
+    assert reaches(empty_lab) == "ConnectTimeout"
+    assert shell(empty_lab, "asking", "getent hosts web")[0] == 0
+    # A sender isn't told, neither outside nor on the unplugged host itself.
+    send = "import socket; print(socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('{}', 9)))"
+    peer = empty_lab.host("asking").address
+    inside = empty_lab.run(Program("in", "harness", ("python3", "-c", send.format(peer)), empty_lab.host("web")))
+    assert inside.wait(Deadline(10)) == 0, inside.output()
+
+    empty_lab.stop_service("web", Deadline(20))
+    with pytest.raises(Timeout):
+        empty_lab.restart_service("web", Deadline(3))
+    empty_lab.reconnect("web")
+    assert reaches(empty_lab) == "hello"
+
+
+def test_where_addresses_can_not_be_reached_ports_are_published(
+    empty_lab: DockerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(empty_lab, "_reachable", False)
+    empty_lab.start_service(web(), Deadline(20))
+    assert empty_lab.endpoint("web", 8000).url.startswith("http://127.0.0.1:")
+    assert reaches(empty_lab) == "hello"
+    with pytest.raises(LabError, match="port 9 of web can't be reached"):
+        empty_lab.endpoint("web", 9)
+
+
+def test_a_lab_is_found_again_by_its_id(empty_lab: DockerLab) -> None:
+    empty_lab.start_service(web("web", "www"), Deadline(20))
+    again = DockerLab.attach(empty_lab.id)
+    assert again.host("web") == empty_lab.host("web")
+    assert reaches(again) == "hello"
+    again.restart_service("web", Deadline(20), how=signal.SIGKILL)
+    assert again.host("new").address != again.host("web").address
+    again.stop()
+    with pytest.raises(LabError, match="no running lab"):
+        DockerLab.attach(empty_lab.id)
+
+
+def left(engine: Engine, lab_id: str) -> list[str]:
+    """Names of the containers and networks of that lab."""
+    api, label = engine.client.api, {"label": f"{LAB}={lab_id}"}
+    containers = [container["Names"][0].lstrip("/") for container in api.containers(all=True, filters=label)]
+    return [*containers, *(network["Name"] for network in api.networks(filters=label))]
+
+
+def test_stop_leaves_nothing(engine: Engine, empty_lab: DockerLab) -> None:
+    empty_lab.start_service(web(), Deadline(20))
+    empty_lab.run(Program("sleeper", "sipp", ("sleep", "60"), empty_lab.host("sleeper")))
+    empty_lab.pause("sleeper")
+    empty_lab.host("still-starting")
+    assert len(left(engine, empty_lab.id)) >= 5
+    empty_lab.stop()
+    assert left(engine, empty_lab.id) == []
+    empty_lab.stop()

@@ -1,0 +1,80 @@
+"""What a killed run leaves, and who removes it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from harness.lab.docker import DockerLab, Engine, sweep
+from tests.docker.test_lab import left
+
+OWNER = """
+import sys
+from harness.deadline import Deadline
+from harness.lab.docker import DockerLab
+from harness.lab.protocol import Program
+lab = DockerLab.open(keep=sys.argv[1] == "keep")
+lab.run(Program("sleeper", "sipp", ("sleep", "600"), lab.host("sleeper")))
+print(lab.id, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def owner(mode: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that has a lab, and the lab's id."""
+    command = [sys.executable, "-c", OWNER, mode]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def test_a_lab_whose_owner_was_killed_is_swept_and_no_other_is(engine: Engine, empty_lab: DockerLab) -> None:
+    with owner("own") as (process, lab_id):
+        assert len(left(engine, lab_id)) == 3
+        assert lab_id not in sweep(engine)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+        assert sweep(engine) == [lab_id]
+    assert left(engine, lab_id) == []
+    assert left(engine, empty_lab.id)
+
+
+def test_the_next_lab_sweeps(engine: Engine) -> None:
+    with owner("own") as (process, lab_id):
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+    with DockerLab.open():
+        assert left(engine, lab_id) == []
+
+
+def test_a_kept_lab_outlives_its_owner_until_asked(engine: Engine) -> None:
+    with owner("keep") as (process, lab_id):
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+    assert sweep(engine) == []
+    assert len(left(engine, lab_id)) == 3
+    lab = DockerLab.attach(lab_id)
+    assert lab.host("sleeper").name == "sleeper"
+    assert sweep(engine, kept=True) == [lab_id]
+    assert left(engine, lab_id) == []
+
+
+@pytest.mark.parametrize("nonsense", ["", "{}", "[]", "no json"])
+def test_a_lease_that_can_not_be_read_is_nobody_s_to_judge(engine: Engine, nonsense: str) -> None:
+    labels = {"rating-harness.lab": "feedface", "rating-harness.lease": nonsense}
+    network = engine.client.networks.create("rating-harness-feedface", labels=labels)
+    try:
+        assert "feedface" not in sweep(engine, kept=True)
+        assert left(engine, "feedface") == ["rating-harness-feedface"]
+    finally:
+        network.remove()
