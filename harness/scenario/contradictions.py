@@ -12,6 +12,7 @@ from harness.scenario.expectations import CallExpectation
 from harness.scenario.faults import Fault
 from harness.scenario.findings import Finding
 from harness.scenario.matchers import Absent, OneOf, Status
+from harness.scenario.mistakes import listing
 from harness.scenario.model import Scenario
 from harness.scenario.nodes import ValuePath
 from harness.scenario.reading import is_file
@@ -151,7 +152,9 @@ def _sipp(sipp: SippFile, path: ValuePath, folder: Path) -> Iterator[Finding]:
 def _headers(headers: dict[str, str], path: ValuePath) -> Iterator[Finding]:
     for name, value in headers.items():
         if not _HEADER.fullmatch(name):
-            yield Finding((*path, name), f"{name[:60]!r} is no name of a SIP header", "the name alone, without ':'")
+            yield Finding(
+                (*path, name), f"{name[:60]!r} is no name of a SIP header", "the name alone, without ':'", at_key=True
+            )
         elif "\r" in value or "\n" in value:
             yield Finding((*path, name), "a header's value is a single line", "take the line break out")
 
@@ -162,7 +165,8 @@ def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
         yield Finding(
             path,
             "this fault does nothing",
-            f"with the agent's answers: {', '.join(Fault.ANSWERS)}\nwith a whole service: {', '.join(Fault.OUTAGES)}",
+            f"{listing(['to the agent: ' + Fault.ANSWERS[0], *Fault.ANSWERS[1:]])}\n"
+            f"{listing(['to a whole service: ' + Fault.OUTAGES[0], *Fault.OUTAGES[1:]])}",
         )
         return
     outages = [name for name in actions if name in Fault.OUTAGES]

@@ -44,8 +44,8 @@ def _scenarios(root: Mapping, path: Path, mistakes: Mistakes) -> list[Scenario]:
     for row, of_row in table:
         tree, used_here = interpolate(root, row, of_row)
         used |= used_here
-        scenario = _scenario(tree, path, of_row)
-        if scenario is not None:
+        scenario = _scenario(tree, path, of_row) if tree is not None else None
+        if tree is not None and scenario is not None:
             scenarios.append(scenario.located(Origin(path, row.id, places(tree))))
     mistakes.join([(row.id, of_row) for row, of_row in table])
     check_used([row for row, _ in table], used, mistakes)
@@ -56,7 +56,9 @@ def _scenario(tree: Mapping, path: Path, mistakes: Mistakes) -> Scenario | None:
     scenario, remaining = shaped(tree, Scenario, mistakes)
     if scenario is not None:
         for finding in (*references(scenario, tree), *contradictions(scenario, path.parent)):
-            mistakes.add(span_at(remaining, finding.path, key=finding.at_key), finding.message, finding.hint)
+            span = span_at(remaining, finding.path, key=finding.at_key)
+            if not isinstance(find(remaining, finding.path), Mapping) or not mistakes.within(span):
+                mistakes.add(span, finding.message, finding.hint)
     return scenario
 
 

@@ -41,14 +41,18 @@ def rows(root: Mapping, mistakes: Mistakes) -> list[Row]:
     else:
         mistakes.add(matrix.span, "matrix takes a list of rows, or lists of values by name", "transport: [udp, tcp]")
         return []
-    if not found:
+    if not (matrix.items if isinstance(matrix, Sequence) else matrix.entries):
         mistakes.add(entry.key_span, "a matrix without rows makes no test", "add a row, or delete the matrix")
     return _distinct(found, matrix.span, mistakes)
 
 
 def _row(item: Node, mistakes: Mistakes) -> Row | None:
     if not isinstance(item, Mapping) or not item.entries:
-        mistakes.add(item.span, f"a row of the matrix takes variables, and this is {shown_kind(item)}", "{code: 486}")
+        mistakes.add(
+            item.span,
+            f"a row of the matrix takes variables, and this is {shown_kind(item)}",
+            "{code: 486}; or for each of a list: {code: [486, 503]}",
+        )
         return None
     _check_names(item, mistakes)
     given = item.entries.get("id")
@@ -103,10 +107,10 @@ def shown_kind(node: Node) -> str:
     return "a list" if isinstance(node, Sequence) else shown(node.value)
 
 
-def interpolate(root: Mapping, row: Row, mistakes: Mistakes) -> tuple[Mapping, set[str]]:
+def interpolate(root: Mapping, row: Row, mistakes: Mistakes) -> tuple[Mapping | None, set[str]]:
     """The scenario of one row, each ``${name}`` replaced, and the variables that it used.
 
-    A value that is nothing but ``${name}`` keeps the variable's type.
+    There is no tree when the variables multiply each other. A value that is nothing but ``${name}`` keeps the variable's type.
     """
     variables = dict(row.variables)
     own = root.entries.get("variables")
@@ -114,10 +118,13 @@ def interpolate(root: Mapping, row: Row, mistakes: Mistakes) -> tuple[Mapping, s
         _check_names(own.value, mistakes)
         variables = {**own.value.entries, **variables}
     replacement = _Interpolation(variables, mistakes)
-    entries = {
-        key: entry if key in NOT_INTERPOLATED else Entry(entry.key_span, replacement.node(entry.value))
-        for key, entry in root.entries.items()
-    }
+    try:
+        entries = {
+            key: entry if key in NOT_INTERPOLATED else Entry(entry.key_span, replacement.node(entry.value))
+            for key, entry in root.entries.items()
+        }
+    except _TooMuchError:
+        return None, replacement.used
     return Mapping(entries, root.span), replacement.used
 
 
@@ -127,6 +134,10 @@ def check_used(found: Iterable[Row], used: Set[str], mistakes: Mistakes) -> None
     for name, entry in unused.items():
         hint = f"write ${{{name}}} where it belongs, or delete it"
         mistakes.add(entry.key_span, f"the variable {name!r} of the matrix is never used", hint)
+
+
+class _TooMuchError(Exception):
+    """Variables that multiply each other. The mistake is told already."""
 
 
 class _Interpolation:
@@ -219,12 +230,11 @@ class _Interpolation:
             self._resolving.append(name)
             value = self.node(self._variables[name].value)
             self._resolving.pop()
-            self._resolved[name] = (value, before - self._left)
+            self._resolved[name] = (value, 1 if isinstance(value, Scalar) else before - self._left)
         value, size = self._resolved[name]
         self._left -= size
         if self._left < 0:
-            self._mistakes.add(
-                span, f"the variables make more than {_MOST_VALUES} values", "do they repeat each other?"
-            )
-            return None
+            message = f"the variables make more than {_MOST_VALUES} values"
+            self._mistakes.add(span, message, "do they repeat each other?")
+            raise _TooMuchError
         return value

@@ -38,6 +38,11 @@ class Mistakes:
         where = span.location
         self._found.setdefault((where.path, where.line, where.column), None)
 
+    def within(self, span: Span) -> bool:
+        """Whether there is one in this stretch."""
+        begin, end = (span.line, span.column), (span.end_line, span.end_column)
+        return any(path == span.path and begin <= (line, column) < end for path, line, column in self._found)
+
     def fork(self) -> Mistakes:
         """Mistakes of the same files, counted apart: those of one row of a matrix."""
         fork = Mistakes()

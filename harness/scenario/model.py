@@ -161,7 +161,11 @@ class Scenario(Model):
     ] = Field(default_factory=dict)
     calls: Annotated[
         tuple[Call, ...],
-        key("The calls.", [{"id": "ana", "from": "1000", "to": "39040123456"}], json_schema_extra={"minItems": 1}),
+        key(
+            "The calls, each with an id, from and to.",
+            [{"id": "ana", "from": "1000", "to": "39040123456"}],
+            json_schema_extra={"minItems": 1},
+        ),
     ]
     faults: Annotated[
         tuple[Fault, ...], key("What goes wrong.", [{"on": "agent", "path": "begin", "status": 500}])
@@ -175,6 +179,7 @@ class Scenario(Model):
         key(
             "Checks that are otherwise always on, switched off with a reason.",
             {"balances": "the engine is killed in mid-call"},
+            json_schema_extra={"propertyNames": {"enum": list(INVARIANTS)}},
         ),
     ] = Field(default_factory=dict)
 

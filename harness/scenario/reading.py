@@ -7,6 +7,7 @@ is false to some programs and a text to others, and ``0390`` is 390, 248 or a te
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 from typing import Any, cast
 
@@ -91,11 +92,14 @@ def read_file(path: Path, mistakes: Mistakes) -> Mapping | None:
     """The tree of a file, or None when it holds no mapping. Mistakes are added, both ways."""
     name, start = path.as_posix(), Span(path.as_posix(), 1, 1, 1, 2)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            mistakes.add(start, "the file can't be read: not a regular file", "a scenario is a file")
+            return None
         with path.open("rb") as stream:
             raw = stream.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        mistakes.add(start, f"the file can't be read: {reason}")
+        mistakes.add(start, f"the file can't be read: {reason}", "is its name right, and may you read it?")
         return None
     text = decode(raw, name, mistakes)
     root = read(text, name, mistakes) if text is not None else None

@@ -147,7 +147,7 @@ def _known_keys(model: type[Model], path: ValuePath) -> str:
         return f"did you mean '{close}'? It takes: {_wanted(parent, (close,))}."
     elsewhere = keys.homes(model).get(key)
     if elsewhere:
-        return f"'{key}' belongs in {' or '.join(elsewhere[:3])}"
+        return f"its place is {' or '.join(elsewhere[:3])}"
     return listing([f"{way(path[:-1])} takes: {next(iter(known))}", *list(known)[1:]])
 
 
@@ -174,6 +174,8 @@ def _wrong_value(tree: Mapping, model: type[Model], path: ValuePath) -> tuple[st
         first = f"begin each item with '- '. {takes}" if isinstance(node, Mapping) and "a list" in wanted else takes
         return f"{place} can't be {shown(plain(node))}", first
     value = node.value
+    if wanted.startswith("a list"):
+        return f"{place} can't be {shown(value)}", f"in brackets: [{node.text[:60]}]"
     if isinstance(value, str):
         words = [choice for annotation in keys.types_at(model, path) for choice in keys.choices(annotation)]
         close = did_you_mean(value, words)

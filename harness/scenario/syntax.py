@@ -67,7 +67,7 @@ _PROBLEMS = (
         "the alias '*{0}' has no anchor '&{0}' before it",
         "a text that begins with '*' goes in quotes",
     ),
-    _Problem(r"found duplicate anchor", "this anchor's name is taken", "give it another name"),
+    _Problem(r"second occurrence", "this anchor's name is taken", "give it another name"),
     _Problem(r"alphabetic or numeric character", "'*' and '&' begin an alias or an anchor", _QUOTES),
     _Problem(
         r"but found another document",
@@ -80,7 +80,7 @@ _PROBLEMS = (
         "align it with the keys that belong to the same thing",
     ),
     _Problem(
-        r"expected <block end>, but found '<scalar>'",
+        r"expected <block end>, but found '(?:<scalar>|,|\]|\})'",
         "this follows a value that had ended",
         f"{_QUOTES} as a whole; or is a quote missing on the line above?",
     ),

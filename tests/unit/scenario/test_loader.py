@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Location, ScenarioError, UsageError
+from harness.scenario.loader import load, scenario_files
+from harness.scenario.matchers import Near, Status
+from harness.scenario.model import Call, Scenario
+from harness.scenario.values import DrawnSeconds
+
+GOOD = Path(__file__).parent / "good"
+HEAD = 'scenario: A call\ncalls:\n  - {id: ana, from: "1000", to: "39"}\n'
+
+
+def load_text(tmp_path: Path, text: str) -> list[Scenario]:
+    path = tmp_path / "it.yaml"
+    path.write_text(text, "utf-8")
+    return load(path)
+
+
+def mistakes_of(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(ScenarioError) as caught:
+        load_text(tmp_path, text)
+    return [mistake.message for mistake in caught.value.mistakes]
+
+
+def test_the_example_of_the_design_is_understood() -> None:
+    (scenario,) = load(GOOD / "balance-runs-out.yaml")
+    assert scenario.scenario == "A prepaid call is cut when the balance runs out"
+    assert scenario.given.accounts[0].balance == 3
+    assert scenario.given.pricelists[0].rates[0].prefix == "sip:39"
+    (call,) = scenario.calls
+    assert (call.id, call.from_, call.to, call.hangup) == ("ana", "1000", "39040123456", "never")
+    assert call.expect.reply is not None
+    assert call.expect.reply.code == Status(200, 200)
+    assert call.expect.duration == Near(3.0, 1.0, "s")
+    assert scenario.expect.accounts[0].balance == Near(0, 1)
+
+
+@pytest.mark.parametrize("path", sorted(GOOD.glob("[!_]*.yaml")), ids=lambda path: path.stem)
+def test_good_files_have_no_mistakes(path: Path) -> None:
+    scenarios = load(path)
+    assert len({scenario.id for scenario in scenarios}) == len(scenarios) > 0
+
+
+def test_every_value_knows_its_line() -> None:
+    path = GOOD / "balance-runs-out.yaml"
+    (scenario,) = load(path)
+    lines = path.read_text("utf-8").splitlines()
+
+    def line_of(*way: str | int) -> str:
+        return lines[scenario.where(*way).line - 1].strip()
+
+    assert line_of("calls", 0, "expect", "reply") == "reply: 200"
+    assert line_of("calls", 0, "expect", "duration") == "duration: 3s ± 1s"
+    assert line_of("expect", "accounts", 0, "balance") == '- {account_tag: "1000", balance: 0 ± 1}'
+    assert line_of("given", "pricelists", 0, "rates", 0) == lines[12].strip()
+
+
+def test_what_was_not_written_is_where_it_would_belong() -> None:
+    (scenario,) = load(GOOD / "balance-runs-out.yaml")
+    assert scenario.where("calls", 0, "expect", "setup", "deeper") == scenario.where("calls", 0, "expect")
+    assert scenario.where("faults", 7) == scenario.where()
+    assert scenario.where().line == 1
+
+
+def test_a_scenario_without_a_file_has_a_place_too() -> None:
+    call = Call.model_validate({"id": "ana", "from": "1000", "to": "39"})
+    assert Scenario(scenario="x", calls=(call,)).where("calls") == Location("-", 1, 1)
+
+
+def test_anchors_and_merges_keep_the_places_of_what_they_repeat() -> None:
+    path = GOOD / "anchors.yaml"
+    (scenario,) = load(path)
+    lines = path.read_text("utf-8").splitlines()
+    ana, bob = scenario.calls
+    assert bob.to == ana.to
+    assert (bob.hangup, ana.hangup) == ("callee", "caller")
+    assert bob.expect.duration == ana.expect.duration
+    assert bob.expect.ended_by == "callee"
+    assert lines[scenario.where("calls", 1, "to").line - 1].strip() == 'to: "39040123456"'
+    assert lines[scenario.where("calls", 1, "hangup").line - 1].strip() == "hangup: callee"
+
+
+def test_each_row_of_a_matrix_is_a_scenario_of_its_own() -> None:
+    refuses, busy = load(GOOD / "failover.yaml")
+    assert refuses.id.endswith("failover.yaml[refuses]")
+    assert busy.id.endswith("failover.yaml[busy]")
+    assert refuses.calls[0].expect.carriers == ("first", "second")
+    assert busy.carriers["first"].refuse is not None
+    assert busy.carriers["first"].refuse.code == 486
+
+
+def test_a_matrix_of_lists_is_every_combination() -> None:
+    ids = [scenario.origin.row for scenario in load(GOOD / "load.yaml")]
+    assert ids == ["udp-10", "udp-50", "tcp-10", "tcp-50"]
+
+
+def test_variables_keep_their_type_and_reach_inside_texts() -> None:
+    scenario = load(GOOD / "load.yaml")[0]
+    assert scenario.load is not None
+    assert scenario.load.rate == 10
+    assert scenario.load.hold == DrawnSeconds(1.0, 3.0)
+    assert scenario.calls[0].headers["Subject"] == "to 39040123456, ${not} a variable"
+
+
+def test_shared_files_are_merged_and_the_scenario_goes_first(tmp_path: Path) -> None:
+    (tmp_path / "_shared.yaml").write_text(
+        "variables: {who: shared, other: kept}\n"
+        "given:\n  accounts:\n"
+        '    - {account_tag: "1000", type: PREPAID, balance: 1}\n'
+        '    - {account_tag: "2000", type: PREPAID, balance: 2}\n'
+        "  carriers: [{carrier_tag: c, host: c}]\n"
+        "carriers: {c: {ring: 1s}}\n",
+        "utf-8",
+    )
+    (scenario,) = load_text(
+        tmp_path,
+        'scenario: "${who} and ${other}"\nuse: [_shared.yaml]\nvariables: {who: own}\n'
+        'given:\n  accounts: [{account_tag: "1000", type: POSTPAID, balance: 9}]\n'
+        "carriers: {c: {ring: 2s}}\n" + HEAD.partition("\n")[2],
+    )
+    assert scenario.scenario == "own and kept"
+    assert [(a.account_tag, a.balance) for a in scenario.given.accounts] == [("2000", 2), ("1000", 9)]
+    assert scenario.carriers["c"].ring == DrawnSeconds(2.0, 2.0)
+    assert scenario.where("given", "carriers", 0).path.endswith("_shared.yaml")
+
+
+def test_mistakes_of_several_files_and_layers_come_together(tmp_path: Path) -> None:
+    (tmp_path / "_shared.yaml").write_text("given: {carriers: [{carrier_tag: c}]}\n", "utf-8")
+    messages = mistakes_of(
+        tmp_path,
+        "scenario: x\nuse: [_shared.yaml, _none.yaml]\ncalls:\n"
+        '  - {id: ana, from: 1000, to: "39", hold: 3, hangup: never}\n'
+        '  - {id: bob, from: "1", to: "${nobody}", start: eve is answered, hold: 1s, hangup: never}\n',
+    )
+    assert messages == [
+        "given.carriers[0] has no 'host'",
+        "no file '_none.yaml' beside this one",
+        "calls[0].from takes a text, and 1000 without quotes is a number",
+        "calls[0].hold: 3 has no unit",
+        "no variable 'nobody'",
+        "no call 'eve'",
+        "'hold' has no effect: 'hangup: never'",
+    ]
+
+
+def test_what_has_a_mistake_can_still_be_referred_to(tmp_path: Path) -> None:
+    messages = mistakes_of(tmp_path, HEAD.replace('"1000"', "1000") + "expect: {dialogs: [{call: ana}]}\n")
+    assert messages == ["calls[0].from takes a text, and 1000 without quotes is a number"]
+
+
+def test_a_mistake_of_all_rows_is_told_once(tmp_path: Path) -> None:
+    rows = "matrix: {host: [one, two]}\n"
+    messages = mistakes_of(tmp_path, HEAD + rows + "description: ${host}\nhangups: never\n")
+    assert messages == ["unknown key 'hangups' in the file"]
+
+
+def test_null_may_be_set_in_the_agents_answer(tmp_path: Path) -> None:
+    (scenario,) = load_text(tmp_path, HEAD + "faults: [{on: agent, set: {balance: null}}]\n")
+    assert scenario.faults[0].set == {"balance": None}
+
+
+def test_an_engine_set_up_by_graphql_may_have_any_name(tmp_path: Path) -> None:
+    given = 'given: {graphql: ["mutation {x}"]}\nexpect: {accounts: [{account_tag: "7", balance: 1}]}\n'
+    (scenario,) = load_text(tmp_path, HEAD + given)
+    assert scenario.expect.accounts[0].account_tag == "7"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\x00\x01\x02",
+        b"\xff\xfe\x00",
+        b"\xef\xbb\xbf",
+        b"a: " + b"[" * 100_000,
+        b"a: " + b"{a: " * 50_000,
+        b"- " * 50_000,
+        b"? " * 20_000,
+        b"&a " * 5_000,
+        b"a: &a [*a]",
+        b"&a {<<: *a}",
+        b"a: .nan\nb: .inf\nc: 1e999\nd: " + b"9" * 5000,
+        b"x" * 300_000,
+        b"%YAML 9.9\n---\na: 1\n",
+        b"%TAG ! tag:x,2000:\n---\n!foo a: 1\n",
+        "scenario: \ud800".encode("utf-8", "surrogatepass"),
+        b"scenario: \"\\ud800\"\ncalls: [{id: a, from: \"\\ud800\", to: \"1\"}]\nuse: [\"\\ud800\"]\n",
+        b"scenario: x\nuse: [\"" + b"a" * 5000 + b'", "\\0", "../../.."]\ncalls: []\n',
+    ],
+    ids=lambda raw: f"{len(raw)}-bytes",
+)
+def test_no_input_ends_in_a_traceback(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "it.yaml"
+    path.write_bytes(raw)
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    assert caught.value.mistakes
+    str(caught.value).encode("utf-8", "surrogateescape")
+
+
+def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="can't be read"):
+        load(tmp_path / "none.yaml")
+    with pytest.raises(ScenarioError, match="can't be read"):
+        load(tmp_path)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ScenarioError, match="can't be read: not a regular file"):
+        load(tmp_path / "pipe.yaml")
+
+
+def test_files_below_a_directory_are_found_but_not_shared_ones(tmp_path: Path) -> None:
+    for name in ("b.yaml", "a.yml", "_shared.yaml", "notes.txt", "deep/c.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    found = [path.relative_to(tmp_path).as_posix() for path in scenario_files([tmp_path, tmp_path / "b.yaml"])]
+    assert found == ["a.yml", "b.yaml", "deep/c.yaml"]
+    with pytest.raises(UsageError, match="does not exist"):
+        scenario_files([tmp_path / "none"])
