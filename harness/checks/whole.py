@@ -66,7 +66,8 @@ def _dialog(case: Case, index: int, expect: DialogExpectation, call: Call, dialo
     def at(*key: str) -> dict[str, Any]:
         return {**_at(case.scenario, "dialogs", index, *key), "call_id": call.call_id}
 
-    if expect.absent or dialog is None:
+    said = [key for key in ("timeout", "state") if getattr(expect, key) is not None]
+    if expect.absent or (dialog is None and said):
         if expect.absent != (dialog is None):
             seen = "none was listed" if dialog is None else f"one, with a timeout of {dialog.lifetime} s"
             yield Finding(
@@ -76,14 +77,14 @@ def _dialog(case: Case, index: int, expect: DialogExpectation, call: Call, dialo
                 **at("absent"),
             )
         return
-    if expect.timeout is not None and not expect.timeout.matches(dialog.lifetime):
+    if dialog is not None and expect.timeout is not None and not expect.timeout.matches(dialog.lifetime):
         yield Finding(
             message=f"the timeout of the dialog of call {call.id}",
             expected=str(expect.timeout),
             seen=duration_text(dialog.lifetime),
             **at("timeout"),
         )
-    if expect.state is not None and not set(_STATES[expect.state]) & set(dialog.states):
+    if dialog is not None and expect.state is not None and not set(_STATES[expect.state]) & set(dialog.states):
         yield Finding(
             message=f"the dialog of call {call.id} was never in that state",
             expected=expect.state,

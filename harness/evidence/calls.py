@@ -83,12 +83,22 @@ class Call:
 
     @cached_property
     def ended_by(self) -> EndedBy | None:
-        """Who sent the first BYE; Kamailio when it reached both ends and neither had sent one."""
-        sent = next((m for m in self.byes if m.direction == "sent"), None)
-        received = next((m for m in self.byes if m.direction == "received"), None)
-        if sent is not None and (received is None or sent.at <= received.at):
-            return "caller" if sent in self.caller else "callee"
-        return "kamailio" if received is not None else None
+        """Who sent the first BYE; Kamailio when one was received that neither end had sent.
+
+        Traces of two hosts are some milliseconds apart, so only messages of the same host are put in order.
+        """
+        sides: tuple[tuple[EndedBy, tuple[SipMessage, ...]], ...] = (
+            ("caller", self.caller),
+            ("callee", self.carriers),
+        )
+        first = {
+            side: next((m.direction for m in messages if m.is_request and m.method == "BYE"), None)
+            for side, messages in sides
+        }
+        senders = [side for side, direction in first.items() if direction == "sent"]
+        if senders:
+            return min(senders, key=lambda side: next(m.at for m in self.byes if m in dict(sides)[side]))
+        return "kamailio" if "received" in first.values() else None
 
     def bye_received_by(self, side: Literal["caller", "callee"]) -> SipMessage | None:
         messages = self.caller if side == "caller" else self.carriers

@@ -1,0 +1,76 @@
+# `make` lists what there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# How many scenarios, or tests, run side by side: each worker has a lab of its own.
+WORKERS ?= 4
+# docker, local, or auto: Docker where an engine answers.
+LAB ?= auto
+# Further options for pytest: make test-kamailio ARGS="-k failover"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/.ready ## Make .venv, and install what the machine lacks (as root, with apt)
+
+# python3-venv and mmdebstrap are all that a fresh Debian or Ubuntu lacks.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; this is $$($(PYTHON) --version). Another one: make PYTHON=python3.12"; exit 1; }
+	@missing=""; \
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	command -v mmdebstrap >/dev/null || missing="$$missing mmdebstrap"; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing$$missing"; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+		else \
+			echo "missing on this machine:$$missing; install with: sudo apt-get install$$missing"; \
+			case "$$missing" in *venv*) exit 1;; esac; \
+		fi; \
+	fi
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.PHONY: test-kamailio
+test-kamailio: setup ## Run all scenarios: real calls through Kamailio and a rating engine
+	$(BIN)/pytest scenarios -n $(WORKERS) --lab $(LAB) $(ARGS)
+
+.PHONY: test
+test: setup ## Run the project's own tests
+	$(BIN)/pytest tests -n $(WORKERS) $(ARGS)
+
+.PHONY: lint
+lint: setup ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: docker-start
+docker-start: setup ## Bring a lab up and leave it there to play with
+	$(BIN)/rating-harness up --lab $(LAB)
+
+.PHONY: docker-stop
+docker-stop: setup ## Remove the lab of docker-start
+	$(BIN)/rating-harness down
+
+.PHONY: docker-logs
+docker-logs: setup ## Show what the services of that lab have logged
+	$(BIN)/rating-harness logs
+
+.PHONY: doctor
+doctor: setup ## Tell what the machine has for a lab, and what it lacks
+	$(BIN)/rating-harness doctor
+
+.PHONY: clean
+clean: ## Remove what killed runs left behind, and the virtual environment
+	@if [ -x $(BIN)/rating-harness ]; then $(BIN)/rating-harness clean; fi
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
