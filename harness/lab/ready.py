@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-
-import httpx
+import socket
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
 from harness.deadline import Deadline, await_condition
 from harness.errors import ServiceDied, Timeout
@@ -42,22 +43,35 @@ def await_ready(process: Process, endpoint: Endpoint, path: str, deadline: Deadl
         nonlocal seen
         check_alive(process)
         try:
-            status = client.get(path).status_code
-        except httpx.HTTPError as error:
+            status = _get(endpoint, path)
+        except (OSError, HTTPException) as error:
             seen = str(error) or type(error).__name__
             return False
         seen = f"status {status}"
         return status < 500
 
-    transport = httpx.HTTPTransport(uds=endpoint.socket_path, verify=False)
-    with httpx.Client(transport=transport, base_url=endpoint.url, timeout=1, trust_env=False) as client:
-        try:
-            await_condition(answered, deadline, f"{process.name} becoming ready")
-        except Timeout as error:
-            raise Timeout(
-                error.message,
-                expected=f"an answer below 500 to GET {endpoint.url}{path}",
-                found=f"it runs, and the last try said: {seen}",
-                detail=last_lines(process.output()),
-                hint="give it more time to start, or look at its last lines above",
-            ) from None
+    try:
+        await_condition(answered, deadline, f"{process.name} becoming ready")
+    except Timeout as error:
+        raise Timeout(
+            error.message,
+            expected=f"an answer below 500 to GET {endpoint.url}{path}",
+            found=f"it runs, and the last try said: {seen}",
+            detail=last_lines(process.output()),
+            hint="give it more time to start, or look at its last lines above",
+        ) from None
+
+
+def _get(endpoint: Endpoint, path: str) -> int:
+    """The status of a GET. It's tried while nobody listens yet, and httpx leaks a Unix socket at each refusal."""
+    address = urlsplit(endpoint.url)
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=1)
+    try:
+        if endpoint.socket_path:
+            connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.sock.settimeout(1)
+            connection.sock.connect(endpoint.socket_path)
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()

@@ -8,7 +8,7 @@ import select
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -44,7 +44,7 @@ def start_holder(
     directory: Path,
     *,
     own_network: bool,
-    networks: Sequence[str],
+    networks: Mapping[str, str],
     binds: Sequence[tuple[Path, str]],
     keep: bool,
     seconds: float = 10.0,
@@ -53,6 +53,7 @@ def start_holder(
 
     Where namespaces can be made, but nothing can be set up in them (some kernels' policy), it does without them.
 
+    :param networks: network -> the address of those who connect from it without having bound one.
     :param binds: file -> the file of the machine that it takes the place of, for all that runs in the lab.
     :raises LabError: it could not set up the lab.
     :raises Timeout: it is not ready after ``seconds``.
@@ -60,7 +61,7 @@ def start_holder(
     options = {
         "directory": str(directory),
         "own_network": own_network,
-        "networks": list(networks),
+        "networks": dict(networks),
         "binds": [[str(source), target] for source, target in binds],
         "keep": keep,
     }
@@ -164,9 +165,13 @@ class HolderClient:
     def signal(self, key: int, signum: int, *, group: bool) -> None:
         self.ask("signal", key=key, signal=int(signum), group=group)
 
-    def source(self, address: str) -> None:
-        """Let those who connect over IPv4 without having bound an address have this one."""
-        self.ask("source", address=address)
+    def assign(self, address: str) -> None:
+        """Let processes bind an IPv6 address, which takes more than a route to it."""
+        self.ask("assign", address=address)
+
+    def source(self, address: str, address6: str | None) -> None:
+        """Let those who connect without having bound an address have this one."""
+        self.ask("source", address=address, address6=address6)
 
 
 def environment_of_this_process() -> dict[str, str]:

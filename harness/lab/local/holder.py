@@ -126,9 +126,11 @@ def enter_root(layers: list[str], binds: list[list[str]], mountpoint: str) -> No
 # --- the network ----------------------------------------------------------------------------------------------------
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
-RTM_NEWROUTE, NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_CREATE = 24, 0x1, 0x4, 0x100, 0x400
+RTM_NEWADDR, RTM_NEWROUTE = 20, 24
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_CREATE = 0x1, 0x4, 0x100, 0x400
 RT_TABLE_LOCAL, RTPROT_BOOT, RT_SCOPE_HOST, RTN_LOCAL = 255, 3, 254, 2
 RTA_DST, RTA_OIF, RTA_PREFSRC = 1, 4, 7
+IFA_ADDRESS, IFA_LOCAL, IFA_F_NODAD = 1, 2, 2
 
 
 def raise_loopback() -> None:
@@ -138,28 +140,50 @@ def raise_loopback() -> None:
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
 
 
-def make_local(network: str, source: str | None = None) -> None:
+def make_local(network: str, source: str) -> None:
     """Make each address of the network (``198.18.0.0/16``, ``fd17::/64``) one of this machine's own.
 
-    ``source``: the address of those who connect without having bound one; the destination's own without it.
+    :param source: the address of those who connect without having bound one.
     """
     address, bits = network.split("/")
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    body = struct.pack(
+        "BBBBBBBBI", family(network), int(bits), 0, 0, RT_TABLE_LOCAL, RTPROT_BOOT, RT_SCOPE_HOST, RTN_LOCAL, 0
+    )
+    attributes = {
+        RTA_DST: packed(address),
+        RTA_OIF: struct.pack("I", socket.if_nametoindex("lo")),
+        RTA_PREFSRC: packed(source),
+    }
+    netlink(RTM_NEWROUTE, body, attributes, f"route to {network}")
 
-    def attribute(kind: int, value: bytes) -> bytes:
-        return struct.pack("HH", 4 + len(value), kind) + value
 
-    body = struct.pack("BBBBBBBBI", family, int(bits), 0, 0, RT_TABLE_LOCAL, RTPROT_BOOT, RT_SCOPE_HOST, RTN_LOCAL, 0)
-    body += attribute(RTA_DST, socket.inet_pton(family, address))
-    body += attribute(RTA_OIF, struct.pack("I", socket.if_nametoindex("lo")))
-    if source:
-        body += attribute(RTA_PREFSRC, socket.inet_pton(family, source))
+def assign(address: str) -> None:
+    """Give the loopback interface an address. Without any that isn't 127.0.0.1 or ::1, getaddrinfo(3) takes the whole
+    family for absent (AI_ADDRCONFIG).
+    """
+    bits = 8 * len(packed(address))
+    body = struct.pack("BBBBI", family(address), bits, IFA_F_NODAD, RT_SCOPE_HOST, socket.if_nametoindex("lo"))
+    netlink(RTM_NEWADDR, body, dict.fromkeys((IFA_LOCAL, IFA_ADDRESS), packed(address)), f"address {address}")
+
+
+def family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def packed(address: str) -> bytes:
+    return socket.inet_pton(family(address), address)
+
+
+def netlink(kind: int, body: bytes, attributes: dict[int, bytes], what: str) -> None:
+    """Ask the kernel's routing for something (rtnetlink(7)); what is there already is replaced."""
+    for name, value in attributes.items():
+        body += struct.pack("HH", 4 + len(value), name) + value
     flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
-        netlink.send(struct.pack("IHHII", 16 + len(body), RTM_NEWROUTE, flags, 1, 0) + body)
-        (status,) = struct.unpack_from("i", netlink.recv(4096), 16)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as kernel:
+        kernel.send(struct.pack("IHHII", 16 + len(body), kind, flags, 1, 0) + body)
+        (status,) = struct.unpack_from("i", kernel.recv(4096), 16)
     if status:
-        raise OSError(-status, f"route to {network}: {os.strerror(-status)}")
+        raise OSError(-status, f"{what}: {os.strerror(-status)}")
 
 
 def lease_loopback() -> tuple[socket.socket, str]:
@@ -316,11 +340,13 @@ class Holder:
                 os.kill(child.pid, request["signal"])
         return {}
 
+    def do_assign(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
+        assign(request["address"])
+        return {}
+
     def do_source(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
         for network in self.networks:
-            # IPv6 takes an address for this only when it is assigned to the interface, which these aren't.
-            if ":" not in network:
-                make_local(network, request["address"])
+            make_local(network, request["address6"] if ":" in network else request["address"])
         return {}
 
     def ended(self, key: int) -> int | None:
@@ -381,7 +407,7 @@ def hold(options: dict[str, Any], refusal: str | None) -> None:
     os.setsid()
     os.umask(0o022)
     lost: dict[str, str] = {}
-    networks: list[str] = options["networks"]
+    networks: list[str] = list(options["networks"])
     lease: socket.socket | None = None
     if refusal:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -393,9 +419,10 @@ def hold(options: dict[str, Any], refusal: str | None) -> None:
                 mount(source, os.path.realpath(target), flags=MS_BIND)
     if options["own_network"] and not refusal:
         raise_loopback()
-        for network in list(networks):
+        for network, first in options["networks"].items():
             try:
-                make_local(network)
+                assign(first)
+                make_local(network, first)
             except OSError as error:
                 if ":" not in network:
                     raise

@@ -58,6 +58,7 @@ class LocalLab:
         self._own_network: bool = state["own_network"]
         self._refusal: str | None = state["refusal"]
         self._lost: dict[str, str] = dict(state["lost"])
+        self._base: str = state["base"]
         self._hosts = Hosts.from_json(state["hosts"])
         self._services: dict[str, LocalProcess] = {}
         self._specifications: dict[str, dict[str, Any]] = dict(state["services"])
@@ -100,17 +101,16 @@ class LocalLab:
         (directory / "root").mkdir()
         base = _LOCALHOST if own_network else Path("/etc/hosts").read_text(encoding="utf-8", errors="replace")
         (directory / "hosts").write_text(base, encoding="utf-8")
-        (directory / "hosts.base").write_text(base, encoding="utf-8")
         # Nobody answers DNS in the lab: a name that the hosts file lacks is unknown at once.
         resolver = "options attempts:1 timeout:1\n" if own_network else _resolver_of_the_machine()
         (directory / "resolv.conf").write_text(resolver, encoding="utf-8")
-        binds = [(directory / "hosts", "/etc/hosts")]
+        binds = [(directory / "hosts", "/etc/hosts"), (directory / "skeleton/etc/gai.conf", "/etc/gai.conf")]
         if own_network:
             binds.append((directory / "resolv.conf", "/etc/resolv.conf"))
         started = start_holder(
             directory,
             own_network=own_network,
-            networks=[str(NETWORK), str(NETWORK6)],
+            networks={str(network): str(network[1]) for network in (NETWORK, NETWORK6)},
             binds=binds,
             keep=lease.keep,
         )
@@ -126,6 +126,7 @@ class LocalLab:
                 "own_network": own_network,
                 "refusal": started.refusal,
                 "lost": started.lost,
+                "base": base,
                 "hosts": _hosts_of(started).to_json(),
                 "services": {},
             },
@@ -183,6 +184,7 @@ class LocalLab:
             "own_network": self._own_network,
             "refusal": self._refusal,
             "lost": self._lost,
+            "base": self._base,
             "hosts": self._hosts.to_json(),
             "services": services,
         }
@@ -226,6 +228,8 @@ class LocalLab:
             host, new = self._hosts.get(name, *aliases)
             if new:
                 self._publish()
+                if host.address6:
+                    self._client.assign(host.address6)
             return host
 
     def release(self, name: str) -> None:
@@ -235,9 +239,11 @@ class LocalLab:
 
     def _publish(self) -> None:
         """Rewrite the hosts file in place: it is mounted, and a mount is of a file, not of a name."""
-        base = (self._directory / "hosts.base").read_text(encoding="utf-8")
-        text = hosts_file(self._hosts.hosts, base=base).encode()
-        descriptor = os.open(self._directory / "hosts", os.O_WRONLY)
+        text = hosts_file(self._hosts.hosts, base=self._base).encode()
+        try:
+            descriptor = os.open(self._directory / "hosts", os.O_WRONLY)
+        except FileNotFoundError as error:
+            raise LabError("the lab has ended", hint="open another one") from error
         try:
             os.pwrite(descriptor, text, 0)
             os.ftruncate(descriptor, len(text))
@@ -249,9 +255,9 @@ class LocalLab:
 
     def start_service(self, service: Service, deadline: Deadline) -> Process:
         with self._lock:
-            if service.name in self._services:
+            if service.name in self._services and self._services[service.name].poll() is None:
                 raise LabError(
-                    f"the lab has a service {service.name} already", hint="restart it, or give another name"
+                    f"the lab runs a service {service.name} already", hint="restart it, or give another name"
                 )
             host = self.host(service.name, *service.aliases)
             place = self._make_place(f"s/{service.name}", service.role)
@@ -267,17 +273,23 @@ class LocalLab:
                 working=False,
             )
             if service.role == "kamailio":
-                self._client.source(host.address)
-            process.start()
-            self._services[service.name] = process
+                self._client.source(host.address, host.address6)
             self._specifications[service.name] = {
                 "ports": list(service.ports),
                 "sockets": {str(port): name for port, name in service.sockets.items()},
                 "ready": service.ready,
             }
-            self._save()
+            self._begin(process)
         self._await_ready(process, deadline)
         return process
+
+    def _begin(self, process: LocalProcess) -> None:
+        """Start a service, again or for the first time. The sockets of one that died would be in its way."""
+        for socket_name in self._specifications[process.name]["sockets"].values():
+            (process.place.run / socket_name).unlink(missing_ok=True)
+        process.start()
+        self._services[process.name] = process
+        self._save()
 
     def service(self, name: str) -> LocalProcess:
         return self._services[name]
@@ -286,10 +298,7 @@ class LocalLab:
         process = self._services[name]
         self.stop_service(name, deadline, how=how)
         with self._lock:
-            for socket_name in self._specifications[name]["sockets"].values():
-                (process.place.run / socket_name).unlink(missing_ok=True)
-            process.start()
-            self._save()
+            self._begin(process)
         self._await_ready(process, deadline)
         return process
 
@@ -299,12 +308,12 @@ class LocalLab:
             process.signal_group(how)
         else:
             process.signal(how)
-            process.signal(signal.SIGCONT)
+            process.signal_group(signal.SIGCONT)
             try:
                 process.wait(deadline.at_most(_TERMINATION))
             except Timeout:
                 process.signal_group(signal.SIGKILL)
-        process.wait(deadline)
+        process.wait(Deadline(_TERMINATION))
 
     def _await_ready(self, process: LocalProcess, deadline: Deadline) -> None:
         specification = self._specifications[process.name]

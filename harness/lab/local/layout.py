@@ -22,12 +22,17 @@ WORK = "/lab"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+IPV4_FIRST = "precedence ::ffff:0:0/96 100\n"
+"""A gai.conf(5): a name's IPv4 address comes first. SIPp takes the first one, and is bound to IPv4 mostly."""
+
+
 def skeleton(directory: Path) -> None:
     """What the lab mounts over, in a layer of its own, since a root filesystem may lack any of it."""
     for name in ("proc", "dev", "sys", "tmp", "run", WORK[1:], "etc"):
         (directory / name).mkdir(parents=True, exist_ok=True)
     for name in ("hosts", "resolv.conf"):
         (directory / "etc" / name).touch()
+    (directory / "etc/gai.conf").write_text(IPV4_FIRST, encoding="ascii")
 
 
 def rewrite(text: str, paths: Mapping[str, str]) -> str:
@@ -74,8 +79,7 @@ class Place:
         for path in (self.files, self.run / "kamailio", self.tmp, self.work):
             path.mkdir(parents=True, exist_ok=True)
         if self.root:
-            self._own(str(self.run)).mkdir(parents=True, exist_ok=True)
-        self.log.touch()
+            self._below({"/tmp": self.tmp}, str(self.run)).mkdir(parents=True, exist_ok=True)
 
     def put_files(self, files: Mapping[str, bytes]) -> dict[str, str]:
         """Write a service's files, and return the paths to be rewritten: path asked for -> actual path."""
@@ -93,9 +97,13 @@ class Place:
         return own if own.exists() else (self.root or Path("/")) / PurePosixPath(path).relative_to("/")
 
     def _own(self, path: str) -> Path:
+        shared = {"/run": self.run, "/tmp": self.tmp} if self.root else {}
+        return self._below({str(self.run): self.run, **shared}, path)
+
+    def _below(self, mounts: Mapping[str, Path], path: str) -> Path:
+        """Where ``path`` is when these directories are mounted over ``files``."""
         wanted = PurePosixPath(path)
-        mounted = {"/run": self.run, "/tmp": self.tmp} if self.root else {str(self.run): self.run}
-        for mount, actual in mounted.items():
+        for mount, actual in mounts.items():
             if wanted.is_relative_to(mount):
                 return actual / wanted.relative_to(mount)
         return self.files / wanted.relative_to("/")

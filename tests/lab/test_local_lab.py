@@ -1,0 +1,611 @@
+"""The local driver, with real processes in real namespaces."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harness.deadline import Deadline, await_condition
+from harness.errors import LabError, MissingTool, ServiceDied, Timeout
+from harness.lab import lease as leasing
+from harness.lab import rootfs
+from harness.lab.lease import Lease, ProcessIdentity
+from harness.lab.local import LocalLab, client
+from harness.lab.protocol import Host, Process, Program, Role, Service
+
+pytestmark = pytest.mark.lab
+
+KAMAILIO_CFG = b"""
+children=2
+log_stderror=yes
+debug=1
+auto_aliases=no
+loadmodule "sl.so"
+loadmodule "textops.so"
+include_file "/etc/kamailio/route.cfg"
+"""
+
+OPTIONS = b"""<?xml version="1.0"?>
+<scenario name="options">
+<send retrans="50"><![CDATA[
+
+OPTIONS sip:kamailio@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:caller@[local_ip]>;tag=[call_number]
+To: <sip:kamailio@[remote_ip]>
+Call-ID: [call_id]
+CSeq: 1 OPTIONS
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+<recv response="200"><action><ereg regexp=".*" search_in="hdr" header="Reason:" assign_to="1"/>
+<log message="[$1]"/></action></recv>
+</scenario>
+"""
+
+# Answers GET on a Unix socket and on TCP, with what its configuration says.
+ANSWER = b"""
+import http.server, pathlib, socketserver, sys, threading
+text = pathlib.Path("/etc/answer/text").read_bytes()
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(text)
+        print("asked by", self.client_address[0] if self.client_address else "the harness", flush=True)
+    def log_message(self, *_): pass
+class Server(socketserver.ThreadingUnixStreamServer): pass
+address, path = sys.argv[1:]
+server = Server(path, Handler)
+threading.Thread(target=http.server.HTTPServer((address, 80), Handler).serve_forever, daemon=True).start()
+server.serve_forever()
+"""
+
+
+def kamailio(name: str = "kamailio", answer: str = "answer") -> Service:
+    route = f'request_route {{ append_to_reply("Reason: {answer}\\r\\n"); sl_send_reply("200", "OK"); }}'
+    return Service(
+        name,
+        "kamailio",
+        ("kamailio", "-f", "/etc/kamailio/kamailio.cfg", "-DD", "-E", "-Y", "{run}", "-l", "udp:{address}:5060"),
+        files={
+            "/etc/kamailio/kamailio.cfg": KAMAILIO_CFG,
+            "/etc/kamailio/route.cfg": route.encode(),
+        },
+    )
+
+
+def answering(name: str = "engine", text: bytes = b"hello") -> Service:
+    return Service(
+        name,
+        "harness",
+        ("python", "/srv/answer.py", "{address}", "{run}/answer.sock"),
+        files={"/srv/answer.py": ANSWER, "/etc/answer/text": text},
+        ports=(80,),
+        sockets={80: "answer.sock"},
+        ready="/",
+    )
+
+
+def get(lab: LocalLab, service: str, timeout: float = 5) -> str:
+    endpoint = lab.endpoint(service, 80)
+    with httpx.Client(transport=httpx.HTTPTransport(uds=endpoint.socket_path), timeout=timeout) as web:
+        return web.get(endpoint.url).text
+
+
+def ask_options(lab: LocalLab, target: str = "kamailio", name: str = "caller") -> Process:
+    host = lab.host(name)
+    argv = ["sipp", f"{target}:5060", "-sf", "options.xml", "-i", host.address, "-m", "1", "-r", "100", "-nostdin"]
+    argv += ["-timeout", "3s", "-trace_logs"]
+    return lab.run(Program(name, "sipp", tuple(argv), host, {"options.xml": OPTIONS}))
+
+
+def answered_by(process: Process) -> str:
+    """What the Kamailio that answered this SIPp says of itself."""
+    assert process.wait(Deadline(10)) == 0, process.output()
+    (log,) = [name for name in process.list_files() if name.endswith("_logs.log")]
+    return (process.read_file(log) or b"").decode().split()[-1]
+
+
+def run(lab: LocalLab, *argv: str, role: Role = "sipp", name: str = "tool") -> tuple[int, str]:
+    process = lab.run(Program(name, role, argv, lab.host(name)))
+    try:
+        return process.wait(Deadline(10)), process.output()
+    finally:
+        process.remove()
+
+
+def python(lab: LocalLab, code: str, *arguments: str, name: str = "tool") -> tuple[int, str]:
+    return run(lab, "python", "-c", textwrap.dedent(code), *arguments, role="harness", name=name)
+
+
+@pytest.fixture
+def lab() -> Iterator[LocalLab]:
+    with LocalLab.open() as lab:
+        yield lab
+
+
+@pytest.fixture
+def without_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the kernel refuses them."""
+    start = client._start
+
+    def refused(directory: Path, options: dict[str, object], deadline: Deadline) -> client.Started:
+        if options["refusal"] is None:
+            raise client._SetupFailed("refused", found="Operation not permitted")
+        return start(directory, options, deadline)
+
+    monkeypatch.setattr(client, "_start", refused)
+
+
+# --- apart from each other ------------------------------------------------------------------------------------------
+
+
+def test_two_labs_have_a_kamailio_each_on_the_same_address_and_port(lab: LocalLab) -> None:
+    with LocalLab.open() as other:
+        lab.start_service(kamailio(answer="first"), Deadline(10))
+        other.start_service(kamailio(answer="second"), Deadline(10))
+        assert lab.host("kamailio") == other.host("kamailio")
+        assert answered_by(ask_options(lab)) == "first"
+        assert answered_by(ask_options(other)) == "second"
+
+
+def test_eight_labs_at_once() -> None:
+    def call(number: int) -> str:
+        with LocalLab.open() as lab:
+            lab.start_service(kamailio(answer=f"lab{number}"), Deadline(20))
+            return answered_by(ask_options(lab))
+
+    with ThreadPoolExecutor(8) as pool:
+        for number, answer in enumerate(pool.map(call, range(8))):
+            assert answer == f"lab{number}"
+
+
+def test_two_services_of_a_lab_have_files_of_their_own_at_the_same_path(lab: LocalLab) -> None:
+    lab.start_service(kamailio("one", "one"), Deadline(10))
+    lab.start_service(kamailio("two", "two"), Deadline(10))
+    assert answered_by(ask_options(lab, "two")) == "two"
+    assert (lab.service("one").read_file("/etc/kamailio/route.cfg") or b"").startswith(b"request_route")
+
+
+def test_the_shared_root_filesystem_cannot_be_written_to(lab: LocalLab) -> None:
+    status, output = run(lab, "touch", "/usr/bin/mine")
+    assert status != 0
+    assert "Read-only file system" in output
+
+
+def test_nothing_outside_of_the_lab_can_be_reached(lab: LocalLab) -> None:
+    status, output = python(lab, "import socket; socket.create_connection(('203.0.113.1', 80), 1)")
+    assert status != 0
+    assert "unreachable" in output
+
+
+# --- names and addresses --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["sipp", "harness"])
+def test_hosts_find_each_other_by_name_also_those_added_later(lab: LocalLab, role: Role) -> None:
+    lab.host("tool")
+    agent = lab.host("agent", "tap")
+    for name in ("agent", "tap"):
+        assert agent.address in run(lab, "getent", "ahostsv4", name, role=role)[1]
+        assert agent.address6
+        assert agent.address6 in run(lab, "getent", "ahostsv6", name, role=role)[1]
+
+
+def test_a_name_that_is_given_back_or_was_never_there_is_unknown_at_once(lab: LocalLab) -> None:
+    lab.host("agent")
+    lab.release("agent")
+    for name in ("agent", "example.com"):
+        assert run(lab, "getent", "hosts", name) == (2, "")
+
+
+def test_ipv6_reaches_a_host(lab: LocalLab) -> None:
+    code = """
+    import socket, sys
+    with socket.create_server((sys.argv[1], 80), family=socket.AF_INET6) as server:
+        with socket.create_connection((sys.argv[1], 80), source_address=(sys.argv[1], 0)):
+            print(server.accept()[1][0])
+    """
+    address6 = lab.host("tool").address6
+    assert address6
+    assert python(lab, code, address6) == (0, f"{address6}\n")
+
+
+def test_who_binds_no_address_has_kamailios(lab: LocalLab) -> None:
+    lab.start_service(kamailio(), Deadline(10))
+    engine = lab.start_service(answering(), Deadline(10))
+    code = "import urllib.request; urllib.request.urlopen('http://engine/').read()"
+    assert python(lab, code) == (0, "")
+    assert f"asked by {lab.host('kamailio').address}" in engine.output()
+
+
+# --- services -------------------------------------------------------------------------------------------------------
+
+
+def test_a_service_is_reached_through_its_endpoint(lab: LocalLab) -> None:
+    lab.start_service(answering(text=b"from its own file"), Deadline(10))
+    assert get(lab, "engine") == "from its own file"
+    run_directory = lab.run_directory("engine")
+    assert run_directory
+    assert (Path(run_directory) / "answer.sock").is_socket()
+
+
+def test_a_port_without_a_socket_has_no_endpoint(lab: LocalLab) -> None:
+    lab.start_service(answering(), Deadline(10))
+    with pytest.raises(LabError, match="port 81 of engine can't be reached"):
+        lab.endpoint("engine", 81)
+
+
+def test_a_service_that_dies_is_reported_with_its_last_lines(lab: LocalLab) -> None:
+    code = "print('the reason', flush=True); raise SystemExit(3)"
+    service = Service("engine", "harness", ("python", "-c", code), ports=(80,), sockets={80: "x"}, ready="/")
+    with pytest.raises(ServiceDied) as error:
+        lab.start_service(service, Deadline(10))
+    assert error.value.status == 3
+    assert "engine ended with status 3" in str(error.value)
+    assert "the reason" in str(error.value)
+
+
+def test_a_kamailio_with_a_bad_configuration_is_reported(lab: LocalLab) -> None:
+    bad = kamailio("kamailio")
+    service = Service("kamailio", "kamailio", bad.command, files={**bad.files, "/etc/kamailio/route.cfg": b"rubbish"})
+    process = lab.start_service(service, Deadline(10))
+    assert process.wait(Deadline(10)) != 0
+    assert "syntax error" in process.output()
+
+
+def test_a_service_that_never_answers_times_out_with_what_was_seen(lab: LocalLab) -> None:
+    code = "import time; print('waiting', flush=True); time.sleep(60)"
+    service = Service("engine", "harness", ("python", "-c", code), ports=(80,), sockets={80: "x"}, ready="/status")
+    with pytest.raises(Timeout) as error:
+        lab.start_service(service, Deadline(0.5))
+    assert "engine becoming ready did not happen within 0.5 s" in str(error.value)
+    assert "No such file or directory" in str(error.value)
+    assert "waiting" in str(error.value)
+
+
+def test_a_command_that_does_not_exist(lab: LocalLab) -> None:
+    with pytest.raises(LabError, match=r"engine could not be started \(no-such-command\)"):
+        lab.start_service(Service("engine", "kamailio", ("no-such-command",)), Deadline(10))
+
+
+def test_a_service_that_runs_cannot_be_started_twice_but_one_that_died_can(lab: LocalLab) -> None:
+    process = lab.start_service(answering(), Deadline(10))
+    with pytest.raises(LabError, match="runs a service engine already"):
+        lab.start_service(answering(), Deadline(10))
+    process.signal(signal.SIGKILL)
+    process.wait(Deadline(5))
+    lab.start_service(answering(text=b"again"), Deadline(10))
+    assert get(lab, "engine") == "again"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_keeps_files_address_and_log(lab: LocalLab, how: signal.Signals) -> None:
+    process = lab.start_service(kamailio(), Deadline(10))
+    answered_by(ask_options(lab, name="before"))
+    run_directory = lab.run_directory("kamailio")
+    assert run_directory
+    (Path(run_directory) / "kept").touch()
+    lab.restart_service("kamailio", Deadline(10), how=how)
+    answered_by(ask_options(lab, name="after"))
+    assert (Path(run_directory) / "kept").exists()
+    assert process.output().count("Listening on") == 2
+    assert ("Thank you for flying" in process.output()) == (how == signal.SIGTERM)
+
+
+def test_a_stopped_service_is_gone_with_its_workers_and_can_be_started_again(lab: LocalLab) -> None:
+    process = lab.start_service(kamailio(), Deadline(10))
+    answered_by(ask_options(lab))
+    lab.stop_service("kamailio", Deadline(10))
+    assert process.poll() == 0
+    assert "kamailio" not in processes(lab)
+    lab.restart_service("kamailio", Deadline(10))
+    answered_by(ask_options(lab, name="after"))
+
+
+def test_workers_whose_main_process_dies_do_not_stay(lab: LocalLab) -> None:
+    process = lab.start_service(kamailio(), Deadline(10))
+    answered_by(ask_options(lab))
+    process.signal(signal.SIGKILL)
+    assert process.wait(Deadline(5)) == -signal.SIGKILL
+    assert "kamailio" not in processes(lab)
+
+
+def test_a_service_that_ignores_its_end_is_killed(lab: LocalLab) -> None:
+    code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+    process = lab.start_service(Service("deaf", "harness", ("python", "-c", code)), Deadline(10))
+    await_condition(lambda: "ready" in process.output(), Deadline(5), "the service being ready")
+    lab.stop_service("deaf", Deadline(0.5))
+    assert process.poll() == -signal.SIGKILL
+
+
+def processes(lab: LocalLab) -> str:
+    """The names of all processes in the lab."""
+    code = "import pathlib; [print(path.read_text()) for path in pathlib.Path('/proc').glob('[0-9]*/comm')]"
+    status, output = python(lab, code)
+    assert status == 0
+    return output
+
+
+# --- programs -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 97", 97), ("kill -SEGV $$", -signal.SIGSEGV)])
+def test_a_programs_exit_status(lab: LocalLab, script: str, status: int) -> None:
+    assert run(lab, "sh", "-c", script)[0] == status
+
+
+def test_a_program_works_in_a_directory_of_its_own(lab: LocalLab) -> None:
+    script = "cat in/put; echo out; echo err >&2; echo written > output; sleep 60"
+    program = Program("tool", "sipp", ("sh", "-c", script), lab.host("tool"), {"in/put": b"given\n"})
+    process = lab.run(program)
+    await_condition(lambda: process.read_file("output") == b"written\n", Deadline(5), "the output")
+    assert process.output() == "given\nout\nerr\n"
+    assert process.list_files() == ["in/put", "output"]
+    assert process.read_file("nothing") is None
+    assert process.poll() is None
+    with pytest.raises(LabError, match="has a program tool already"):
+        lab.run(program)
+    process.signal(signal.SIGTERM)
+    assert process.wait(Deadline(5)) == -signal.SIGTERM
+    process.signal(signal.SIGTERM)
+    assert process.read_file("output") == b"written\n", "also after its end"
+    process.remove()
+    process.remove()
+    assert process.list_files() == []
+    lab.run(program).remove()
+
+
+def test_waiting_for_a_program_that_runs_on(lab: LocalLab) -> None:
+    process = lab.run(Program("tool", "sipp", ("sh", "-c", "echo busy; sleep 60"), lab.host("tool")))
+    await_condition(lambda: process.output() == "busy\n", Deadline(5), "its output")
+    with pytest.raises(Timeout, match=r"tool still runs after 0.1 s[\s\S]*busy"):
+        process.wait(Deadline(0.1))
+
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_paused_service_answers_once_it_goes_on(lab: LocalLab) -> None:
+    lab.start_service(answering(), Deadline(10))
+    lab.pause("engine")
+    with pytest.raises(httpx.ReadTimeout):
+        get(lab, "engine", timeout=0.3)
+    lab.resume("engine")
+    assert get(lab, "engine") == "hello"
+
+
+def test_a_paused_service_can_be_stopped(lab: LocalLab) -> None:
+    lab.start_service(kamailio(), Deadline(10))
+    lab.pause("kamailio")
+    lab.restart_service("kamailio", Deadline(15))
+    answered_by(ask_options(lab))
+
+
+def test_nothing_to_pause(lab: LocalLab) -> None:
+    with pytest.raises(LabError, match="nothing runs on host nobody"):
+        lab.pause("nobody")
+
+
+# Sends to each address without waiting, and tells which of them got it.
+CABLE = """
+import socket, sys
+own, others = sys.argv[1], sys.argv[2:]
+sender = socket.socket(socket.AF_INET6 if ":" in own else socket.AF_INET, socket.SOCK_DGRAM)
+sender.bind((own, 0))
+for other in [own, *others]:
+    receiver = socket.socket(sender.family, socket.SOCK_DGRAM)
+    receiver.bind((other, 9))
+    receiver.settimeout(0.2)
+    sender.sendto(b"x", (other, 9))
+    try:
+        receiver.recv(1)
+        print(other)
+    except TimeoutError:
+        pass
+"""
+
+
+def test_an_unplugged_host_neither_gets_nor_sends_anything_and_nobody_is_told(lab: LocalLab) -> None:
+    here, there, third = (lab.host(name) for name in ("here", "there", "third"))
+
+    def reached(sender: Host, *others: Host) -> list[str]:
+        status, output = python(lab, CABLE, sender.address, *(other.address for other in others))
+        assert status == 0, output
+        return output.split()
+
+    assert reached(here, there, third) == [here.address, there.address, third.address]
+    lab.disconnect("there")
+    assert reached(here, there, third) == [here.address, third.address]
+    assert reached(there, here, third) == [there.address]
+    lab.reconnect("there")
+    assert reached(there, here, third) == [there.address, here.address, third.address]
+
+
+def test_an_unplugged_host_is_unplugged_for_ipv6_too(lab: LocalLab) -> None:
+    here, there = lab.host("here"), lab.host("there")
+    assert here.address6
+    assert there.address6
+    assert python(lab, CABLE, here.address6, there.address6)[1].split() == [here.address6, there.address6]
+    lab.disconnect("there")
+    assert python(lab, CABLE, here.address6, there.address6) == (0, f"{here.address6}\n")
+
+
+def test_unplugging_a_host_that_is_not_there(lab: LocalLab) -> None:
+    lab.host("kamailio")
+    with pytest.raises(LabError, match=r"no host nobody\n  expected: one of kamailio"):
+        lab.disconnect("nobody")
+
+
+# --- the end --------------------------------------------------------------------------------------------------------
+
+
+def directory_of(lab: LocalLab) -> Path:
+    return leasing.base_directory() / lab.id
+
+
+def holder_of(lab: LocalLab) -> ProcessIdentity:
+    lease = Lease.read(directory_of(lab))
+    assert lease
+    assert lease.holder
+    return lease.holder
+
+
+def test_stopping_leaves_nothing(lab: LocalLab) -> None:
+    lab.start_service(kamailio(), Deadline(10))
+    process = ask_options(lab)
+    holder = holder_of(lab)
+    lab.stop()
+    lab.stop()
+    assert not holder.alive
+    assert not directory_of(lab).exists()
+    process.remove()
+    with pytest.raises(LabError, match="the lab has ended"):
+        lab.start_service(kamailio("another"), Deadline(10))
+
+
+OPEN_LAB = """
+import sys, time
+from harness.deadline import Deadline
+from harness.lab.local import LocalLab
+from tests.lab.test_local_lab import answered_by, answering, ask_options, kamailio
+lab = LocalLab.open(keep="keep" in sys.argv)
+lab.start_service(kamailio(), Deadline(20))
+lab.start_service(answering(), Deadline(20))
+assert answered_by(ask_options(lab)) == "answer"
+print(lab.id, flush=True)
+if "stay" in sys.argv: time.sleep(60)
+if "stop" in sys.argv: lab.stop()
+"""
+PROJECT = Path(__file__).parents[2]
+
+
+def owner(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", OPEN_LAB, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT)
+
+
+def test_a_killed_owner_leaves_nothing() -> None:
+    with owner("stay") as process:
+        assert process.stdout
+        directory = leasing.base_directory() / process.stdout.readline().strip()
+        lease = Lease.read(directory)
+        assert lease
+        assert lease.holder
+        assert lease.holder.alive
+        process.kill()
+    holder = lease.holder
+    await_condition(lambda: not holder.alive, Deadline(10), "the holder's death")
+    assert not directory.exists()
+
+
+def test_a_lab_that_is_kept_can_be_attached_to_and_ends_when_asked_to() -> None:
+    with owner("keep") as process:
+        assert process.stdout
+        lab_id = process.stdout.readline().strip()
+    assert process.returncode == 0
+    lab = LocalLab.attach(lab_id)
+    try:
+        assert get(lab, "engine") == "hello"
+        lab.restart_service("engine", Deadline(10), how=signal.SIGKILL)
+        assert get(lab, "engine") == "hello"
+        assert lab.host("engine").address != lab.host("new").address
+        assert answered_by(ask_options(lab, name="another")) == "answer"
+        assert lab_id not in leasing.sweep()
+        assert LocalLab.attach(lab_id).host("new") == lab.host("new")
+    finally:
+        lab.stop()
+    with pytest.raises(LabError, match=f"no running lab {lab_id}"):
+        LocalLab.attach(lab_id)
+
+
+def test_a_lab_that_cannot_be_set_up_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(leasing.base_directory().iterdir())
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(LabError, match="holder could not start"):
+        LocalLab.open()
+    assert set(leasing.base_directory().iterdir()) == before
+
+
+def test_a_root_filesystem_without_kamailio_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingTool, match="can't be used for Kamailio"):
+        LocalLab.open(release=tmp_path)
+
+
+# --- other kinds of machines ----------------------------------------------------------------------------------------
+
+
+def test_the_machines_network_on_addresses_of_the_labs_own() -> None:
+    with LocalLab.open(network="host") as one, LocalLab.open(network="host") as two:
+        for lab in (one, two):
+            lab.start_service(kamailio(), Deadline(10))
+            lab.start_service(answering(text=lab.id.encode()), Deadline(10))
+            assert answered_by(ask_options(lab)) == "answer"
+            assert not lab.capabilities.isolated
+            assert lab.capabilities.names
+            with pytest.raises(LabError, match="can't be unplugged"):
+                lab.disconnect("engine")
+        assert one.host("kamailio").address != two.host("kamailio").address
+        addresses = [lab.host("engine").address for lab in (one, two)]
+        assert [httpx.get(f"http://{address}/").text for address in addresses] == [one.id, two.id]
+
+
+@pytest.mark.usefixtures("without_namespaces")
+def test_without_namespaces_all_runs_on_loopback_and_what_is_lost_is_said() -> None:
+    with LocalLab.open(release=rootfs.ensure()) as lab:
+        assert not lab.capabilities.names
+        assert "Operation not permitted" in lab.capabilities.why["names"]
+        lab.start_service(kamailio(), Deadline(10))
+        lab.start_service(answering(text=b"here"), Deadline(10))
+        assert get(lab, "engine") == "here"
+        address = lab.host("kamailio").address
+        assert answered_by(ask_options(lab, address)) == "answer"
+        lab.restart_service("kamailio", Deadline(10), how=signal.SIGKILL)
+        assert answered_by(ask_options(lab, address, "again")) == "answer"
+    assert not marked(lab.id)
+
+
+def marked(lab_id: str) -> Sequence[str]:
+    """The processes of this user that were started in the lab."""
+    mark = f"{leasing.MARK}={lab_id}".encode()
+    return [str(process.pid) for process in leasing._own_processes() if mark in leasing._environment(process.pid)]
+
+
+def test_as_a_user_without_any_rights() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("this user is one already")
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    rootfs.ensure()
+    interpreter = _interpreter_for(as_nobody)
+    if interpreter is None:
+        pytest.skip("that user can execute no Python that has the harness's packages")
+    done = subprocess.run(
+        [*as_nobody, *interpreter, "-c", OPEN_LAB, "stop"],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join((str(PROJECT), *sys.path))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def _interpreter_for(as_user: Sequence[str]) -> Sequence[str] | None:
+    """One of this very version, since the packages are this one's, and one that can start itself."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    again = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
+    for path in (sys.executable, shutil.which(version, path="/usr/local/bin:/usr/bin")):
+        if path and subprocess.run([*as_user, path, "-c", again], stderr=subprocess.DEVNULL).returncode == 0:
+            return [path]
+    return None

@@ -1,0 +1,79 @@
+"""Whether a Kamailio or a SIPp is good enough."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import MissingTool
+from harness.lab.local.binaries import borrowed, kamailio_in, parse_kamailio, parse_sipp
+
+MODULES = ("http_async_client", "jansson", "dialog", "tmx", "jsonrpcs")
+
+
+@pytest.mark.parametrize(
+    ("output", "version"),
+    [
+        ("version: kamailio 6.0.1 (x86_64/linux) \nflags: USE_TCP", "6.0.1"),
+        ("version: kamailio 5.6.3 (x86_64/linux)", "5.6.3"),
+        ("bash: kamailio: command not found", None),
+    ],
+)
+def test_kamailio_version(output: str, version: str | None) -> None:
+    assert parse_kamailio(output) == version
+
+
+@pytest.mark.parametrize(
+    ("output", "parsed"),
+    [
+        ("\n SIPp v3.7.3-TLS-SCTP-PCAP-SHA256.\n\n This program", ("3.7.3", True)),
+        ("\n SIPp v3.6.1-PCAP.\n", ("3.6.1", False)),
+        ("SIPp v3.8.0.\n", ("3.8.0", False)),
+        ("", None),
+    ],
+)
+def test_sipp_version(output: str, parsed: tuple[str, bool] | None) -> None:
+    assert parse_sipp(output) == parsed
+
+
+def root_filesystem(tmp_path: Path, *modules: str) -> Path:
+    libraries = tmp_path / "usr/lib/x86_64-linux-gnu"
+    (libraries / "kamailio/modules").mkdir(parents=True)
+    for name in ("libc.so.6", "ld-linux-x86-64.so.2", *(f"kamailio/modules/{module}.so" for module in modules)):
+        (libraries / name).touch()
+    for name in ("sbin/kamailio", "bin/sipp"):
+        (tmp_path / "usr" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "usr" / name).touch()
+    return tmp_path
+
+
+def test_a_complete_root_filesystem(tmp_path: Path) -> None:
+    assert kamailio_in(root_filesystem(tmp_path, *MODULES)) is None
+
+
+def test_a_root_filesystem_without_kamailio(tmp_path: Path) -> None:
+    assert kamailio_in(tmp_path) == "it holds no Kamailio"
+
+
+def test_a_root_filesystem_without_a_module(tmp_path: Path) -> None:
+    assert kamailio_in(root_filesystem(tmp_path, *MODULES[1:])) == "it lacks the module http_async_client"
+
+
+def test_a_borrowed_program_has_its_own_loader_libraries_and_modules(tmp_path: Path) -> None:
+    root = root_filesystem(tmp_path, *MODULES)
+    libraries = f"{root}/usr/lib/x86_64-linux-gnu"
+    loader = [f"{libraries}/ld-linux-x86-64.so.2", "--library-path", libraries]
+    assert borrowed(root, ["sipp", "-v"]) == [*loader, f"{root}/usr/bin/sipp", "-v"]
+    assert borrowed(root, ["kamailio", "-v"]) == [
+        *loader,
+        f"{root}/usr/sbin/kamailio",
+        "-L",
+        f"{libraries}/kamailio/modules",
+        "-v",
+    ]
+
+
+def test_a_program_that_cannot_be_borrowed(tmp_path: Path) -> None:
+    with pytest.raises(MissingTool, match="sipp can't be run"):
+        borrowed(tmp_path, ["sipp", "-v"])

@@ -1,0 +1,76 @@
+"""Where a process of a local lab finds its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.lab.local.layout import Place, rewrite
+
+
+@pytest.mark.parametrize(
+    ("text", "rewritten"),
+    [
+        ("/etc/k/k.cfg", "/lab/k.cfg"),
+        ('include_file "/etc/k/k.cfg"', 'include_file "/lab/k.cfg"'),
+        ("--config=/etc/k/k.cfg,x", "--config=/lab/k.cfg,x"),
+        ("see /etc/k/k.cfg.", "see /lab/k.cfg."),
+        ("/etc/k/k.cfg.bak", "/etc/k/k.cfg.bak"),
+        ("/etc/k/k.cfg/x", "/etc/k/k.cfg/x"),
+        ("/usr/etc/k/k.cfg", "/usr/etc/k/k.cfg"),
+        ("/etc/k/k.cfg /etc/k/k.cfg2", "/lab/k.cfg /etc/k/k.cfg2"),
+    ],
+)
+def test_a_path_is_replaced_where_it_stands_as_a_whole(text: str, rewritten: str) -> None:
+    assert rewrite(text, {"/etc/k/k.cfg": "/lab/k.cfg"}) == rewritten
+
+
+def test_the_longer_of_two_paths_wins() -> None:
+    assert rewrite("/etc/k /etc/k/k", {"/etc/k": "/a", "/etc/k/k": "/b"}) == "/a /b"
+
+
+def test_nothing_to_replace() -> None:
+    assert rewrite("/etc/k", {}) == "/etc/k"
+
+
+def made(directory: Path, root: Path | None) -> Place:
+    place = Place(directory, root)
+    place.make()
+    return place
+
+
+def test_files_on_the_machines_file_system_lie_below_the_lab_and_mention_each_other_there(tmp_path: Path) -> None:
+    place = made(tmp_path / "s/kamailio", None)
+    moved = place.put_files({"/etc/k/k.cfg": b'include_file "/etc/k/r.cfg"', "/etc/k/r.cfg": b"\xff/etc/k/k.cfg"})
+    assert moved["/etc/k/r.cfg"] == str(tmp_path / "s/kamailio/files/etc/k/r.cfg")
+    assert place.find("/etc/k/k.cfg").read_text() == f'include_file "{moved["/etc/k/r.cfg"]}"'
+    assert place.find("/etc/k/r.cfg").read_bytes() == b"\xff/etc/k/k.cfg", "what isn't text stays as it is"
+
+
+def test_files_in_a_root_filesystem_stay_what_they_are(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/os-release").write_text("debian")
+    place = made(tmp_path / "s/kamailio", root)
+    assert place.put_files({"/etc/k/k.cfg": b'include_file "/etc/k/r.cfg"'}) == {}
+    assert place.find("/etc/k/k.cfg").read_text() == 'include_file "/etc/k/r.cfg"'
+    assert place.find("/etc/os-release").read_text() == "debian", "what it doesn't have of its own is the root's"
+    assert not (root / "etc/k").exists(), "the shared root filesystem isn't touched"
+
+
+@pytest.mark.parametrize("inside", ["/run/x", "/tmp/x"])
+def test_what_a_service_writes_is_found(tmp_path: Path, inside: str) -> None:
+    place = made(tmp_path / "s/kamailio", tmp_path)
+    (place.directory / inside[1:]).write_text("written")
+    assert place.find(inside).read_text() == "written"
+
+
+@pytest.mark.parametrize("root", [None, Path("/somewhere")])
+def test_the_run_directory_has_one_name_on_both_sides(tmp_path: Path, root: Path | None) -> None:
+    place = made(tmp_path / "s/kamailio", root)
+    request = place.request(["kamailio"], {}, working=False, shared=tmp_path)
+    if root:
+        assert [str(place.run), str(place.run)] in request["binds"]
+    (place.run / "rpc.sock").touch()
+    assert place.find(str(place.run / "rpc.sock")).exists()
