@@ -1,0 +1,192 @@
+"""What a failed scenario looks like: one screen, the cause first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.checks.model import Case, Finding, Verdict
+from harness.errors import HarnessError, LabError, Location, PlanError, ScenarioError
+from harness.evidence.calls import Call
+from harness.evidence.model import Evidence, LogLine
+from harness.kamailio.log import LEVELS
+from harness.report.ladder import exchange_text, ladder_of, ladder_text
+from harness.scenario.model import Scenario
+
+__all__ = ["error_text", "failure_text", "kamailio_lines", "telling_first"]
+
+_SCREEN = 46
+_WIDTH = 118
+_WHOLE = 3
+"""Findings with all that there is to say of each; two more have a line each."""
+_SHORT = 2
+_LOG_LINES = 6
+_SMALLEST_LADDER = 12
+_GRAVE = LEVELS[: LEVELS.index("NOTICE") + 1]
+
+
+def failure_text(scenario: Scenario, evidence: Evidence, verdict: Verdict, folder: Path | None) -> str:
+    """Why the scenario failed, for a person: findings, the call's ladder, the log, and where all the evidence is."""
+    case = Case(scenario, evidence)
+    findings = telling_first(case, verdict.findings)
+    call = _call_of(case, findings)
+    times = Counter(map(_asked, verdict.findings))
+    above = [*_title(scenario, findings), *_findings(scenario, findings, times)]
+    below = [*_strangers(case), *_log(evidence, call), "", *_footer(evidence, folder)]
+    ladder = _ladder(evidence, call, _SCREEN - len(above) - len(below))
+    return "\n".join(_fit(line) for line in [*above, *ladder, *below])
+
+
+def error_text(error: HarnessError) -> str:
+    """Why a scenario could not be run. It says nothing on the system under test."""
+    if isinstance(error, ScenarioError):
+        return str(error)
+    kind = next((name for kind, name in _KINDS.items() if isinstance(error, kind)), "error")
+    return f"NOT RUN  {kind}\n{error}"
+
+
+_KINDS: dict[type[HarnessError], str] = {
+    LabError: "the lab could not be brought up, or broke",
+    PlanError: "the scenario can't be carried out here",
+}
+
+
+def telling_first(case: Case, findings: Sequence[Finding]) -> list[Finding]:
+    """Causes before what follows from them; what many repetitions of a call share, once."""
+    was_called = any(message.direction == "sent" for call in case.calls for message in call.caller)
+
+    def rank(finding: Finding) -> int:
+        if finding.check == "always: kamailio" or (finding.check == "always: calls" and not was_called):
+            return 0
+        return next((rank for rank, part in enumerate(_TELLING, start=1) if part in finding.check), len(_TELLING) + 1)
+
+    once: dict[object, Finding] = {}
+    for finding in sorted(findings, key=rank):
+        once.setdefault(_asked(finding), finding)
+    return list(once.values())
+
+
+def _asked(finding: Finding) -> tuple[str, Location]:
+    """What the findings on all repetitions of a call have in common."""
+    return finding.check, finding.where
+
+
+_TELLING = (
+    ".expect.reply",
+    "always: calls",
+    "always: carriers",
+    "calls[",
+    "expect.requests",
+    "always: begin_and_end",
+)
+"""Parts of a check's name. A wrong reply explains a missing record, and not the other way round."""
+
+
+# --- the parts ------------------------------------------------------------------------------------------------------
+
+
+def _title(scenario: Scenario, findings: Sequence[Finding]) -> Iterator[str]:
+    row = f" [{scenario.origin.row}]" if scenario.origin.row else ""
+    yield f"FAILED  {scenario.scenario}{row}"
+    where = findings[0].where if findings else scenario.where("scenario")
+    yield f"        {where.path}:{where.line}"
+
+
+def _findings(scenario: Scenario, findings: Sequence[Finding], times: Counter[tuple[str, Location]]) -> Iterator[str]:
+    for finding in findings[:_WHOLE]:
+        again = times[_asked(finding)] - 1
+        always = f"  ({finding.check})" if finding.check.startswith("always:") else ""
+        yield ""
+        yield f"{finding.message}{f' (and {again} times more)' if again else ''}{always}"
+        said = {_place(finding, scenario): _line(finding.where), "expected": finding.expected, "seen": finding.seen}
+        if finding.hint:
+            said["hint"] = finding.hint
+        width = max(map(len, said))
+        yield from (f"  {name:>{width}} | {text}" for name, text in said.items())
+    if findings[_WHOLE:]:
+        yield ""
+    for finding in findings[_WHOLE : _WHOLE + _SHORT]:
+        yield f"{finding.message}: expected {finding.expected}, seen {finding.seen} ({_place(finding, scenario)})"
+    more = len(findings) - _WHOLE - _SHORT
+    if more > 0:
+        yield f"and {more} more"
+
+
+def _place(finding: Finding, scenario: Scenario) -> str:
+    is_elsewhere = finding.where.path != scenario.origin.file.as_posix()
+    return f"{finding.where.path}:{finding.where.line}" if is_elsewhere else f"line {finding.where.line}"
+
+
+def _line(where: Location) -> str:
+    """The line that asked for it, as its author wrote it; nothing when the file has gone."""
+    try:
+        return Path(where.path).read_text(encoding="utf-8").splitlines()[where.line - 1].strip()
+    except (OSError, UnicodeDecodeError, IndexError):
+        return ""
+
+
+def _call_of(case: Case, findings: Sequence[Finding]) -> Call | None:
+    """The call to show: that of the first finding which has one, else the first of the scenario."""
+    wanted = next((finding.call_id for finding in findings if finding.call_id), None)
+    return next((call for call in case.calls if call.call_id == wanted), case.calls[0] if case.calls else None)
+
+
+def _ladder(evidence: Evidence, call: Call | None, room: int) -> Iterator[str]:
+    if call is None:
+        return
+    several = f" {call.index}" if len(evidence.call_ids[call.id]) > 1 else ""
+    ladder = ladder_of(evidence, call.call_id)
+    yield ""
+    if ladder is None:
+        yield f"Call {call.id}{several}: no message of it was seen ({call.call_id})"
+        return
+    yield f"Call {call.id}{several}  {call.call_id}"
+    yield from ladder_text(ladder, lines=max(_SMALLEST_LADDER, room - 2)).splitlines()
+
+
+def _strangers(case: Case) -> Iterator[str]:
+    """Exchanges that no ladder shows, since they are about no call of the scenario."""
+    strangers = case.strangers()
+    if strangers:
+        yield ""
+        yield "Requests to the agent about other calls"
+        yield from (f"  {exchange_text(exchange, case.evidence.started)}" for exchange in strangers[:4])
+
+
+def _log(evidence: Evidence, call: Call | None) -> Iterator[str]:
+    lines = kamailio_lines(evidence, call.call_id) if call else ()
+    if lines:
+        yield ""
+        yield "Kamailio's log of this call"
+        yield from (f"  {line.level:8}  {line.text}" for line in lines[:_LOG_LINES])
+    if len(lines) > _LOG_LINES:
+        yield f"  and {len(lines) - _LOG_LINES} more"
+
+
+def kamailio_lines(evidence: Evidence, call_id: str) -> tuple[LogLine, ...]:
+    """What Kamailio logged of a call at level NOTICE and graver, without the prefix that says of which call."""
+    return tuple(
+        LogLine(line.service, _unprefixed(line.text), line.level, line.at)
+        for line in evidence.log
+        if line.level in _GRAVE and call_id in line.text
+    )
+
+
+def _unprefixed(text: str) -> str:
+    prefix, brace, rest = text.partition("} ")
+    return rest.removeprefix("<script>: ") if brace and prefix.startswith("{") else text
+
+
+def _footer(evidence: Evidence, folder: Path | None) -> Iterator[str]:
+    lab = {key: value for key, value in evidence.lab.items() if key != "token"}
+    yield "  ".join(f"{key} {value}" for key, value in lab.items())
+    if folder is not None:
+        yield f"evidence  {folder}"
+        yield f"again     rating-harness check {folder}"
+
+
+def _fit(line: str) -> str:
+    # A folder is there to be copied.
+    is_whole = line.startswith(("evidence ", "again ")) or len(line) <= _WIDTH
+    return line if is_whole else f"{line[: _WIDTH - 1]}…"
