@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import socket
 import threading
@@ -119,8 +120,9 @@ class Tap:
     ) -> Seen:
         """Send a request on a connection of its own, and read until the end or for so many seconds."""
         with self.connect() as client:
+            begun = time.monotonic()
             client.sendall(request(path, fields, method=method, keep_alive=False))
-            return read(client, patience)
+            return read(client, patience, begun)
 
 
 def request(
@@ -136,8 +138,9 @@ def request(
     return f"{method} {path} HTTP/1.1\r\n{headers}\r\n".encode() + body
 
 
-def read(client: socket.socket, patience: float) -> Seen:
-    data, begun = b"", time.monotonic()
+def read(client: socket.socket, patience: float, begun: float | None = None) -> Seen:
+    """What comes until the connection ends or so many seconds have passed."""
+    data, begun = b"", time.monotonic() if begun is None else begun
     while True:
         left = begun + patience - time.monotonic()
         client.settimeout(max(left, 0.001))
@@ -150,6 +153,16 @@ def read(client: socket.socket, patience: float) -> Seen:
         if not chunk:
             return Seen(data, "fin", time.monotonic() - begun)
         data += chunk
+
+
+def ask(client: socket.socket, path: str = "/v1/authorization") -> Seen:
+    """Send a request on a connection that is kept alive, and read its answer."""
+    begun = time.monotonic()
+    client.sendall(request(path))
+    response = http.client.HTTPResponse(client, method="POST")
+    response.begin()
+    head = f"HTTP/1.1 {response.status} {response.reason}\r\n".encode() + bytes(response.headers)
+    return Seen(head + response.read(), "open", time.monotonic() - begun)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from harness.rating.tap.faults import (
     Silence,
     parse_faults,
 )
-from tests.unit.rating.tap.bench import AUTHORIZED, Agent, Tap, read, request, running_tap
+from tests.unit.rating.tap.bench import AUTHORIZED, Agent, Tap, ask, read, request, running_tap
 
 
 def ended(tap: Tap) -> Exchange:
@@ -64,7 +64,7 @@ def test_delay_beyond_the_clients_patience(tap: Tap, agent: Agent) -> None:
 
 
 def test_late_reaches_the_agent_although_the_client_has_gone(tap: Tap, agent: Agent) -> None:
-    tap.client.set_faults(Fault(late=0.3))
+    tap.client.set_faults(Fault(late=0.6))
     assert tap.post(patience=0.1).data == b""
     assert agent.requests == []
     exchange = ended(tap)
@@ -134,7 +134,7 @@ def test_partial_then_close(tap: Tap) -> None:
 
 def test_partial_then_hang(tap: Tap) -> None:
     tap.client.set_faults(Fault(Partial("hang", size=7)))
-    seen = tap.post(patience=0.2)
+    seen = tap.post(patience=0.5)
     assert (seen.end, len(seen.body)) == ("open", 7)
     exchange = ended(tap)
     assert (exchange.outcome, len(exchange.answer), exchange.client_gone) == ("partial", 7, True)
@@ -196,8 +196,7 @@ def test_delay_goes_with_other_faults(tap: Tap) -> None:
 
 def test_refuse_closes_the_door_until_it_is_disarmed(tap: Tap) -> None:
     with tap.connect() as idle:
-        idle.sendall(request())
-        assert read(idle, 0.2).status == 200
+        assert ask(idle).status == 200
         (fault,) = tap.client.set_faults(Fault(Refuse()))
         assert read(idle, 1).end == "fin"
     with pytest.raises(ConnectionRefusedError):
