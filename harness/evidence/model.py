@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 __all__ = [
+    "LEVELS",
     "Dialog",
     "Evidence",
     "Exchange",
@@ -112,6 +113,10 @@ class Dialog:
     last_seen: float
     states: tuple[int, ...]
     lifetime: int
+
+
+LEVELS = ("ALERT", "BUG", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
+"""Of Kamailio's log, from the gravest on (core/dprint.h)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import EvidenceError
 from harness.evidence.model import Evidence, Exchange, LogLine, Records, SipMessage
-from harness.sipp.trace import parse_message
+from harness.evidence.sip import parse_message
 
 __all__ = ["FORMAT", "read", "write"]
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.evidence.model import LogLine
+from harness.evidence.model import LEVELS, LogLine
 
-__all__ = ["LEVELS", "parse_log"]
-
-LEVELS = ("ALERT", "BUG", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
-"""From the gravest on (core/dprint.h)."""
+__all__ = ["parse_log"]
 
 _LINE = re.compile(rf"^\s*\d+\(\d+\)\s+(?P<level>{'|'.join(LEVELS)}):\s?(?P<text>.*)$")
 _FATAL = re.compile(r"^(?:\S+ )?(?P<level>CRITICAL|ERROR|ALERT|WARNING|NOTICE|INFO):\s?(?P<text>.*)$")
