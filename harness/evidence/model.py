@@ -121,7 +121,7 @@ LEVELS = ("ALERT", "BUG", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEB
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line that a service logged. ``level`` is Kamailio's (``ALERT``, ``CRITICAL``, ``ERROR``...) where it has one."""
+    """A line that a service logged; ``level`` is one of `LEVELS`, or empty."""
 
     service: str
     text: str
