@@ -8,6 +8,7 @@ from harness import __version__
 from harness.lab.commands import clean, doctor
 from harness.rating.engine.command import engine
 from harness.rating.tap.command import tap
+from harness.report.commands import check
 from harness.scenario.commands import schema, validate
 
 
@@ -23,3 +24,4 @@ main.add_command(doctor)
 main.add_command(clean)
 main.add_command(validate)
 main.add_command(schema)
+main.add_command(check)

@@ -9,8 +9,7 @@ from pathlib import Path
 from harness.checks.model import Case, Finding, Verdict
 from harness.errors import HarnessError, LabError, Location, PlanError, ScenarioError
 from harness.evidence.calls import Call
-from harness.evidence.model import Evidence, LogLine
-from harness.kamailio.log import LEVELS
+from harness.evidence.model import LEVELS, Evidence, LogLine
 from harness.report.ladder import exchange_text, ladder_of, ladder_text
 from harness.scenario.model import Scenario
 

@@ -145,83 +145,63 @@ def _marks(spans: Iterable[Span], zero: float, starts: Iterable[float]) -> Itera
 # --- as text --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Pen:
-    line: str
-    shaft: str
-    broken: str
-    right: str
-    left: str
-    leave_right: str
-    leave_left: str
-    ellipsis: str
-    times: str
-    gap: str
-
-
-_UNICODE = _Pen("│", "─", "╌", "▶", "◀", "├", "┤", "…", "×", "⋮")
-_ASCII = _Pen("|", "-", ".", ">", "<", "|", "|", "~", "x", ":")
-
-
-def ladder_text(ladder: Ladder, *, lines: int = 30, ascii_only: bool = False, width: int = _WIDTH) -> str:
+def ladder_text(ladder: Ladder, *, lines: int = 30, width: int = _WIDTH) -> str:
     """The ladder in at most ``lines`` lines of at most ``width`` columns; the middle of a longer one is folded."""
-    pen = _ASCII if ascii_only else _UNICODE
     gaps = max(1, len(ladder.columns) - 1)
     gap = min(_WIDEST_GAP, (width - _MARGIN - 8) // gaps)
     places = {name: _MARGIN + index * gap for index, name in enumerate(ladder.columns)}
-    rows = [_row(row, places, pen) for row in ladder.rows]
+    rows = [_row(row, places) for row in ladder.rows]
     room = max(3, lines - 1)
     if len(rows) > room:
         before = (room - 1) * 2 // 3
         after = room - 1 - before
-        left_out = f"{pen.gap} {len(rows) - before - after} more {pen.gap}".rjust(_MARGIN - 2)
-        rows = [*rows[:before], _over(left_out, places, pen), *rows[-after:]]
-    text = "\n".join(line.rstrip() for line in [_heads(places, gap, pen), *rows])
-    return text.encode("ascii", "replace").decode() if ascii_only else text
+        left_out = f"⋮ {len(rows) - before - after} more ⋮".rjust(_MARGIN - 2)
+        rows = [*rows[:before], _over(left_out, places), *rows[-after:]]
+    return "\n".join(line.rstrip() for line in [_heads(places, gap), *rows])
 
 
-def _heads(places: dict[str, int], gap: int, pen: _Pen) -> str:
+def _heads(places: dict[str, int], gap: int) -> str:
     line = " " * (_MARGIN - 1)
     for name, place in places.items():
-        short = _cut(name, gap - 2, pen)
+        short = _cut(name, gap - 2)
         # The first starts at the left edge of its line, the others are centred above theirs.
         line = line.ljust(place - (0 if place == _MARGIN else len(short) // 2)) + short
     return line
 
 
-def _row(row: Arrow | Mark, places: dict[str, int], pen: _Pen) -> str:
+def _row(row: Arrow | Mark, places: dict[str, int]) -> str:
     time = f"{row.at:8.3f}"
     if isinstance(row, Mark):
-        return _over(f"{time}  {pen.shaft * 2} {row.label} ", places, pen, pen.shaft)
-    canvas = list(_lines(places, pen))
+        return _over(f"{time}  ── {row.label} ", places, "─")
+    canvas = list(_lines(places))
     canvas[: len(time)] = time
     begin, end = sorted((places[row.source], places[row.target]))
     is_right = places[row.source] < places[row.target]
-    shaft = pen.broken if row.broken else pen.shaft
-    times = f" {pen.times}{row.times}" if row.times > 1 else ""
+    shaft = "╌" if row.broken else "─"
+    times = f" ×{row.times}" if row.times > 1 else ""
     room = end - begin - 4
-    label = _cut(row.label, room - len(times), pen) + times
+    label = _cut(row.label, room - len(times)) + times
     rest = shaft * (room - len(label))
-    inner = f"{shaft}{label}{rest}{shaft}{pen.right}" if is_right else f"{pen.left}{shaft}{rest}{label}{shaft}"
+    inner = f"{shaft}{label}{rest}{shaft}▶" if is_right else f"◀{shaft}{rest}{label}{shaft}"
     canvas[begin + 1 : end] = inner
     source = begin if is_right else end
-    canvas[source] = pen.leave_right if is_right else pen.leave_left
+    canvas[source] = "├" if is_right else "┤"
     return "".join(canvas)
 
 
-def _lines(places: dict[str, int], pen: _Pen) -> str:
+def _lines(places: dict[str, int]) -> str:
     line = ""
     for place in places.values():
-        line = line.ljust(place) + pen.line
+        line = line.ljust(place) + "│"
     return line
 
 
-def _over(text: str, places: dict[str, int], pen: _Pen, fill: str = "") -> str:
+def _over(text: str, places: dict[str, int], fill: str = "") -> str:
     """``text`` in front of the lines; the rest of it filled up to the last of them."""
     if fill:
         return text.ljust(max(places.values()) + 1, fill)
-    return text + _lines(places, pen)[len(text) :]
+    return text + _lines(places)[len(text) :]
 
 
-def _cut(text: str, room: int, pen: _Pen) -> str:
-    return text if len(text) <= room else text[: max(0, room - 1)] + pen.ellipsis
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: max(0, room - 1)] + "…"

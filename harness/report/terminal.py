@@ -1,0 +1,58 @@
+"""What `rating-harness run` shows: a line for each scenario as it ends, failures in full, a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TextIO
+
+from harness.report import events
+from harness.report.console import console, show
+from harness.report.failure import error_text, failure_text
+from harness.report.figures import figures_of
+
+__all__ = ["Terminal"]
+
+
+class Terminal:
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._console = console(file)
+        self._count: Counter[str] = Counter()
+
+    def on_event(self, event: events.Event) -> None:
+        text = self._text(event)
+        if text:
+            show(text, self._console)
+
+    def _text(self, event: events.Event) -> str:
+        match event:
+            case events.SessionStarted(scenarios=scenarios, seed=seed, lab=lab):
+                seeded = "" if seed is None else f", seed {seed}"
+                return f"{scenarios} scenario{'s' * (scenarios != 1)}, lab {lab}{seeded}"
+            case events.LabUp(seconds=seconds, lab=lab):
+                return f"lab up in {seconds:.1f} s: {', '.join(f'{name} {value}' for name, value in lab.items())}\n"
+            case events.ScenarioFinished():
+                self._count["passed" if event.verdict.passed else "failed"] += 1
+                return _finished(event)
+            case events.ScenarioFailedToRun(error=error, scenario=scenario):
+                self._count["not run"] += 1
+                return f"\n{error_text(error)}\n  scenario: {scenario.id}\n"
+            case events.ScenarioSkipped(scenario=scenario, reason=reason):
+                self._count["skipped"] += 1
+                return f"SKIPPED  {scenario.scenario}: {reason}"
+            case events.SessionFinished(seconds=seconds):
+                return f"\n{self._summary()} in {seconds:.1f} s"
+            case _:
+                return ""
+
+    def _summary(self) -> str:
+        always = [f"{self._count[name]} {name}" for name in ("passed", "failed", "skipped")]
+        return ", ".join([*always, *([f"{self._count['not run']} not run"] if self._count["not run"] else [])])
+
+
+def _finished(event: events.ScenarioFinished) -> str:
+    if not event.verdict.passed:
+        return f"\n{failure_text(event.scenario, event.evidence, event.verdict, event.folder)}\n"
+    figures = figures_of(event.evidence)
+    row = f" [{event.scenario.origin.row}]" if event.scenario.origin.row else ""
+    calls = f"{figures.calls} call{'s' * (figures.calls != 1)}"
+    return f"PASSED  {event.scenario.scenario}{row}  ({calls}, {event.seconds:.1f} s)"
