@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from itertools import islice, product
+from typing import NoReturn
 
 from harness.scenario.mistakes import Mistakes, did_you_mean, listing, shown
 from harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, Span
@@ -16,6 +17,7 @@ NOT_INTERPOLATED = frozenset({"variables", "matrix", "use"})
 _MOST_ROWS = 1000
 _MOST_VALUES = 20_000
 _LONGEST_TEXT = 64 * 1024
+_DEEPEST = 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"\$(\$\{)|\$\{([^{}]*)(\})?")
 
@@ -50,7 +52,7 @@ def _row(item: Node, mistakes: Mistakes) -> Row | None:
     if not isinstance(item, Mapping) or not item.entries:
         mistakes.add(
             item.span,
-            f"a row of the matrix takes variables, and this is {shown_kind(item)}",
+            f"a row of the matrix takes variables, and this is {_kind(item)}",
             "{code: 486}; or for each of a list: {code: [486, 503]}",
         )
         return None
@@ -101,7 +103,7 @@ def _id(values: Iterable[Node]) -> str:
     return re.sub(r"[^\w.+-]+", "_", "-".join(texts))[:80] or "row"
 
 
-def shown_kind(node: Node) -> str:
+def _kind(node: Node) -> str:
     if isinstance(node, Mapping):
         return "a mapping" if node.entries else "empty"
     return "a list" if isinstance(node, Sequence) else shown(node.value)
@@ -110,7 +112,8 @@ def shown_kind(node: Node) -> str:
 def interpolate(root: Mapping, row: Row, mistakes: Mistakes) -> tuple[Mapping | None, set[str]]:
     """The scenario of one row, each ``${name}`` replaced, and the variables that it used.
 
-    There is no tree when the variables multiply each other. A value that is nothing but ``${name}`` keeps the variable's type.
+    A value that is nothing but ``${name}`` keeps the variable's type. There is no tree when the variables multiply
+    each other.
     """
     variables = dict(row.variables)
     own = root.entries.get("variables")
@@ -140,7 +143,13 @@ class _TooMuchError(Exception):
     """Variables that multiply each other. The mistake is told already."""
 
 
+class _UnresolvedError(Exception):
+    """A value for which a variable is missing. The mistake is told already."""
+
+
 class _Interpolation:
+    """Replaces variables in a tree; a variable may refer to others, and is resolved once."""
+
     def __init__(self, variables: dict[str, Entry], mistakes: Mistakes) -> None:
         self._variables = variables
         self._mistakes = mistakes
@@ -156,81 +165,61 @@ class _Interpolation:
             return Mapping({key: self._entry(key, entry) for key, entry in node.entries.items()}, node.span)
         if isinstance(node, Sequence):
             return Sequence(tuple(self.node(item) for item in node.items), node.span)
-        if isinstance(node.value, str) and "${" in node.value:
-            return self._scalar(node, node.value)
-        return node
+        if not isinstance(node.value, str) or "${" not in node.value:
+            return node
+        try:
+            return self._replaced(node, node.value)
+        except _UnresolvedError:
+            self._mistakes.silence(node.span)
+            self._failed.update(self._resolving)
+            return node
 
     def _entry(self, key: str, entry: Entry) -> Entry:
         if "${" in key:
             self._mistakes.add(entry.key_span, "a variable can't stand in a key", "only in values")
         return Entry(entry.key_span, self.node(entry.value))
 
-    def _scalar(self, node: Scalar, text: str) -> Node:
-        whole = re.fullmatch(r"\$\{([^{}]*)\}", text)
-        if whole:
-            value = self._value(whole[1].strip(), node.span)
-            if value is None:
-                self._mistakes.silence(node.span)
-                return node
-            return replace(value, span=node.span)
-
-        def replaced(match: re.Match[str]) -> str:
-            escaped, name, closed = match.groups()
-            if escaped:
-                return "${"
-            if not closed:
-                self._mistakes.add(
-                    node.span, "a '${' is never closed", "close it with '}', or write '$${' for the text itself"
-                )
-                return match[0]
-            value = self._value(name.strip(), node.span)
-            if value is None:
-                return match[0]
-            if not isinstance(value, Scalar):
-                self._mistakes.add(
-                    node.span, f"${{{name}}} is {shown_kind(value)}: it can't be part of a text", "use it alone"
-                )
-                return match[0]
-            return value.text
-
-        result = _REFERENCE.sub(replaced, text)
+    def _replaced(self, node: Scalar, text: str) -> Node:
+        if whole := re.fullmatch(r"\$\{([^{}]*)\}", text):
+            return replace(self._value(whole[1].strip(), node.span), span=node.span)
+        result = _REFERENCE.sub(lambda match: self._part(match, node.span), text)
         if len(result) > _LONGEST_TEXT:
-            self._mistakes.add(
-                node.span, "the variables make this text longer than 64 KiB", "do they repeat each other?"
-            )
-            return node
-        return Scalar(result, node.span, result)
+            self._fail(node.span, "the variables make this text longer than 64 KiB", "do they repeat each other?")
+        return Scalar(result, node.span, result, node.quoted)
 
-    def _value(self, name: str, span: Span) -> Node | None:
-        """The value of a variable; None after a mistake, which then goes for all that need this variable."""
+    def _part(self, match: re.Match[str], span: Span) -> str:
+        escaped, name, closed = match.groups()
+        if escaped:
+            return "${"
+        if not closed:
+            self._fail(span, "a '${' is never closed", "close it with '}', or write '$${' for the text itself")
+        value = self._value(name.strip(), span)
+        if not isinstance(value, Scalar):
+            self._fail(span, f"${{{name}}} is {_kind(value)}: it can't be part of a text", "use it alone")
+        return value.text
+
+    def _value(self, name: str, span: Span) -> Node:
         self.used.add(name)
-        value = self._looked_up(name, span)
-        if value is None:
-            self._failed.update(self._resolving)
-        return None if name in self._failed else value
-
-    def _looked_up(self, name: str, span: Span) -> Node | None:
         if name not in self._variables:
             close = did_you_mean(name, self._variables)
-            known = (
-                f"There are: {listing(self._variables)}."
-                if self._variables
-                else "Variables go under 'variables' or 'matrix'."
+            guess = f"did you mean '{close}'? " if close else ""
+            there = (
+                f"There are: {listing(self._variables)}." if self._variables else "'variables' and 'matrix' give them"
             )
-            self._mistakes.add(
-                span, f"no variable {name[:40]!r}", f"did you mean '{close}'? {known}" if close else known
-            )
-            return None
+            self._fail(span, f"no variable {name[:40]!r}", guess + there)
         if name in self._resolving:
             circle = " -> ".join([*self._resolving[self._resolving.index(name) :], name])
-            self._mistakes.add(span, f"variables in a circle: {circle}", "one of them needs a value of its own")
-            return None
+            self._fail(span, f"variables in a circle: {circle}", "one of them needs a value of its own")
+        if len(self._resolving) > _DEEPEST:
+            self._fail(span, f"more than {_DEEPEST} variables refer to each other", "give one of them its value")
         if name not in self._resolved:
             before = self._left
             self._resolving.append(name)
             value = self.node(self._variables[name].value)
             self._resolving.pop()
             self._resolved[name] = (value, 1 if isinstance(value, Scalar) else before - self._left)
+        if name in self._failed:
+            raise _UnresolvedError
         value, size = self._resolved[name]
         self._left -= size
         if self._left < 0:
@@ -238,3 +227,7 @@ class _Interpolation:
             self._mistakes.add(span, message, "do they repeat each other?")
             raise _TooMuchError
         return value
+
+    def _fail(self, span: Span, message: str, hint: str) -> NoReturn:
+        self._mistakes.add(span, message, hint)
+        raise _UnresolvedError

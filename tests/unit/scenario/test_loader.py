@@ -189,8 +189,8 @@ def test_an_engine_set_up_by_graphql_may_have_any_name(tmp_path: Path) -> None:
         b"%YAML 9.9\n---\na: 1\n",
         b"%TAG ! tag:x,2000:\n---\n!foo a: 1\n",
         "scenario: \ud800".encode("utf-8", "surrogatepass"),
-        b"scenario: \"\\ud800\"\ncalls: [{id: a, from: \"\\ud800\", to: \"1\"}]\nuse: [\"\\ud800\"]\n",
-        b"scenario: x\nuse: [\"" + b"a" * 5000 + b'", "\\0", "../../.."]\ncalls: []\n',
+        b'scenario: "\\ud800"\ncalls: [{id: a, from: "\\ud800", to: "1"}]\nuse: ["\\ud800"]\n',
+        b'scenario: x\nuse: ["' + b"a" * 5000 + b'", "\\0", "../../.."]\ncalls: []\n',
     ],
     ids=lambda raw: f"{len(raw)}-bytes",
 )

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from harness.cli import main
+from harness.scenario.schema import scenario_schema
+
+HERE = Path(__file__).parent
+
+
+def test_validate_is_content_with_good_files() -> None:
+    result = CliRunner().invoke(main, ["validate", str(HERE / "good")])
+    assert (result.exit_code, result.output) == (0, "7 files, 11 scenarios, 0 mistakes\n")
+
+
+def test_validate_tells_every_mistake_and_exits_with_2() -> None:
+    files = [str(HERE / "broken" / name) for name in ("unknown-key.yaml", "hold-never.yaml")]
+    result = CliRunner().invoke(main, ["validate", *files, str(HERE / "good")])
+    assert result.exit_code == 2
+    assert "did you mean 'hangup'?" in result.output
+    assert "'hold' has no effect" in result.output
+    assert result.output.endswith("9 files, 11 scenarios, 2 mistakes\n")
+    assert "Traceback" not in result.output
+
+
+def test_validating_nothing_is_no_success(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["validate", str(tmp_path)])
+    assert (result.exit_code, result.output) == (2, "0 files, 0 scenarios, 0 mistakes\n")
+    assert CliRunner().invoke(main, ["validate", str(tmp_path / "none")]).exit_code == 2
+
+
+def test_schema_prints_the_schema() -> None:
+    result = CliRunner().invoke(main, ["schema"])
+    assert json.loads(result.output) == scenario_schema()
+    shared = CliRunner().invoke(main, ["schema", "--shared"])
+    assert json.loads(shared.output)["$id"] == "urn:rating-harness:shared:1"

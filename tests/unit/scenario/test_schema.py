@@ -1,0 +1,121 @@
+"""The JSON Schema says what the loader says, as far as a JSON Schema can."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from harness.scenario import keys
+from harness.scenario.fields import Model
+from harness.scenario.mistakes import Mistakes
+from harness.scenario.model import Scenario
+from harness.scenario.nodes import Mapping, plain
+from harness.scenario.reading import read_file
+from harness.scenario.schema import scenario_schema, shared_schema
+from harness.scenario.sharing import Shared
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parents[2]
+VALIDATOR = jsonschema.Draft202012Validator(scenario_schema())
+
+BEYOND_A_SCHEMA = {
+    "names that nobody has, or two have": """
+        unknown-account unknown-call unknown-call-in-fault unknown-carrier unknown-host unknown-pricelist
+        unknown-service expected-carrier-unknown record-of-unknown-account same-account same-id second-rate
+        waits-for-itself""",
+    "contradictions": """
+        absent-and-refuse absent-with-count begun-and-not cancel-after-answer cancel-and-hold fault-body-and-set
+        fault-of-the-agent fault-two-answers fault-two-outages fault-without-action hold-never load-and-repeat
+        options-with-hold order-and-path order-without-call outage-with-nth rate-of-one-call reason-twice
+        refused-with-duration sipp-and-hold vanished-hangs-up which-record""",
+    "other files": "shared-file-missing shared-file-wrong sipp-file-missing",
+    "variables and the matrix": """
+        matrix-empty matrix-row-wrong matrix-same-id matrix-unused unknown-variable unknown-variable-guess
+        variable-in-key variable-is-a-mapping variable-name variable-never-closed variables-in-a-circle
+        variables-too-long variables-too-many""",
+    "spellings that differ between YAML's versions, keys, tags and merges": """
+        duplicate-key key-is-a-list leading-zero merge-of-a-text no-as-text tag""",
+    "what is inside a text, or its size": """
+        bad-regex duration-too-long from-as-uri header-name header-with-newline min-above-max""",
+}
+EXCEPTIONS = {name for names in BEYOND_A_SCHEMA.values() for name in names.split()}
+
+
+def trees(folder: str) -> list[tuple[str, Mapping]]:
+    found = []
+    for path in sorted((HERE / folder).glob("[!_]*.yaml")):
+        root = read_file(path, Mistakes())
+        if root is not None:
+            found.append((path.stem, root))
+    return found
+
+
+@pytest.mark.parametrize(("name", "root"), trees("good"), ids=lambda value: value if isinstance(value, str) else "")
+def test_the_schema_accepts_what_the_loader_accepts(name: str, root: Mapping) -> None:
+    assert [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(plain(root))] == []
+
+
+@pytest.mark.parametrize(("name", "root"), trees("broken"), ids=lambda value: value if isinstance(value, str) else "")
+def test_the_schema_refuses_what_the_loader_refuses(name: str, root: Mapping) -> None:
+    assert VALIDATOR.is_valid(plain(root)) is (name in EXCEPTIONS)
+
+
+def models(model: type[Model]) -> set[type[Model]]:
+    found = {model}
+    for info in model.model_fields.values():
+        for annotation in keys.alternatives(info.annotation):
+            for inner in (annotation, *getattr(annotation, "__args__", ())):
+                if isinstance(inner, type) and issubclass(inner, Model):
+                    found |= models(inner)
+    return found
+
+
+MODELS: list[type[Model]] = sorted(models(Scenario), key=str)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_key_has_a_description_and_an_example(model: type[Model]) -> None:
+    assert model.__doc__
+    for name, info in keys.fields(model).items():
+        assert info.description, name
+        assert info.description.endswith("."), name
+        assert info.examples, name
+
+
+def definition(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = schema["$defs"][name]
+    return next((choice for choice in found.get("anyOf", []) if "properties" in choice), found)
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model is not Scenario])
+def test_examples_are_right(model: type[Model]) -> None:
+    schema = scenario_schema()
+    for key, described in definition(schema, model.__name__)["properties"].items():
+        validator = jsonschema.Draft202012Validator({**described, "$defs": schema["$defs"]})
+        for example in described["examples"]:
+            assert validator.is_valid(example), (key, example)
+
+
+def test_the_schemas_are_schemas_with_a_version_and_no_host() -> None:
+    for schema in (scenario_schema(), shared_schema()):
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert re.fullmatch(r"urn:rating-harness:(scenario|shared):\d+", schema["$id"])
+        assert schema["additionalProperties"] is False
+
+
+def test_a_shared_file_has_a_schema_of_its_own() -> None:
+    root = read_file(HERE / "good" / "_retail.yaml", Mistakes())
+    assert root is not None
+    assert jsonschema.Draft202012Validator(shared_schema()).is_valid(plain(root))
+    assert set(shared_schema()["properties"]) == set(Shared.model_fields)
+    assert not VALIDATOR.is_valid(plain(root))
+
+
+def test_the_schema_in_the_documentation_is_up_to_date() -> None:
+    committed = (PROJECT / "docs" / "scenario.schema.json").read_text("utf-8")
+    assert json.loads(committed) == scenario_schema()

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import re
+from random import Random
+
+import pytest
+
+from harness.scenario import patterns
+from harness.scenario.values import (
+    Between,
+    DrawnCount,
+    DrawnSeconds,
+    Moment,
+    Unfit,
+    duration_text,
+    parse_count,
+    parse_drawn,
+    parse_duration,
+    parse_moment,
+    parse_other_moment,
+    parse_rate,
+    parse_version,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("3s", 3), ("200ms", 0.2), ("1m", 60), ("1.5m", 90), ("2h", 7200), ("0s", 0), (" 3 s ", 3), ("0.001ms", 1e-6)],
+)
+def test_durations_carry_units(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+    assert re.search(patterns.whole(patterns.DURATION), text)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "3", 3, 3.5, "s", "-3s", "3 sec", "3S", "1d", "3s 2s", "٣s", "200h", True, None, [], "1e3s", "9" * 50],
+)
+def test_what_is_no_duration_is_refused(wrong: object) -> None:
+    with pytest.raises(Unfit):
+        parse_duration(wrong)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(3.0, "3s"), (0.2, "200ms"), (1.5, "1.5s"), (90.0, "90s"), (0.0, "0s")]
+)
+def test_durations_are_written_as_a_person_would(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+    assert parse_duration(text) == seconds
+
+
+def test_a_fixed_value_is_not_drawn() -> None:
+    fixed = parse_drawn("3s", parse_duration, DrawnSeconds)
+    assert fixed.fixed
+    assert fixed.draw(Random(1)) == 3.0
+    assert str(fixed) == "3s"
+
+
+def test_values_are_drawn_within_their_bounds_and_alike_for_a_seed() -> None:
+    hold = parse_drawn({"min": "1s", "max": "3s"}, parse_duration, DrawnSeconds)
+    count = parse_drawn({"min": 2, "max": 4}, parse_count, DrawnCount)
+    drawn = [hold.draw(Random(seed)) for seed in range(200)]
+    counted = {count.draw(Random(seed)) for seed in range(200)}
+    assert all(1.0 <= value <= 3.0 for value in drawn)
+    assert len(set(drawn)) > 100
+    assert counted == {2, 3, 4}
+    assert drawn == [hold.draw(Random(seed)) for seed in range(200)]
+    assert (str(hold), str(count)) == ("1s to 3s", "2 to 4")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"min": 3, "max": 2}, {"min": 3}, {"min": 1, "max": 2, "step": 1}, {}, 0, "3", 1.5]
+)
+def test_what_cannot_be_drawn_is_refused(wrong: object) -> None:
+    with pytest.raises(Unfit):
+        parse_drawn(wrong, parse_count, Between)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment", "written"),
+    [
+        ("at once", Moment("started"), "after started"),
+        ("while ringing", Moment("ringing"), "after ringing"),
+        ("after 200ms", Moment("answered", 0.2), "200ms after answered"),
+        ("200ms", Moment("answered", 0.2), "200ms after answered"),
+        ("after answer", Moment("answered"), "after answered"),
+        ("2s after ringing", Moment("ringing", 2.0), "2s after ringing"),
+        ("2s  after   start", Moment("started", 2.0), "2s after started"),
+    ],
+)
+def test_moments_of_a_call(text: str, moment: Moment, written: str) -> None:
+    assert parse_moment(text, "answered") == moment
+    assert str(moment) == written
+    assert parse_moment(written, "answered") == moment
+    assert re.search(patterns.whole(patterns.MOMENT), text)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "soon", "while answered", "before answer", "2 after ringing", 3, None, "after 3"]
+)
+def test_what_is_no_moment_of_a_call_is_refused(wrong: object) -> None:
+    with pytest.raises(Unfit):
+        parse_moment(wrong, "started")
+
+
+@pytest.mark.parametrize(
+    ("value", "moment", "written"),
+    [
+        ("2s", Moment(None, 2.0), "2s"),
+        ("ana is answered", Moment("answered", 0.0, "ana"), "ana is answered"),
+        ("ana has ended", Moment("ended", 0.0, "ana"), "ana has ended"),
+        ("ana.ringing", Moment("ringing", 0.0, "ana"), "ana is ringing"),
+        ("2s after ana is ringing", Moment("ringing", 2.0, "ana"), "2s after ana is ringing"),
+        ({"after": "ana.answered"}, Moment("answered", 0.0, "ana"), "ana is answered"),
+        (
+            {"after": "1s after ana.answered", "delay": "1s"},
+            Moment("answered", 2.0, "ana"),
+            "2s after ana is answered",
+        ),
+    ],
+)
+def test_moments_of_another_call(value: object, moment: Moment, written: str) -> None:
+    assert parse_other_moment(value) == moment
+    assert str(moment) == written
+    assert parse_other_moment(written) == moment
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "2", 2, True, None, "ana", "ana rings", "ana is gone", {"after": "2s"}, {"delay": "2s"}, {"at": 1}, []],
+)
+def test_what_is_no_moment_of_another_call_is_refused(wrong: object) -> None:
+    with pytest.raises(Unfit):
+        parse_other_moment(wrong)
+
+
+def test_rates_and_versions() -> None:
+    assert parse_rate(0.5) == 0.5
+    assert parse_version("at least 6.1") == "at least 6.1"
+    for wrong in (0, -1, "10", True, float("inf"), 10**9):
+        with pytest.raises(Unfit):
+            parse_rate(wrong)
+    for wrong in (6.0, "6.x", "newer", "> 6", ""):
+        with pytest.raises(Unfit):
+            parse_version(wrong)
