@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,9 @@ def launch(*options: str) -> Engine:
     return Engine(process, addresses["agent"].split(", ")[0], addresses["api"].split(", ")[0])
 
 
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts engines, and ends them with the test."""
+@contextmanager
+def starting() -> Iterator[Start]:
+    """Starts engines, and ends them."""
     engines: list[Engine] = []
 
     def started(*options: str | Path) -> Engine:
@@ -84,14 +85,47 @@ def start() -> Iterator[Start]:
         engine.process.stdout.close()
 
 
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts engines, and ends them with the test."""
+    with starting() as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def lasting() -> Iterator[tuple[Engine, Engine]]:
+    """Two engines for all tests, the second one strict."""
+    with starting() as start:
+        yield start(), start("--strict")
+
+
+def seeded(engine: Engine) -> Engine:
+    """The engine, with what :data:`SEED` says and nothing else."""
+    assert httpx.post(f"http://{engine.api}/reset").status_code == 204
+    engine.query(SEED)
+    return engine
+
+
+@pytest.fixture
+def engine(lasting: tuple[Engine, Engine]) -> Engine:
+    """A seeded engine."""
+    return seeded(lasting[0])
+
+
+@pytest.fixture
+def strict(lasting: tuple[Engine, Engine]) -> Engine:
+    """A seeded engine that is strict."""
+    return seeded(lasting[1])
+
+
 SEED = """
 mutation {
   upsertCarrier(carrier_tag: "c1", host: "c1.test", port: 5060, protocol: UDP) { id }
   upsertPricelist(pricelist_tag: "p1", currency: EUR) { id }
   upsertPricelistRate(pricelist_tag: "p1", carrier_tag: "c1", prefix: "39",
     connect_fee: 5, rate: 2, rate_increment: 1, interval_start: 0) { id }
-  upsertAccount(account_tag: "alice", type: PREPAID, balance: 1000, tags: []) { id }
-  upsertAccount(account_tag: "bob", type: POSTPAID, balance: 0, tags: []) { id }
+  alice: upsertAccount(account_tag: "alice", type: PREPAID, balance: 1000, tags: []) { id }
+  bob: upsertAccount(account_tag: "bob", type: POSTPAID, balance: 0, tags: []) { id }
 }
 """
 """A call of alice to 39... costs 5 and 2 per second."""
