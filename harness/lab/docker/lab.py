@@ -75,6 +75,7 @@ class DockerLab:
         self._containers: dict[str, Future[HostContainer]] = {}
         self._services: dict[str, tuple[ServiceFacts, ContainerProcess]] = {}
         self._processes: list[ContainerProcess] = []
+        self._removals: list[Future[None]] = []
         self._lock = threading.RLock()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"lab-{lab_id}")
 
@@ -194,6 +195,7 @@ class DockerLab:
             return host
 
     def _make_host(self, host: Host, ports: Iterable[int] = ()) -> HostContainer:
+        self._await_removals()
         return HostContainer.create(
             self._engine,
             self._network,
@@ -213,16 +215,23 @@ class DockerLab:
         return container.result()
 
     def release(self, name: str) -> None:
+        """As in the protocol. The containers are removed in the background; nothing is started until they're gone."""
         with self._lock:
             container = self._containers.pop(name, None)
             self._hosts.release(name)
-            gone = [process for process in self._processes if process.host == name]
-            self._processes = [process for process in self._processes if process.host != name]
             self._services.pop(name, None)
-        for process in gone:
-            process.remove()
-        if container is not None:
-            container.result().remove()
+            processes = [process for process in self._processes if process.host == name]
+            self._processes = [process for process in self._processes if process.host != name]
+            if container is not None:
+                self._removals = [removal for removal in self._removals if not removal.done()]
+                self._removals.append(self._threads.submit(_remove, container, processes))
+
+    def _await_removals(self) -> None:
+        """So that no name is two hosts'. Removals are queued before whoever waits for them, so they come first."""
+        with self._lock:
+            removals = list(self._removals)
+        for removal in removals:
+            removal.result()
 
     # --- services ---------------------------------------------------------------------------------------------------
 
@@ -331,6 +340,7 @@ class DockerLab:
     ) -> ContainerProcess:
         api = self._engine.client.api
         container = self._host_container(host).container
+        self._await_removals()
         with engine_errors(f"making the container of {name}"):
             created = api.create_container(
                 image,
@@ -384,6 +394,12 @@ class DockerLab:
 def _name(lab_id: str) -> str:
     """What a lab's network is called, and how the names of its containers begin."""
     return f"rating-harness-{lab_id}"
+
+
+def _remove(host: Future[HostContainer], processes: Iterable[ContainerProcess]) -> None:
+    for process in processes:
+        process.remove()
+    host.result().remove()
 
 
 def _fill(word: str, values: Mapping[str, str]) -> str:
