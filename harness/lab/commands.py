@@ -48,33 +48,38 @@ def clean(only_list: bool, cache: bool) -> None:
 
     What another run still uses is left alone.
     """
-    from harness.lab import lease, rootfs
-
     try:
-        if only_list:
-            for directory, known in lease.leases():
-                click.echo(_describe(directory.name, known))
-            return
-        removed = [f"local lab {lab_id}" for lab_id in lease.sweep(kept=True)]
-        removed += [f"docker lab {lab_id}" for lab_id in _sweep_docker()]
-        for path in rootfs.made_by_this_user() if cache else ():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-            removed.append(str(path))
+        lines = _labs() if only_list else [f"removed {name}" for name in _remove(cache=cache)]
     except HarnessError as error:
         raise click.ClickException(str(error)) from error
-    for name in removed:
-        click.echo(f"removed {name}")
-    if not removed:
-        click.echo("nothing to remove")
+    for line in lines or ["no labs" if only_list else "nothing to remove"]:
+        click.echo(line)
 
 
-def _describe(name: str, known: object) -> str:
-    from harness.lab.lease import Lease
+def _labs() -> list[str]:
+    """A line for each local lab of this user: its id, what it is, and its age."""
+    from harness.lab import lease as leasing
 
-    if not isinstance(known, Lease):
-        return f"{name}  without a lease"
-    state = "abandoned" if known.abandoned else "kept" if known.keep else f"used by process {known.owner.pid}"
-    return f"{name}  {state}  {(time.time() - known.created) / 60:.0f} min"
+    lines = []
+    for directory, lease in leasing.leases():
+        if lease is None:
+            lines.append(f"{directory.name}  without a lease")
+        else:
+            state = "abandoned" if lease.abandoned else "kept" if lease.keep else f"of process {lease.owner.pid}"
+            lines.append(f"{directory.name}  {state}, {(time.time() - lease.created) / 60:.0f} min old")
+    return lines
+
+
+def _remove(*, cache: bool) -> list[str]:
+    """What was removed, each by a name that tells what it was."""
+    from harness.lab import lease, rootfs
+
+    removed = [f"local lab {lab_id}" for lab_id in lease.sweep(kept=True)]
+    removed += [f"docker lab {lab_id}" for lab_id in _sweep_docker()]
+    for path in rootfs.made_by_this_user() if cache else ():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        removed.append(str(path))
+    return removed
 
 
 def _sweep_docker() -> list[str]:

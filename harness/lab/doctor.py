@@ -13,8 +13,8 @@ from typing import Literal
 
 from harness.errors import HarnessError
 from harness.lab import rootfs
+from harness.lab.binaries import Found, find_kamailio, find_sipp
 from harness.lab.local import LocalLab
-from harness.lab.local.binaries import Found, find_kamailio, find_sipp
 from harness.lab.rootfs import Release
 
 __all__ = ["Finding", "Machine", "State", "diagnose", "examine", "usable_labs"]
@@ -129,8 +129,12 @@ def _docker_finding(machine: Machine, needed: State) -> Finding:
     purpose = "the docker lab; SIPp on several machines"
     if machine.docker:
         return Finding("Docker engine", "ok", machine.docker, purpose)
-    remedy = "apt-get install docker.io, or set DOCKER_HOST"
-    return Finding("Docker engine", needed, machine.docker_error or "none answers", purpose, remedy)
+    what = machine.docker_error or "none answers"
+    if "Permission denied" in what:
+        remedy = "usermod --append --groups docker USER, and log in again"
+    else:
+        remedy = "apt-get install docker.io, or set DOCKER_HOST"
+    return Finding("Docker engine", needed, what, purpose, remedy)
 
 
 def _namespaces_finding(machine: Machine, needed: State) -> Finding:
@@ -170,7 +174,8 @@ def _program_finding(found: Found, subject: str, machine: Machine, needed: State
     purpose = "the local lab without any root filesystem"
     if found.good:
         return Finding(subject, "ok", f"{found.version} ({found.path})", purpose)
-    what = f"{found.version}: {found.lacks}" if found.version else found.lacks or "not installed"
+    what = f"{found.version}: {found.lacks}" if found.version else found.lacks or ""
+    what += "; a root filesystem's is used" if machine.has_programs else ""
     packages = {"Kamailio": "kamailio kamailio-extra-modules kamailio-json-modules kamailio-utils-modules"}
     remedy = "" if machine.has_programs else f"apt-get install {packages.get(subject, 'sip-tester')}"
     return Finding(subject, "absent" if machine.has_programs else needed, what, purpose, remedy)

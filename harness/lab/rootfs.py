@@ -22,7 +22,7 @@ import filelock
 import platformdirs
 
 from harness.errors import ImageError, MissingTool
-from harness.lab.local.binaries import kamailio_in
+from harness.lab.binaries import kamailio_in
 
 __all__ = [
     "PACKAGES",

@@ -24,8 +24,8 @@ from harness.deadline import Deadline
 from harness.errors import LabError, Timeout
 from harness.lab import lease as leasing
 from harness.lab import rootfs
+from harness.lab.binaries import borrowed, find_kamailio, find_sipp
 from harness.lab.lease import Lease
-from harness.lab.local.binaries import borrowed, find_kamailio, find_sipp
 from harness.lab.local.cable import Cable
 from harness.lab.local.client import HolderClient, Started, environment_of_this_process, start_holder
 from harness.lab.local.layout import Place, rewrite, skeleton

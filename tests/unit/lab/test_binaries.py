@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import MissingTool
-from harness.lab.local.binaries import borrowed, kamailio_in, parse_kamailio, parse_sipp
+from harness.lab.binaries import borrowed, kamailio_in, parse_kamailio, parse_sipp
 
 MODULES = ("http_async_client", "jansson", "dialog", "tmx", "jsonrpcs")
 
