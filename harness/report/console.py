@@ -33,7 +33,7 @@ class _Highlighter(RegexHighlighter):
         r"(?m)^(?P<bad>FAILED|NOT RUN)",
         r"(?m)^(?P<good>PASSED)",
         r"(?m)^(?P<skipped>SKIPPED)",
-        r"(?m)^(?P<what>\S.*)\n(?= +\S+ \| )",
+        r"(?m)^(?P<what>\S.*)\n(?= +(?:line )?\S+ \| )",
         r"(?m)^ +expected \| (?P<expected>.*)$",
         r"(?m)^ +seen \| (?P<seen>.*)$",
         r"(?P<line>[│├┤])",
@@ -43,7 +43,7 @@ class _Highlighter(RegexHighlighter):
     )
 
 
-_PLAIN = str.maketrans("│─╌▶◀├┤…×⋮", "|-.><||~x:")
+_PLAIN: dict[int, int | str] = {**str.maketrans("│─╌▶◀├┤…×⋮", "|-.><||~x:"), ord("±"): "+-"}
 
 
 def console(file: TextIO | None = None) -> Console:
@@ -61,5 +61,5 @@ def styled(text: str) -> Text:
 
 
 def to_ascii(text: str) -> str:
-    """The same text, column by column, for a terminal that knows no more than ASCII."""
+    """The same text for a terminal that knows no more than ASCII; a ladder keeps its columns."""
     return text.translate(_PLAIN).encode("ascii", "replace").decode()

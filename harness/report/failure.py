@@ -13,7 +13,7 @@ from harness.evidence.model import LEVELS, Evidence, LogLine
 from harness.report.ladder import exchange_text, ladder_of, ladder_text
 from harness.scenario.model import Scenario
 
-__all__ = ["error_text", "failure_text", "kamailio_lines", "telling_first"]
+__all__ = ["asked_line", "error_text", "failure_text", "kamailio_lines", "telling_first"]
 
 _SCREEN = 46
 _WIDTH = 118
@@ -98,7 +98,11 @@ def _findings(scenario: Scenario, findings: Sequence[Finding], times: Counter[tu
         always = f"  ({finding.check})" if finding.check.startswith("always:") else ""
         yield ""
         yield f"{finding.message}{f' (and {again} times more)' if again else ''}{always}"
-        said = {_place(finding, scenario): _line(finding.where), "expected": finding.expected, "seen": finding.seen}
+        said = {
+            _place(finding, scenario): asked_line(finding.where),
+            "expected": finding.expected,
+            "seen": finding.seen,
+        }
         if finding.hint:
             said["hint"] = finding.hint
         width = max(map(len, said))
@@ -117,7 +121,7 @@ def _place(finding: Finding, scenario: Scenario) -> str:
     return f"{finding.where.path}:{finding.where.line}" if is_elsewhere else f"line {finding.where.line}"
 
 
-def _line(where: Location) -> str:
+def asked_line(where: Location) -> str:
     """The line that asked for it, as its author wrote it; nothing when the file has gone."""
     try:
         return Path(where.path).read_text(encoding="utf-8").splitlines()[where.line - 1].strip()
