@@ -9,6 +9,7 @@ from harness.lab.commands import clean, doctor
 from harness.rating.engine.command import engine
 from harness.rating.tap.command import tap
 from harness.report.commands import check
+from harness.run_command import run
 from harness.scenario.commands import schema, validate
 
 
@@ -25,3 +26,4 @@ main.add_command(clean)
 main.add_command(validate)
 main.add_command(schema)
 main.add_command(check)
+main.add_command(run)

@@ -112,26 +112,15 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def options_of(config: pytest.Config) -> Options:
-    """:raises pytest.UsageError: a definition that isn't NAME=VALUE."""
+    """:raises pytest.UsageError: options that make no sense."""
     from harness.run.options import Options
 
-    defines: dict[str, str] = {}
-    for text in config.getoption("--define"):
-        name, _, value = str(text).partition("=")
-        if not name:
-            raise pytest.UsageError(f"--define {text}: it takes NAME or NAME=VALUE")
-        defines[name] = value
-    return Options(
-        lab=config.getoption("--lab"),
-        kamailio=config.getoption("--kamailio"),
-        kamailio_config=config.getoption("--kamailio-config"),
-        agent_url=config.getoption("--agent-url"),
-        api_url=config.getoption("--api-url"),
-        target=config.getoption("--target"),
-        defines=defines,
-        evidence=config.getoption("--evidence"),
-        seed=config.stash[_SEED],
-    )
+    names = ("lab", "kamailio", "kamailio_config", "agent_url", "api_url", "target", "evidence")
+    given = {name: config.getoption(f"--{name.replace('_', '-')}") for name in names}
+    try:
+        return Options.of(defines=config.getoption("--define"), seed=config.stash[_SEED], **given)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 # --- collection -----------------------------------------------------------------------------------------------------

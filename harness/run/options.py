@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
+
+from harness.errors import UsageError
 
 __all__ = ["Options"]
 
@@ -35,3 +37,18 @@ class Options:
     defines: Mapping[str, str] = field(default_factory=dict)
     evidence: Path | None = None
     seed: int = field(default_factory=lambda: secrets.randbelow(1_000_000))
+
+    @classmethod
+    def of(cls, *, defines: Iterable[str], seed: int | None, **others: Any) -> Self:
+        """From what a person typed.
+
+        :param defines: ``NAME`` or ``NAME=VALUE`` each.
+        :raises UsageError: a definition without a name.
+        """
+        values: dict[str, str] = {}
+        for text in defines:
+            name, _, value = text.partition("=")
+            if not name:
+                raise UsageError(f"--define {text!r} defines nothing", expected="NAME or NAME=VALUE")
+            values[name] = value
+        return cls(defines=values, **others) if seed is None else cls(defines=values, seed=seed, **others)

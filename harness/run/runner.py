@@ -292,7 +292,7 @@ class _Run:
                 ),
             ),
             spans=(*self._spans, *(run.span for run in outages)),
-            lab={"driver": self._stack.lab.driver, "seed": str(self._plan.seed), "token": self._plan.token},
+            lab={**self._stack.description, "seed": str(self._plan.seed), "token": self._plan.token},
         )
 
     def _await_records(self, evidence: Evidence, settled: Settled) -> Evidence:

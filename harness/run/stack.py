@@ -98,6 +98,7 @@ class Stack:
         self.engine = self._engine_client()
         self.kamailio = KamailioClient(self._rpc_transport())
         self.await_kamailio(deadline)
+        self._version = self.kamailio.version().split(" (")[0].removeprefix("kamailio ")
 
     def _engine_client(self) -> EngineClient:
         url = self.options.api_url
@@ -188,6 +189,12 @@ class Stack:
         self.tap.clear()
         self.tap.set_faults(*(fault.fault for fault in plan.agent_faults))
 
+    @property
+    def description(self) -> dict[str, str]:
+        """What is under test, in words: ``driver``, ``kamailio``, ``engine``."""
+        engine = self.options.api_url or "embedded"
+        return {"driver": self.lab.driver, "kamailio": self._version, "engine": engine}
+
     def unmet(self, requires: Requires) -> str | None:
         """Why a scenario can't be run here: what it requires and this lab lacks; None when it has all of it."""
         capabilities = self.lab.capabilities
@@ -200,8 +207,8 @@ class Stack:
             return "requires the engine canyan: this is the embedded one"
         if requires.engine == "embedded" and self.options.api_url is not None:
             return "requires the embedded engine: this is one of your own"
-        if requires.kamailio and not satisfies(self.kamailio.version(), requires.kamailio):
-            return f"requires Kamailio {requires.kamailio}: this is {self.kamailio.version()}"
+        if requires.kamailio and not satisfies(self._version, requires.kamailio):
+            return f"requires Kamailio {requires.kamailio}: this is {self._version}"
         return None
 
     def spoiled(self, name: str) -> None:

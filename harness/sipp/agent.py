@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -79,8 +80,12 @@ def launch(agent: Agent, start: Callable[[tuple[str, ...]], None]) -> None:
         def pysipp_new_runner(self) -> Runner:
             return Runner()
 
-    with _pysipp.plugin.register([Plugin()]):
+    with _ONE_AT_A_TIME, _pysipp.plugin.register([Plugin()]):
         _pysipp.agent.Scenario([_user_agent(agent)], defaults={"recv_timeout": None})(block=False)
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""pysipp has one plugin manager for all."""
 
 
 def _user_agent(agent: Agent) -> Any:
