@@ -37,6 +37,7 @@ FORMAT = 1
 _CORE, _SIP, _HTTP, _LOG = "evidence.json", "sip", "http.jsonl", "kamailio.log"
 _RECORDS = {"before": "records-before.json", "after": "records-after.json"}
 _APART = {"messages", "exchanges", "log", *_RECORDS}
+_TOGETHER = tuple(field.name for field in fields(Evidence) if field.name not in _APART)
 _SEPARATOR = re.compile(
     rb"==== #(?P<index>\d+) (?P<direction>sent|received) (?P<transport>\S+) at (?P<at>\S+) [^\n]*"
     rb", (?P<size>\d+) bytes ====\n"
@@ -60,7 +61,7 @@ def write(
     if scenario_file is not None:
         _put(folder, "scenario.yaml", scenario_file)
     # Last, so that a folder which lacks it is known to be incomplete.
-    core = {field.name: getattr(evidence, field.name) for field in fields(evidence) if field.name not in _APART}
+    core = {name: getattr(evidence, name) for name in _TOGETHER}
     _put(folder, _CORE, _encode({"format": FORMAT, "files": sorted(files), **core}, indent=2))
 
 
@@ -81,6 +82,9 @@ def read(folder: Path) -> Evidence:
             hint="read it with the version of rating-harness that stored it",
         )
     files = core.pop("files", [])
+    if core.keys() != set(_TOGETHER):
+        keys = sorted(core.keys() ^ set(_TOGETHER))
+        raise EvidenceError("keys that are missing, or unknown", found=", ".join(keys), where=str(folder / _CORE))
     whole = {
         **core,
         "call_ids": {name: tuple(ids) for name, ids in _mapping(core, "call_ids").items()},
