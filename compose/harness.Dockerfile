@@ -9,11 +9,11 @@ ENV PATH=/opt/rating-harness/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSIO
 
 # The dependencies first: they change less often than the code.
 WORKDIR /src
-COPY pyproject.toml .
+COPY pyproject.toml constraints.txt ./
 RUN python3 -m venv /opt/rating-harness \
  && python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb')); \
 print(*p['build-system']['requires'], *p['project']['dependencies'], sep='\n')" > requirements.txt \
- && pip install -r requirements.txt
+ && pip install -c constraints.txt -r requirements.txt
 COPY . .
 RUN pip install --no-deps --no-build-isolation .
 CMD ["rating-harness", "--help"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,21 +55,23 @@ def connect() -> Engine:
 
     :raises MissingTool: none answers.
     """
+    address = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     try:
+        _knock(address)
         # The version is negotiated, so that this is already a question to the engine.
         client = docker.from_env(timeout=ANSWERS_WITHIN)
         kernel = str(client.version().get("KernelVersion", ""))
-    except (DockerException, RequestException) as error:
+    except (DockerException, RequestException, OSError) as error:
         raise MissingTool(
             "no Docker engine answers",
-            expected=f"an engine at {os.environ.get('DOCKER_HOST') or 'the usual socket'}",
+            expected=f"an engine at {address}",
             found=_explanation(error),
             hint="start one, set DOCKER_HOST, or use the local lab, which needs none",
         ) from error
     client.api.timeout = CALL_TIMEOUT
     numbers = [int(number) for number in re.findall(r"\d+", kernel)[:2]]
     major, minor = numbers if len(numbers) == 2 else (0, 0)
-    return Engine(client, _machine(os.environ.get("DOCKER_HOST", "")), (major, minor))
+    return Engine(client, _machine(address), (major, minor))
 
 
 def available() -> Engine | None:
@@ -89,6 +92,14 @@ def engine_errors(doing: str) -> Iterator[None]:
         yield
     except (DockerException, RequestException) as error:
         raise LabError(f"the Docker engine failed while {doing}", found=_explanation(error)) from error
+
+
+def _knock(address: str) -> None:
+    """Connect to a local socket, since docker-py leaves its own open when nobody is there."""
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(ANSWERS_WITHIN)
+            knocking.connect(address.removeprefix("unix://"))
 
 
 def _machine(docker_host: str) -> str | None:

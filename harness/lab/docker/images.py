@@ -43,7 +43,7 @@ SILENCE = 300
 AUTHORITIES = Path("/usr/local/share/ca-certificates")
 """Certificate authorities that this machine trusts beside Debian's. A build reaches the same mirrors through them."""
 
-PACKAGE_FILES = ("pyproject.toml", "README.md", "LICENSE")
+PACKAGE_FILES = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE")
 UNSHIPPED = {"__pycache__", "_data"}
 
 

@@ -160,6 +160,7 @@ class DockerLab:
             self._containers.clear()
             self._services.clear()
             self._processes.clear()
+        self._engine.close()
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from docker.errors import APIError, NotFound
 
@@ -24,7 +25,9 @@ def sweep(engine: Engine | None = None, *, kept: bool = False) -> list[str]:
     :param kept: also those that were opened to outlive their owner.
     :raises MissingTool: no engine answers.
     """
-    engine = engine or connect()
+    if engine is None:
+        with closing(connect()) as engine:
+            return sweep(engine, kept=kept)
     doomed = [
         lab_id
         for lab_id, lease in _leases(engine).items()
