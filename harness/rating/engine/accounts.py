@@ -13,7 +13,8 @@ __all__ = ["Account", "Record", "Running"]
 
 @dataclass(slots=True)
 class Running:
-    """One entry of an account's running transactions. ``sequence`` is its place in the store."""
+    """One entry of an account's running transactions; it stays until it is ended or rolled back
+    (``Quirk.RUNS_FOR_EVER``). ``sequence`` is its place in the store."""
 
     transaction_tag: str
     destination: str | None

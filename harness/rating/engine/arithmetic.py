@@ -62,7 +62,8 @@ def duration(begin: int, end: int) -> int:
 
 
 def fee(tariff: Tariff | None, begin: int, end: int) -> int:
-    """What a call from ``begin`` to ``end`` costs; nothing without a tariff, or when it ends before it began."""
+    """What a call from ``begin`` to ``end`` costs: nothing without a tariff, and not even the connect fee when it
+    takes no time (``Quirk.NO_FEE_WITHOUT_TIME``)."""
     if tariff is None or end <= begin:
         return 0
     increments = -(-duration(begin, end) // tariff.increment)

@@ -35,7 +35,8 @@ class Party:
 
 @dataclass(slots=True)
 class Decision:
-    """The answer. ``balance`` is that of the last account looked at, ``units`` are seconds."""
+    """The answer. ``balance`` is that of the last account looked at (``Quirk.BALANCE_OF_THE_LAST``), ``units`` are
+    seconds."""
 
     balance: int = 0
     units: int = 0
@@ -44,7 +45,8 @@ class Decision:
 
 
 def decide(outbound: Sequence[Party], inbound: Sequence[Account], now: int) -> Decision:
-    """Check the calling accounts, then the called ones; the first that fails ends the checks.
+    """Check the calling accounts, then the called ones; the first that fails ends the checks. Whether linked accounts
+    are active isn't looked at (``Quirk.LINKED_NOT_CHECKED``).
 
     :param outbound: the account and its linked accounts.
     :param inbound: the destination account and its linked accounts.

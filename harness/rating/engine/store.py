@@ -25,6 +25,9 @@ _LINGER = 0.02
 _BATCH = 256
 """Statements that are written without lingering."""
 
+_UNSTORABLE = (sqlite3.Error, OverflowError, UnicodeError)
+"""What a statement may raise: the last two are Python's word for values that SQLite has no place for."""
+
 _TABLES = """
 CREATE TABLE documents (
     sequence INTEGER PRIMARY KEY,
@@ -134,7 +137,7 @@ class Store:
             for sql, parameters in queue:
                 execute(sql, parameters)
             execute("COMMIT")
-        except sqlite3.Error as error:
+        except _UNSTORABLE as error:
             if self._database.in_transaction:
                 execute("ROLLBACK")
             self.failed()

@@ -15,6 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
+HTTP = httpx.Client(timeout=10)
+"""One client for all tests: to make one takes longer than to be answered."""
+
 COMMAND = [sys.executable, "-c", "from harness.cli import main; main()", "engine"]
 
 
@@ -28,12 +31,12 @@ class Engine:
 
     def post(self, operation: str, **request: Any) -> httpx.Response:
         """Ask the agent."""
-        return httpx.post(f"http://{self.agent}/v1/{operation}", json=request, timeout=10)
+        return HTTP.post(f"http://{self.agent}/v1/{operation}", json=request)
 
     def query(self, query: str, **variables: Any) -> dict[str, Any]:
         """Ask the API; the answer's data."""
         body = {"query": query, "variables": variables}
-        response = httpx.post(f"http://{self.api}/graphql", json=body, timeout=10)
+        response = HTTP.post(f"http://{self.api}/graphql", json=body)
         assert response.status_code == 200, response.text
         data: dict[str, Any] = response.json()["data"]
         return data
@@ -41,7 +44,7 @@ class Engine:
     def refusal(self, query: str, **variables: Any) -> str:
         """Ask the API for what it refuses; the first error's message."""
         body = {"query": query, "variables": variables}
-        response = httpx.post(f"http://{self.api}/graphql", json=body, timeout=10)
+        response = HTTP.post(f"http://{self.api}/graphql", json=body)
         assert response.status_code == 400, response.text
         message: str = response.json()["errors"][0]["message"]
         return message
@@ -101,7 +104,7 @@ def lasting() -> Iterator[tuple[Engine, Engine]]:
 
 def seeded(engine: Engine) -> Engine:
     """The engine, with what :data:`SEED` says and nothing else."""
-    assert httpx.post(f"http://{engine.api}/reset").status_code == 204
+    assert HTTP.post(f"http://{engine.api}/reset").status_code == 204
     engine.query(SEED)
     return engine
 

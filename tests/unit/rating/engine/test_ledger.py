@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.unit.rating.engine.conftest import Engine
+from tests.unit.rating.engine.conftest import HTTP, Engine
 
 BEGIN = 1_588_334_400
 RECORDS = '{ allTransactions(sortField: "account_tag", filter: {transaction_tag: "t"}) { account_tag fee inbound } }'
@@ -117,7 +116,7 @@ def test_balances_have_a_limit(engine: Engine) -> None:
 
 def test_the_agent_graphql_fails_with_an_error(engine: Engine) -> None:
     query = 'mutation { authorization(transaction_tag: "t", account_tag: "alice") { authorized } }'
-    answer = httpx.post(f"http://{engine.agent}/graphql", json={"query": query})
+    answer = HTTP.post(f"http://{engine.agent}/graphql", json={"query": query})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["message"] == "KeyError('destination_rate')"
 

@@ -14,7 +14,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.rating.engine.server import Address
-from tests.unit.rating.engine.conftest import COMMAND, SEED, Engine, Start
+from tests.unit.rating.engine.conftest import COMMAND, HTTP, SEED, Engine, Start
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:8080", "[::1]:8080", "unix:/run/engine.sock"])
@@ -108,7 +108,7 @@ def test_reset_forgets_everything(start: Start, tmp_path: Path) -> None:
     engine = start("--database", tmp_path / "engine.db")
     engine.query(SEED)
     engine.post("begin_transaction", transaction_tag="t", account_tag="alice", destination="3911")
-    assert httpx.post(f"http://{engine.api}/reset").status_code == 204
+    assert HTTP.post(f"http://{engine.api}/reset").status_code == 204
     counts = "{ a: _allAccountsMeta { count } t: _allTransactionsMeta { count } r: _allPricelistRatesMeta { count } }"
     assert engine.query(counts) == {"a": {"count": 0}, "t": {"count": 0}, "r": {"count": 0}}
     assert engine.stop() == 0
@@ -120,7 +120,7 @@ def test_metrics_count_requests_and_running_transactions(start: Start) -> None:
     engine.query(SEED)
     engine.post("begin_transaction", transaction_tag="t", account_tag="alice", destination="3911")
     engine.post("nothing/here")
-    metrics = httpx.get(f"http://{engine.api}/metrics").text
+    metrics = HTTP.get(f"http://{engine.api}/metrics").text
     for line in (
         'rating_requests_total{service="agent",path="/v1/begin_transaction",status="200"} 1',
         'rating_requests_total{service="agent",path="other",status="404"} 1',
@@ -143,20 +143,20 @@ def test_the_log_has_a_line_for_each_request(start: Start, tmp_path: Path) -> No
 
 def test_pages_and_descriptions_are_served(engine: Engine) -> None:
     for path in ("/docs", "/redoc", "/v1/openapi.json"):
-        assert httpx.get(f"http://{engine.agent}{path}").status_code == 200
+        assert HTTP.get(f"http://{engine.agent}{path}").status_code == 200
     for address in (engine.agent, engine.api):
-        page = httpx.get(f"http://{address}/graphql", headers={"accept": "text/html"})
+        page = HTTP.get(f"http://{address}/graphql", headers={"accept": "text/html"})
         assert "GraphiQL" in page.text
         assert "http" not in page.text
-    assert httpx.get(f"http://{engine.agent}/status").content == b""
+    assert HTTP.get(f"http://{engine.agent}/status").content == b""
 
 
 def test_cors_lets_any_origin_ask(engine: Engine) -> None:
     origin = {"origin": "http://anywhere.test"}
     preflight = origin | {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
     for url in (f"http://{engine.api}/graphql", f"http://{engine.agent}/v1/authorization"):
-        assert httpx.options(url, headers=preflight).status_code == 200
-        answer = httpx.post(url, headers=origin, json={"transaction_tag": "t", "query": "{ __typename }"})
+        assert HTTP.options(url, headers=preflight).status_code == 200
+        answer = HTTP.post(url, headers=origin, json={"transaction_tag": "t", "query": "{ __typename }"})
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] in ("*", origin["origin"])
 
