@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.errors import MissingTool
 
-__all__ = ["Found", "borrowed", "find_kamailio", "find_sipp", "kamailio_in", "parse_kamailio", "parse_sipp"]
+__all__ = ["Found", "borrowed", "find_kamailio", "find_sipp", "holds", "kamailio_in", "parse_kamailio", "parse_sipp"]
 
 _KAMAILIO = (6, 0)
 _SIPP = (3, 7)
@@ -104,13 +104,18 @@ def find_sipp() -> Found:
     return Found("sipp", path, version, lacks)
 
 
+def holds(root: Path, name: str) -> bool:
+    """Whether the root filesystem has that program."""
+    return any(path.exists() for path in _programs(root, name))
+
+
 def _programs(root: Path, name: str) -> list[Path]:
     return [root / directory / name for directory in ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")]
 
 
 def kamailio_in(root: Path) -> str | None:
     """What a root filesystem lacks to run Kamailio; None when it is complete."""
-    if not any(path.exists() for path in _programs(root, "kamailio")):
+    if not holds(root, "kamailio"):
         return "it holds no Kamailio"
     return _lacking(root)
 

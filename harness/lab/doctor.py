@@ -230,10 +230,12 @@ def _has_subordinate_ids() -> bool:
 def _try_local_lab() -> tuple[str | None, str | None, bool | None]:
     """Why namespaces are refused, why there is no lab at all, and whether hosts can be unplugged."""
     try:
+        refusal = LocalLab.refused()
+        if not (rootfs.cached("trixie") or (find_kamailio().good and find_sipp().good)):
+            # A lab would make the root filesystem first.
+            return refusal, None, None
         with LocalLab.open() as lab:
-            refusal = lab.refusal
-            known = refusal or rootfs.cached("trixie") or (find_kamailio().good and find_sipp().good)
-            return refusal, None, lab.capabilities.unplug if known else None
+            return refusal, None, lab.capabilities.unplug
     except HarnessError as error:
         return None, " ".join(filter(None, (error.message, error.found))), None
 

@@ -146,14 +146,14 @@ def _pid_namespace() -> int:
 def base_directory() -> Path:
     """Where this user's labs are. The path is short, because a Unix socket's may have 107 bytes at most.
 
-    :raises LabError: when somebody else owns it.
+    :raises LabError: when somebody else owns it, or can write to it.
     """
     temporary = tempfile.gettempdir()
     base = Path(temporary if len(temporary) < 24 else "/tmp") / f"rh-{os.geteuid()}"
     base.mkdir(mode=0o700, exist_ok=True)
     status = base.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise LabError(f"{base} belongs to somebody else", hint=f"remove {base}, or set TMPDIR to another directory")
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise LabError(f"{base} isn't this user's alone", hint=f"remove {base}, or set TMPDIR to another directory")
     return base
 
 

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,7 +106,7 @@ def ensure(release: Release = "trixie", *, announce: Callable[[str], None] | Non
     with _alone(target):
         if not target.is_dir():
             tar = ensure_tar(release, announce=announce)
-            with _scratch(target.parent) as scratch:
+            with _scratch(target) as scratch:
                 root = scratch / "root"
                 root.mkdir()
                 _run(["tar", "--extract", "--file", str(tar), "--exclude=./dev/*", "--directory", str(root)], release)
@@ -139,7 +138,7 @@ def ensure_tar(release: Release = "trixie", *, announce: Callable[[str], None] |
                 )
             say = announce or (lambda line: click.echo(line, err=True))
             say(f"making a Debian {release} root filesystem with Kamailio and SIPp, once; about 30 s")
-            with _scratch(target.parent) as scratch:
+            with _scratch(target) as scratch:
                 made = scratch / "root.tar"
                 _run([*_command(release), str(made)], release)
                 made.rename(target)
@@ -170,9 +169,14 @@ def _alone(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _scratch(cache: Path) -> Iterator[Path]:
-    """A directory on the cache's file system, so that what is complete can be renamed in place."""
-    scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=cache))
+def _scratch(target: Path) -> Iterator[Path]:
+    """A directory on the cache's file system, so that what is complete can be renamed in place.
+
+    Its name is always the same, so that what a killed run left is removed by the next.
+    """
+    scratch = target.with_name(f".making-{target.name}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
     try:
         yield scratch
     finally:

@@ -8,7 +8,7 @@ import select
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +29,7 @@ class Started:
 
     :param networks: the lab's networks (``198.18.0.0/16``); those it got, not those it was asked for.
     :param refusal: why there are no namespaces; None when there are.
+    :param enterable: a root filesystem can be laid out and entered.
     :param lost: capability -> why it isn't there.
     :param lifeline: the pipe whose closing ends the holder; None for a lab that is kept.
     """
@@ -36,6 +37,7 @@ class Started:
     identity: ProcessIdentity
     networks: tuple[str, ...]
     refusal: str | None
+    enterable: bool
     lost: dict[str, str]
     lifeline: IO[bytes] | None
 
@@ -45,7 +47,7 @@ def start_holder(
     *,
     own_network: bool,
     networks: Mapping[str, str],
-    binds: Sequence[tuple[Path, str]],
+    binds: Mapping[str, Path],
     keep: bool,
     seconds: float = 10.0,
 ) -> Started:
@@ -54,7 +56,7 @@ def start_holder(
     Where namespaces can be made, but nothing can be set up in them (some kernels' policy), it does without them.
 
     :param networks: network -> the address of those who connect from it without having bound one.
-    :param binds: file -> the file of the machine that it takes the place of, for all that runs in the lab.
+    :param binds: file of the machine -> the one that takes its place, for all that runs in the lab.
     :raises LabError: it could not set up the lab.
     :raises Timeout: it is not ready after ``seconds``.
     """
@@ -62,7 +64,7 @@ def start_holder(
         "directory": str(directory),
         "own_network": own_network,
         "networks": dict(networks),
-        "binds": [[str(source), target] for source, target in binds],
+        "binds": {target: str(source) for target, source in binds.items()},
         "keep": keep,
     }
     try:
@@ -98,7 +100,14 @@ def _start(directory: Path, options: dict[str, Any], deadline: Deadline) -> Star
         raise
     finally:
         process.wait(10)
-    return Started(identity, tuple(facts["networks"]), facts["refusal"], facts["lost"], process.stdin)
+    return Started(
+        identity=identity,
+        networks=tuple(facts["networks"]),
+        refusal=facts["refusal"],
+        enterable=facts["enterable"],
+        lost=facts["lost"],
+        lifeline=process.stdin,
+    )
 
 
 def _read_facts(process: subprocess.Popen[bytes], log: Path, deadline: Deadline) -> dict[str, Any]:
@@ -148,7 +157,7 @@ class HolderClient:
             raise LabError(f"the lab could not do this: {do}", found=answer["error"])
         return answer
 
-    def spawn(self, request: dict[str, Any]) -> int:
+    def spawn(self, request: Mapping[str, Any]) -> int:
         return int(self.ask("spawn", **request)["key"])
 
     def poll(self, key: int) -> int | None:

@@ -123,6 +123,20 @@ def enter_root(layers: list[str], binds: list[list[str]], mountpoint: str) -> No
     os.chroot(mountpoint)
 
 
+def can_enter_root(directory: str) -> bool:
+    """Whether this kernel lets this user lay out a root filesystem (Linux 5.11; older ones only root)."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            unshare(CLONE_NEWNS)
+            layers = overlay_option(f"{directory}/skeleton", f"{directory}/s")
+            mount("overlay", f"{directory}/root", "overlay", MS_RDONLY, layers)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
 # --- the network ----------------------------------------------------------------------------------------------------
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
@@ -414,7 +428,7 @@ def hold(options: dict[str, Any], refusal: str | None) -> None:
     else:
         mount("none", "/", flags=MS_REC | MS_PRIVATE)
         mount_proc("/proc")
-        for source, target in options["binds"]:
+        for target, source in options["binds"].items():
             with contextlib.suppress(FileNotFoundError):
                 mount(source, os.path.realpath(target), flags=MS_BIND)
     if options["own_network"] and not refusal:
@@ -434,7 +448,8 @@ def hold(options: dict[str, Any], refusal: str | None) -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(options["directory"] + "/holder.sock")
     listener.listen(64)
-    report(networks=networks, refusal=refusal, lost=lost)
+    enterable = refusal is None and can_enter_root(options["directory"])
+    report(networks=networks, refusal=refusal, enterable=enterable, lost=lost)
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 1)
     holder = Holder(listener, networks if lease is None else [])

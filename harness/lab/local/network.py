@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any
 
 from harness.errors import LabError
 from harness.lab.protocol import Host
@@ -56,24 +55,6 @@ class Hosts:
             if address not in taken:
                 return Host(name, address, str(self.network6[self._number]) if self.network6 else None)
         raise LabError(f"host {name}: no address is left in {self.network}")
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "network": str(self.network),
-            "network6": str(self.network6) if self.network6 else None,
-            "hosts": [asdict(host) for host in self.hosts.values()],
-            "number": self._number,
-        }
-
-    @classmethod
-    def from_json(cls, facts: Mapping[str, Any]) -> Hosts:
-        hosts = (Host(**{**host, "aliases": tuple(host["aliases"])}) for host in facts["hosts"])
-        return cls(
-            IPv4Network(facts["network"]),
-            IPv6Network(facts["network6"]) if facts["network6"] else None,
-            {host.name: host for host in hosts},
-            facts["number"],
-        )
 
 
 def hosts_file(hosts: Mapping[str, Host], *, base: str) -> str:

@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from signal import SIGKILL, Signals
+from signal import SIGCONT, SIGKILL, Signals
 from typing import Any
 
 from harness.deadline import Deadline
 from harness.errors import LabError, Timeout
 from harness.lab.local.client import HolderClient
 from harness.lab.local.layout import Place
-from harness.lab.protocol import Host
-from harness.lab.ready import last_lines
+from harness.lab.protocol import Endpoint, Host
+from harness.lab.ready import await_ready, check_alive, last_lines
 
-__all__ = ["LocalProcess"]
+__all__ = ["LocalProcess", "LocalService"]
+
+_TERMINATION = 5.0
+"""Seconds that a service has to end in good order before it is killed, and that the kernel has to kill it."""
 
 
 @dataclass(slots=True)
 class LocalProcess:
     """Implements `harness.lab.protocol.Process`.
 
-    :param request: what the holder was asked to start, and is asked again at a restart.
-    :param key: the holder's name for the process that runs now.
+    :param request: what the holder is asked to start, and at a restart is asked again.
     """
 
     name: str
     host: Host
     place: Place
     client: HolderClient
-    request: dict[str, Any]
-    key: int = 0
+    request: Mapping[str, Any]
+    _key: int = field(default=0, init=False)
     _status: int | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """:raises LabError: when it could not be executed at all."""
+        """:raises LabError: it could not be executed at all."""
         try:
-            self.key = self.client.spawn(self.request)
+            self._key = self.client.spawn(self.request)
         except LabError as error:
             command = self.request["argv"][0]
             raise LabError(f"{self.name} could not be started ({command})", found=error.found) from error
@@ -46,12 +47,12 @@ class LocalProcess:
 
     def poll(self) -> int | None:
         if self._status is None:
-            self._status = self.client.poll(self.key)
+            self._status = self.client.poll(self._key)
         return self._status
 
     def wait(self, deadline: Deadline) -> int:
         if self._status is None:
-            self._status = self.client.wait(self.key, deadline)
+            self._status = self.client.wait(self._key, deadline)
         if self._status is None:
             raise Timeout(
                 f"{self.name} still runs after {deadline.seconds:g} s",
@@ -69,7 +70,7 @@ class LocalProcess:
 
     def _signal(self, signum: Signals, *, group: bool) -> None:
         if self._status is None:
-            self.client.signal(self.key, signum, group=group)
+            self.client.signal(self._key, signum, group=group)
 
     def output(self) -> str:
         return self.place.log.read_text(encoding="utf-8", errors="replace") if self.place.log.exists() else ""
@@ -82,22 +83,70 @@ class LocalProcess:
         work = self.place.work
         return sorted(str(path.relative_to(work)) for path in work.rglob("*") if path.is_file())
 
+    @property
+    def removed(self) -> bool:
+        return not self.place.directory.exists()
+
     def remove(self) -> None:
-        if not self.place.directory.exists():
+        if self.removed:
             return
         try:
             self.signal_group(SIGKILL)
-            self.wait(Deadline(5))
+            self.wait(Deadline(_TERMINATION))
         except LabError:
-            # The lab has ended, and so has everything in it.
+            # The lab has ended, and so has everything in it; or it was never started.
             self._status = -SIGKILL
         shutil.rmtree(self.place.directory, ignore_errors=True)
 
-    def to_json(self) -> dict[str, Any]:
-        root = self.place.root
-        return {"name": self.name, "root": str(root) if root else None, "request": self.request, "key": self.key}
 
-    @classmethod
-    def from_json(cls, facts: dict[str, Any], host: Host, directory: Path, client: HolderClient) -> LocalProcess:
-        root = Path(facts["root"]) if facts["root"] else None
-        return cls(facts["name"], host, Place(directory, root), client, facts["request"], facts["key"])
+@dataclass(slots=True)
+class LocalService(LocalProcess):
+    """A process that is expected to live, and can be started again.
+
+    :param ports, sockets, ready: as in `harness.lab.protocol.Service`.
+    :param own_network: its ports can't be reached from outside of the lab.
+    """
+
+    ports: Sequence[int]
+    sockets: Mapping[int, str]
+    ready: str | None
+    own_network: bool
+
+    def start(self) -> None:
+        # The sockets of one that died would be in its way.
+        for name in self.sockets.values():
+            (self.place.run / name).unlink(missing_ok=True)
+        LocalProcess.start(self)
+
+    def await_ready(self, deadline: Deadline) -> None:
+        """:raises ServiceDied: it ended instead.
+        :raises Timeout: it didn't become ready.
+        """
+        if self.ready is None:
+            check_alive(self)
+        else:
+            await_ready(self, self.endpoint(self.ports[0]), self.ready, deadline)
+
+    def endpoint(self, port: int) -> Endpoint:
+        """:raises LabError: nothing of the service can be reached for that port."""
+        if port in self.sockets:
+            return Endpoint(f"http://{self.name}", str(self.place.run / self.sockets[port]))
+        if self.own_network:
+            raise LabError(
+                f"port {port} of {self.name} can't be reached from outside of the lab's network",
+                expected="a Unix socket for it in the service's `sockets`",
+            )
+        return Endpoint(f"http://{self.host.address}:{port}")
+
+    def end(self, deadline: Deadline, how: Signals) -> None:
+        """End it with that signal, and with SIGKILL when it doesn't."""
+        if how == SIGKILL:
+            self.signal_group(how)
+        else:
+            self.signal(how)
+            self.signal_group(SIGCONT)
+            try:
+                self.wait(deadline.at_most(_TERMINATION))
+            except Timeout:
+                self.signal_group(SIGKILL)
+        self.wait(Deadline(_TERMINATION))

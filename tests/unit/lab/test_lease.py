@@ -149,7 +149,7 @@ def test_the_base_directory_of_somebody_else_is_refused(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "geteuid", lambda: 12345678)
     Path("/tmp/rh-12345678").mkdir(exist_ok=True)
     try:
-        with pytest.raises(LabError, match="belongs to somebody else"):
+        with pytest.raises(LabError, match="isn't this user's alone"):
             base_directory()
     finally:
         Path("/tmp/rh-12345678").rmdir()
