@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.errors import ScenarioError, UsageError
+from harness.scenario.canyan.loader import load_canyan
 from harness.scenario.contradictions import contradictions
 from harness.scenario.matrix import check_used, interpolate, rows
 from harness.scenario.mistakes import Mistakes
@@ -19,13 +20,18 @@ from harness.scenario.sharing import with_shared
 __all__ = ["load", "scenario_files"]
 
 
-def load(path: Path) -> list[Scenario]:
+def load(path: Path, *, canyan_lenient: bool = False) -> list[Scenario]:
     """The scenarios of a file, each with its id and the places of its values.
 
+    A file with ``workers`` is canyan-tester's, and one scenario.
+
+    :param canyan_lenient: in a file of canyan-tester's, what it ignores is ignored.
     :raises ScenarioError: with every mistake of the file, and of the files that it uses.
     """
     mistakes = Mistakes()
     root = read_file(path, mistakes)
+    if root is not None and "workers" in root.entries:
+        return [load_canyan(path, lenient=canyan_lenient)]
     scenarios: list[Scenario] = []
     if root is not None:
         scenarios = _scenarios(with_shared(root, path, mistakes), path, mistakes)

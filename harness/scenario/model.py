@@ -105,7 +105,12 @@ class Kamailio(Model):
     defines: Annotated[
         dict[Text, Text | Int32], key("Values for the configuration's `#!trydef`.", {"RATING_HTTP_TIMEOUT": 500})
     ] = Field(default_factory=dict)
-    config: Annotated[Text | None, key("A configuration of your own, relative to this file.", "own.cfg")] = None
+    config: Annotated[
+        Text | None, key("A configuration of your own: a file, or a directory with a kamailio.cfg.", "own.cfg")
+    ] = None
+    users: Annotated[
+        dict[Text, Text], key("Users and passwords for digest authentication (WITH_AUTH).", {"1000": "secret"})
+    ] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,13 @@ class Origin:
     file: Path
     row: str = ""
     places: Mapping[ValuePath, Location] = field(default_factory=dict)
+
+    def where(self, path: ValuePath) -> Location:
+        """The place of a value in its file; of the nearest one around it, when the author didn't write that one."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.places:
+                return self.places[path[:end]]
+        return Location(self.file.as_posix(), 1, 1)
 
 
 class Scenario(Model):
@@ -196,12 +208,8 @@ class Scenario(Model):
         return f"{name}[{self._origin.row}]" if self._origin.row else name
 
     def where(self, *path: str | int) -> Location:
-        """The place of a value in its file; of the nearest one around it, when the author didn't write that one."""
-        places = self._origin.places
-        for end in range(len(path), -1, -1):
-            if path[:end] in places:
-                return places[path[:end]]
-        return Location(self._origin.file.as_posix(), 1, 1)
+        """The place of a value in its file, as `Origin.where` finds it."""
+        return self._origin.where(path)
 
     def call(self, call_id: str) -> Call:
         """:raises KeyError: of a call that the scenario doesn't have."""

@@ -31,6 +31,7 @@ _FLOAT = re.compile(
 )
 _WORD_BOOL = re.compile(r"(?:yes|no|on|off)", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
 
 
 class _Tag:
@@ -88,8 +89,11 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def read_file(path: Path, mistakes: Mistakes) -> Mapping | None:
-    """The tree of a file, or None when it holds no mapping. Mistakes are added, both ways."""
+def read_file(path: Path, mistakes: Mistakes, *, yaml11: bool = False) -> Mapping | None:
+    """The tree of a file, or None when it holds no mapping. Mistakes are added, both ways.
+
+    :param yaml11: words are read as YAML 1.1 does; only where that misreads a number is it a mistake.
+    """
     name, start = path.as_posix(), Span(path.as_posix(), 1, 1, 1, 2)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -102,7 +106,7 @@ def read_file(path: Path, mistakes: Mistakes) -> Mapping | None:
         mistakes.add(start, f"the file can't be read: {reason}", "is its name right, and may you read it?")
         return None
     text = decode(raw, name, mistakes)
-    root = read(text, name, mistakes) if text is not None else None
+    root = read(text, name, mistakes, yaml11=yaml11) if text is not None else None
     if root is None or isinstance(root, Mapping):
         return root
     mistakes.add(root.span, "a scenario is a mapping (key: value)", "it begins with 'scenario: what it proves'")
@@ -132,7 +136,7 @@ def decode(raw: bytes, path: str, mistakes: Mistakes) -> str | None:
         return None
 
 
-def read(text: str, path: str, mistakes: Mistakes) -> Node | None:
+def read(text: str, path: str, mistakes: Mistakes, *, yaml11: bool = False) -> Node | None:
     """The tree of ``text``, or None when it isn't YAML at all. Mistakes are added, both ways."""
     mistakes.add_source(path, text)
     try:
@@ -155,7 +159,7 @@ def read(text: str, path: str, mistakes: Mistakes) -> Node | None:
         mistakes.add(Span(path, 1, 1, 1, 2), "the file is empty", "a scenario has at least: scenario, calls")
         return None
     try:
-        return _Converter(path, mistakes).node(root)
+        return _Converter(path, mistakes, yaml11).node(root)
     except _TooMuchError:
         mistakes.add(
             Span(path, 1, 1, 1, 2),
@@ -168,8 +172,9 @@ def read(text: str, path: str, mistakes: Mistakes) -> Node | None:
 class _Converter:
     """PyYAML's nodes to ours: keys are texts, merges are done, aliases are expanded within bounds."""
 
-    def __init__(self, path: str, mistakes: Mistakes) -> None:
+    def __init__(self, path: str, mistakes: Mistakes, yaml11: bool) -> None:
         self._path = path
+        self._yaml11 = yaml11
         self._mistakes = mistakes
         self._left = _MOST_VALUES
         self._open: set[int] = set()
@@ -211,6 +216,10 @@ class _Converter:
                 return Scalar(int(text), span, text)
             case _Tag.FLOAT:
                 return Scalar(float(text), span, text)
+            case _Tag.WORD_BOOL if self._yaml11:
+                return Scalar(text.lower() in ("yes", "on"), span, text)
+            case _Tag.LEADING_ZERO if self._yaml11 and not _OCTAL.fullmatch(text):
+                return Scalar(text, span, text)
             case _Tag.WORD_BOOL:
                 flag = "true" if text.lower() in ("yes", "on") else "false"
                 self._mistakes.add(

@@ -56,7 +56,11 @@ def shaped(root: Mapping, model: type[M], mistakes: Mistakes) -> tuple[M | None,
 
 def _is_free(path: ValuePath) -> bool:
     """Whether any JSON may stand there, null included."""
-    return path[:1] in (("variables",), ("matrix",)) or (len(path) > 3 and path[0] == "faults" and path[2] == "set")
+    return (
+        path[:1] in (("variables",), ("matrix",))
+        or (len(path) > 3 and path[0] == "faults" and path[2] == "set")
+        or path[2:3] == ("payload",)
+    )
 
 
 def _without_nulls(node: Mapping, path: ValuePath, mistakes: Mistakes) -> Mapping:
