@@ -42,6 +42,7 @@ objects = st.dictionaries(any_text, json_values, max_size=3)
 one_line = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=30)
 words = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=10)
 numbers = st.none() | st.integers()
+maybe = st.none() | times
 
 
 @st.composite
@@ -68,21 +69,21 @@ evidences = st.builds(
     ended=times,
     call_ids=st.dictionaries(texts, tuples(texts), max_size=2),
     messages=tuples(messages()),
-    exchanges=tuples(st.builds(Exchange, received=times, request=json_values, response=json_values)),
-    dialogs=tuples(st.builds(Dialog, states=tuples(st.integers()))),
+    exchanges=tuples(st.builds(Exchange, received=times, answered=maybe, request=json_values, response=json_values)),
+    dialogs=tuples(st.builds(Dialog, first_seen=times, last_seen=times, states=tuples(st.integers()))),
     dialogs_left=numbers,
     before=st.none() | all_records,
     after=st.none() | all_records,
     log=tuples(st.builds(LogLine, words, one_line, st.just("") | st.sampled_from(["ALERT"]), st.none() | times)),
     sipp=tuples(st.builds(SippResult, failures=st.dictionaries(texts, st.integers(), max_size=2))),
     services=tuples(st.builds(ServiceState, facts=objects)),
-    spans=tuples(st.builds(Span)),
+    spans=tuples(st.builds(Span, started=times, ended=maybe)),
     lab=st.dictionaries(texts, texts, max_size=2),
 )
 
 
 @given(evidences)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 def test_it_is_read_back_as_it_was(evidence: Evidence) -> None:
     with TemporaryDirectory() as folder:
         write(Path(folder), evidence)
