@@ -21,6 +21,7 @@ from harness.lab import lease as leasing
 from harness.lab import rootfs
 from harness.lab.lease import Lease, ProcessIdentity
 from harness.lab.local import LocalLab, client
+from harness.lab.local.supply import Supply
 from harness.lab.protocol import Host, Process, Program, Role, Service
 
 pytestmark = pytest.mark.lab
@@ -277,6 +278,9 @@ def test_a_service_that_never_answers_times_out_with_what_was_seen(lab: LocalLab
 def test_a_command_that_does_not_exist(lab: LocalLab) -> None:
     with pytest.raises(LabError, match=r"engine could not be started \(no-such-command\)"):
         lab.start_service(Service("engine", "kamailio", ("no-such-command",)), Deadline(10))
+    for _ in range(2):
+        with pytest.raises(LabError, match=r"tool could not be started \(no-such-command\)"):
+            run(lab, "no-such-command")
 
 
 def test_a_service_that_runs_cannot_be_started_twice_but_one_that_died_can(lab: LocalLab) -> None:
@@ -530,11 +534,19 @@ def test_a_lab_that_is_kept_can_be_attached_to_and_ends_when_asked_to() -> None:
 
 
 def test_a_lab_that_cannot_be_set_up_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = set(leasing.base_directory().iterdir())
+    def own_labs() -> list[Path]:
+        return [directory for directory, lease in leasing.leases() if lease and lease.owner == ProcessIdentity.own()]
+
+    before = own_labs()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(LabError, match="holder could not start"):
         LocalLab.open()
-    assert set(leasing.base_directory().iterdir()) == before
+    assert own_labs() == before
+
+
+def test_a_lab_that_is_not_kept_cannot_be_attached_to(lab: LocalLab) -> None:
+    with pytest.raises(LabError, match=f"lab {lab.id} ends with process {os.getpid()}"):
+        LocalLab.attach(lab.id)
 
 
 def test_a_root_filesystem_without_kamailio_is_refused(tmp_path: Path) -> None:
@@ -558,6 +570,14 @@ def test_the_machines_network_on_addresses_of_the_labs_own() -> None:
         assert one.host("kamailio").address != two.host("kamailio").address
         addresses = [lab.host("engine").address for lab in (one, two)]
         assert [httpx.get(f"http://{address}/").text for address in addresses] == [one.id, two.id]
+
+
+def test_a_root_filesystem_that_cannot_be_entered_still_lends_its_programs(lab: LocalLab) -> None:
+    root = rootfs.ensure()
+    lab._state.supply = Supply(root, root, enterable=False)
+    lab.start_service(kamailio(), Deadline(10))
+    assert answered_by(ask_options(lab)) == "answer"
+    assert lab.service("kamailio").read_file("/etc/kamailio/route.cfg")
 
 
 @pytest.mark.usefixtures("without_namespaces")

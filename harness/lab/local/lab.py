@@ -138,9 +138,7 @@ class LocalLab:
         directory = leasing.base_directory() / lab_id
         lease = Lease.read(directory)
         if lease is None or lease.holder is None or not lease.holder.alive:
-            raise LabError(
-                f"there is no running lab {lab_id}", hint="`rating-harness clean --list` tells which there are"
-            )
+            raise LabError(f"there is no running lab {lab_id}", hint="`rating-harness clean --list` tells which run")
         if not lease.keep:
             raise LabError(f"lab {lab_id} ends with process {lease.owner.pid}", hint="open one that is kept")
         # Only this user can write to the directory: `base_directory` sees to it.
@@ -227,9 +225,7 @@ class LocalLab:
         with self._lock:
             running = self._state.services.get(service.name)
             if running and running.poll() is None:
-                raise LabError(
-                    f"the lab runs a service {service.name} already", hint="restart it, or name it otherwise"
-                )
+                raise LabError(f"the lab runs a service {service.name} already", hint="restart it")
             host = self.host(service.name, *service.aliases)
             if service.role == "kamailio":
                 self._client.source(host.address, host.address6)
@@ -371,9 +367,8 @@ def _start(directory: Path, localhost: str, *, own_network: bool, keep: bool) ->
     for name in ("root", "s", "p"):
         (directory / name).mkdir()
     (directory / "hosts").write_text(localhost, encoding="utf-8")
-    (directory / "resolv.conf").write_text(
-        _NO_RESOLVER if own_network else _text("/etc/resolv.conf"), encoding="utf-8"
-    )
+    resolver = _NO_RESOLVER if own_network else _text("/etc/resolv.conf")
+    (directory / "resolv.conf").write_text(resolver, encoding="utf-8")
     binds = {
         "/etc/hosts": directory / "hosts",
         "/etc/resolv.conf": directory / "resolv.conf",
