@@ -28,6 +28,7 @@ class Crew:
         self._telling = threading.Lock()
         self._stopped = threading.Event()
         self._lab_is_told = False
+        self._crashes: list[BaseException] = []
         self.passed = True
         self.ran = 0
 
@@ -54,6 +55,8 @@ class Crew:
             for worker in workers:
                 worker.join()
             raise
+        if self._crashes:
+            raise self._crashes[0]
         self._tell(events.SessionFinished(time.time(), time.time() - started))
         return self.passed and self.ran > 0
 
@@ -66,6 +69,9 @@ class Crew:
                 except queue.Empty:
                     return
                 self._run(session, scenario)
+        except BaseException as error:  # noqa: BLE001 - told in the main thread
+            self._crashes.append(error)
+            self._stopped.set()
         finally:
             session.close()
 

@@ -8,6 +8,7 @@ from random import Random
 
 from harness.errors import PlanError
 from harness.lab.protocol import Host
+from harness.plan.certificates import certificates
 from harness.plan.model import PlannedCall
 from harness.plan.render import render
 from harness.plan.sdp import sdp_for
@@ -67,9 +68,11 @@ def plan_call(
             address=address,
             port=5060,
             transport=call.transport,
+            control=host.address,
             remote=(remote, 5061 if call.transport == "tls" else 5060),
             scenario=text,
             keys=keys,
+            files=certificates() if call.transport == "tls" else {},
             call_id=f"{token}-{call.id}-%u@{DEFAULT_DOMAIN}",
             calls=repeat,
             rate=rate,

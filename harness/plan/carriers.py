@@ -9,6 +9,7 @@ from random import Random
 
 from harness.errors import PlanError
 from harness.lab.protocol import Host
+from harness.plan.certificates import certificates
 from harness.plan.model import PlannedCarrier
 from harness.plan.render import render
 from harness.plan.sdp import sdp_for
@@ -107,6 +108,7 @@ def _agent(
         transport=transport,
         scenario=text,
         keys=keys,
+        files=certificates() if transport == "tls" else {},
     )
 
 

@@ -66,6 +66,7 @@ class Plan:
 
     :param token: begins every Call-ID; no two runs have the same.
     :param seed: what was drawn was drawn from it.
+    :param tls, ipv6: whether Kamailio has to speak it.
     :param horizon: seconds from the first call's start by which all calls must be over.
     """
 
@@ -77,6 +78,8 @@ class Plan:
     agent_faults: tuple[AgentFault, ...]
     outages: tuple[Outage, ...]
     defines: Mapping[str, str]
+    tls: bool
+    ipv6: bool
     horizon: float
 
     @property
@@ -86,4 +89,4 @@ class Plan:
     @property
     def breaks_services(self) -> bool:
         """Whether services are killed, restarted or started in another way: the lab has to be one's own."""
-        return bool(self.outages or self.defines)
+        return bool(self.outages or self.defines or self.tls or self.ipv6)

@@ -41,5 +41,13 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
         agent_faults=tuple(agent_faults),
         outages=tuple(outages),
         defines={name: str(value) for name, value in scenario.kamailio.defines.items()},
+        tls=_speaks_tls(scenario),
+        ipv6=scenario.requires.ipv6 or any(call.ipv6 for call in scenario.calls),
         horizon=max(horizon, *(call.longest + 10.0 for call in calls)),
     )
+
+
+def _speaks_tls(scenario: Scenario) -> bool:
+    callers = any(call.transport == "tls" for call in scenario.calls)
+    carriers = any(carrier.protocol == "TLS" for carrier in scenario.given.carriers)
+    return scenario.requires.tls or callers or carriers

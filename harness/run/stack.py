@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from harness.lab.protocol import Endpoint, Lab, Service
 from harness.plan.model import Plan
 from harness.rating.client import EngineClient
 from harness.rating.tap.client import TapClient
+from harness.run.kamailio import Variant, kamailio_service
 from harness.run.options import Options
 from harness.run.versions import satisfies
 from harness.scenario.model import Requires
@@ -32,9 +32,6 @@ ENGINE, AGENT, KAMAILIO = "rating-engine", "rating-agent", "kamailio"
 _START = 30.0
 """Seconds that a service may take to become ready."""
 
-_LAB_DEFINES = {"FR_TIMER": "2000", "FR_INV_TIMER": "8000", "RATING_HTTP_TIMEOUT": "1000"}
-"""The project's configuration in a lab: its timers are shorter than production's, so that tests are."""
-
 
 class Stack:
     """Brought up by `open`. One scenario after another runs on it; `prepare` makes it as new for each."""
@@ -43,7 +40,8 @@ class Stack:
         self.lab = lab
         self.options = options
         self._services = compose.load(data_directory("compose") / "lab.yaml")
-        self._defines: Mapping[str, str] = {}
+        self._variant = Variant(options.defines, options.kamailio_config)
+        self._starts = 0
         self._dirty: set[str] = set()
 
     @classmethod
@@ -88,12 +86,11 @@ class Stack:
         for described in self._services.services:
             self.lab.host(described.service.name, *described.service.aliases)
         deadline = Deadline(_START)
-        wanted = [self._tap_service(), self._kamailio_service(self.options.defines)]
+        wanted = [self._tap_service(), self._kamailio_service(self._variant)]
         if self.options.api_url is None:
             wanted.append(self._services[ENGINE].service)
         with ThreadPoolExecutor(len(wanted)) as pool:
             list(pool.map(lambda service: self.lab.start_service(service, deadline), wanted))
-        self._defines = dict(self.options.defines)
         self.tap = TapClient(self.lab.endpoint(AGENT, 8001))
         self.engine = self._engine_client()
         self.kamailio = KamailioClient(self._rpc_transport())
@@ -114,15 +111,14 @@ class Stack:
             ),
         )
 
-    def _kamailio_service(self, defines: Mapping[str, str]) -> Service:
-        service = self._services[KAMAILIO].service
-        own = self.options.kamailio_config
-        if own is not None:
-            return replace(
-                service, command=(*service.command, *_define_options(defines)), files=_configuration_files(own)
-            )
-        all_defines = {**_LAB_DEFINES, "RATING_AGENT_URL": f'"http://{self.address(AGENT)}:8000"', **defines}
-        return replace(service, command=(*service.command, *_define_options(all_defines)))
+    def _kamailio_service(self, variant: Variant) -> Service:
+        self._starts += 1
+        return kamailio_service(
+            self._services[KAMAILIO].service,
+            variant,
+            agent_url=f"http://{self.address(AGENT)}:8000",
+            number=self._starts,
+        )
 
     def address(self, name: str) -> str:
         """The name itself where the lab has names, else its address."""
@@ -173,14 +169,19 @@ class Stack:
     def prepare(self, plan: Plan) -> None:
         """As new: an engine that knows what is given and no more, the plan's faults, Kamailio with its defines."""
         self.heal()
-        defines = {**self.options.defines, **plan.defines}
-        if defines != self._defines:
+        variant = Variant.of(plan, self.options)
+        if variant != self._variant:
             deadline = Deadline(_START)
             self.lab.stop_service(KAMAILIO, deadline)
-            self.lab.start_service(self._kamailio_service(defines), deadline)
-            self._defines = defines
+            self.lab.start_service(self._kamailio_service(variant), deadline)
+            self._variant = variant
             self.await_kamailio(deadline)
+        for user, password in plan.scenario.kamailio.users.items():
+            self.kamailio.call("htable.sets", "subscriber", user, password)
         given = plan.scenario.given.model_dump()
+        for carrier in given["carriers"]:
+            # The engine's API knows no TLS: what it tells of such a carrier is changed on the way.
+            carrier["protocol"] = "TCP" if carrier["protocol"] == "TLS" else carrier["protocol"]
         if self.options.api_url is None:
             self.engine.reset()
         else:
@@ -234,26 +235,6 @@ class Stack:
 def _on_loopback(url: str | None) -> bool:
     """Whether only the machine itself can reach it. A network of a lab's own could not."""
     return url is not None and (urlsplit(url).hostname or "").startswith(("127.", "localhost", "::1"))
-
-
-def _define_options(defines: Mapping[str, str]) -> list[str]:
-    return [word for name, value in defines.items() for word in ("-A", f"{name}={value}" if value else name)]
-
-
-def _configuration_files(directory: Path) -> dict[str, bytes]:
-    """All files below a directory of the user's, as they are to be below /etc/kamailio.
-
-    :raises UsageError: there is no kamailio.cfg.
-    """
-    if not (directory / "kamailio.cfg").is_file():
-        raise UsageError(
-            "the configuration has no kamailio.cfg", expected=str(directory / "kamailio.cfg"), where=str(directory)
-        )
-    return {
-        f"/etc/kamailio/{path.relative_to(directory).as_posix()}": path.read_bytes()
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-    }
 
 
 _REASON = re.compile(r"CRITICAL|ERROR|ALERT|yyerror|error", re.IGNORECASE)

@@ -31,10 +31,11 @@ class Agent:
     """A SIPp process: a user agent client (a caller) or server (a carrier).
 
     :param remote: where a client sends its requests, ``(address, port)``; None for a server.
+    :param control: address of SIPp's control socket, which has to be IPv4; None: ``address``.
     :param calls: how many calls a client makes; 0 for a server, which takes whatever comes until it's stopped.
     :param rate: new calls per second (or per ``period`` seconds).
     :param limit: calls at once.
-    :param files: name -> content of further files that the scenario needs (CSV, certificates).
+    :param files: name -> content of further files that the scenario needs; with TLS ``certificate.pem``, ``key.pem``.
     :param keys: ``-key NAME VALUE``, available as ``[NAME]`` in the scenario.
     :param options: pysipp's own field names, for what has no word here.
     """
@@ -45,6 +46,7 @@ class Agent:
     port: int
     scenario: str
     transport: Transport = "udp"
+    control: str | None = None
     remote: tuple[str, int] | None = None
     call_id: str = ""
     calls: int = 0
@@ -95,7 +97,7 @@ def _user_agent(agent: Agent) -> Any:
         "local_host": agent.address,
         "local_port": agent.port,
         "transport": _TRANSPORT_OPTION[agent.transport],
-        "control_host": agent.address,
+        "control_host": agent.control or agent.address,
         "control_port": 8888,
         "no_stdin": True,
         "skip_rlimit": True,
@@ -110,6 +112,8 @@ def _user_agent(agent: Agent) -> Any:
     }
     if agent.trace:
         fields |= {"trace_message": True, "message_file": MESSAGES}
+    if agent.transport == "tls":
+        fields |= {"tls_certificate": "certificate.pem", "tls_key": "key.pem"}
     if agent.remote is not None:
         fields |= {
             "remote_host": agent.remote[0],

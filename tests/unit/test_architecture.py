@@ -18,7 +18,7 @@ ROOMS = {
     "sipp": {"evidence"},
     "rating": {"lab.protocol"},
     "kamailio": {"lab.protocol", "evidence"},
-    "plan": {"scenario", "sipp", "rating.tap", "lab.protocol"},
+    "plan": {"scenario", "sipp", "rating.tap", "lab.protocol", "lab.files"},
     "run": {"scenario", "plan", "sipp", "lab", "rating", "kamailio", "evidence"},
     "checks": {"scenario", "evidence"},
     "report": {"scenario", "evidence", "checks"},
