@@ -19,6 +19,9 @@ from harness.scenario.sharing import with_shared
 
 __all__ = ["load", "scenario_files"]
 
+_ENOUGH_ROWS = 10
+"""After so many rows of a matrix with mistakes the others are not looked at."""
+
 
 def load(path: Path, *, canyan_lenient: bool = False) -> list[Scenario]:
     """The scenarios of a file, each with its id and the places of its values.
@@ -45,16 +48,24 @@ def _scenarios(root: Mapping, path: Path, mistakes: Mistakes) -> list[Scenario]:
     if isinstance(calls, Sequence) and not calls.items:
         mistakes.add(calls.span, "there are no calls, so nothing is tested", "a call has: id, from, to")
     scenarios: list[Scenario] = []
+    looked_at: list[tuple[str, Mistakes]] = []
     used: set[str] = set()
-    table = [(row, mistakes.fork()) for row in rows(root, mistakes)]
-    for row, of_row in table:
+    wrong_rows = 0
+    table = rows(root, mistakes)
+    for row in table:
+        of_row = mistakes.fork()
         tree, used_here = interpolate(root, row, of_row)
         used |= used_here
         scenario = _scenario(tree, path, of_row) if tree is not None else None
         if tree is not None and scenario is not None:
             scenarios.append(scenario.located(Origin(path, row.id, places(tree))))
-    mistakes.join([(row.id, of_row) for row, of_row in table])
-    check_used([row for row, _ in table], used, mistakes)
+        looked_at.append((row.id, of_row))
+        wrong_rows += bool(of_row.all())
+        if wrong_rows == _ENOUGH_ROWS:
+            break
+    else:
+        check_used(table, used, mistakes)
+    mistakes.join(looked_at)
     return scenarios
 
 

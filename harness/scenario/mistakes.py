@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -51,9 +52,10 @@ class Mistakes:
 
     def join(self, rows: Sequence[tuple[str, Mistakes]]) -> None:
         """Take in the mistakes of all rows; one that isn't in each of them says in which it is."""
+        times = Counter(mistake for _, row in rows for mistake in row._found.values())
         for name, row in rows:
             for place, mistake in row._found.items():
-                if mistake is not None and not all(mistake in other._found.values() for _, other in rows):
+                if mistake is not None and times[mistake] < len(rows):
                     mistake = replace(mistake, message=f"{mistake.message} (row {name!r} of the matrix)")
                 self._found.setdefault(place, mistake)
 
