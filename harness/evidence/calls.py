@@ -35,18 +35,18 @@ class Call:
 
     @cached_property
     def invite(self) -> SipMessage | None:
-        """The first INVITE that the caller sent."""
-        return next((m for m in self.caller if m.direction == "sent" and m.is_request and m.method == "INVITE"), None)
+        """The first request that the caller sent: an INVITE, unless the scenario says another method."""
+        return next((m for m in self.caller if m.direction == "sent" and m.is_request), None)
 
     @cached_property
     def replies(self) -> tuple[SipMessage, ...]:
-        """Responses to the initial INVITE which the caller received. With digest, to the last try of it."""
-        invites = [m.cseq for m in self.caller if m.direction == "sent" and m.is_request and m.method == "INVITE"]
-        responses = [
-            m for m in self.caller if m.direction == "received" and not m.is_request and m.method == "INVITE"
-        ]
+        """Responses to that request which the caller received. With digest, to the last try of it."""
+        method = self.invite.method if self.invite else None
+        same = [m for m in self.caller if m.method == method]
+        tries = [m.cseq for m in same if m.direction == "sent" and m.is_request]
+        responses = [m for m in same if m.direction == "received" and not m.is_request]
         challenged = {m.cseq for m in responses if m.status in (401, 407)}
-        initial = next((cseq for cseq in invites if cseq not in challenged), invites[-1] if invites else None)
+        initial = next((cseq for cseq in tries if cseq not in challenged), tries[-1] if tries else None)
         return tuple(m for m in responses if m.cseq == initial)
 
     @cached_property
@@ -73,9 +73,11 @@ class Call:
 
     @property
     def answered(self) -> float | None:
-        """When the caller got the 2xx."""
+        """When the caller got the 2xx to its INVITE."""
         final = self.final
-        return final.at if final is not None and final.status is not None and final.status < 300 else None
+        if final is None or final.method != "INVITE" or final.status is None or final.status >= 300:
+            return None
+        return final.at
 
     @cached_property
     def byes(self) -> tuple[SipMessage, ...]:
