@@ -21,7 +21,7 @@ _WHOLE = 3
 """Findings with all that there is to say of each; two more have a line each."""
 _SHORT = 2
 _LOG_LINES = 6
-_SMALLEST_LADDER = 12
+_SMALLEST_LADDER = 11
 _GRAVE = LEVELS[: LEVELS.index("NOTICE") + 1]
 
 

@@ -155,7 +155,7 @@ def ladder_text(ladder: Ladder, *, lines: int = 30, width: int = _WIDTH) -> str:
     if len(rows) > room:
         before = (room - 1) * 2 // 3
         after = room - 1 - before
-        left_out = f"⋮ {len(rows) - before - after} more ⋮".rjust(_MARGIN - 2)
+        left_out = f"⋮ {len(rows) - before - after} more".rjust(_MARGIN - 1)
         rows = [*rows[:before], _over(left_out, places), *rows[-after:]]
     return "\n".join(line.rstrip() for line in [_heads(places, gap), *rows])
 

@@ -1,0 +1,163 @@
+"""The failure's screen: the cause first, nothing missing, nothing too long."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.checks.model import Case, Finding, Verdict
+from harness.errors import HarnessError, Location, PlanError, ScenarioError, ServiceDied
+from harness.evidence.model import LogLine, SippResult
+from harness.report.failure import error_text, failure_text, kamailio_lines, telling_first
+from tests.builders import CALL_ID, START, answered_call, evidence_of, exchange, refused_call, scenario_of
+from tests.unit.report import scenes
+from tests.unit.report.conftest import Golden
+
+SCENARIO = Path("scenario.yaml")
+FOLDER = Path("evidence/run-1f2e")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def finding(check: str, line: int = 7, **more: str) -> Finding:
+    where = Location(SCENARIO.as_posix(), line, 1)
+    return Finding(check=check, message=f"about {check}", expected="this", seen="that", where=where, **more)
+
+
+def text_of(*findings: Finding, log: tuple[LogLine, ...] = ()) -> str:
+    scenario, evidence = scenes.refused(SCENARIO)
+    return failure_text(scenario, replace(evidence, log=log), Verdict(scenario.id, findings), FOLDER)
+
+
+def test_a_call_that_was_refused(golden: Golden) -> None:
+    scenario, evidence = scenes.refused(SCENARIO)
+    golden("failure-refused", failure_text(scenario, evidence, scenes.verdict_of(scenario, evidence), FOLDER))
+
+
+def test_a_begin_that_failed(golden: Golden) -> None:
+    scenario, evidence = scenes.begin_failed(SCENARIO)
+    golden("failure-begin_failed", failure_text(scenario, evidence, scenes.verdict_of(scenario, evidence), FOLDER))
+
+
+def test_causes_come_before_what_follows_from_them() -> None:
+    checks = ["expect.accounts[0].balance", "always: begin_and_end", "calls[0].expect.duration",
+              "calls[0].expect.reply", "always: kamailio"]  # fmt: skip
+    case = Case(scenario_of(SCENARIO, 'calls: [{id: ana, from: "1", to: "2"}]\n'), evidence_of(refused_call()))
+    in_order = telling_first(case, [finding(check) for check in checks])
+    assert [each.check for each in in_order] == checks[::-1]
+
+
+@pytest.mark.parametrize(("made", "first"), [(True, "calls[0].expect.reply"), (False, "always: calls")])
+def test_calls_that_were_never_made_explain_everything_else(made: bool, first: str) -> None:
+    case = Case(
+        scenario_of(SCENARIO, 'calls: [{id: ana, from: "1", to: "2"}]\n'),
+        evidence_of(refused_call() if made else ()),
+    )
+    in_order = telling_first(case, [finding("always: calls"), finding("calls[0].expect.reply")])
+    assert in_order[0].check == first
+
+
+def test_repetitions_of_a_call_share_a_finding() -> None:
+    text = text_of(*(finding("calls[0].expect.reply", call_id=f"{n}@sip.test") for n in range(12)))
+    assert text.count("about calls[0].expect.reply") == 1
+    assert "about calls[0].expect.reply (and 11 times more)" in text
+
+
+def test_of_many_findings_the_first_are_whole_and_none_is_forgotten() -> None:
+    text = text_of(*(finding(f"expect.requests[{n}]", line=n) for n in range(1, 10)))
+    assert text.count("expected | this") == 3
+    assert "about expect.requests[5]: expected this, seen that (line 5)\nand 4 more\n" in text
+
+
+def test_it_is_one_screen() -> None:
+    log = tuple(LogLine("kamailio", f"{CALL_ID} {'long ' * 60}", "ERROR") for _ in range(20))
+    scenario, _ = scenes.refused(SCENARIO)
+    evidence = replace(scenes.retransmitted(60), log=log)
+    findings = tuple(finding(f"expect.requests[{n}]", line=n, hint="do this") for n in range(1, 10))
+    lines = failure_text(scenario, evidence, Verdict(scenario.id, findings), FOLDER).splitlines()
+    assert len(lines) <= 50
+    assert max(map(len, lines)) <= 118
+    assert "  and 14 more" in lines
+
+
+def test_the_line_is_that_of_the_file_which_asked() -> None:
+    shared = Path("_shared.yaml")
+    shared.write_text("carriers:\n  carrier: {refuse: 486}\n")
+    where = Location(shared.as_posix(), 2, 3)
+    assert "  _shared.yaml:2 | carrier: {refuse: 486}\n" in text_of(replace(finding("calls[0]"), where=where))
+
+
+@pytest.mark.parametrize("where", [Location("gone.yaml", 1, 1), Location("scenario.yaml", 999, 1)])
+def test_a_file_that_has_changed_or_gone(where: Location) -> None:
+    assert "expected | this" in text_of(replace(finding("calls[0]"), where=where))
+
+
+def test_the_ladder_is_of_the_call_that_the_first_finding_is_on() -> None:
+    scenario = scenario_of(SCENARIO, 'calls: [{id: ana, from: "1", to: "2"}, {id: bob, from: "1", to: "2"}]\n')
+    bob = answered_call(call_id="bob@sip.test", caller="caller-bob")
+    evidence = evidence_of([*refused_call(), *bob])
+    of_bob = Verdict(scenario.id, (finding("expect.accounts[0]"), finding("calls[1].x", call_id="bob@sip.test")))
+    of_nobody = Verdict(scenario.id, (finding("expect.accounts[0]"),))
+    assert "\nCall bob  bob@sip.test\n" in failure_text(scenario, evidence, of_bob, None)
+    assert f"\nCall ana  {CALL_ID}\n" in failure_text(scenario, evidence, of_nobody, None)
+
+
+def test_a_call_that_was_never_made_is_said_to_be_unseen() -> None:
+    scenario = scenario_of(SCENARIO, 'calls: [{id: ana, from: "1", to: "2"}]\n')
+    evidence = evidence_of([], sipp=(SippResult("caller-ana", "caller", 255, 0, 0, 0, errors="can't bind"),))
+    assert f"Call ana: no message of it was seen ({CALL_ID})" in failure_text(
+        scenario, evidence, scenes.verdict_of(scenario, evidence), None
+    )
+
+
+def test_requests_about_calls_that_nobody_made() -> None:
+    scenario, evidence = scenes.refused(SCENARIO)
+    stray = exchange(1.0, "end_transaction", call_id="lost@sip.test")
+    text = failure_text(scenario, replace(evidence, exchanges=(stray,)), Verdict(scenario.id, ()), None)
+    assert "Requests to the agent about other calls\n    +1.000  end_transaction of 1000 -> 200 ok true\n" in text
+
+
+def test_without_a_folder_there_is_nothing_to_check_again() -> None:
+    scenario, evidence = scenes.refused(SCENARIO)
+    text = failure_text(scenario, evidence, Verdict(scenario.id, ()), None)
+    assert text.endswith("\ndriver local  kamailio 6.0.1  seed 42")
+
+
+def test_a_long_folder_can_be_copied() -> None:
+    scenario, evidence = scenes.refused(SCENARIO)
+    folder = Path("/" + "deep/" * 40)
+    assert f"rating-harness check {folder}" in failure_text(scenario, evidence, Verdict(scenario.id, ()), folder)
+
+
+@pytest.mark.parametrize("level", ["ALERT", "BUG", "CRITICAL", "ERROR", "WARNING", "NOTICE"])
+def test_grave_lines_of_the_call_are_told(level: str) -> None:
+    line = LogLine("kamailio", f"{{{CALL_ID}}} <script>: told of {CALL_ID}", level, START)
+    (told,) = kamailio_lines(evidence_of([], log=(line,)), CALL_ID)
+    assert (told.text, told.level) == (f"told of {CALL_ID}", level)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [LogLine("kamailio", CALL_ID, "INFO"), LogLine("kamailio", CALL_ID), LogLine("kamailio", "other", "ALERT")],
+)
+def test_other_lines_are_not(line: LogLine) -> None:
+    assert kamailio_lines(evidence_of([], log=(line,)), CALL_ID) == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "begins"),
+    [
+        (ServiceDied("Kamailio died", service="kamailio", status=1), "NOT RUN  the lab could not be brought up, or"),
+        (PlanError("no TLS"), "NOT RUN  the scenario can't be carried out here\nno TLS"),
+        (HarnessError("odd"), "NOT RUN  error\nodd"),
+        (ScenarioError([]), ""),
+    ],
+)
+def test_an_error_says_that_nothing_was_tested(error: HarnessError, begins: str) -> None:
+    assert error_text(error).startswith(begins)
+    assert str(error) in error_text(error)
