@@ -73,7 +73,7 @@ class Session:
         :raises HarnessError: it could not be run; what failed of the system under test is in the verdict.
         """
         started = time.monotonic()
-        reason = scenario.skip or self.stack.unmet(scenario.requires)
+        reason = scenario.skip or self.stack.unmet(scenario)
         if reason:
             return Outcome(scenario, 0.0, skipped=reason)
         plan = plan_scenario(scenario, token=secrets.token_hex(4), seed=self.options.seed, hosts=self.stack.lab.host)

@@ -12,7 +12,7 @@ from harness.plan.faults import plan_faults
 from harness.plan.model import Plan
 from harness.scenario.model import Scenario
 
-__all__ = ["plan_scenario"]
+__all__ = ["plan_scenario", "speaks_tls"]
 
 DEFAULT_TIMEOUT = 40.0
 """Seconds that a scenario may take when it says nothing else: more than Kamailio's timers in the lab."""
@@ -41,13 +41,14 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
         agent_faults=tuple(agent_faults),
         outages=tuple(outages),
         defines={name: str(value) for name, value in scenario.kamailio.defines.items()},
-        tls=_speaks_tls(scenario),
+        tls=speaks_tls(scenario),
         ipv6=scenario.requires.ipv6 or any(call.ipv6 for call in scenario.calls),
         horizon=max(horizon, *(call.longest + 10.0 for call in calls)),
     )
 
 
-def _speaks_tls(scenario: Scenario) -> bool:
+def speaks_tls(scenario: Scenario) -> bool:
+    """Whether Kamailio and SIPp need TLS for it."""
     callers = any(call.transport == "tls" for call in scenario.calls)
     carriers = any(carrier.protocol == "TLS" for carrier in scenario.given.carriers)
     return scenario.requires.tls or callers or carriers

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 
 from harness.deadline import Deadline, await_condition
 from harness.errors import ServiceDied, SippError, Timeout
-from harness.evidence.model import Evidence, Exchange, Records, ServiceState, SipMessage, SippResult, Span
+from harness.evidence.model import Evidence, Records, ServiceState, SipMessage, SippResult, Span
 from harness.kamailio.log import parse_log
 from harness.kamailio.rpc import RpcError
 from harness.lab.protocol import Process, Program
 from harness.plan.model import AgentFault, Plan, PlannedCall, PlannedCarrier
-from harness.rating.tap.exchange import Exchange as TapExchange
-from harness.rating.tap.exchange import parse_json
+from harness.run.exchanges import as_exchange
 from harness.run.outages import OutageRun, check_outages
 from harness.run.stack import KAMAILIO, Stack
 from harness.run.watch import DialogWatch, EventWatch
@@ -277,7 +276,7 @@ class _Run:
             ended=time.time(),
             call_ids=self._plan.call_ids,
             messages=tuple(sorted(messages, key=lambda message: message.at)),
-            exchanges=tuple(_exchange(each) for each in self._stack.tap.exchanges().exchanges),
+            exchanges=tuple(as_exchange(each) for each in self._stack.tap.exchanges().exchanges),
             dialogs=dialogs.dialogs,
             dialogs_left=left,
             before=before,
@@ -306,7 +305,7 @@ class _Run:
                 evidence,
                 ended=time.time(),
                 after=self._records(),
-                exchanges=tuple(_exchange(each) for each in self._stack.tap.exchanges().exchanges),
+                exchanges=tuple(as_exchange(each) for each in self._stack.tap.exchanges().exchanges),
                 log=tuple(parse_log(kamailio.output()[self._log_from :])),
             )
             return settled(seen)
@@ -335,19 +334,3 @@ def _moments(plan: Plan) -> list[Moment]:
     said += [moment for fault in plan.agent_faults for moment in (fault.when, fault.until) if moment]
     said += [moment for outage in plan.outages for moment in (outage.when, outage.until) if moment]
     return said
-
-
-def _exchange(seen: TapExchange) -> Exchange:
-    request = seen.json
-    response = parse_json(seen.answer) if seen.answer else None
-    return Exchange(
-        number=seen.number,
-        received=seen.received,
-        answered=seen.answered,
-        method=seen.method,
-        path=seen.path,
-        request=request if request is not None else seen.body,
-        status=seen.status if seen.outcome != "pending" else None,
-        response=response if response is not None else seen.answer,
-        fault=seen.kind,
-    )

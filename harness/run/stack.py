@@ -6,6 +6,7 @@ import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,14 +17,15 @@ from harness.errors import ServiceDied, Timeout, UsageError
 from harness.kamailio.rpc import DatagramTransport, HttpTransport, KamailioClient, RpcError, Transport
 from harness.lab import compose, open_lab
 from harness.lab.files import data_directory
-from harness.lab.protocol import Endpoint, Lab, Service
+from harness.lab.protocol import Endpoint, Lab, Program, Service
 from harness.plan.model import Plan
+from harness.plan.planner import speaks_tls
 from harness.rating.client import EngineClient
 from harness.rating.tap.client import TapClient
 from harness.run.kamailio import Variant, kamailio_service
 from harness.run.options import Options
 from harness.run.versions import satisfies
-from harness.scenario.model import Requires
+from harness.scenario.model import Scenario
 
 __all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
 
@@ -196,8 +198,9 @@ class Stack:
         engine = self.options.api_url or "embedded"
         return {"driver": self.lab.driver, "kamailio": self._version, "engine": engine}
 
-    def unmet(self, requires: Requires) -> str | None:
+    def unmet(self, scenario: Scenario) -> str | None:
         """Why a scenario can't be run here: what it requires and this lab lacks; None when it has all of it."""
+        requires = scenario.requires
         capabilities = self.lab.capabilities
         for name in ("ipv6", "isolated"):
             if getattr(requires, name) and not getattr(capabilities, name):
@@ -210,7 +213,25 @@ class Stack:
             return "requires the embedded engine: this is one of your own"
         if requires.kamailio and not satisfies(self._version, requires.kamailio):
             return f"requires Kamailio {requires.kamailio}: this is {self._version}"
+        if requires.sipp and not satisfies(self._sipp, requires.sipp):
+            return f"requires SIPp {requires.sipp}: this is {self._sipp.split()[1]}"
+        if speaks_tls(scenario) and "wolfssl" in self._sipp:
+            return "requires TLS: SIPp here is built with wolfSSL, and never ends its handshake; try --kamailio sid"
         return None
+
+    @cached_property
+    def _sipp(self) -> str:
+        """SIPp's version, and the libraries it is linked with."""
+        ask = Program(
+            "sipp-version", "sipp", ("sh", "-c", "sipp -v; ldd $(command -v sipp)"), self.lab.host("asking")
+        )
+        process = self.lab.run(ask)
+        try:
+            process.wait(Deadline(_START))
+            return process.output()
+        finally:
+            process.remove()
+            self.lab.release("asking")
 
     def spoiled(self, name: str) -> None:
         """A service that isn't as it should be: it's restarted before the next scenario."""
