@@ -1,0 +1,163 @@
+"""``rating-harness check FOLDER``: stored evidence is judged as it was, by the scenario that is stored beside it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli import main
+from harness.errors import EvidenceError
+from harness.evidence.model import Evidence
+from harness.evidence.store import write
+from harness.report.again import companions, kept_scenario
+from harness.scenario.loader import load
+from harness.scenario.model import Scenario
+from tests.builders import evidence_of, refused_call, scenario_of
+from tests.unit.report import scenes
+
+CALLS = 'calls:\n  - {id: ana, from: "1000", to: "39040123456", expect: {reply: 403}}\n'
+
+
+def check(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["check", *map(str, arguments)])
+
+
+def stored(folder: Path, scenario: Scenario, evidence: Evidence) -> Path:
+    """As a run keeps it; the author's own files are gone then."""
+    file = scenario.origin.file
+    kept = replace(evidence, scenario=scenario.id)
+    write(folder, kept, scenario_file=file.read_bytes(), extra=companions(scenario))
+    file.unlink()
+    return folder
+
+
+def test_a_failure_is_told_again(tmp_path: Path) -> None:
+    folder = stored(tmp_path / "run", *scenes.refused(tmp_path / "scenario.yaml"))
+    result = check(folder)
+    assert result.exit_code == 1
+    assert result.output.startswith("FAILED  A call is made\n")
+    assert f"        {folder}/scenario.yaml:11\n" in result.output
+    assert "   line 11 | reply: 200\n  expected | 200\n      seen | 403 Forbidden" in result.output
+    assert f"\nagain     rating-harness check {folder}\n" in result.output
+
+
+def test_a_pass_is_a_pass(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "scenario.yaml", CALLS)
+    result = check(stored(tmp_path / "run", scenario, evidence_of(refused_call())))
+    assert (result.exit_code, result.output) == (0, "PASSED  A call is made\n")
+
+
+def test_evidence_that_was_changed_is_judged_as_it_is_now(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "scenario.yaml", CALLS)
+    folder = stored(tmp_path / "run", scenario, evidence_of(refused_call()))
+    core = json.loads((folder / "evidence.json").read_text())
+    (folder / "evidence.json").write_text(json.dumps({**core, "dialogs_left": 3}))
+    result = check(folder)
+    assert result.exit_code == 1
+    assert "seen | 3 active" in result.output
+
+
+def test_another_scenario_can_judge(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "scenario.yaml", CALLS)
+    folder = stored(tmp_path / "run", scenario, evidence_of(refused_call()))
+    scenario_of(tmp_path / "stricter.yaml", CALLS.replace("403", "486"))
+    assert check(folder, "--scenario", tmp_path / "stricter.yaml").exit_code == 1
+
+
+def test_a_folder_without_evidence(tmp_path: Path) -> None:
+    result = check(tmp_path)
+    assert result.exit_code == 2
+    assert f"{tmp_path}/evidence.json: no evidence that can be read here" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_evidence_without_its_scenario(tmp_path: Path) -> None:
+    write(tmp_path, evidence_of(refused_call()))
+    result = check(tmp_path)
+    assert result.exit_code == 2
+    assert "--scenario" in result.output
+
+
+def test_a_stored_scenario_with_mistakes(tmp_path: Path) -> None:
+    write(tmp_path, evidence_of(refused_call()), scenario_file=b"scenario: x\ncalls: 3\n")
+    result = check(tmp_path)
+    assert result.exit_code == 2
+    assert "scenario.yaml:2:8" in result.output
+
+
+# --- scenarios of more than one file --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dialog(tmp_path: Path) -> Path:
+    """A scenario in a directory of its own, which uses a file above it and a hand-written one of SIPp's."""
+    directory = tmp_path / "scenarios/dialog"
+    directory.mkdir(parents=True)
+    shared = "given:\n  carriers: [{carrier_tag: other, host: other}]\n"
+    (directory.parent / "_shared.yaml").write_text(shared)
+    (directory / "odd.xml").write_text('<?xml version="1.0"?>\n<scenario name="odd"/>\n')
+    rest = "use: [../_shared.yaml]\ncarriers:\n  carrier:\n    attempts: [{sipp: {file: odd.xml}}]\n"
+    scenario_of(directory / "refused.yaml", rest + CALLS)
+    return directory / "refused.yaml"
+
+
+def test_all_files_are_stored_where_they_were_relative_to_each_other(dialog: Path) -> None:
+    (scenario,) = load(dialog)
+    files = companions(scenario)
+    assert sorted(files) == ["scenario/_shared.yaml", "scenario/dialog/odd.xml", "scenario/dialog/refused.yaml"]
+    assert files["scenario/dialog/refused.yaml"] == dialog.read_bytes()
+
+
+def test_the_scenario_is_loaded_from_there_when_the_authors_files_are_gone(dialog: Path, tmp_path: Path) -> None:
+    (scenario,) = load(dialog)
+    folder = stored(tmp_path / "run", scenario, evidence_of(refused_call()))
+    shutil.rmtree(dialog.parents[1])
+    assert check(folder).exit_code == 0
+
+
+def test_a_scenario_that_needs_no_other_file_has_no_companions(tmp_path: Path) -> None:
+    assert companions(scenario_of(tmp_path / "scenario.yaml", CALLS)) == {}
+
+
+MATRIX = """\
+scenario: A row
+matrix:
+  - {id: plain, code: 403, file: plain.xml}
+  - {id: odd, code: 486, file: odd.xml}
+calls:
+  - {id: ana, from: "1000", to: "39040123456", sipp: "${file}", expect: {reply: "${code}"}}
+"""
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> list[Scenario]:
+    for name in ("plain.xml", "odd.xml"):
+        (tmp_path / name).write_text('<?xml version="1.0"?>\n<scenario/>\n')
+    (tmp_path / "rows.yaml").write_text(MATRIX)
+    return load(tmp_path / "rows.yaml")
+
+
+def test_a_row_needs_the_files_of_all_rows_to_be_loaded(rows: list[Scenario]) -> None:
+    assert set(companions(rows[0])) == {"scenario/odd.xml", "scenario/plain.xml", "scenario/rows.yaml"}
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_row_is_judged_by_itself(rows: list[Scenario], index: int, tmp_path: Path) -> None:
+    evidence = replace(evidence_of(refused_call()), scenario=rows[index].id)
+    write(tmp_path / "run", evidence, extra=companions(rows[index]))
+    kept = kept_scenario(tmp_path / "run", evidence)
+    assert kept.origin.row == rows[index].origin.row
+    assert kept.origin.file == tmp_path / "run/scenario/rows.yaml"
+
+
+def test_a_row_that_is_no_more(rows: list[Scenario], tmp_path: Path) -> None:
+    evidence = replace(evidence_of(refused_call()), scenario=f"{rows[0].origin.file}[third]")
+    write(tmp_path / "run", evidence, extra=companions(rows[0]))
+    with pytest.raises(EvidenceError, match="no such row") as caught:
+        kept_scenario(tmp_path / "run", evidence)
+    assert (caught.value.expected, caught.value.found) == ("third", "plain, odd")
