@@ -26,12 +26,15 @@ _GRAVE = LEVELS[: LEVELS.index("NOTICE") + 1]
 
 
 def failure_text(scenario: Scenario, evidence: Evidence, verdict: Verdict, folder: Path | None) -> str:
-    """Why the scenario failed, for a person: findings, the call's ladder, the log, and where all the evidence is."""
+    """Why the scenario failed, for a person: findings, the call's ladder, the log, and where all the evidence is.
+
+    Of one that passed, the same without findings.
+    """
     case = Case(scenario, evidence)
     findings = telling_first(case, verdict.findings)
     call = _call_of(case, findings)
     times = Counter(map(_asked, verdict.findings))
-    above = [*_title(scenario, findings), *_findings(scenario, findings, times)]
+    above = [*_title(scenario, verdict, findings), *_findings(scenario, findings, times)]
     below = [*_strangers(case), *_log(evidence, call), "", *_footer(evidence, folder)]
     ladder = _ladder(evidence, call, _SCREEN - len(above) - len(below))
     return "\n".join(_fit(line) for line in [*above, *ladder, *below])
@@ -85,9 +88,9 @@ _TELLING = (
 # --- the parts ------------------------------------------------------------------------------------------------------
 
 
-def _title(scenario: Scenario, findings: Sequence[Finding]) -> Iterator[str]:
+def _title(scenario: Scenario, verdict: Verdict, findings: Sequence[Finding]) -> Iterator[str]:
     row = f" [{scenario.origin.row}]" if scenario.origin.row else ""
-    yield f"FAILED  {scenario.scenario}{row}"
+    yield f"{'PASSED' if verdict.passed else 'FAILED'}  {scenario.scenario}{row}"
     where = findings[0].where if findings else scenario.where("scenario")
     yield f"        {where.path}:{where.line}"
 

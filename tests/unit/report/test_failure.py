@@ -44,6 +44,12 @@ def test_a_begin_that_failed(golden: Golden) -> None:
     golden("failure-begin_failed", failure_text(scenario, evidence, scenes.verdict_of(scenario, evidence), FOLDER))
 
 
+def test_the_same_of_a_call_that_passed() -> None:
+    text = text_of()
+    assert text.startswith("PASSED  A call is made\n        scenario.yaml:1\n\nCall ana  ")
+    assert "FAILED" not in text
+
+
 def test_causes_come_before_what_follows_from_them() -> None:
     checks = ["expect.accounts[0].balance", "always: begin_and_end", "calls[0].expect.duration",
               "calls[0].expect.reply", "always: kamailio"]  # fmt: skip
