@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from harness.scenario.fields import (
-    CallId,
+    CallRef,
     Count,
     DrawnDuration,
     Flag,
@@ -78,7 +78,7 @@ class CarrierBehaviour(Behaviour):
     """How a carrier treats calls; differently by call, or by attempt, where that is said."""
 
     calls: Annotated[
-        dict[CallId, Behaviour], key("A different behaviour for one call.", {"ana": {"refuse": 486}})
+        dict[CallRef, Behaviour], key("A different behaviour for one call.", {"ana": {"refuse": 486}})
     ] = Field(default_factory=dict)
     attempts: Annotated[
         tuple[Behaviour, ...],

@@ -42,9 +42,15 @@ def _count(number: int, noun: str) -> str:
 
 @click.command()
 @click.option("--shared", is_flag=True, help="The schema of files that scenarios `use`.")
-def schema(shared: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Every key as Markdown tables, for people.")
+def schema(shared: bool, markdown: bool) -> None:
     """Print the JSON Schema with which an editor completes scenarios."""
+    from harness.scenario.model import Scenario
+    from harness.scenario.reference import reference
     from harness.scenario.schema import scenario_schema, shared_schema
+    from harness.scenario.sharing import Shared
 
-    made = shared_schema() if shared else scenario_schema()
-    click.echo(json.dumps(made, indent=2, ensure_ascii=False))
+    if markdown:
+        click.echo(reference(Shared if shared else Scenario))
+    else:
+        click.echo(json.dumps(shared_schema() if shared else scenario_schema(), indent=2, ensure_ascii=False))

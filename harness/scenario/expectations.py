@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.scenario.fields import (
-    CallId,
+    CallRef,
     DurationMatch,
     ExchangePath,
     Flag,
@@ -82,7 +82,7 @@ class CallExpectation(Model):
 class DialogExpectation(Model):
     """A dialog as Kamailio has it."""
 
-    call: Annotated[CallId, key("Which call.", "ana")]
+    call: Annotated[CallRef, key("Which call.", "ana")]
     timeout: Annotated[DurationMatch | None, key("The timeout set on the dialog.", "3s")] = None
     state: Annotated[
         Literal["early", "confirmed_na", "confirmed", "deleted"] | None,
@@ -96,7 +96,7 @@ class RequestExpectation(Model):
     """Requests from Kamailio to the agent."""
 
     path: Annotated[ExchangePath | None, key("Which kind; all when not given.", "authorization")] = None
-    call: Annotated[CallId | None, key("Those of one call.", "ana")] = None
+    call: Annotated[CallRef | None, key("Those of one call.", "ana")] = None
     count: Annotated[NumberMatch | None, key("How many; at least one when not given.", 1, "at most 3")] = None
     order: Annotated[
         tuple[ExchangePath, ...] | None,
@@ -113,7 +113,7 @@ class RequestExpectation(Model):
 class TransactionExpectation(Model):
     """A record in the engine: a subset of its fields."""
 
-    call: Annotated[CallId | None, key("Which call; matched by its Call-ID.", "ana")] = None
+    call: Annotated[CallRef | None, key("Which call; matched by its Call-ID.", "ana")] = None
     transaction_tag: Annotated[
         TextMatch | None, key("The Call-ID itself, for records of no call of this file.", "any")
     ] = None
@@ -168,7 +168,7 @@ class LogExpectation(Model):
     level: Annotated[
         Literal["critical", "alert", "error", "warning", "notice", "info", "debug"] | None, key("Its level.", "alert")
     ] = None
-    call: Annotated[CallId | None, key("Only lines with the Call-ID of this call.", "ana")] = None
+    call: Annotated[CallRef | None, key("Only lines with the Call-ID of this call.", "ana")] = None
     count: Annotated[NumberMatch | None, key("How many such lines; at least one when not given.", 1)] = None
     absent: Annotated[Flag, key("There must be no such line.", True)] = False
 
@@ -200,10 +200,10 @@ class Expectations(Model):
         tuple[RequestExpectation, ...],
         key("Requests from Kamailio to the agent.", [{"path": "end", "call": "ana", "count": 1}]),
     ] = ()
-    begun: Annotated[tuple[CallId, ...], key("Calls whose begin is in the engine.", ["ana"])] = ()
-    not_begun: Annotated[tuple[CallId, ...], key("Calls that have no begin.", ["bob"])] = ()
-    ended: Annotated[tuple[CallId, ...], key("Calls whose end is in the engine.", ["ana"])] = ()
-    not_ended: Annotated[tuple[CallId, ...], key("Calls that have no end.", ["bob"])] = ()
+    begun: Annotated[tuple[CallRef, ...], key("Calls whose begin is in the engine.", ["ana"])] = ()
+    not_begun: Annotated[tuple[CallRef, ...], key("Calls that have no begin.", ["bob"])] = ()
+    ended: Annotated[tuple[CallRef, ...], key("Calls whose end is in the engine.", ["ana"])] = ()
+    not_ended: Annotated[tuple[CallRef, ...], key("Calls that have no end.", ["bob"])] = ()
     transactions: Annotated[
         tuple[TransactionExpectation, ...], key("Records in the engine.", [{"call": "ana", "fee": "3 ± 1"}])
     ] = ()

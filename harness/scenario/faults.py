@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 from harness.scenario.fields import (
-    CallId,
+    CallRef,
     Count,
     DrawnDuration,
     ExchangePath,
@@ -36,7 +36,7 @@ class Fault(Model):
     on: Annotated[Text, key("Where: agent, engine, kamailio, or a carrier's host name.", "agent")]
 
     path: Annotated[ExchangePath | None, key("Only requests of this kind; all when not given.", "begin")] = None
-    call: Annotated[CallId | None, key("Only requests for this call.", "ana")] = None
+    call: Annotated[CallRef | None, key("Only requests for this call.", "ana")] = None
     nth: Annotated[Positive, key("From the nth such request on.", 2)] = 1
     times: Annotated[Positive | None, key("For so many requests; all when not given.", 1)] = None
 

@@ -24,6 +24,7 @@ from harness.scenario.values import DrawnCount, DrawnSeconds, Moment
 
 __all__ = [
     "CallId",
+    "CallRef",
     "Count",
     "DrawnDuration",
     "DurationMatch",
@@ -109,6 +110,7 @@ Yes = Annotated[Literal[True], Takes("true (or leave the key out)")]
 CallId = Annotated[
     str, Strict(), Field(pattern=rf"^{patterns.CALL_ID}$"), Takes("a name: a letter, then letters, digits, - or _")
 ]
+CallRef = Annotated[str, Strict(), Field(pattern=rf"^{patterns.CALL_ID}$"), Takes("the id of a call")]
 HeaderValues = dict[Text, Raw]
 
 ExchangePath = Literal["authorization", "begin", "end"]

@@ -32,7 +32,7 @@ from harness.scenario.expectations import (
     TransactionExpectation,
 )
 from harness.scenario.faults import Fault
-from harness.scenario.fields import Count, Flag, Int32, Model, Reason, Seconds, Text, VersionText, key
+from harness.scenario.fields import Count, Flag, Int32, Model, Reason, Seconds, Takes, Text, VersionText, key
 from harness.scenario.given import Account, Carrier, Customer, Given, Pricelist, Rate, Running
 from harness.scenario.nodes import ValuePath
 
@@ -148,6 +148,7 @@ class Scenario(Model):
     )
     matrix: Annotated[
         dict[Text, tuple[Any, ...]] | tuple[dict[Text, Any], ...],
+        Takes("a list of rows, or lists of values by name"),
         key(
             "One test for each row of variables, or for each combination.",
             [{"id": "busy", "code": 486}],

@@ -1,0 +1,58 @@
+"""The manual's examples are right, and its tables are the model's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ScenarioError
+from harness.scenario.loader import load
+from harness.scenario.model import INVARIANTS, Scenario
+from harness.scenario.reference import reference
+from tests.unit.scenario.mutants import prepare
+
+MANUAL = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
+
+AROUND = {
+    "scenario": "scenario: An example of the manual\n",
+    "given": """\
+given:
+  accounts: [{account_tag: "1000", type: PREPAID, balance: 100}]
+  carriers:
+    - {carrier_tag: first, host: first}
+    - {carrier_tag: second, host: second}
+    - {carrier_tag: third, host: third}
+""",
+    "calls": 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n',
+}
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) > 10
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.partition("\n")[0])
+def test_examples_load(example: str, tmp_path: Path) -> None:
+    missing = [text for key, text in AROUND.items() if not re.search(rf"^{key}:", example, re.MULTILINE)]
+    path = prepare(tmp_path)
+    path.write_text(example if example.startswith("scenario:") else "".join([*missing, example]), "utf-8")
+    assert load(path)
+
+
+def test_the_tables_are_the_models() -> None:
+    assert reference(Scenario).strip() in MANUAL
+    for name, meaning in INVARIANTS.items():
+        assert f"| `{name}` | {meaning} |" in MANUAL
+
+
+def test_the_mistake_that_the_manual_shows_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("scenarios").mkdir()
+    path = Path("scenarios/balance-runs-out.yaml")
+    path.write_text(EXAMPLES[0].replace("hangup:", "hangups:"), "utf-8")
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    assert f"$ rating-harness validate scenarios\n{caught.value}\n```" in MANUAL
