@@ -67,7 +67,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(socketserver.ThreadingUnixStreamServer): pass
 address, path = sys.argv[1:]
 server = Server(path, Handler)
-threading.Thread(target=http.server.HTTPServer((address, 80), Handler).serve_forever, daemon=True).start()
+threading.Thread(target=http.server.HTTPServer((address, 8080), Handler).serve_forever, daemon=True).start()
 server.serve_forever()
 """
 
@@ -91,14 +91,14 @@ def answering(name: str = "engine", text: bytes = b"hello") -> Service:
         "harness",
         ("python", "/srv/answer.py", "{address}", "{run}/answer.sock"),
         files={"/srv/answer.py": ANSWER, "/etc/answer/text": text},
-        ports=(80,),
-        sockets={80: "answer.sock"},
+        ports=(8080,),
+        sockets={8080: "answer.sock"},
         ready="/",
     )
 
 
 def get(lab: LocalLab, service: str, timeout: float = 5) -> str:
-    endpoint = lab.endpoint(service, 80)
+    endpoint = lab.endpoint(service, 8080)
     with httpx.Client(transport=httpx.HTTPTransport(uds=endpoint.socket_path), timeout=timeout) as web:
         return web.get(endpoint.url).text
 
@@ -225,7 +225,7 @@ def test_ipv6_reaches_a_host(lab: LocalLab) -> None:
 def test_who_binds_no_address_has_kamailios(lab: LocalLab) -> None:
     lab.start_service(kamailio(), Deadline(10))
     engine = lab.start_service(answering(), Deadline(10))
-    code = "import urllib.request; urllib.request.urlopen('http://engine/').read()"
+    code = "import urllib.request; urllib.request.urlopen('http://engine:8080/').read()"
     assert python(lab, code) == (0, "")
     assert f"asked by {lab.host('kamailio').address}" in engine.output()
 
@@ -569,7 +569,7 @@ def test_the_machines_network_on_addresses_of_the_labs_own() -> None:
                 lab.disconnect("engine")
         assert one.host("kamailio").address != two.host("kamailio").address
         addresses = [lab.host("engine").address for lab in (one, two)]
-        assert [httpx.get(f"http://{address}/").text for address in addresses] == [one.id, two.id]
+        assert [httpx.get(f"http://{address}:8080/").text for address in addresses] == [one.id, two.id]
 
 
 def test_a_root_filesystem_that_cannot_be_entered_still_lends_its_programs(lab: LocalLab) -> None:
