@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 __all__ = [
     "LEVELS",
+    "Asked",
     "Dialog",
     "Evidence",
     "Exchange",
@@ -99,6 +100,28 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """An HTTP request of the harness itself: a step of a canyan-tester file, to the API or to Kamailio's HTTP.
+
+    :param section, index: the step, ``check`` and 0 for the first of the checks.
+    :param status: None when there was no answer; ``error`` says why.
+    :param response: the JSON of the answer when it's JSON, else its text.
+    :param tries: how often it was sent until the answer was the one expected, or time was over.
+    """
+
+    section: str
+    index: int
+    at: float
+    method: str
+    url: str
+    request: Any
+    status: int | None
+    response: Any
+    error: str = ""
+    tries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Dialog:
     """A dialog as Kamailio listed it (``dlg.list``), over the time that it was seen.
 
@@ -149,6 +172,7 @@ class SippResult:
     :param created, successful, failed: calls, from its statistics; None when they could not be read.
     :param failures: reason (as in SIPp's statistics file, ``FailedUnexpectedMessage``...) -> calls.
     :param stopped: the harness ended it (a carrier, which has no end of its own).
+    :param planned: calls that it was to make, where a run of SIPp is judged by that.
     """
 
     host: str
@@ -160,6 +184,7 @@ class SippResult:
     failures: Mapping[str, int] = field(default_factory=dict)
     errors: str = ""
     stopped: bool = False
+    planned: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +225,5 @@ class Evidence:
     sipp: tuple[SippResult, ...] = ()
     services: tuple[ServiceState, ...] = ()
     spans: tuple[Span, ...] = ()
+    asked: tuple[Asked, ...] = ()
     lab: Mapping[str, str] = field(default_factory=dict)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,12 +18,12 @@ from harness.lab.protocol import Host
 from harness.plan.model import Plan, PlannedCarrier
 from harness.plan.render import render
 from harness.plan.sdp import sdp_for
-from harness.scenario.canyan.model import CanyanScenario, Range, SippWorker, XhttpRequest
+from harness.scenario.canyan.model import CanyanScenario, Range, SippWorker, Worker, XhttpRequest
 from harness.scenario.canyan.texts import filled, resolved
-from harness.scenario.values import Unfit
+from harness.scenario.values import DrawnCount
 from harness.sipp.agent import Agent
 
-__all__ = ["CARRIER", "NOBODY", "CanyanPlan", "PlannedWorker", "plan_canyan", "worker_index"]
+__all__ = ["CARRIER", "NOBODY", "CanyanPlan", "PlannedWorker", "plan_canyan"]
 
 CARRIER, NOBODY = "carrier", "dead-carrier"
 """The hosts that such files count on: one that answers, and one where nothing listens."""
@@ -34,10 +34,9 @@ LONGEST = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class PlannedWorker:
-    """One of the SIPps that a worker of the file stands for.
+    """One of the SIPps that a worker of the file (``index``) stands for.
 
-    :param name: its host's, too.
-    :param index: of the worker in the file.
+    :param name: its host's, too; it begins with ``worker-`` and the worker's number in the file.
     :param values: still with references in them.
     :param delay: seconds before its first run.
     :param timeout: seconds after which a run is killed.
@@ -97,13 +96,13 @@ def plan_canyan(scenario: CanyanScenario, *, token: str, seed: int, carrier: Hos
     workers: list[PlannedWorker] = []
     requests: dict[int, int] = {}
     for index, worker in enumerate(scenario.canyan.workers):
-        number = worker.number.draw(random)
+        number = _draw(worker, "number", random)
         if isinstance(worker, XhttpRequest):
             requests[index] = number
-        else:
-            first = len(workers)
-            draw = partial(_worker, scenario, index, worker, random)
-            workers += [draw(f"worker-{first + nth + 1}", nth) for nth in range(number)]
+            continue
+        for nth in range(number):
+            name = f"worker-{index + 1}" if number == 1 else f"worker-{index + 1}-{nth + 1}"
+            workers.append(_worker(scenario, index, worker, random, name, nth))
     return CanyanPlan(
         scenario=scenario,
         token=token,
@@ -113,8 +112,13 @@ def plan_canyan(scenario: CanyanScenario, *, token: str, seed: int, carrier: Hos
         agent_faults=(),
         outages=(),
         defines={},
+        tls=False,
+        ipv6=False,
         horizon=LONGEST,
-        workers=tuple(workers),
+        workers=tuple(
+            replace(worker, repeat=_draw(scenario.canyan.workers[worker.index], "repeat", random))
+            for worker in workers
+        ),
         requests=requests,
     )
 
@@ -122,11 +126,10 @@ def plan_canyan(scenario: CanyanScenario, *, token: str, seed: int, carrier: Hos
 def _worker(
     scenario: CanyanScenario, index: int, worker: SippWorker, random: Random, name: str, nth: int
 ) -> PlannedWorker:
-    delay = worker.delay.draw(random) / 1000
+    delay = _draw(worker, "delay", random) / 1000
     values = {name: _value(value, nth, random) for name, value in worker.values.items()}
     limit, rate, period, calls = (
-        drawn.draw(random)
-        for drawn in (worker.call_limit, worker.call_rate, worker.call_rate_period, worker.call_number)
+        _draw(worker, name, random) for name in ("call_limit", "call_rate", "call_rate_period", "call_number")
     )
     template = scenario.template(worker)
     options, files = _brought(scenario, index, worker.options)
@@ -136,7 +139,7 @@ def _worker(
         template=template,
         values=values,
         delay=delay,
-        repeat=worker.repeat.draw(random),
+        repeat=1,
         timeout=LONGEST if worker.timeout is None else worker.timeout,
         calls=_last_number(options, "-m", calls),
         rate=rate,
@@ -147,13 +150,18 @@ def _worker(
     )
 
 
+def _draw(worker: Worker, name: str, random: Random) -> int:
+    """A count. A number that is given costs a draw even where it is fixed, and one that isn't given costs none."""
+    drawn: DrawnCount = getattr(worker, name)
+    return drawn.draw(random) if name in worker.model_fields_set else int(drawn.low)
+
+
 def _value(value: str | int | Range | Sequence[str | int], nth: int, random: Random) -> str | int:
     if isinstance(value, Range):
         return random.randint(value.min, value.max)
     if isinstance(value, str):
         return value
     if isinstance(value, int):
-        # canyan-tester draws between a number and itself, which costs a draw.
         return random.randint(int(value), int(value))
     return value[nth % len(value)]
 
@@ -166,7 +174,7 @@ def _brought(
     :raises PlanError: an option takes a file, and there's none.
     """
     words, files = list(options), dict[str, bytes]()
-    for place, (option, word) in enumerate(zip(options, options[1:], strict=False), start=1):
+    for place, (option, word) in enumerate(pairwise(options), start=1):
         if option not in _TAKE_A_FILE:
             continue
         found = next((path for path in (scenario.directory / word, Path(word)) if path.is_file()), None)
@@ -193,7 +201,7 @@ def _named_in(template: str, directory: Path) -> Iterator[tuple[str, bytes]]:
 
 def _last_number(options: tuple[str, ...], option: str, otherwise: int) -> int:
     """What SIPp makes of an option that is given again: the last one counts."""
-    given = [word for name, word in zip(options, options[1:], strict=False) if name == option]
+    given = [word for name, word in pairwise(options) if name == option]
     return int(given[-1]) if given and given[-1].isdecimal() else otherwise
 
 
@@ -205,8 +213,3 @@ def _carrier(host: Host) -> Agent:
         port=5060,
         scenario=render("carrier.xml.j2", name="a carrier that answers", sdp=sdp_for(True)),
     )
-
-
-def worker_index(plan: CanyanPlan, name: str) -> int:
-    """Of the worker in the file that the SIPp of that name stands for."""
-    return next(worker.index for worker in plan.workers if worker.name == name)
