@@ -13,6 +13,7 @@ from harness.checks import Verdict
 from harness.evidence.model import Evidence
 from harness.evidence.store import write
 from harness.plan.model import Plan
+from harness.report.again import files_of
 from harness.report.failure import failure_text
 
 __all__ = ["Keep", "default_directory", "keeper"]
@@ -43,8 +44,8 @@ def keeper(directory: Path | None) -> Keep:
         write(
             folder,
             evidence,
-            scenario_file=_source(plan),
             extra={
+                **files_of(plan.scenario),
                 "verdict.txt": failure_text(plan.scenario, evidence, verdict, folder).encode(),
                 **_sipp_files(plan),
             },
@@ -52,11 +53,6 @@ def keeper(directory: Path | None) -> Keep:
         return folder
 
     return keep
-
-
-def _source(plan: Plan) -> bytes | None:
-    file = plan.scenario.origin.file
-    return file.read_bytes() if file.is_file() else None
 
 
 def _sipp_files(plan: Plan) -> dict[str, bytes]:

@@ -8,9 +8,8 @@
     kamailio.log          time (- where there's none), service, level, text
     records-before.json   accounts and records as the engine's API told them
     records-after.json
-    scenario.yaml         the scenario; where it needs other files, all of them are below scenario/
 
-What else belongs to a run is stored beside it: the verdict, SIPp's scenarios.
+What else belongs to a run is stored beside it: its scenario, the verdict, SIPp's scenarios.
 """
 
 from __future__ import annotations
@@ -46,20 +45,15 @@ _SEPARATOR = re.compile(
 T = TypeVar("T")
 
 
-def write(
-    folder: Path, evidence: Evidence, *, scenario_file: bytes | None = None, extra: Mapping[str, bytes] | None = None
-) -> None:
+def write(folder: Path, evidence: Evidence, *, extra: Mapping[str, bytes] | None = None) -> None:
     """Store evidence in ``folder``, which is made.
 
-    :param scenario_file: the scenario's text, to judge the evidence by again.
-    :param extra: further files, by their names relative to ``folder``.
+    :param extra: further files, by their names relative to ``folder``: the scenario's, the verdict.
     :raises ValueError: a name that leads out of ``folder``.
     """
     files = _files(evidence)
     for name, content in {**files, **(extra or {})}.items():
         _put(folder, name, content)
-    if scenario_file is not None:
-        _put(folder, "scenario.yaml", scenario_file)
     # Last, so that a folder which lacks it is known to be incomplete.
     core = {name: getattr(evidence, name) for name in _TOGETHER}
     _put(folder, _CORE, _encode({"format": FORMAT, "files": sorted(files), **core}, indent=2))

@@ -1,6 +1,7 @@
 """A scenario stored beside its evidence, so that it can be loaded again when the author's files have changed.
 
-A scenario that needs other files is stored with them below ``scenario/``, each where it was relative to the others.
+It is ``scenario.yaml``; one that needs other files is stored with them below ``scenario/``, each where it was
+relative to the others.
 """
 
 from __future__ import annotations
@@ -15,47 +16,58 @@ from pydantic import BaseModel
 from harness.errors import EvidenceError
 from harness.evidence.model import Evidence
 from harness.scenario.behaviour import SippFile
+from harness.scenario.canyan.model import CanyanScenario, SippWorker
 from harness.scenario.loader import load
 from harness.scenario.model import Scenario
 
-__all__ = ["companions", "kept_scenario"]
+__all__ = ["files_of", "kept_scenario", "of_evidence"]
 
-_TREE = "scenario"
+_ALONE, _TREE = "scenario.yaml", "scenario"
 _ID = re.compile(r"(?P<file>.*?\.ya?ml)(?:\[(?P<row>.*)\])?", re.DOTALL)
 
 
-def companions(scenario: Scenario) -> dict[str, bytes]:
-    """The scenario's file and those that it needs, by their names in the folder of evidence; none if it needs none.
+def files_of(scenario: Scenario) -> dict[str, bytes]:
+    """The scenario's file and those that it needs, by their names in the folder of evidence.
+
+    None for a scenario that was made in Python.
 
     :raises ScenarioError: the file has been changed since it was loaded, and has mistakes now.
     """
-    main = Path(os.path.normpath(scenario.origin.file.absolute()))
+    main = _absolute(scenario.origin.file)
+    if not main.is_file():
+        return {}
     # Loading a file needs what any row of its matrix needs.
     rows = load(scenario.origin.file) if scenario.origin.row else [scenario]
-    needed = {Path(os.path.normpath(main.parent / name)) for row in rows for name in _names(row)}
-    files = [path for path in sorted(needed) if path.is_file()]
-    if not files:
-        return {}
-    root = os.path.commonpath([main.parent, *(path.parent for path in files)])
-    return {f"{_TREE}/{path.relative_to(root).as_posix()}": path.read_bytes() for path in (main, *files)}
+    needed = {_absolute(path) for row in rows for path in _needed(row)}
+    files = [main, *sorted(path for path in needed if path.is_file())]
+    if files == [main]:
+        return {_ALONE: main.read_bytes()}
+    root = os.path.commonpath([path.parent for path in files])
+    return {f"{_TREE}/{path.relative_to(root).as_posix()}": path.read_bytes() for path in files}
 
 
-def _names(scenario: Scenario) -> Iterator[str]:
-    yield from scenario.use
+def _absolute(path: Path) -> Path:
+    return Path(os.path.normpath(path.absolute()))
+
+
+def _needed(scenario: Scenario) -> Iterator[Path]:
+    beside = scenario.origin.file.parent
+    names = [*scenario.use, *_sipp_files(scenario)]
     if scenario.kamailio.config is not None:
-        yield scenario.kamailio.config
-    yield from _sipp_files(scenario)
+        names.append(scenario.kamailio.config)
+    yield from (beside / name for name in names)
+    if isinstance(scenario, CanyanScenario):
+        workers = (worker for worker in scenario.canyan.workers if isinstance(worker, SippWorker))
+        yield from (scenario.directory / worker.scenario for worker in workers if worker.scenario)
 
 
 def _sipp_files(value: object) -> Iterator[str]:
     if isinstance(value, SippFile):
         yield value.file
     elif isinstance(value, BaseModel):
-        for _, inner in value:
-            yield from _sipp_files(inner)
+        yield from _sipp_files(tuple(inner for _, inner in value))
     elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _sipp_files(inner)
+        yield from _sipp_files(tuple(value.values()))
     elif isinstance(value, tuple):
         for inner in value:
             yield from _sipp_files(inner)
@@ -97,7 +109,7 @@ def _kept_file(folder: Path, evidence: Evidence) -> Path:
         path = folder.joinpath(_TREE, *(part for part in parts[begin:] if part != os.sep))
         if path.is_file():
             return path
-    path = folder / "scenario.yaml"
+    path = folder / _ALONE
     if not path.is_file():
         raise EvidenceError(
             "no scenario is stored beside the evidence",

@@ -98,7 +98,7 @@ def folder(tmp_path: Path) -> Path:
         log=(LogLine("kamailio", "rating: begin failed: call=x", "ALERT"), LogLine("kamailio", "  continued")),
         before=records(0.0, 10),
     )
-    write(tmp_path / "run", evidence, scenario_file=b"scenario: x\n", extra={"sipp/uac.xml": b"<scenario/>"})
+    write(tmp_path / "run", evidence, extra={"scenario.yaml": b"scenario: x\n", "sipp/uac.xml": b"<scenario/>"})
     return tmp_path / "run"
 
 

@@ -14,7 +14,7 @@ from harness.cli import main
 from harness.errors import EvidenceError
 from harness.evidence.model import Evidence
 from harness.evidence.store import write
-from harness.report.again import companions, kept_scenario
+from harness.report.again import files_of, kept_scenario
 from harness.scenario.loader import load
 from harness.scenario.model import Scenario
 from tests.builders import evidence_of, refused_call, scenario_of
@@ -29,10 +29,9 @@ def check(*arguments: object) -> Result:
 
 def stored(folder: Path, scenario: Scenario, evidence: Evidence) -> Path:
     """As a run keeps it; the author's own files are gone then."""
-    file = scenario.origin.file
     kept = replace(evidence, scenario=scenario.id)
-    write(folder, kept, scenario_file=file.read_bytes(), extra=companions(scenario))
-    file.unlink()
+    write(folder, kept, extra=files_of(scenario))
+    scenario.origin.file.unlink()
     return folder
 
 
@@ -84,7 +83,7 @@ def test_evidence_without_its_scenario(tmp_path: Path) -> None:
 
 
 def test_a_stored_scenario_with_mistakes(tmp_path: Path) -> None:
-    write(tmp_path, evidence_of(refused_call()), scenario_file=b"scenario: x\ncalls: 3\n")
+    write(tmp_path, evidence_of(refused_call()), extra={"scenario.yaml": b"scenario: x\ncalls: 3\n"})
     result = check(tmp_path)
     assert result.exit_code == 2
     assert "scenario.yaml:2:8" in result.output
@@ -108,7 +107,7 @@ def dialog(tmp_path: Path) -> Path:
 
 def test_all_files_are_stored_where_they_were_relative_to_each_other(dialog: Path) -> None:
     (scenario,) = load(dialog)
-    files = companions(scenario)
+    files = files_of(scenario)
     assert sorted(files) == ["scenario/_shared.yaml", "scenario/dialog/odd.xml", "scenario/dialog/refused.yaml"]
     assert files["scenario/dialog/refused.yaml"] == dialog.read_bytes()
 
@@ -120,8 +119,23 @@ def test_the_scenario_is_loaded_from_there_when_the_authors_files_are_gone(dialo
     assert check(folder).exit_code == 0
 
 
-def test_a_scenario_that_needs_no_other_file_has_no_companions(tmp_path: Path) -> None:
-    assert companions(scenario_of(tmp_path / "scenario.yaml", CALLS)) == {}
+def test_a_scenario_that_needs_no_other_file_is_stored_alone(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "any-name.yaml", CALLS)
+    assert files_of(scenario) == {"scenario.yaml": scenario.origin.file.read_bytes()}
+
+
+def test_a_scenario_made_in_python_has_no_file() -> None:
+    assert (
+        files_of(Scenario.model_validate({"scenario": "x", "calls": [{"id": "ana", "from": "1", "to": "2"}]})) == {}
+    )
+
+
+def test_a_file_of_canyan_tester_takes_its_sipp_scenarios_along(tmp_path: Path) -> None:
+    (tmp_path / "sipp").mkdir()
+    (tmp_path / "sipp/basic.xml").write_text('<?xml version="1.0"?>\n<scenario name="basic"/>\n')
+    (tmp_path / "old.yaml").write_text("basedir: sipp\nworkers:\n  - {type: sipp, scenario: basic.xml}\n")
+    (scenario,) = load(tmp_path / "old.yaml")
+    assert sorted(files_of(scenario)) == ["scenario/old.yaml", "scenario/sipp/basic.xml"]
 
 
 MATRIX = """\
@@ -143,13 +157,13 @@ def rows(tmp_path: Path) -> list[Scenario]:
 
 
 def test_a_row_needs_the_files_of_all_rows_to_be_loaded(rows: list[Scenario]) -> None:
-    assert set(companions(rows[0])) == {"scenario/odd.xml", "scenario/plain.xml", "scenario/rows.yaml"}
+    assert set(files_of(rows[0])) == {"scenario/odd.xml", "scenario/plain.xml", "scenario/rows.yaml"}
 
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_row_is_judged_by_itself(rows: list[Scenario], index: int, tmp_path: Path) -> None:
     evidence = replace(evidence_of(refused_call()), scenario=rows[index].id)
-    write(tmp_path / "run", evidence, extra=companions(rows[index]))
+    write(tmp_path / "run", evidence, extra=files_of(rows[index]))
     kept = kept_scenario(tmp_path / "run", evidence)
     assert kept.origin.row == rows[index].origin.row
     assert kept.origin.file == tmp_path / "run/scenario/rows.yaml"
@@ -157,7 +171,7 @@ def test_a_row_is_judged_by_itself(rows: list[Scenario], index: int, tmp_path: P
 
 def test_a_row_that_is_no_more(rows: list[Scenario], tmp_path: Path) -> None:
     evidence = replace(evidence_of(refused_call()), scenario=f"{rows[0].origin.file}[third]")
-    write(tmp_path / "run", evidence, extra=companions(rows[0]))
+    write(tmp_path / "run", evidence, extra=files_of(rows[0]))
     with pytest.raises(EvidenceError, match="no such row") as caught:
         kept_scenario(tmp_path / "run", evidence)
     assert (caught.value.expected, caught.value.found) == ("third", "plain, odd")
