@@ -8,7 +8,7 @@ import select
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +29,7 @@ class Started:
 
     :param networks: the lab's networks (``198.18.0.0/16``); those it got, not those it was asked for.
     :param refusal: why there are no namespaces; None when there are.
-    :param enterable: a root filesystem can be laid out and entered.
+    :param enterable: each of the root filesystems can be entered.
     :param lost: capability -> why it isn't there.
     :param lifeline: the pipe whose closing ends the holder; None for a lab that is kept.
     """
@@ -48,6 +48,7 @@ def start_holder(
     own_network: bool,
     networks: Mapping[str, str],
     binds: Mapping[str, Path],
+    roots: Collection[Path],
     keep: bool,
     seconds: float = 10.0,
 ) -> Started:
@@ -56,6 +57,7 @@ def start_holder(
     Where namespaces can be made, but nothing can be set up in them (some kernels' policy), it does without them.
 
     :param networks: network -> the address of those who connect from it without having bound one.
+    :param roots: the root filesystems that are to be entered.
     :param binds: file of the machine -> the one that takes its place, for all that runs in the lab.
     :raises LabError: it could not set up the lab.
     :raises Timeout: it is not ready after ``seconds``.
@@ -65,6 +67,7 @@ def start_holder(
         "own_network": own_network,
         "networks": dict(networks),
         "binds": {target: str(source) for target, source in binds.items()},
+        "roots": [str(root) for root in roots],
         "keep": keep,
     }
     try:

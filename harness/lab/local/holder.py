@@ -123,14 +123,12 @@ def enter_root(layers: list[str], binds: list[list[str]], mountpoint: str) -> No
     os.chroot(mountpoint)
 
 
-def can_enter_root(directory: str) -> bool:
-    """Whether this kernel lets this user lay out a root filesystem (Linux 5.11; older ones only root)."""
+def can_enter(root: str, directory: str) -> bool:
+    """Whether the kernel lets this user lay something over that root (from Linux 5.11 on; older ones only root)."""
     pid = os.fork()
     if pid == 0:
         try:
-            unshare(CLONE_NEWNS)
-            layers = overlay_option(f"{directory}/skeleton", f"{directory}/s")
-            mount("overlay", f"{directory}/root", "overlay", MS_RDONLY, layers)
+            enter_root([f"{directory}/skeleton", root], [], f"{directory}/root")
             os._exit(0)
         finally:
             os._exit(1)
@@ -448,7 +446,7 @@ def hold(options: dict[str, Any], refusal: str | None) -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(options["directory"] + "/holder.sock")
     listener.listen(64)
-    enterable = refusal is None and can_enter_root(options["directory"])
+    enterable = refusal is None and all(can_enter(root, options["directory"]) for root in options["roots"])
     report(networks=networks, refusal=refusal, enterable=enterable, lost=lost)
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 1)

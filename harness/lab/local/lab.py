@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
@@ -82,6 +82,7 @@ class LocalLab:
         release: str | Path | None = None,
         network: Literal["own", "host"] = "own",
         keep: bool = False,
+        announce: Callable[[str], None] | None = None,
     ) -> LocalLab:
         """A new lab, with nothing in it. The first one on a machine may have to make a root filesystem, for 30 s.
 
@@ -90,9 +91,10 @@ class LocalLab:
         :param network: ``own``, or ``host``: the machine's network, on loopback addresses of the lab's own, for
             services outside of the lab on the machine's loopback.
         :param keep: the lab outlives this process, until `stop` or ``rating-harness clean``.
+        :param announce: told one line before anything that takes long; standard error by default.
         :raises LabError: it could not be set up; nothing is left of it.
         """
-        return cls._open(choose(release), own_network=network == "own", keep=keep)
+        return cls._open(choose(release, announce), own_network=network == "own", keep=keep)
 
     @classmethod
     def refused(cls) -> str | None:
@@ -111,7 +113,7 @@ class LocalLab:
         lease.write(directory)
         try:
             localhost = _LOCALHOST if own_network else _text("/etc/hosts")
-            started = _start(directory, localhost, own_network=own_network, keep=keep)
+            started = _start(directory, localhost, supply, own_network=own_network, keep=keep)
             lease = replace(lease, holder=started.identity, contained=started.refusal is None)
             lease.write(directory)
             state = _State(
@@ -274,6 +276,9 @@ class LocalLab:
     def endpoint(self, service: str, port: int) -> Endpoint:
         return self.service(service).endpoint(port)
 
+    def published(self, service: str, port: int) -> str:
+        return f"{self._services[service].host.address}:{port}"
+
     def run_directory(self, service: str) -> str | None:
         return str(self.service(service).place.run)
 
@@ -361,7 +366,7 @@ class LocalLab:
         return place.request(argv, marked, working=working, shared=self._directory)
 
 
-def _start(directory: Path, localhost: str, *, own_network: bool, keep: bool) -> Started:
+def _start(directory: Path, localhost: str, supply: Supply, *, own_network: bool, keep: bool) -> Started:
     """Lay out the lab's directory, and start its holder."""
     skeleton(directory / "skeleton")
     for name in ("root", "s", "p"):
@@ -375,7 +380,9 @@ def _start(directory: Path, localhost: str, *, own_network: bool, keep: bool) ->
         "/etc/gai.conf": directory / "skeleton/etc/gai.conf",
     }
     networks = {str(network): str(network[1]) for network in (NETWORK, NETWORK6)}
-    return start_holder(directory, own_network=own_network, networks=networks, binds=binds, keep=keep)
+    return start_holder(
+        directory, own_network=own_network, networks=networks, binds=binds, roots=supply.roots, keep=keep
+    )
 
 
 def _hosts_in(networks: Sequence[str]) -> Hosts:

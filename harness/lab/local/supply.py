@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,10 @@ class Supply:
     sipp: Path | None
     enterable: bool = True
 
+    @property
+    def roots(self) -> Collection[Path]:
+        return {root for root in (self.kamailio, self.sipp) if root}
+
     def root(self, role: Role) -> Path | None:
         """What a process of that role has for its root directory; None: the machine's."""
         return self._source(role) if self.enterable else None
@@ -45,23 +49,23 @@ class Supply:
         return {"kamailio": self.kamailio, "sipp": self.sipp, "harness": None}[role]
 
 
-def choose(release: str | Path | None) -> Supply:
+def choose(release: str | Path | None, announce: Callable[[str], None] | None = None) -> Supply:
     """What serves, made if need be.
 
-    :param release: see `harness.lab.local.LocalLab.open`.
+    :param release, announce: see `harness.lab.local.LocalLab.open`.
     :raises MissingTool: it can't be made, or the directory is of no use.
     :raises ImageError: it could not be made.
     """
+
+    def sipp() -> Path | None:
+        return None if find_sipp().good else rootfs.ensure(announce=announce)
+
     match release:
         case "trixie" | "sid":
-            root = rootfs.ensure(release)
+            root = rootfs.ensure(release, announce=announce)
             return Supply(root, root)
         case None:
-            return Supply(None if find_kamailio().good else rootfs.ensure(), _sipp())
+            return Supply(None if find_kamailio().good else rootfs.ensure(announce=announce), sipp())
         case _:
             root = rootfs.check(Path(release))
-            return Supply(root, root if holds(root, "sipp") else _sipp())
-
-
-def _sipp() -> Path | None:
-    return None if find_sipp().good else rootfs.ensure()
+            return Supply(root, root if holds(root, "sipp") else sipp())
