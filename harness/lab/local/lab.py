@@ -277,7 +277,7 @@ class LocalLab:
         return self.service(service).endpoint(port)
 
     def published(self, service: str, port: int) -> str:
-        return f"{self._services[service].host.address}:{port}"
+        return f"{self.service(service).host.address}:{port}"
 
     def run_directory(self, service: str) -> str | None:
         return str(self.service(service).place.run)
