@@ -11,6 +11,7 @@ from harness.rating.tap.command import tap
 from harness.report.commands import check
 from harness.run_command import run
 from harness.scenario.commands import schema, validate
+from harness.standing_commands import down, logs, up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,3 +28,6 @@ main.add_command(validate)
 main.add_command(schema)
 main.add_command(check)
 main.add_command(run)
+main.add_command(up)
+main.add_command(down)
+main.add_command(logs)

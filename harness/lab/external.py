@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from harness.deadline import Deadline
 from harness.errors import LabError, UsageError
@@ -169,6 +170,9 @@ class ExternalLab:
         if service == KAMAILIO:
             return Endpoint(f"http://{self.target.address}:{port}")
         return self._inner.endpoint(service, port)
+
+    def published(self, service: str, port: int) -> str:
+        return urlsplit(self.endpoint(service, port).url).netloc
 
     def run_directory(self, service: str) -> str | None:
         return None if service == KAMAILIO else self._inner.run_directory(service)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from harness.errors import UsageError
-from harness.lab.protocol import Lab
+from harness.lab.protocol import Driver, Lab
 
-__all__ = ["open_lab"]
+__all__ = ["attach_lab", "open_lab"]
 
 
 def open_lab(
@@ -23,7 +23,7 @@ def open_lab(
     :param driver: ``auto`` takes Docker where an engine answers, else the machine itself.
     :param release: where Kamailio and SIPp come from: ``trixie``, ``sid``, a root filesystem's directory, an image.
     :param host_network: the lab has to reach services on the machine's loopback.
-    :param keep: it outlives this process.
+    :param keep: it outlives this process, and a person on this machine can reach its services.
     :param target: ``HOST:PORT`` of a Kamailio that runs already, for ``external``.
     :raises LabError: it could not be set up.
     """
@@ -39,7 +39,21 @@ def open_lab(
         return DockerLab.open(release=release or "trixie", keep=keep)
     from harness.lab.local import LocalLab
 
-    return LocalLab.open(release=release, network="host" if host_network else "own", keep=keep)
+    return LocalLab.open(release=release, network="host" if host_network or keep else "own", keep=keep)
+
+
+def attach_lab(driver: Driver, lab_id: str) -> Lab:
+    """A lab that another process opened with ``keep``.
+
+    :raises LabError: there is none, or it has ended.
+    """
+    if driver == "docker":
+        from harness.lab.docker import DockerLab
+
+        return DockerLab.attach(lab_id)
+    from harness.lab.local import LocalLab
+
+    return LocalLab.attach(lab_id)
 
 
 def _docker_answers() -> bool:

@@ -72,6 +72,8 @@ class Service:
     :param ready: an HTTP path probed with GET on the first of ``ports`` until it answers with any status below 500;
         None: the caller probes by its own means after `Lab.start_service`.
     :param stop_signal: what ends it in good order.
+    :param published: ``[ADDRESS:]PORT:PORT[/PROTOCOL]`` each: where a person on this machine finds it, in a lab that
+        has to map ports for that (`Lab.published`).
     """
 
     name: str
@@ -84,6 +86,7 @@ class Service:
     sockets: Mapping[int, str] = field(default_factory=dict)
     ready: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    published: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +209,9 @@ class Lab(Protocol):
 
     def endpoint(self, service: str, port: int) -> Endpoint:
         """How the harness reaches that port of a service."""
+
+    def published(self, service: str, port: int) -> str:
+        """``HOST:PORT`` where a person on this machine finds that port of a service."""
 
     def run_directory(self, service: str) -> str | None:
         """The service's ``{run}`` directory as a path of this machine; None where it isn't on this machine."""

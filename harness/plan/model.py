@@ -85,8 +85,3 @@ class Plan:
     @property
     def call_ids(self) -> dict[str, tuple[str, ...]]:
         return {call.id: call.call_ids for call in self.calls}
-
-    @property
-    def breaks_services(self) -> bool:
-        """Whether services are killed, restarted or started in another way: the lab has to be one's own."""
-        return bool(self.outages or self.defines or self.tls or self.ipv6)

@@ -12,7 +12,7 @@ from harness.plan.faults import plan_faults
 from harness.plan.model import Plan
 from harness.scenario.model import Scenario
 
-__all__ = ["plan_scenario", "speaks_tls"]
+__all__ = ["breaks_services", "plan_scenario", "speaks_tls"]
 
 DEFAULT_TIMEOUT = 40.0
 """Seconds that a scenario may take when it says nothing else: more than Kamailio's timers in the lab."""
@@ -52,3 +52,10 @@ def speaks_tls(scenario: Scenario) -> bool:
     callers = any(call.transport == "tls" for call in scenario.calls)
     carriers = any(carrier.protocol == "TLS" for carrier in scenario.given.carriers)
     return scenario.requires.tls or callers or carriers
+
+
+def breaks_services(scenario: Scenario) -> bool:
+    """Whether services are killed, or started in another way: the lab has to be one's own."""
+    outages = any(fault.is_outage for fault in scenario.faults)
+    own_way = scenario.kamailio.defines or scenario.kamailio.config or scenario.requires.ipv6
+    return bool(outages or own_way or speaks_tls(scenario) or any(call.ipv6 for call in scenario.calls))

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from harness.deadline import Deadline, await_condition
 from harness.errors import ServiceDied, Timeout, UsageError
 from harness.kamailio.rpc import DatagramTransport, HttpTransport, KamailioClient, RpcError, Transport
-from harness.lab import compose, open_lab
+from harness.lab import attach_lab, compose, open_lab
 from harness.lab.files import data_directory
-from harness.lab.protocol import Endpoint, Lab, Program, Service
+from harness.lab.protocol import Driver, Endpoint, Lab, Program, Service
 from harness.plan.model import Plan
 from harness.plan.planner import speaks_tls
 from harness.rating.client import EngineClient
@@ -47,9 +47,10 @@ class Stack:
         self._dirty: set[str] = set()
 
     @classmethod
-    def open(cls, options: Options) -> Stack:
+    def open(cls, options: Options, *, standing: bool = False) -> Stack:
         """Bring everything up.
 
+        :param standing: for a person to play with: it outlives this process, with its services on loopback.
         :raises LabError: something could not be; nothing is left.
         """
         if (options.agent_url is None) != (options.api_url is None):
@@ -61,14 +62,25 @@ class Stack:
             options.lab,
             release=options.kamailio,
             host_network=_on_loopback(options.agent_url) or _on_loopback(options.api_url),
+            keep=standing,
             target=options.target,
         )
         try:
             stack = cls(lab, options)
-            stack._start()
+            stack._start(standing)
         except BaseException:
             lab.stop()
             raise
+        return stack
+
+    @classmethod
+    def attach(cls, driver: Driver, lab_id: str, options: Options) -> Stack:
+        """The stack of a lab that stands (`open`).
+
+        :raises LabError: there is none.
+        """
+        stack = cls(attach_lab(driver, lab_id), options)
+        stack._connect()
         return stack
 
     def close(self) -> None:
@@ -84,20 +96,33 @@ class Stack:
 
     # --- bringing up ------------------------------------------------------------------------------------------------
 
-    def _start(self) -> None:
+    def _start(self, standing: bool) -> None:
         for described in self._services.services:
             self.lab.host(described.service.name, *described.service.aliases)
         deadline = Deadline(_START)
         wanted = [self._tap_service(), self._kamailio_service(self._variant)]
         if self.options.api_url is None:
             wanted.append(self._services[ENGINE].service)
+        if standing:
+            wanted = [replace(each, published=self._services[each.name].published) for each in wanted]
         with ThreadPoolExecutor(len(wanted)) as pool:
             list(pool.map(lambda service: self.lab.start_service(service, deadline), wanted))
+        self._connect()
+        self.await_kamailio(deadline)
+
+    def _connect(self) -> None:
         self.tap = TapClient(self.lab.endpoint(AGENT, 8001))
         self.engine = self._engine_client()
         self.kamailio = KamailioClient(self._rpc_transport())
-        self.await_kamailio(deadline)
-        self._version = self.kamailio.version().split(" (")[0].removeprefix("kamailio ")
+
+    @cached_property
+    def _version(self) -> str:
+        return self.kamailio.version().split(" (")[0].removeprefix("kamailio ")
+
+    def published(self) -> dict[str, str]:
+        """Where a person on this machine finds what: ``{"SIP": "127.0.0.1:5060", "agent": ..., "API": ...}``."""
+        ports = {"SIP": (KAMAILIO, 5060), "agent": (AGENT, 8000), "API": (ENGINE, 8000)}
+        return {what: self.lab.published(service, port) for what, (service, port) in ports.items()}
 
     def _engine_client(self) -> EngineClient:
         url = self.options.api_url

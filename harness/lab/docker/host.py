@@ -7,7 +7,8 @@ tenth of a second.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from harness.errors import LabError
@@ -38,6 +39,10 @@ done
 PLUG = "nft delete table netdev unplugged"
 
 
+Published = Mapping[int | str, tuple[str, int | None]]
+"""``PORT/PROTOCOL`` of a container -> the address and the port (None: any) of the engine's machine."""
+
+
 class HostContainer:
     """A host whose container runs.
 
@@ -60,13 +65,12 @@ class HostContainer:
         image: str,
         name: str,
         labels: Mapping[str, str],
-        ports: Iterable[int] = (),
-        publish_on: str = "",
+        published: Published = MappingProxyType({}),
     ) -> HostContainer:
         """Make it and start it.
 
         :param image: one with nftables.
-        :param ports: TCP ports to publish on ``publish_on`` of the engine's machine.
+        :param published: ``PORT/PROTOCOL`` -> the address and the port (None: any) of the engine's machine.
         """
         api = engine.client.api
         with engine_errors(f"starting the host {host.name}"):
@@ -76,12 +80,12 @@ class HostContainer:
                 name=name,
                 hostname=host.name,
                 labels={**labels, HOST: host_label(host)},
-                ports=[(port, "tcp") for port in ports],
+                ports=[tuple(str(port).split("/")) for port in published],
                 host_config=api.create_host_config(
                     network_mode=network.name,
                     cap_add=["NET_ADMIN"],
                     init=True,
-                    port_bindings={f"{port}/tcp": (publish_on, None) for port in ports},
+                    port_bindings=published,
                 ),
                 networking_config=_networking(engine, network, host),
             )["Id"]

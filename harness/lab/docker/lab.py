@@ -25,7 +25,7 @@ from harness.errors import LabError, Timeout
 from harness.lab.docker import network as networks
 from harness.lab.docker.archive import pack
 from harness.lab.docker.engine import Engine, connect, engine_errors
-from harness.lab.docker.host import EGRESS_SINCE, HostContainer
+from harness.lab.docker.host import EGRESS_SINCE, HostContainer, Published
 from harness.lab.docker.images import Images
 from harness.lab.docker.labels import (
     HOST,
@@ -195,7 +195,7 @@ class DockerLab:
                 container.result().rename(host)
             return host
 
-    def _make_host(self, host: Host, ports: Iterable[int] = ()) -> HostContainer:
+    def _make_host(self, host: Host, published: Published = MappingProxyType({})) -> HostContainer:
         self._await_removals()
         return HostContainer.create(
             self._engine,
@@ -204,8 +204,7 @@ class DockerLab:
             image=self._images["sipp"],
             name=f"{_name(self.id)}-{host.name}-host",
             labels=self._labels,
-            ports=ports,
-            publish_on="0.0.0.0" if self._engine.host else "127.0.0.1",
+            published=published,
         )
 
     def _host_container(self, name: str) -> HostContainer:
@@ -239,11 +238,12 @@ class DockerLab:
     def start_service(self, service: Service, deadline: Deadline) -> Process:
         self._forget_ended(service.name)
         host = self.host(service.name, *service.aliases)
-        if not self._reachable and service.ports:
+        published = self._ports_to_publish(service)
+        if published:
             # Ports are published when a container is made, and only now are they known.
             self._host_container(host.name).remove()
             with self._lock:
-                self._containers[host.name] = self._threads.submit(self._make_host, host, service.ports)
+                self._containers[host.name] = self._threads.submit(self._make_host, host, published)
         values = {"{address}": host.address, "{address6}": host.address6 or "", "{run}": RUN}
         facts = ServiceFacts(service.name, service.ports, service.ready, service.stop_signal)
         process = self._create(
@@ -259,6 +259,19 @@ class DockerLab:
         process.start()
         self._await_ready(facts, process, deadline)
         return process
+
+    def _ports_to_publish(self, service: Service) -> Published:
+        """Those that a person wants, and on an engine that is elsewhere those that the harness itself needs."""
+        wanted: dict[int | str, tuple[str, int | None]] = {}
+        if not self._reachable:
+            address = "0.0.0.0" if self._engine.host else "127.0.0.1"
+            wanted |= {f"{port}/tcp": (address, None) for port in service.ports}
+        return wanted | dict(map(_binding, service.published))
+
+    def published(self, service: str, port: int) -> str:
+        container = self._host_container(service)
+        at = container.published(port)
+        return f"{self._engine.host or '127.0.0.1'}:{at}" if at else f"{container.host.address}:{port}"
 
     def _forget_ended(self, name: str) -> None:
         """Make room for a service that is started anew, in place of one that has ended."""
@@ -407,3 +420,10 @@ def _fill(word: str, values: Mapping[str, str]) -> str:
     for placeholder, value in values.items():
         word = word.replace(placeholder, value)
     return word
+
+
+def _binding(published: str) -> tuple[int | str, tuple[str, int | None]]:
+    """``[ADDRESS:]PORT:PORT[/PROTOCOL]`` as Docker's API wants it."""
+    outside, _, inside = published.rpartition(":")
+    address, _, port = outside.rpartition(":")
+    return inside if "/" in inside else f"{inside}/tcp", (address or "127.0.0.1", int(port))

@@ -1,0 +1,64 @@
+"""The commands ``up``, ``down`` and ``logs``: a lab to play with."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["down", "logs", "up"]
+
+
+@click.command()
+@click.option("--lab", type=click.Choice(["auto", "docker", "local"]), default="auto", help="Where services run.")
+def up(lab: str) -> None:
+    """Bring up a lab and leave it there: Kamailio and a rating engine, on loopback."""
+    from harness import standing
+    from harness.errors import HarnessError
+    from harness.run.options import Options
+
+    try:
+        made = standing.put_up(Options.of(defines=(), seed=None, lab=lab))
+    except HarnessError as error:
+        raise click.ClickException(str(error)) from None
+    if made.driver == "local" and lab == "auto":
+        click.echo("No Docker engine answers: the lab runs on this machine itself, in its own network.")
+    for what, address in made.addresses.items():
+        click.echo(f"{what:6} {address if what == 'SIP' else f'http://{address}'}")
+    click.echo("`rating-harness down` (make docker-stop) takes it down.")
+
+
+@click.command()
+def down() -> None:
+    """Take down the lab of ``up``."""
+    from harness import standing
+    from harness.errors import HarnessError
+
+    try:
+        taken = standing.take_down()
+    except HarnessError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"the {taken.driver} lab {taken.id} is gone" if taken else "no lab stands")
+
+
+@click.command()
+@click.argument("service", required=False)
+def logs(service: str | None) -> None:
+    """Show what the services of the lab of ``up`` have logged: all of them, or SERVICE."""
+    from harness import standing
+    from harness.errors import HarnessError
+    from harness.run.options import Options
+    from harness.run.stack import AGENT, ENGINE, KAMAILIO, Stack
+
+    stands = standing.find()
+    if stands is None:
+        raise click.ClickException("no lab stands; `rating-harness up` brings one up")
+    try:
+        stack = Stack.attach(stands.driver, stands.id, Options())
+        for name in [service] if service else [ENGINE, AGENT, KAMAILIO]:
+            try:
+                output = stack.lab.service(name).output()
+            except KeyError:
+                raise click.ClickException(f"the lab has no service {name}") from None
+            for line in output.splitlines():
+                click.echo(line if service else f"{name:13}  {line}")
+    except HarnessError as error:
+        raise click.ClickException(str(error)) from None
