@@ -1,7 +1,12 @@
-"""Unplugging a host: a packet filter in the lab's network drops what arrives from it or for it."""
+"""Unplugging a host: a packet filter in the lab's network drops what arrives from it or for it.
+
+Only what arrives is dropped: the sender of a packet that may not leave would be told. What a host sends to itself
+needs no cable, and passes.
+"""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from functools import cached_property
 
@@ -33,16 +38,15 @@ class Cable:
         self._rules("--delete", host)
 
     def _rules(self, action: str, host: Host) -> None:
-        for command, address in ((self._filter, host.address), (self._filter6, host.address6)):
-            if not command or not address:
-                continue
-            for here, there in (("--source", "--destination"), ("--destination", "--source")):
-                # Only what arrives is dropped: the sender of a packet that may not leave would be told. And what a
-                # host sends to itself needs no cable.
-                match = (here, address, "!", there, address)
-                status, output = self._tool(command, "--wait", action, "INPUT", *match, "--jump", "DROP")
-                if status:
-                    raise LabError(f"{host.name} could not be unplugged, or plugged in again", detail=output)
+        script = " && ".join(
+            shlex.join((command, "--wait", action, "INPUT", here, address, "!", there, address, "--jump", "DROP"))
+            for command, address in ((self._filter, host.address), (self._filter6, host.address6))
+            if command and address
+            for here, there in (("--source", "--destination"), ("--destination", "--source"))
+        )
+        status, output = self._tool("sh", "-c", script)
+        if status:
+            raise LabError(f"{host.name} could not be unplugged, or plugged in again", detail=output)
 
     @cached_property
     def _filter(self) -> str | None:
