@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.calls import check_calls
+from harness.checks.canyan import judge_canyan
 from harness.checks.invariants import AWAITED, INVARIANT_CHECKS
 from harness.checks.model import Case, Finding, Verdict
 from harness.checks.whole import (
@@ -15,6 +16,7 @@ from harness.checks.whole import (
     check_transactions,
 )
 from harness.evidence.model import Evidence
+from harness.scenario.canyan.model import CanyanScenario
 from harness.scenario.model import Scenario
 
 __all__ = ["judge", "records_settled"]
@@ -34,6 +36,8 @@ _RECORDS = (check_transactions, check_accounts, check_requests, check_log)
 
 def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
     """Every finding: what the scenario expects first, then what must always hold."""
+    if isinstance(scenario, CanyanScenario):
+        return judge_canyan(scenario, evidence)
     case = Case(scenario, evidence)
     findings: list[Finding] = [finding for check in _EXPECTATIONS for finding in check(case)]
     for name, check in INVARIANT_CHECKS.items():

@@ -183,7 +183,7 @@ class CanyanScenario(Scenario):
             return built_in()
         return (self.directory / worker.scenario).read_text(encoding="utf-8")
 
-    def without(self, *sections: Literal["setup", "teardown"]) -> CanyanScenario:
+    def without(self, *sections: str) -> CanyanScenario:
         """The same, with nothing in these sections."""
         file = self.canyan.model_copy(update=dict.fromkeys(sections, ()))
         return self.of(file, self._origin, lenient=self.lenient)
