@@ -41,15 +41,15 @@ mutation {
 
 @dataclass(slots=True)
 class Acknowledged:
-    """What the engine said it has done: calls by tag, with their account."""
+    """What the engine said it has done: calls, by their tags."""
 
-    begun: dict[str, str] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
     """Begun, and no end was sent."""
 
-    ending: dict[str, str] = field(default_factory=dict)
+    ending: set[str] = field(default_factory=set)
     """Begun, and an end was sent and not answered."""
 
-    ended: dict[str, tuple[str, int]] = field(default_factory=dict)
+    ended: dict[str, int] = field(default_factory=dict)
     """Ended, with the fee."""
 
 
@@ -110,16 +110,17 @@ async def load(agent: str, acknowledged: Acknowledged, prefix: str) -> None:
                 request = {"transaction_tag": tag, "account_tag": account}
                 begin = {"destination": "39333", "timestamp_begin": BEGAN}
                 assert (await post(streams, "/v1/begin_transaction", request | begin))["ok"]
-                acknowledged.begun[tag] = account
+                acknowledged.begun.add(tag)
                 if drawn.random() < 0.1:
                     continue
                 seconds = drawn.randrange(1, 100)
-                acknowledged.ending[tag] = acknowledged.begun.pop(tag)
+                acknowledged.begun.remove(tag)
+                acknowledged.ending.add(tag)
                 assert (await post(streams, "/v1/end_transaction", request | {"timestamp_end": BEGAN + seconds}))[
                     "ok"
                 ]
-                del acknowledged.ending[tag]
-                acknowledged.ended[tag] = account, seconds + 1
+                acknowledged.ending.remove(tag)
+                acknowledged.ended[tag] = seconds + 1
 
     results = await asyncio.gather(*(client(number) for number in range(CLIENTS)), return_exceptions=True)
     for result in results:
@@ -130,27 +131,26 @@ async def load(agent: str, acknowledged: Acknowledged, prefix: str) -> None:
 async def missing(api: str, acknowledged: Acknowledged) -> list[str]:
     """What the restarted engine should have and hasn't."""
     found: list[str] = []
+    running: set[str] = set()
+    fees: dict[str, int] = {}
     query = "query ($tag: String) { Account(account_tag: $tag) { balance running_transactions { transaction_tag } }"
     query += " allTransactions(perPage: 0, filter: {account_tag: $tag}) { transaction_tag fee } }"
     async with connection(api) as streams:
         for number in range(ACCOUNTS):
             tag = f"account-{number}"
             data = (await post(streams, "/graphql", {"query": query, "variables": {"tag": tag}}))["data"]
-            running = {entry["transaction_tag"] for entry in data["Account"]["running_transactions"]}
-            fees = {record["transaction_tag"]: record["fee"] for record in data["allTransactions"]}
-            if data["Account"]["balance"] != BALANCE - sum(fees.values()):
-                found.append(f"{tag}: balance {data['Account']['balance']}, fees {sum(fees.values())}")
-            found += [
-                f"{call} lost its begin"
-                for call, of in acknowledged.begun.items()
-                if of == tag and call not in running
-            ]
-            for call, of in acknowledged.ending.items():
-                if of == tag and (call in running) == (call in fees):
-                    found.append(f"{call} is neither running nor ended, or both")
-            for call, (of, fee) in acknowledged.ended.items():
-                if of == tag and (fees.get(call) != fee or call in running):
-                    found.append(f"{call} lost its end")
+            running |= {entry["transaction_tag"] for entry in data["Account"]["running_transactions"]}
+            of_account = {record["transaction_tag"]: record["fee"] for record in data["allTransactions"]}
+            fees |= of_account
+            if data["Account"]["balance"] != BALANCE - sum(of_account.values()):
+                found.append(f"{tag}: balance {data['Account']['balance']}, fees {sum(of_account.values())}")
+    found += [f"{call} lost its begin" for call in acknowledged.begun if call not in running]
+    for call in acknowledged.ending:
+        if (call in running) == (call in fees):
+            found.append(f"{call} is neither running nor ended, or both")
+    for call, fee in acknowledged.ended.items():
+        if fees.get(call) != fee or call in running:
+            found.append(f"{call} lost its end")
     return found
 
 

@@ -79,14 +79,16 @@ class Views:
         (``Quirk.LINKED_WITHOUT_ID``)."""
         assert isinstance(record, Account)
         (customer,) = self._references("Account", record)
-        accounts, tenant = self._book.accounts.keys, record.document.get("tenant")
-        linked = [accounts[tenant, tag] for tag in record.linked if (tenant, tag) in accounts]
-        without = {"id": None, "customer_tag": None, "customer": None}
         return _own(record) | {
             "customer_tag": customer and customer.document["id"],
             "customer": customer and customer.document,
-            "linked_accounts": [_own(account) | without for account in linked],
+            "linked_accounts": lambda _: self._linked(record),
         }
+
+    def _linked(self, account: Account) -> list[Document]:
+        accounts, tenant = self._book.accounts.keys, account.document.get("tenant")
+        without = {"id": None, "customer_tag": None, "customer": None}
+        return [_own(accounts[tenant, tag]) | without for tag in account.linked if (tenant, tag) in accounts]
 
     def _transaction(self, record: Record) -> Document:
         account, _ = self._references("Transaction", record)
@@ -94,7 +96,8 @@ class Views:
 
 
 def _own(account: Account) -> Document:
+    """The account by itself. What may be long is made when it's asked for: GraphQL calls what it can call."""
     return account.document | {
         "balance": account.balance,
-        "running_transactions": [entry.document() for entry in account.running],
+        "running_transactions": lambda _: [entry.document() for entry in account.running],
     }

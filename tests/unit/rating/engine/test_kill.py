@@ -26,9 +26,9 @@ def test_nothing_acknowledged_is_lost(database: Path) -> None:
 
 def test_a_loss_would_be_noticed(database: Path) -> None:
     acknowledged = kill.Acknowledged(
-        begun={"never-begun": "account-1"},
-        ending={"never-ending": "account-2"},
-        ended={"never-ended": ("account-3", 10)},
+        begun={"never-begun"},
+        ending={"never-ending"},
+        ended={"never-ended": 10},
     )
     lost = kill.kill(database, acknowledged, 0)
     assert [line.split()[0] for line in lost] == ["never-begun", "never-ending", "never-ended"]
