@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -256,6 +258,19 @@ def test_where_addresses_can_not_be_reached_ports_are_published(
     assert reaches(empty_lab) == "hello"
     with pytest.raises(LabError, match="port 9 of web can't be reached"):
         empty_lab.endpoint("web", 9)
+
+
+def test_a_person_finds_a_service_where_it_is_published(empty_lab: DockerLab) -> None:
+    assert empty_lab.host("web").name == "web"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    published = (f"127.0.0.1:{port}:8000", f"127.0.0.1:{port}:53/udp")
+    empty_lab.start_service(replace(web(), published=published), Deadline(20))
+    assert empty_lab.published("web", 8000) == empty_lab.published("web", 53) == f"127.0.0.1:{port}"
+    assert httpx.get(f"http://127.0.0.1:{port}/hello").text == "hello"
+    assert reaches(empty_lab) == "hello"
+    assert empty_lab.published("web", 80) == f"{empty_lab.host('web').address}:80"
 
 
 def test_a_lab_is_found_again_by_its_id(empty_lab: DockerLab) -> None:
