@@ -101,7 +101,7 @@ class Lease:
     keep: bool
     created: float
     pid_namespace: int
-    contained: bool = True
+    contained: bool = False
 
     @classmethod
     def new(cls, lab_id: str, driver: str, *, keep: bool) -> Lease:
@@ -129,9 +129,8 @@ class Lease:
         """Nobody will end this lab any more: its owner is dead, and it isn't one that is kept."""
         if not self.judgeable:
             return False
-        if self.keep:
-            return self.holder is not None and not self.holder.alive
-        return not self.owner.alive
+        responsible = self.holder if self.keep and self.holder else self.owner
+        return not responsible.alive
 
     @property
     def judgeable(self) -> bool:

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from harness.deadline import Deadline
 from harness.errors import LabError, Timeout
-from harness.lab.lease import ProcessIdentity
+from harness.lab.lease import MARK, ProcessIdentity
 
 __all__ = ["HolderClient", "Started", "start_holder"]
 
@@ -90,6 +90,7 @@ def _start(directory: Path, options: dict[str, Any], deadline: Deadline) -> Star
             stderr=errors,
             bufsize=0,
             cwd="/",
+            env={**os.environ, MARK: directory.name},
         )
     try:
         # The process that was started ends at once; its child, the holder, goes on with the same pipes.

@@ -32,10 +32,17 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def lab(machine: Path, lab_id: str, *, owner: ProcessIdentity, keep: bool = False) -> Path:
+def lab(
+    machine: Path,
+    lab_id: str,
+    *,
+    owner: ProcessIdentity,
+    holder: ProcessIdentity | None = None,
+    keep: bool = False,
+) -> Path:
     directory = machine / "labs" / lab_id
     directory.mkdir()
-    replace(Lease.new(lab_id, "local", keep=keep), owner=owner).write(directory)
+    replace(Lease.new(lab_id, "local", keep=keep), owner=owner, holder=holder).write(directory)
     return directory
 
 
@@ -62,7 +69,7 @@ def test_labs_are_listed_with_what_they_are(machine: Path) -> None:
     own = ProcessIdentity.own()
     lab(machine, "a", owner=own)
     lab(machine, "b", owner=GONE)
-    lab(machine, "c", owner=GONE, keep=True)
+    lab(machine, "c", owner=GONE, holder=own, keep=True)
     (machine / "labs/d").mkdir()
     assert run("--list").splitlines() == [
         f"a  of process {own.pid}, 0 min old",

@@ -105,6 +105,12 @@ def test_a_kept_lab_whose_holder_is_dead_is_removed() -> None:
     assert sweep() == [directory.name]
 
 
+def test_a_kept_lab_whose_owner_died_while_opening_it_is_removed() -> None:
+    dead = replace(ProcessIdentity.own(), started=0)
+    directory = lab(owner=dead, keep=True)
+    assert sweep() == [directory.name]
+
+
 def test_a_lease_of_another_pid_namespace_is_not_judged() -> None:
     dead = replace(ProcessIdentity.own(), started=0)
     lab(owner=dead, pid_namespace=1)
