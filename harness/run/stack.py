@@ -84,6 +84,8 @@ class Stack:
         return stack
 
     def close(self) -> None:
+        for client in (self.tap, self.engine, self.kamailio):
+            client.close()
         self.lab.stop()
 
     def __enter__(self) -> Self:
