@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.canyan import run_on_stack
 from harness.checks import Verdict, judge, records_settled
 from harness.errors import HarnessError
 from harness.evidence.model import Evidence
 from harness.keeping import Keep
 from harness.plan.model import Plan
-from harness.plan.planner import plan_scenario
+from harness.plan.planner import breaks_services, plan_scenario
 from harness.run.options import Options
 from harness.run.runner import run_plan
 from harness.run.stack import Stack
+from harness.scenario.canyan.model import CanyanScenario
 from harness.scenario.model import Scenario
+from harness.standing import borrow
 
 __all__ = ["Outcome", "Session"]
 
@@ -48,24 +52,33 @@ class Session:
     def __init__(self, options: Options, keep: Keep) -> None:
         self.options = options
         self._keep = keep
-        self._stack: Stack | None = None
+        self._own: Stack | None = None
+        self._borrowed: Stack | None = None
+        self._asked = False
+        self._exits = ExitStack()
         self._broken: HarnessError | None = None
 
     @property
     def stack(self) -> Stack:
-        """The services under test, brought up at the first use.
+        """The services under test: those of the lab that stands, where it's free, else brought up at the first use.
 
         :raises HarnessError: they can't be, or couldn't be the first time.
         """
+        if not self._asked:
+            self._asked = True
+            self._borrowed = self._exits.enter_context(borrow(self.options))
+        return self._borrowed or self._own_stack()
+
+    def _own_stack(self) -> Stack:
         if self._broken is not None:
             raise self._broken
-        if self._stack is None:
+        if self._own is None:
             try:
-                self._stack = Stack.open(self.options)
+                self._own = Stack.open(self.options)
             except HarnessError as error:
                 self._broken = error
                 raise
-        return self._stack
+        return self._own
 
     def run(self, scenario: Scenario) -> Outcome:
         """Run a scenario and judge it.
@@ -73,16 +86,26 @@ class Session:
         :raises HarnessError: it could not be run; what failed of the system under test is in the verdict.
         """
         started = time.monotonic()
-        reason = scenario.skip or self.stack.unmet(scenario)
+        if scenario.skip:
+            return Outcome(scenario, 0.0, skipped=scenario.skip)
+        stack = self._own_stack() if breaks_services(scenario) else self.stack
+        reason = stack.unmet(scenario)
         if reason:
             return Outcome(scenario, 0.0, skipped=reason)
-        plan = plan_scenario(scenario, token=secrets.token_hex(4), seed=self.options.seed, hosts=self.stack.lab.host)
-        evidence = run_plan(self.stack, plan, lambda seen: records_settled(scenario, seen))
+        plan, evidence = self._carry_out(stack, scenario, secrets.token_hex(4))
         verdict = judge(scenario, evidence)
         folder = self._keep(plan, evidence, verdict)
         return Outcome(scenario, time.monotonic() - started, plan, evidence, verdict, folder)
 
+    def _carry_out(self, stack: Stack, scenario: Scenario, token: str) -> tuple[Plan, Evidence]:
+        seed = self.options.seed
+        if isinstance(scenario, CanyanScenario):
+            return run_on_stack(stack, scenario, token=token, seed=seed)
+        plan = plan_scenario(scenario, token=token, seed=seed, hosts=stack.lab.host)
+        return plan, run_plan(stack, plan, lambda seen: records_settled(scenario, seen))
+
     def close(self) -> None:
-        if self._stack is not None:
-            self._stack.close()
-            self._stack = None
+        self._exits.close()
+        if self._own is not None:
+            self._own.close()
+            self._own = None
