@@ -111,7 +111,7 @@ def plan_canyan(scenario: CanyanScenario, *, token: str, seed: int, carrier: Hos
         carriers=(PlannedCarrier(CARRIER, _carrier(carrier)), PlannedCarrier(NOBODY, None)) if carrier else (),
         agent_faults=(),
         outages=(),
-        defines={},
+        defines={name: str(value) for name, value in scenario.kamailio.defines.items()},
         tls=False,
         ipv6=False,
         horizon=LONGEST,

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag
 
 from harness.scenario.canyan.texts import built_in
 from harness.scenario.fields import Flag, Model, Raw, Takes, Text, Whole, key
-from harness.scenario.model import Origin, Scenario
+from harness.scenario.model import Kamailio, Origin, Scenario
 from harness.scenario.values import DrawnCount, Unfit, parse_drawn
 
 __all__ = ["CanyanFile", "CanyanScenario", "Range", "Request", "SippWorker", "Step", "Worker", "XhttpRequest"]
@@ -124,6 +124,10 @@ class SippWorker(Model):
         return tuple(self.extra_args.split() if isinstance(self.extra_args, str) else map(str, self.extra_args))
 
 
+_DEFINES: Mapping[str, str] = {"RATING_CALLED": '"any"'}
+"""The published SIPp scenarios put the number that is dialled into To alone; the Request-URI says ``service``."""
+
+
 def _kind(value: Any) -> str:
     found = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
     return "kamailio_xhttp" if found == "kamailio_xhttp" else "other"
@@ -159,7 +163,12 @@ class CanyanScenario(Scenario):
     def of(cls, file: CanyanFile, origin: Origin, *, lenient: bool = False) -> CanyanScenario:
         """Its title is the file's name: such a file has no other."""
         made = cls(
-            scenario=origin.file.stem, tags=("canyan-tester",), calls=(), seed=None, canyan=file, lenient=lenient
+            scenario=origin.file.stem,
+            tags=("canyan-tester",),
+            kamailio=Kamailio(defines=dict(_DEFINES)),
+            calls=(),
+            canyan=file,
+            lenient=lenient,
         )
         made._origin = origin
         return made
