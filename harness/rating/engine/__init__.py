@@ -7,8 +7,8 @@ From the core outwards; a module imports only from those before it::
     arithmetic, rates, accounts          pure: units, fees, prefixes, routing
     decision                             pure: who may call, and for how long
     store, tables, book                  SQLite, and the hot state in memory
-    ledger                               authorization, begin, end, rollback, record
-    manners, observe                     how HTTP and GraphQL are spoken; metrics and the log
+    calls, ledger                        who takes part in a call; authorization, begin, end, rollback, record
+    types, manners, pages, observe       how HTTP and GraphQL are spoken; metrics and the log
     api, agent                           the two services
     server, command                      sockets, signals, the command line
 """

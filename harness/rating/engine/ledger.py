@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -13,35 +12,17 @@ from harness.rating.engine import timestamps
 from harness.rating.engine.accounts import Account, Running
 from harness.rating.engine.arithmetic import Incomplete, duration, fee
 from harness.rating.engine.book import Book, Overflow, checked
+from harness.rating.engine.calls import Call, CallRequest, Directory
 from harness.rating.engine.decision import Decision, Party, Reason, decide
 from harness.rating.engine.quirks import Policy, Quirk
 from harness.rating.engine.rates import Rate
-from harness.rating.engine.tables import Equals, Order, merge_statement
+from harness.rating.engine.tables import merge_statement
 
-__all__ = ["CallRequest", "Fault", "Ledger"]
-
-
-class Fault(Exception):
-    """The real engine fails here with an exception: HTTP 500, or a GraphQL error."""
+__all__ = ["Fault", "Ledger"]
 
 
-@dataclass(slots=True)
-class CallRequest:
-    """A request to the agent. Instants in milliseconds, and in whole seconds."""
-
-    transaction_tag: str
-    tenant: str = "default"
-    account_tag: str | None = None
-    destination_account_tag: str | None = None
-    source: str | None = None
-    source_ip: str | None = None
-    destination: str | None = None
-    carrier_ip: str | None = None
-    tags: list[str] | None = None
-    timestamp_auth: int | None = None
-    timestamp_begin: int | None = None
-    timestamp_end: int | None = None
-
+LARGEST_FEE = 2**31 - 1
+"""Fees are the API's Int."""
 
 _AUTHORIZED = merge_statement(
     "source",
@@ -71,39 +52,8 @@ _CALLED = merge_statement(
 )
 
 
-LARGEST_FEE = 2**31 - 1
-"""Fees are the API's Int."""
-
-
-class Dangling(Exception):
-    """A record refers to one that doesn't exist."""
-
-
-@dataclass(slots=True)
-class Call:
-    """The accounts of a call: the caller's and the called one, each first among its linked accounts."""
-
-    account: Account | None = None
-    called: Account | None = None
-    outbound: list[Party] = field(default_factory=list)
-    inbound: list[Account] = field(default_factory=list)
-    routes: list[str] = field(default_factory=list)
-
-    @property
-    def active(self) -> bool:
-        return all(account is None or account.active for account in (self.account, self.called))
-
-    @staticmethod
-    def named(request: CallRequest) -> bool:
-        """Whether the request names an account; an empty tag is a name (``Quirk.EMPTY_TAG``)."""
-        return request.account_tag is not None or request.destination_account_tag is not None
-
-    def lacks(self, request: CallRequest) -> bool:
-        """Whether the request names an account that doesn't exist."""
-        return bool(
-            (request.account_tag and self.account is None)
-            or (request.destination_account_tag and self.called is None)
-        )
+class Fault(Exception):
+    """The real engine fails here with an exception: HTTP 500, or a GraphQL error."""
 
 
 class Ledger:
@@ -112,6 +62,7 @@ class Ledger:
 
     def __init__(self, book: Book, policy: Policy) -> None:
         self._book = book
+        self._directory = Directory(book)
         self._policy = policy
 
     def authorize(self, request: CallRequest) -> dict[str, Any]:
@@ -123,9 +74,8 @@ class Ledger:
         """
         if request.account_tag is None and request.destination_account_tag is None:
             return _answer(request, Decision())
-        if self._policy.strict:
-            self._refuse(request)
-        call = self._read(request, request.destination)
+        self._refuse_empty(request)
+        call = self._directory.read(request, request.destination)
         refusal = self._refusal(request, call)
         if refusal is not None:
             return _answer(request, refusal)
@@ -138,8 +88,9 @@ class Ledger:
 
     def begin(self, request: CallRequest) -> bool:
         """Start to charge a call; neither balance nor limits are looked at."""
-        request = self._restored(request)
-        call = self._read(request, request.destination)
+        self._refuse_empty(request)
+        request = self._directory.restored(request)
+        call = self._directory.read(request, request.destination)
         if call.lacks(request) or not call.active:
             return False
         began = _now_unless(request.timestamp_begin)
@@ -151,8 +102,9 @@ class Ledger:
 
     def end(self, request: CallRequest) -> bool:
         """Charge a call and record it. An account without such a call ends the work (``Quirk.PARTIAL_END``)."""
-        request = self._restored(request)
-        call = self._read(request, None)
+        self._refuse_empty(request)
+        request = self._directory.restored(request)
+        call = self._directory.read(request, None)
         if call.lacks(request):
             return False
         ended = _now_unless(request.timestamp_end)
@@ -166,7 +118,8 @@ class Ledger:
 
     def rollback(self, request: CallRequest) -> bool:
         """Forget a call. Linked accounts keep it (``Quirk.PARTIAL_ROLLBACK``)."""
-        request = self._restored(request)
+        self._refuse_empty(request)
+        request = self._directory.restored(request)
         tags = [tag for tag in (request.account_tag, request.destination_account_tag) if tag is not None]
         dropped = []
         for tag in tags:
@@ -179,112 +132,23 @@ class Ledger:
 
         :raises Fault: where the real engine fails.
         """
-        call = self._read(request, request.destination)
+        self._refuse_empty(request)
+        call = self._directory.read(request, request.destination)
         if call.lacks(request) or not call.active:
             return False
         began, ended = _now_unless(request.timestamp_begin), _now_unless(request.timestamp_end)
-        legs = (call.outbound, [Party(account, None) for account in call.inbound])
-        for position, party, inbound in (
-            (position, party, inbound) for inbound, leg in enumerate(legs) for position, party in enumerate(leg)
-        ):
-            entry = _entry(request, began, party.rate, primary=position == 0, inbound=False)
-            if not self._policy.has(Quirk.RECORD_OUTBOUND):
-                entry.inbound = bool(inbound)
-            if not self._note_call(request, party.account, entry, ended, self._record_tags(request, party.account)):
-                return False
+        for inbound, leg in ((False, call.outbound), (True, [Party(account, None) for account in call.inbound])):
+            told = inbound and not self._policy.has(Quirk.RECORD_OUTBOUND)
+            for position, party in enumerate(leg):
+                entry = _entry(request, began, party.rate, primary=position == 0, inbound=told)
+                tags = self._record_tags(request, party.account)
+                if not self._note_call(request, party.account, entry, ended, tags):
+                    return False
         return call.named(request)
-
-    # reading
-
-    def _read(self, request: CallRequest, destination: str | None) -> Call:
-        """The accounts of a call, with rates and routes when there is a destination. Whatever dangles makes all of it
-        absent (``Quirk.DANGLING_IS_NOT_FOUND``)."""
-        call = Call()
-        try:
-            if request.account_tag:
-                account = call.account = self._account(request.tenant, request.account_tag)
-                if account is not None:
-                    members = self._with_linked(request.tenant, account)
-                    if destination is None:
-                        call.outbound = [Party(member, None) for member in members]
-                    else:
-                        call.outbound = [
-                            Party(member, self._rate(request.tenant, member, destination)) for member in members
-                        ]
-                        call.routes = self._routes(request.tenant, account, destination)
-            if request.destination_account_tag:
-                called = call.called = self._account(request.tenant, request.destination_account_tag)
-                if called is not None:
-                    call.inbound = self._with_linked(request.tenant, called)
-        except (Dangling, Incomplete):
-            return Call()
-        return call
-
-    def _account(self, tenant: str, tag: str) -> Account | None:
-        account = self._book.accounts.keys.get((tenant, tag))
-        if account is not None:
-            customer = account.document.get("customer_tag")
-            if customer and (tenant, customer) not in self._book.others["Customer"].keys:
-                raise Dangling(customer)
-        return account
-
-    def _with_linked(self, tenant: str, account: Account) -> list[Account]:
-        """The account and its linked accounts by tag; ghosts are skipped (``Quirk.LINKED_GHOSTS``)."""
-        if not account.linked:
-            return [account]
-        keys = self._book.accounts.keys
-        return [account, *(keys[tenant, tag] for tag in account.linked if (tenant, tag) in keys)]
-
-    def _rate(self, tenant: str, account: Account, destination: str) -> Rate | None:
-        book = self._book
-        rate = book.rates.charged(tenant, destination, account.rated_pricelists, account.rated_carriers)
-        if rate is not None and (
-            (tenant, rate.carrier_tag) not in book.carriers.keys
-            or (tenant, rate.pricelist_tag) not in book.pricelists.keys
-        ):
-            raise Dangling(rate.prefix)
-        return rate
-
-    def _routes(self, tenant: str, account: Account, destination: str) -> list[str]:
-        """The carriers by cost, as ``PROTOCOL:host:port``; deleted ones are left out (``Quirk.DELETED_CARRIERS``),
-        inactive ones are not (``Quirk.INACTIVE_CARRIERS``)."""
-        keys = self._book.carriers.keys
-        routes = []
-        for rate in self._book.rates.by_cost(tenant, destination, account.carriers):
-            carrier = keys.get((tenant, rate.carrier_tag))
-            if carrier is not None:
-                get = carrier.document.get
-                routes.append(f"{get('protocol')}:{get('host')}:{get('port')}")
-        return routes
-
-    def _restored(self, request: CallRequest) -> CallRequest:
-        """The request, with the accounts of the authorization records when it names none. The last record decides
-        which leg it is (``Quirk.LAST_LEG_RESTORED``)."""
-        if request.account_tag is not None or request.destination_account_tag is not None:
-            return request
-        criteria = [
-            Equals("tenant", request.tenant),
-            Equals("transaction_tag", request.transaction_tag),
-            Equals("primary", True),
-        ]
-        records = [record.document for record in self._book.transactions.select(criteria, Order("id"))]
-        if not records:
-            return request
-        first, last = records[0], records[-1]
-        return replace(
-            request,
-            account_tag=None if last["inbound"] else last["account_tag"],
-            destination_account_tag=last["account_tag"] if last["inbound"] else None,
-            source=first["source"],
-            source_ip=first["source_ip"],
-            destination=first["destination"],
-            carrier_ip=first["carrier_ip"],
-        )
 
     # deciding
 
-    @staticmethod
-    def _refusal(request: CallRequest, call: Call) -> Decision | None:
+    def _refusal(self, request: CallRequest, call: Call) -> Decision | None:
         """What can be said before balances and limits are looked at; no record is kept of it."""
         account, called = call.account, call.called
         if request.account_tag:
@@ -293,7 +157,8 @@ class Ledger:
             if not account.active:
                 return Decision(reason=Reason.NOT_ACTIVE, refused_tag=request.account_tag)
             if request.destination is None:
-                raise Fault("KeyError('destination_rate')")  # Quirk.NO_DESTINATION
+                self._policy.tolerate(Quirk.NO_DESTINATION, "an account needs a destination", "destination")
+                raise Fault("KeyError('destination_rate')")
             if call.outbound[0].rate is None:
                 return Decision(reason=Reason.UNREACHEABLE_DESTINATION, refused_tag=request.account_tag)
         if request.destination_account_tag:
@@ -303,12 +168,11 @@ class Ledger:
                 return Decision(reason=Reason.NOT_ACTIVE, refused_tag=request.destination_account_tag)
         return None
 
-    def _refuse(self, request: CallRequest) -> None:
-        for name in ("account_tag", "destination_account_tag"):
-            if getattr(request, name) == "":
-                self._policy.tolerate(Quirk.EMPTY_TAG, "an account tag is empty", name)
-        if request.account_tag and request.destination is None:
-            self._policy.tolerate(Quirk.NO_DESTINATION, "an account needs a destination", "destination")
+    def _refuse_empty(self, request: CallRequest) -> None:
+        if self._policy.strict:
+            for name in ("account_tag", "destination_account_tag"):
+                if getattr(request, name) == "":
+                    self._policy.tolerate(Quirk.EMPTY_TAG, "an account tag is empty", name)
 
     # recording
 

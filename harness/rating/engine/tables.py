@@ -173,20 +173,25 @@ _JSON = frozenset({"tags", "destination_rate"})
 _FLAGS = frozenset({"authorized", "primary", "inbound"})
 
 
-def _upsert(conflict: str, columns: Sequence[str]) -> str:
+def _insert(columns: Sequence[str], conflict: Sequence[str], update: str) -> str:
+    """An upsert; ``update`` is what becomes of ``{name}`` where the record exists."""
     names = ", ".join(f'"{name}"' for name in columns)
-    updates = ", ".join(
-        f'"{name}" = excluded."{name}"' for name in columns if name not in ("id", *conflict.split(", "))
-    )
     places = ", ".join("?" * len(columns))
-    return f"INSERT INTO transactions ({names}) VALUES ({places}) ON CONFLICT ({conflict}) DO UPDATE SET {updates}"
+    updates = ", ".join(f'"{name}" = {update.format(name=name)}' for name in columns if name not in ("id", *conflict))
+    return (
+        f"INSERT INTO transactions ({names}) VALUES ({places})"
+        f" ON CONFLICT ({', '.join(conflict)}) DO UPDATE SET {updates}"
+    )
 
 
 def merge_statement(*columns: str) -> str:
-    """The statement that merges the columns into the transaction of their tenant and tags, or makes it."""
-    return _upsert(
-        "tenant, transaction_tag, account_tag", ("id", "tenant", "transaction_tag", "account_tag", *columns)
-    )
+    """The statement that merges the columns into the transaction of their tenant and tags, or makes it. Its
+    parameters are the id of a new one, the tenant, both tags and the columns; what is NULL changes nothing."""
+    key = ("tenant", *_TRANSACTION.key)
+    return _insert(("id", *key, *columns), key, 'COALESCE(excluded."{name}", "{name}")')
+
+
+_PUT = _insert(_COLUMNS, ("id",), 'excluded."{name}"')
 
 
 class TransactionTable:
@@ -205,7 +210,7 @@ class TransactionTable:
 
     def put(self, document: dict[str, Any]) -> None:
         """Store the whole document, in the place of the one with its id."""
-        self._store.write(_upsert("id", _COLUMNS), tuple(_packed(name, document.get(name)) for name in _COLUMNS))
+        self._store.write(_PUT, tuple(_packed(name, document.get(name)) for name in _COLUMNS))
 
     def discard(self, record: Record) -> None:
         self._store.write("DELETE FROM transactions WHERE sequence = ?", (record.sequence,))

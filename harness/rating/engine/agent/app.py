@@ -20,7 +20,8 @@ from harness.rating.engine import pages
 from harness.rating.engine.agent.openapi import description
 from harness.rating.engine.agent.requests import MODELS, Invalid, Malformed, Model, invalid, read
 from harness.rating.engine.agent.schema import agent_schema
-from harness.rating.engine.ledger import CallRequest, Fault, Ledger
+from harness.rating.engine.calls import CallRequest
+from harness.rating.engine.ledger import Fault, Ledger
 from harness.rating.engine.manners import GraphQLEndpoint, json_response
 from harness.rating.engine.quirks import Refused
 from harness.rating.engine.store import Store

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from harness.rating.engine import timestamps
-from harness.rating.engine.ledger import CallRequest
+from harness.rating.engine.calls import CallRequest
 
 __all__ = ["MODELS", "Invalid", "Malformed", "Model", "invalid", "read"]
 

@@ -16,8 +16,8 @@ from graphql import (
 )
 
 from harness.rating.engine import timestamps
-from harness.rating.engine.ledger import CallRequest
-from harness.rating.engine.manners import TypeFactory
+from harness.rating.engine.calls import CallRequest
+from harness.rating.engine.types import TypeFactory
 
 __all__ = ["agent_schema"]
 

@@ -22,8 +22,8 @@ from harness.rating.engine.api.balances import Balances
 from harness.rating.engine.api.records import Records
 from harness.rating.engine.book import Book
 from harness.rating.engine.entities import ENTITIES, ENUMS, SHAPES, Entity, entity
-from harness.rating.engine.manners import TypeFactory
 from harness.rating.engine.quirks import Policy
+from harness.rating.engine.types import TypeFactory
 
 __all__ = ["api_schema"]
 

@@ -95,10 +95,10 @@ def start() -> Iterator[Start]:
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def lasting() -> Iterator[tuple[Engine, Engine]]:
-    """Two engines for all tests, the second one strict."""
-    with starting() as start:
+    """Two engines for all tests, the second one strict; the client is closed with them."""
+    with starting() as start, HTTP:
         yield start(), start("--strict")
 
 

@@ -107,6 +107,14 @@ def test_of_two_legs_one_is_found_again(engine: Engine) -> None:
     assert sorted(running) == [0, 1]
 
 
+def test_a_record_keeps_what_a_later_one_does_not_say(engine: Engine) -> None:
+    request = {"transaction_tag": "t", "account_tag": "alice", "tags": []}
+    engine.post("record_transaction", **request, destination="3911")
+    engine.post("record_transaction", **request, destination="77")
+    query = '{ Transaction(transaction_tag: "t", account_tag: "alice") { destination destination_rate { prefix } } }'
+    assert engine.query(query)["Transaction"] == {"destination": "77", "destination_rate": {"prefix": "39"}}
+
+
 def test_balances_have_a_limit(engine: Engine) -> None:
     assert "can't be stored" in engine.refusal(
         'mutation { incrementAccountBalance(account_tag: "alice", balance: 9223372036854775807) { ok } }'
@@ -161,6 +169,12 @@ def test_strict_says_what_the_real_one_fails_at(strict: Engine, request_: dict[s
     answer = strict.post("authorization", transaction_tag="t", **request_)
     assert answer.status_code == 422
     assert name in answer.json()["detail"][0]["msg"]
+
+
+@pytest.mark.parametrize("operation", ["begin", "end", "rollback", "record"])
+def test_strict_takes_no_empty_tag(strict: Engine, operation: str) -> None:
+    answer = strict.post(f"{operation}_transaction", transaction_tag="t", destination_account_tag="", tags=[])
+    assert (answer.status_code, answer.json()["detail"][0]["loc"][-1]) == (422, "destination_account_tag")
 
 
 def test_strict_changes_what_is_given_alone(engine: Engine, strict: Engine) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.rating.engine.agent.requests import MODELS, Invalid, Malformed, read
-from harness.rating.engine.ledger import CallRequest
+from harness.rating.engine.calls import CallRequest
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text(),
