@@ -149,10 +149,12 @@ class LocalLab:
     def stop(self) -> None:
         with self._lock:
             # The holder is killed before its lifeline is cut: it would remove the directory at the same time.
-            leasing.remove(self._directory, self._lease)
+            ended = leasing.remove(self._directory, self._lease)
             if self._lifeline:
                 self._lifeline.close()
                 self._lifeline = None
+            if not ended:
+                raise LabError(f"lab {self.id} could not be ended", found="its holder outlives SIGKILL")
 
     def __enter__(self) -> Self:
         return self
