@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.errors import EvidenceError
 from harness.evidence.model import SipMessage
 
@@ -14,18 +16,20 @@ _COMPACT = {
 }  # fmt: skip
 """Compact forms of header names (RFC 3261 section 7.3.3 and the IANA registry)."""
 
+_LINE_END = re.compile("\r+\n")
+
 
 def parse_message(text: str, *, at: float, host: str, sent: bool, transport: str) -> SipMessage:
     """One SIP message (RFC 3261 section 7). Header lines that were folded are joined.
 
     :raises EvidenceError: the first line is neither that of a request nor that of a response.
     """
-    head, _, body = text.replace("\r\n", "\n").partition("\n\n")
+    head, _, body = _LINE_END.sub("\n", text).partition("\n\n")
     first, *lines = head.split("\n")
     headers: list[tuple[str, str]] = []
     for line in lines:
         if line[:1] in (" ", "\t") and headers:
-            headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.strip()}")
+            headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.strip()}".strip())
         elif ":" in line:
             name, _, value = line.partition(":")
             name = name.strip()
@@ -36,7 +40,7 @@ def parse_message(text: str, *, at: float, host: str, sent: bool, transport: str
     if first.startswith("SIP/"):
         _, _, rest = first.partition(" ")
         code, _, reason = rest.partition(" ")
-        if not code.isdigit():
+        if not code.isdecimal():
             raise EvidenceError(f"the trace of {host} holds a response without a status", found=first[:120])
         status, uri, method = int(code), "", cseq_method.strip()
     else:
@@ -54,7 +58,7 @@ def parse_message(text: str, *, at: float, host: str, sent: bool, transport: str
         reason=reason.strip(),
         uri=uri,
         call_id=fields.get("call-id", ""),
-        cseq=int(number) if number.isdigit() else 0,
+        cseq=int(number) if number.isdecimal() else 0,
         headers=tuple(headers),
         body=body,
     )

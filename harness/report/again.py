@@ -13,14 +13,17 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from harness.checks import judge
 from harness.errors import EvidenceError
 from harness.evidence.model import Evidence
+from harness.evidence.store import read
+from harness.report.events import ScenarioFinished
 from harness.scenario.behaviour import SippFile
 from harness.scenario.canyan.model import CanyanScenario, SippWorker
 from harness.scenario.loader import load
 from harness.scenario.model import Scenario
 
-__all__ = ["files_of", "kept_scenario", "of_evidence"]
+__all__ = ["files_of", "judge_again"]
 
 _ALONE, _TREE = "scenario.yaml", "scenario"
 _ID = re.compile(r"(?P<file>.*?\.ya?ml)(?:\[(?P<row>.*)\])?", re.DOTALL)
@@ -73,20 +76,27 @@ def _sipp_files(value: object) -> Iterator[str]:
             yield from _sipp_files(inner)
 
 
-def kept_scenario(folder: Path, evidence: Evidence) -> Scenario:
-    """The scenario that the evidence in ``folder`` is of.
+def judge_again(folder: Path, file: Path | None = None) -> ScenarioFinished:
+    """Judge the evidence in ``folder`` as if it came from a run, by the scenario stored there or the one in ``file``.
 
-    :raises EvidenceError: it isn't there.
-    :raises ScenarioError: it was changed, and has mistakes now.
+    :raises EvidenceError: the evidence can't be read, or the scenario isn't there.
+    :raises ScenarioError: the scenario was changed, and has mistakes now.
     """
-    return of_evidence(_kept_file(folder, evidence), evidence)
+    evidence = read(folder)
+    scenario = _of_evidence(file or _kept_file(folder, evidence), evidence)
+    return ScenarioFinished(
+        at=evidence.ended,
+        seconds=evidence.ended - evidence.started,
+        scenario=scenario,
+        verdict=judge(scenario, evidence),
+        evidence=evidence,
+        folder=folder,
+        seed=int(evidence.lab.get("seed", 0)),
+    )
 
 
-def of_evidence(file: Path, evidence: Evidence) -> Scenario:
-    """Of the scenarios in ``file`` the one that was run: for a matrix, that of its row.
-
-    :raises EvidenceError: there is no such row.
-    """
+def _of_evidence(file: Path, evidence: Evidence) -> Scenario:
+    """Of the scenarios in ``file`` the one that was run: for a matrix, that of its row."""
     match = _ID.fullmatch(evidence.scenario)
     row = (match["row"] if match else None) or ""
     scenarios = load(file)

@@ -10,34 +10,41 @@ __all__ = ["check"]
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--scenario",
     "file",
+    metavar="FILE",
     type=click.Path(path_type=Path),
     help="Judge by this scenario file, and not by the one stored beside the evidence.",
 )
-@click.pass_context
-def check(context: click.Context, folder: Path, file: Path | None) -> None:
+@click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Write a report, one file.")
+def check(folders: tuple[Path, ...], file: Path | None, html: Path | None) -> None:
     """Judge stored evidence again.
 
-    FOLDER is where a run left its evidence. The exit status is 0 when the scenario passed, 1 when it failed, 2 when
-    the folder can't be used.
+    Each FOLDER is where a run left the evidence of a scenario. The exit status is 0 when all passed, 1 when one
+    failed, 2 when a folder can't be used.
     """
-    from harness.checks import judge
     from harness.errors import HarnessError
-    from harness.evidence.store import read
-    from harness.report.again import kept_scenario, of_evidence
+    from harness.report.again import judge_again
     from harness.report.console import console, show
-    from harness.report.failure import failure_text
+    from harness.report.failure import failure_text, title_of
+    from harness.report.html import html_page
 
-    try:
-        evidence = read(folder)
-        scenario = of_evidence(file, evidence) if file else kept_scenario(folder, evidence)
-    except HarnessError as error:
-        click.echo(str(error), err=True)
-        context.exit(2)
-    verdict = judge(scenario, evidence)
-    text = f"PASSED  {scenario.scenario}" if verdict.passed else failure_text(scenario, evidence, verdict, folder)
-    show(text, console())
-    context.exit(0 if verdict.passed else 1)
+    terminal, judged, status = console(), [], 0
+    for folder in folders:
+        try:
+            result = judge_again(folder, file)
+        except HarnessError as error:
+            click.echo(str(error), err=True)
+            status = 2
+            continue
+        judged.append(result)
+        if result.verdict.passed:
+            show(f"PASSED  {title_of(result.scenario)}", terminal)
+        else:
+            show(failure_text(result.scenario, result.evidence, result.verdict, folder), terminal)
+            status = max(status, 1)
+    if html:
+        html.write_text(html_page(judged), encoding="utf-8")
+    raise SystemExit(status)

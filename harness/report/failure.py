@@ -13,7 +13,7 @@ from harness.evidence.model import LEVELS, Evidence, LogLine
 from harness.report.ladder import exchange_text, ladder_of, ladder_text
 from harness.scenario.model import Scenario
 
-__all__ = ["asked_line", "error_text", "failure_text", "kamailio_lines", "telling_first"]
+__all__ = ["asked_line", "error_text", "failure_text", "kamailio_lines", "telling_first", "title_of"]
 
 _SCREEN = 46
 _WIDTH = 118
@@ -85,12 +85,16 @@ _TELLING = (
 """Parts of a check's name. A wrong reply explains a missing record, and not the other way round."""
 
 
+def title_of(scenario: Scenario) -> str:
+    """What it proves; of a file with a matrix, and in which row."""
+    return f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
+
+
 # --- the parts ------------------------------------------------------------------------------------------------------
 
 
 def _title(scenario: Scenario, verdict: Verdict, findings: Sequence[Finding]) -> Iterator[str]:
-    row = f" [{scenario.origin.row}]" if scenario.origin.row else ""
-    yield f"{'PASSED' if verdict.passed else 'FAILED'}  {scenario.scenario}{row}"
+    yield f"{'PASSED' if verdict.passed else 'FAILED'}  {title_of(scenario)}"
     where = findings[0].where if findings else scenario.where("scenario")
     yield f"        {where.path}:{where.line}"
 

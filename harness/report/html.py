@@ -16,7 +16,7 @@ from harness.checks.model import Case, Finding
 from harness.evidence.calls import calls_of
 from harness.evidence.model import Evidence, Exchange
 from harness.report import events
-from harness.report.failure import asked_line, telling_first
+from harness.report.failure import asked_line, telling_first, title_of
 from harness.report.figures import figures_of
 from harness.report.ladder import AGENT, Ladder, Mark, ladder_of
 
@@ -75,10 +75,9 @@ def _template() -> Template:
 
 def _result(event: Ended) -> Mapping[str, Any]:
     scenario = event.scenario
-    row = f" [{scenario.origin.row}]" if scenario.origin.row else ""
     common: dict[str, Any] = dict.fromkeys(("calls", "setup", "seconds", "reason", "folder", "seed", "log"), "")
     common |= dict.fromkeys(("findings", "ladders", "changes", "transactions", "exchanges"), ())
-    common |= {"title": f"{scenario.scenario}{row}", "file": scenario.origin.file.as_posix(), "calls_left_out": 0}
+    common |= {"title": title_of(scenario), "file": scenario.origin.file.as_posix(), "calls_left_out": 0}
     match event:
         case events.ScenarioSkipped(reason=reason):
             return {**common, "outcome": "skipped", "css": "skipped", "reason": reason}

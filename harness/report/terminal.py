@@ -7,8 +7,9 @@ from typing import TextIO
 
 from harness.report import events
 from harness.report.console import console, show
-from harness.report.failure import error_text, failure_text
+from harness.report.failure import error_text, failure_text, title_of
 from harness.report.figures import figures_of
+from harness.scenario.values import duration_text
 
 __all__ = ["Terminal"]
 
@@ -38,7 +39,7 @@ class Terminal:
                 return f"\n{error_text(error)}\n  scenario: {scenario.id}\n"
             case events.ScenarioSkipped(scenario=scenario, reason=reason):
                 self._count["skipped"] += 1
-                return f"SKIPPED  {scenario.scenario}: {reason}"
+                return f"SKIPPED  {title_of(scenario)}: {reason}"
             case events.SessionFinished(seconds=seconds):
                 return f"\n{self._summary()} in {seconds:.1f} s"
             case _:
@@ -53,6 +54,7 @@ def _finished(event: events.ScenarioFinished) -> str:
     if not event.verdict.passed:
         return f"\n{failure_text(event.scenario, event.evidence, event.verdict, event.folder)}\n"
     figures = figures_of(event.evidence)
-    row = f" [{event.scenario.origin.row}]" if event.scenario.origin.row else ""
-    calls = f"{figures.calls} call{'s' * (figures.calls != 1)}"
-    return f"PASSED  {event.scenario.scenario}{row}  ({calls}, {event.seconds:.1f} s)"
+    told = [f"{figures.calls} call{'s' * (figures.calls != 1)}"]
+    if figures.calls > 1 and figures.setup_p95 is not None:
+        told.append(f"set-up p95 {duration_text(round(figures.setup_p95, 3))}")
+    return f"PASSED  {title_of(event.scenario)}  ({', '.join(told)}, {event.seconds:.1f} s)"

@@ -14,7 +14,7 @@ from harness.cli import main
 from harness.errors import EvidenceError
 from harness.evidence.model import Evidence
 from harness.evidence.store import write
-from harness.report.again import files_of, kept_scenario
+from harness.report.again import files_of, judge_again
 from harness.scenario.loader import load
 from harness.scenario.model import Scenario
 from tests.builders import evidence_of, refused_call, scenario_of
@@ -73,6 +73,17 @@ def test_a_folder_without_evidence(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert f"{tmp_path}/evidence.json: no evidence that can be read here" in result.output
     assert "Traceback" not in result.output
+
+
+def test_several_folders_are_judged_and_the_worst_counts(tmp_path: Path) -> None:
+    good = stored(tmp_path / "good", scenario_of(tmp_path / "good.yaml", CALLS), evidence_of(refused_call()))
+    bad = stored(tmp_path / "bad", *scenes.refused(tmp_path / "bad.yaml"))
+    assert check(good, bad).exit_code == 1
+    result = check(tmp_path, bad, good, "--html", tmp_path / "report.html")
+    assert result.exit_code == 2
+    assert "FAILED  A call is made\n" in result.output
+    assert result.output.endswith("PASSED  A call is made\n")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<details") == 2
 
 
 def test_evidence_without_its_scenario(tmp_path: Path) -> None:
@@ -164,14 +175,15 @@ def test_a_row_needs_the_files_of_all_rows_to_be_loaded(rows: list[Scenario]) ->
 def test_a_row_is_judged_by_itself(rows: list[Scenario], index: int, tmp_path: Path) -> None:
     evidence = replace(evidence_of(refused_call()), scenario=rows[index].id)
     write(tmp_path / "run", evidence, extra=files_of(rows[index]))
-    kept = kept_scenario(tmp_path / "run", evidence)
+    kept = judge_again(tmp_path / "run").scenario
     assert kept.origin.row == rows[index].origin.row
     assert kept.origin.file == tmp_path / "run/scenario/rows.yaml"
+    assert check(tmp_path / "run").output.startswith(["PASSED  A row [plain]\n", "FAILED  A row [odd]\n"][index])
 
 
 def test_a_row_that_is_no_more(rows: list[Scenario], tmp_path: Path) -> None:
     evidence = replace(evidence_of(refused_call()), scenario=f"{rows[0].origin.file}[third]")
     write(tmp_path / "run", evidence, extra=files_of(rows[0]))
     with pytest.raises(EvidenceError, match="no such row") as caught:
-        kept_scenario(tmp_path / "run", evidence)
+        judge_again(tmp_path / "run")
     assert (caught.value.expected, caught.value.found) == ("third", "plain, odd")
