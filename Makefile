@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# How many scenarios, or tests, run side by side: each worker has a lab of its own.
-WORKERS ?= 4
+# How many scenarios, or tests, run side by side, each with a lab of its own: four, or one in the lab that stands.
+WORKERS ?= auto
 # docker, local, or auto: Docker where an engine answers.
 LAB ?= auto
 # Further options for pytest: make test-kamailio ARGS="-k failover"

@@ -1,1 +1,16 @@
 """Shared by all tests of this project. The plugin is loaded by its entry point, as anywhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Called for ``-n auto``: one worker for the lab that stands, else four, each with a lab of its own.
+
+    Scenarios wait more than they compute, so there are more of them than processors.
+    """
+    from harness.standing import find
+
+    return 1 if find() is not None else 4
