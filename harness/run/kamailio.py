@@ -23,6 +23,14 @@ _DATABASE = "/etc/kamailio/empty-dialog.sqlite"
 """Where the empty database lies; Kamailio works on a copy, in its run directory."""
 
 
+_MAIN, _BEFORE = "/etc/kamailio/kamailio.cfg", "/etc/kamailio/before-kamailio.cfg"
+_WITHOUT_DNS = b"""#!KAMAILIO
+# The cache asks name servers alone: without it, /etc/hosts counts.
+use_dns_cache=off
+include_file "kamailio.cfg"
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One way to start Kamailio. Scenarios that want the same one share a process.
@@ -44,9 +52,13 @@ class Variant:
         return cls({**options.defines, **plan.defines}, configuration, plan.tls, plan.ipv6)
 
 
-def kamailio_service(service: Service, variant: Variant, *, agent_url: str, number: int) -> Service:
+def kamailio_service(
+    service: Service, variant: Variant, *, agent_url: str, number: int, has_dns: bool = True
+) -> Service:
     """The service of the compose file, as it's wanted.
 
+    :param has_dns: the lab has a name server; where it has only a hosts file, a configuration of the user's runs with
+        Kamailio's DNS cache off.
     :param number: tells one start from the next: each has a database of its own.
     :raises UsageError: there's no such configuration.
     """
@@ -57,6 +69,9 @@ def kamailio_service(service: Service, variant: Variant, *, agent_url: str, numb
     else:
         files = _configuration_files(variant.configuration)
     command = list(service.command)
+    if variant.configuration is not None and not has_dns:
+        files[_BEFORE] = _WITHOUT_DNS
+        command[command.index(_MAIN)] = _BEFORE
     if variant.ipv6:
         command += ["-l", "udp:[{address6}]:5060", "-l", "tcp:[{address6}]:5060"]
     if variant.tls:
@@ -93,5 +108,5 @@ def _configuration_files(configuration: Path) -> dict[str, bytes]:
             for path in sorted(files)
             if path.is_file()
         },
-        "/etc/kamailio/kamailio.cfg": main.read_bytes(),
+        _MAIN: main.read_bytes(),
     }
