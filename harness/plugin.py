@@ -76,6 +76,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         help="keep the evidence of all scenarios there, not of failed ones only",
     )
+    group.addoption(
+        "--canyan-lenient", action="store_true", help="canyan-tester's files: pass over what canyan-tester passes over"
+    )
     parser.addini("scenario_paths", "directories whose YAML files are scenarios", type="paths", default=None)
 
 
@@ -147,7 +150,7 @@ class ScenarioFile(pytest.File):
     def collect(self) -> Iterator[ScenarioItem]:
         from harness.scenario.loader import load
 
-        for scenario in load(self._shown_path):
+        for scenario in load(self._shown_path, canyan_lenient=self.config.getoption("--canyan-lenient")):
             name = f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
             yield ScenarioItem.from_parent(self, name=name, scenario=scenario)
 
