@@ -69,6 +69,13 @@ def launch(*options: str) -> Engine:
     return Engine(process, addresses["agent"].split(", ")[0], addresses["api"].split(", ")[0])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _client() -> Iterator[None]:
+    """Closes the client after the last test."""
+    with HTTP:
+        yield
+
+
 @contextmanager
 def starting() -> Iterator[Start]:
     """Starts engines, and ends them."""
@@ -95,10 +102,10 @@ def start() -> Iterator[Start]:
         yield start
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def lasting() -> Iterator[tuple[Engine, Engine]]:
-    """Two engines for all tests, the second one strict; the client is closed with them."""
-    with starting() as start, HTTP:
+    """Two engines for all tests, the second one strict."""
+    with starting() as start:
         yield start(), start("--strict")
 
 
