@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 # docker, local, or auto: Docker where an engine answers.
 LAB ?= auto
+# Where Kamailio and SIPp come from: trixie, sid, a root filesystem's directory, an image.
+KAMAILIO ?=
+FROM = $(if $(KAMAILIO),--kamailio $(KAMAILIO))
 # Further options for pytest: make test-kamailio ARGS="-k failover"
 ARGS ?=
 
@@ -42,10 +45,12 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 .PHONY: test-kamailio
 test-kamailio: setup ## Run all scenarios: real calls through Kamailio and a rating engine
-	$(BIN)/pytest scenarios -n $(WORKERS) --lab $(LAB) $(ARGS)
+	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
+	$(BIN)/pytest scenarios -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
 
 .PHONY: test
 test: setup ## Run the project's own tests
+	@$(BIN)/rating-harness prepare --lab local
 	$(BIN)/pytest tests -n $(WORKERS) $(ARGS)
 
 .PHONY: lint

@@ -11,7 +11,7 @@ from harness.rating.tap.command import tap
 from harness.report.commands import check
 from harness.run_command import run
 from harness.scenario.commands import schema, validate
-from harness.standing_commands import down, logs, up
+from harness.standing_commands import down, logs, prepare, up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,3 +31,4 @@ main.add_command(run)
 main.add_command(up)
 main.add_command(down)
 main.add_command(logs)
+main.add_command(prepare)

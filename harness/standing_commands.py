@@ -1,10 +1,24 @@
-"""The commands ``up``, ``down`` and ``logs``: a lab to play with."""
+"""The commands ``prepare``, and ``up``, ``down`` and ``logs``: a lab to play with."""
 
 from __future__ import annotations
 
 import click
 
-__all__ = ["down", "logs", "up"]
+__all__ = ["down", "logs", "prepare", "up"]
+
+
+@click.command()
+@click.option("--lab", type=click.Choice(["auto", "docker", "local"]), default="auto", help="Where services run.")
+@click.option("--kamailio", metavar="WHERE", help="Kamailio's origin: trixie, sid, a directory, an image.")
+def prepare(lab: str, kamailio: str | None) -> None:
+    """Make what a lab needs once: images, or a root filesystem with Kamailio and SIPp."""
+    from harness.errors import HarnessError
+    from harness.lab import open_lab
+
+    try:
+        open_lab(lab, release=kamailio).stop()  # type: ignore[arg-type]
+    except HarnessError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @click.command()
