@@ -77,7 +77,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="keep the evidence of all scenarios there, not of failed ones only",
     )
     group.addoption(
-        "--canyan-lenient", action="store_true", help="canyan-tester's files: pass over what canyan-tester passes over"
+        "--canyan-lenient",
+        action="store_true",
+        help="canyan-tester's files: pass over what canyan-tester passes over",
     )
     parser.addini("scenario_paths", "directories whose YAML files are scenarios", type="paths", default=None)
 
@@ -175,13 +177,14 @@ class ScenarioItem(pytest.Item):
         self.extra_keyword_matches.update(scenario.tags)
 
     def runtest(self) -> None:
+        from harness.report.junit import junit_properties
+
         outcome = _session(self.config).run(self.scenario)
         if outcome.skipped is not None:
             pytest.skip(outcome.skipped)
         assert outcome.verdict is not None
-        if outcome.folder is not None:
-            self.user_properties.append(("evidence", str(outcome.folder)))
-        self.user_properties.append(("seed", str(self.config.stash[_SEED])))
+        assert outcome.evidence is not None
+        self.user_properties += junit_properties(outcome.evidence, outcome.folder)
         if not outcome.verdict.passed:
             raise ScenarioFailed(outcome)
 

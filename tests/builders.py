@@ -179,7 +179,7 @@ def evidence_of(messages: Iterable[SipMessage], exchanges: Iterable[Exchange] = 
             SippResult(host, "caller" if host.startswith("caller-") else "carrier", 0, 1, 1, 0) for host in hosts
         ),
         "services": (ServiceState("kamailio", alive=True),),
-        "lab": {"driver": "local", "kamailio": "6.0.1", "seed": "42"},
+        "lab": {"driver": "local", "kamailio": "6.0.1", "seed": "42", "token": "1f2e"},
     }
     return Evidence(messages=messages, exchanges=tuple(exchanges), **{**whole, **other})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -193,7 +194,7 @@ def _footer(evidence: Evidence, folder: Path | None) -> Iterator[str]:
     yield "  ".join(f"{key} {value}" for key, value in lab.items())
     if folder is not None:
         yield f"evidence  {folder}"
-        yield f"again     rating-harness check {folder}"
+        yield f"again     rating-harness check {shlex.quote(str(folder))}"
 
 
 def _fit(line: str) -> str:

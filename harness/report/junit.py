@@ -13,7 +13,8 @@ __all__ = ["junit_properties"]
 def junit_properties(evidence: Evidence, folder: Path | None = None) -> list[tuple[str, str]]:
     """Name and value of each: what the lab says of itself (driver, versions, seed), calls, p95 of the set-up time."""
     figures = figures_of(evidence)
-    properties = [(f"lab.{name}" if name != "seed" else name, value) for name, value in evidence.lab.items()]
+    lab = {name: value for name, value in evidence.lab.items() if name != "token"}
+    properties = [(name if name == "seed" else f"lab.{name}", value) for name, value in lab.items()]
     properties += [("calls", str(figures.calls)), ("calls.answered", str(figures.answered))]
     if figures.setup_p95 is not None:
         properties.append(("setup.p95", f"{figures.setup_p95:.3f}"))

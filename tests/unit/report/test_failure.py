@@ -136,8 +136,8 @@ def test_without_a_folder_there_is_nothing_to_check_again() -> None:
 
 def test_a_long_folder_can_be_copied() -> None:
     scenario, evidence = scenes.refused(SCENARIO)
-    folder = Path("/" + "deep/" * 40)
-    assert f"rating-harness check {folder}" in failure_text(scenario, evidence, Verdict(scenario.id, ()), folder)
+    folder = Path("/" + "deep/" * 40 + "and dark")
+    assert f"rating-harness check '{folder}'" in failure_text(scenario, evidence, Verdict(scenario.id, ()), folder)
 
 
 @pytest.mark.parametrize("level", ["ALERT", "BUG", "CRITICAL", "ERROR", "WARNING", "NOTICE"])
