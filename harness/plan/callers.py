@@ -23,6 +23,9 @@ DEFAULT_DOMAIN = "sip.test"
 REPLY_MS = 8000
 """How long a caller waits for the reply to a BYE or a re-INVITE: beyond Kamailio's own timeouts."""
 
+LOST_MS = 50
+"""After how long a caller sends its INVITE again that wasn't lost."""
+
 _ADDED = frozenset({"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length"})
 
 
@@ -32,8 +35,8 @@ class _Step:
 
     method: str
     after: int
-    cseq: str = "[cseq]"
-    to_tag: str = "[peer_tag_param]"
+    cseq: int | None = None
+    from_tag: str = "[pid]-[call_number]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ def plan_call(
             calls=repeat,
             rate=rate,
             limit=call.concurrency,
+            # SIPp would take the reply to what it sent again for a request to send that once more.
+            options={"no_retransmission": True} if call.retransmit else {},
         ),
         call_ids=tuple(f"{token}-{call.id}-{number}@{DEFAULT_DOMAIN}" for number in range(1, repeat + 1)),
         start=call.start,
@@ -117,8 +122,8 @@ def _render(scenario: Scenario, index: int, call: Call, random: Random, hold: fl
         steps=steps,
         hangup=call.hangup == "caller",
         hold=last,
-        bye_tag="[peer_tag_param]",
         reply=REPLY_MS,
+        lost=LOST_MS,
         **common,
     )
 
@@ -131,9 +136,9 @@ def _steps(scenario: Scenario, index: int, call: Call, hold: float) -> tuple[lis
     if call.vanish is not None and call.vanish.who == "caller" and call.vanish.at.event == "answered":
         moments.append((call.vanish.at.delay, _Step("vanish", 0)))
     if call.bye == "wrong_cseq":
-        moments.append((hold, _Step("BYE", 0, cseq="0")))
+        moments.append((hold, _Step("BYE", 0, cseq=0)))
     if call.bye == "wrong_tag":
-        moments.append((hold, _Step("BYE", 0, to_tag=";tag=unknown")))
+        moments.append((hold, _Step("BYE", 0, from_tag="unknown")))
     if call.hangup == "caller":
         late = [at for at, step in moments if at > hold]
         if late:
@@ -145,7 +150,7 @@ def _steps(scenario: Scenario, index: int, call: Call, hold: float) -> tuple[lis
     steps: list[_Step] = []
     now = 0.0
     for at, step in sorted(moments, key=lambda moment: moment[0]):
-        steps.append(_Step(step.method, round((at - now) * 1000), step.cseq, step.to_tag))
+        steps.append(_Step(step.method, round((at - now) * 1000), step.cseq, step.from_tag))
         now = at
     return steps, round(max(0.0, hold - now) * 1000)
 

@@ -109,7 +109,13 @@ def _agent(
         scenario=text,
         keys=keys,
         files=certificates() if transport == "tls" else {},
+        # SIPp would take the ACK of what it sent again for a request to send that once more.
+        options={"no_retransmission": True} if _answers_again(behaviour) else {},
     )
+
+
+def _answers_again(behaviour: CarrierBehaviour) -> bool:
+    return any(b.retransmit_answer for b in (behaviour, *behaviour.calls.values(), *behaviour.attempts))
 
 
 def _render(
@@ -144,7 +150,7 @@ def _resolve(scenario: Scenario, index: int, call: Call, behaviour: Behaviour, r
 
     ring = call.ring or behaviour.ring
     hang_up = behaviour.hang_up_after.draw(random) if behaviour.hang_up_after else None
-    if call.hangup == "callee":
+    if call.hangup == "callee" or call.bye == "both":
         hang_up = call.hold.draw(random) if call.hold else 1.0
     vanish = behaviour.vanish
     if call.vanish is not None and call.vanish.who == "callee":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Any
 
@@ -19,8 +18,6 @@ FINAL_CODES = (
 """Final replies other than 200 which a caller takes as such: IANA's registry of SIP response codes, and Kamailio's
 own 477 to 479. SIPp wants each one named."""
 
-_MESSAGE = re.compile(r"<(send|recv|nop|pause|timewait)\b|(?P<invite>INVITE sip:)|(?P<cancel>\[branch of INVITE\])")
-
 
 @cache
 def _environment() -> jinja2.Environment:
@@ -34,22 +31,5 @@ def _environment() -> jinja2.Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """A SIPp scenario.
-
-    A CANCEL needs the branch of the INVITE that it cancels (RFC 3261 section 9.1). SIPp can say that only as a number
-    of messages back (``[branch-5]``), which is counted here.
-    """
-    text = _environment().get_template(template).render(final_codes=FINAL_CODES, **values)
-    index = invite = -1
-
-    def count(match: re.Match[str]) -> str:
-        nonlocal index, invite
-        if match["cancel"]:
-            return f"[branch-{index - invite}]"
-        if match["invite"]:
-            invite = index
-        else:
-            index += 1
-        return match[0]
-
-    return _MESSAGE.sub(count, text)
+    """A SIPp scenario."""
+    return _environment().get_template(template).render(final_codes=FINAL_CODES, **values)
