@@ -27,7 +27,9 @@ from harness.scenario.canyan.model import CanyanScenario
 
 __all__ = ["TesterFailed", "run_bare", "run_on_stack", "run_tester"]
 
-SIP_PORT = 5060
+_SIP_PORT = 5060
+_API = "http://api:8000"
+"""canyan-tester's."""
 
 
 class TesterFailed(RuntimeError):
@@ -75,9 +77,9 @@ def _reached(target: str) -> tuple[str, int, str]:
     :raises UsageError: it isn't one, or can't be reached.
     """
     name, _, port_text = target.partition(":")
-    if not name or not (port_text or "5060").isdecimal():
+    if not name or not (port_text or "0").isdecimal():
         raise UsageError("the target isn't one", expected="HOST or HOST:PORT of a SIP server", found=target)
-    port = int(port_text or SIP_PORT)
+    port = int(port_text or _SIP_PORT)
     try:
         address = str(socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_DGRAM)[0][4][0])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -99,6 +101,7 @@ def run_tester(
     no_teardown: bool = False,
     verbose: bool = False,
     echo: Callable[[str], object] = print,
+    lenient: bool = False,
 ) -> None:
     """Run a canyan-tester file against a SIP server and an API that run already.
 
@@ -107,6 +110,7 @@ def run_tester(
     :param directory: where the evidence is kept; without it, only that of a failure is.
     :param apiurl: where the API is; ``http://api:8000`` when not given.
     :param cache_accounts: canyan-tester has it, and makes no use of it either.
+    :param lenient: what canyan-tester passes over is passed over.
     :raises FileNotFoundError: there is no such file.
     :raises TesterFailed: the file failed, or could not be run.
     """
@@ -115,8 +119,7 @@ def run_tester(
     seed = secrets.randbelow(2**32) if seed is None else seed
     echo(f"Seed {seed}, target {target}, API {apiurl or _API}")
     try:
-        scenario = load_canyan(path)
-        scenario = scenario.without(*_sections(no_setup, no_teardown))
+        scenario = load_canyan(path, lenient=lenient).without(*["setup"] * no_setup, *["teardown"] * no_teardown)
         plan, evidence, verdict = run_bare(
             scenario,
             target=target,
@@ -133,13 +136,6 @@ def run_tester(
     if not verdict.passed:
         raise TesterFailed(failure_text(scenario, evidence, verdict, folder))
     echo("Done")
-
-
-_API = "http://api:8000"
-
-
-def _sections(no_setup: bool, no_teardown: bool) -> list[str]:
-    return ["setup"] * no_setup + ["teardown"] * no_teardown
 
 
 def _told(asked: Asked) -> str:

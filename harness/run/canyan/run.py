@@ -86,6 +86,7 @@ class _Run:
                     self._make_calls()
                     self._ask_kamailio()
                     self._steps("check", self._file.check)
+                    self._site.over()
             finally:
                 self._teardown()
             return self._site.end(self._evidence(started))
