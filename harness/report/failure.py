@@ -9,12 +9,19 @@ from pathlib import Path
 
 from harness.checks.model import Case, Finding, Verdict
 from harness.errors import HarnessError, LabError, Location, PlanError, ScenarioError
-from harness.evidence.calls import Call
 from harness.evidence.model import LEVELS, Evidence, LogLine
 from harness.report.ladder import exchange_text, ladder_of, ladder_text
 from harness.scenario.model import Scenario
 
-__all__ = ["asked_line", "error_text", "failure_text", "kamailio_lines", "telling_first", "title_of"]
+__all__ = [
+    "asked_line",
+    "error_text",
+    "failure_text",
+    "kamailio_lines",
+    "names_of_calls",
+    "telling_first",
+    "title_of",
+]
 
 _SCREEN = 46
 _WIDTH = 118
@@ -33,11 +40,11 @@ def failure_text(scenario: Scenario, evidence: Evidence, verdict: Verdict, folde
     """
     case = Case(scenario, evidence)
     findings = telling_first(case, verdict.findings)
-    call = _call_of(case, findings)
+    call_id = _call_shown(evidence, findings)
     times = Counter(map(_asked, verdict.findings))
     above = [*_title(scenario, verdict, findings), *_findings(scenario, findings, times)]
-    below = [*_strangers(case), *_log(evidence, call), "", *_footer(evidence, folder)]
-    ladder = _ladder(evidence, call, _SCREEN - len(above) - len(below))
+    below = [*_strangers(case), *_log(evidence, call_id), "", *_footer(evidence, folder)]
+    ladder = _ladder(evidence, call_id, _SCREEN - len(above) - len(below)) if call_id else ()
     return "\n".join(_fit(line) for line in [*above, *ladder, *below])
 
 
@@ -137,22 +144,34 @@ def asked_line(where: Location) -> str:
         return ""
 
 
-def _call_of(case: Case, findings: Sequence[Finding]) -> Call | None:
-    """The call to show: that of the first finding which has one, else the first of the scenario."""
-    wanted = next((finding.call_id for finding in findings if finding.call_id), None)
-    return next((call for call in case.calls if call.call_id == wanted), case.calls[0] if case.calls else None)
+def names_of_calls(evidence: Evidence) -> dict[str, str]:
+    """Call-ID -> a name, of the calls that were planned; of those that were seen where no Call-ID was planned."""
+    names = {
+        call_id: f"Call {name}{f' {index}' if len(call_ids) > 1 else ''}"
+        for name, call_ids in evidence.call_ids.items()
+        for index, call_id in enumerate(call_ids, start=1)
+    }
+    if not names:
+        for message in evidence.messages:
+            names.setdefault(message.call_id, f"Call at {message.host}")
+    return names
 
 
-def _ladder(evidence: Evidence, call: Call | None, room: int) -> Iterator[str]:
-    if call is None:
-        return
-    several = f" {call.index}" if len(evidence.call_ids[call.id]) > 1 else ""
-    ladder = ladder_of(evidence, call.call_id)
+def _call_shown(evidence: Evidence, findings: Sequence[Finding]) -> str | None:
+    """The Call-ID of the call that the first finding which has one is on, else of the first call."""
+    names = names_of_calls(evidence)
+    wanted = (finding.call_id for finding in findings if finding.call_id in names)
+    return next(wanted, next(iter(names), None))
+
+
+def _ladder(evidence: Evidence, call_id: str, room: int) -> Iterator[str]:
+    name = names_of_calls(evidence)[call_id]
+    ladder = ladder_of(evidence, call_id)
     yield ""
     if ladder is None:
-        yield f"Call {call.id}{several}: no message of it was seen ({call.call_id})"
+        yield f"{name}: no message of it was seen ({call_id})"
         return
-    yield f"Call {call.id}{several}  {call.call_id}"
+    yield f"{name}  {call_id}"
     yield from ladder_text(ladder, lines=max(_SMALLEST_LADDER, room - 2)).splitlines()
 
 
@@ -165,8 +184,8 @@ def _strangers(case: Case) -> Iterator[str]:
         yield from (f"  {exchange_text(exchange, case.evidence.started)}" for exchange in strangers[:4])
 
 
-def _log(evidence: Evidence, call: Call | None) -> Iterator[str]:
-    lines = kamailio_lines(evidence, call.call_id) if call else ()
+def _log(evidence: Evidence, call_id: str | None) -> Iterator[str]:
+    lines = kamailio_lines(evidence, call_id) if call_id else ()
     if lines:
         yield ""
         yield "Kamailio's log of this call"

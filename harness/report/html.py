@@ -13,10 +13,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from harness.checks.model import Case, Finding
-from harness.evidence.calls import calls_of
 from harness.evidence.model import Evidence, Exchange
 from harness.report import events
-from harness.report.failure import asked_line, telling_first, title_of
+from harness.report.failure import asked_line, names_of_calls, telling_first, title_of
 from harness.report.figures import figures_of
 from harness.report.ladder import AGENT, Ladder, Mark, ladder_of
 
@@ -102,7 +101,7 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
         "setup": "" if figures.setup_p95 is None else f"{figures.setup_p95 * 1000:.0f} ms",
         "findings": [_finding(finding) for finding in findings],
         "ladders": [_drawn(ladder, title) for title, ladder in shown],
-        "calls_left_out": figures.calls - len(shown),
+        "calls_left_out": max(0, figures.calls - len(shown)),
         "changes": list(_changes(evidence)),
         "transactions": list(_transactions(evidence)),
         "exchanges": [_exchange(exchange, evidence.started) for exchange in evidence.exchanges[:_EXCHANGES]],
@@ -126,9 +125,9 @@ def _finding(finding: Finding) -> Mapping[str, str]:
 
 def _calls_shown(evidence: Evidence, findings: Sequence[Finding]) -> list[tuple[str, Ladder]]:
     """The ladders of the calls that findings are on, then of the first ones."""
-    names = {call.call_id: f"Call {call.id} {call.call_id}" for call in calls_of(evidence)}
+    names = names_of_calls(evidence)
     wanted = dict.fromkeys([*(f.call_id for f in findings if f.call_id in names), *list(names)[:_LADDERS]])
-    ladders = [(names[call_id], ladder_of(evidence, call_id)) for call_id in list(wanted)[:_LADDERS] if call_id]
+    ladders = [(f"{names[each]}  {each}", ladder_of(evidence, each)) for each in list(wanted)[:_LADDERS] if each]
     return [(name, ladder) for name, ladder in ladders if ladder is not None]
 
 

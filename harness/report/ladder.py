@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.evidence.calls import calls_of
 from harness.evidence.model import Evidence, Exchange, SipMessage, Span
 
 __all__ = ["AGENT", "KAMAILIO", "Arrow", "Ladder", "Mark", "exchange_text", "ladder_of", "ladder_text"]
@@ -59,14 +58,15 @@ class Ladder:
 
 def ladder_of(evidence: Evidence, call_id: str) -> Ladder | None:
     """The ladder of the call with that Call-ID; None when nothing of it was seen."""
-    call = next((call for call in calls_of(evidence) if call.call_id == call_id), None)
-    messages = call.messages if call else tuple(m for m in evidence.messages if m.call_id == call_id)
+    messages = [message for message in evidence.messages if message.call_id == call_id]
     exchanges = [e for e in evidence.exchanges if e.requested("transaction_tag") == call_id]
     starts = [*(message.at for message in messages), *(exchange.received for exchange in exchanges)]
     if not starts:
         return None
-    zero = call.invite.at if call and call.invite else min(starts)
-    callers = [call.caller[0].host] if call and call.caller else []
+    calling = {result.host for result in evidence.sipp if result.role == "caller"}
+    callers = [message.host for message in messages if message.host in calling][:1]
+    invites = (m.at for m in messages if m.host in callers and m.is_request and m.method == "INVITE")
+    zero = next(invites, min(starts))
     others = [message.host for message in messages if message.host not in callers]
     columns = [*callers, KAMAILIO, *dict.fromkeys(others), *([AGENT] if exchanges else [])]
     rows: list[Arrow | Mark] = [*_sip(messages, zero), *_http(exchanges, zero), *_marks(evidence.spans, zero, starts)]

@@ -113,6 +113,22 @@ def test_the_ladder_is_of_the_call_that_the_first_finding_is_on() -> None:
     assert f"\nCall ana  {CALL_ID}\n" in failure_text(scenario, evidence, of_nobody, None)
 
 
+def test_calls_of_a_hand_written_sipp_scenario_have_call_ids_that_nobody_planned() -> None:
+    scenario = scenario_of(SCENARIO, 'calls: [{id: ana, from: "1", to: "2"}]\n')
+    evidence = replace(evidence_of(refused_call(caller="worker-1")), call_ids={})
+    text = failure_text(scenario, evidence, Verdict(scenario.id, (finding("workers[0]"),)), None)
+    assert f"\nCall at worker-1  {CALL_ID}\n" in text
+    assert "403 Forbidden" in text
+
+
+def test_a_run_without_any_message() -> None:
+    scenario = scenario_of(SCENARIO, 'calls: [{id: ana, from: "1", to: "2"}]\n')
+    evidence = replace(evidence_of([]), call_ids={})
+    text = failure_text(scenario, evidence, Verdict(scenario.id, (finding("workers[0]"),)), None)
+    assert "Call " not in text
+    assert "expected | this" in text
+
+
 def test_a_call_that_was_never_made_is_said_to_be_unseen() -> None:
     scenario = scenario_of(SCENARIO, 'calls: [{id: ana, from: "1", to: "2"}]\n')
     evidence = evidence_of([], sipp=(SippResult("caller-ana", "caller", 255, 0, 0, 0, errors="can't bind"),))
