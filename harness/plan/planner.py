@@ -10,12 +10,14 @@ from harness.plan.callers import plan_call
 from harness.plan.carriers import plan_carriers
 from harness.plan.faults import plan_faults
 from harness.plan.model import Plan
+from harness.scenario.calls import Call
+from harness.scenario.matchers import Near
 from harness.scenario.model import Scenario
 
 __all__ = ["breaks_services", "plan_scenario", "speaks_tls"]
 
-DEFAULT_TIMEOUT = 40.0
-"""Seconds that a scenario may take when it says nothing else: more than Kamailio's timers in the lab."""
+PATIENCE = 20.0
+"""Seconds that everything may take beyond what the calls themselves last: more than Kamailio's timers in the lab."""
 
 
 def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[[str], Host]) -> Plan:
@@ -28,7 +30,7 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
     """
     seed = scenario.seed if scenario.seed is not None else seed
     random = Random(f"{seed}:{scenario.id}")
-    horizon = scenario.timeout or DEFAULT_TIMEOUT
+    horizon = scenario.timeout or PATIENCE + max(map(_lasts, scenario.calls))
     calls = tuple(plan_call(scenario, index, token, random, horizon, hosts) for index in range(len(scenario.calls)))
     carriers = plan_carriers(scenario, token, random, horizon, hosts)
     agent_faults, outages = plan_faults(scenario, token, random)
@@ -45,6 +47,15 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
         ipv6=scenario.requires.ipv6 or any(call.ipv6 for call in scenario.calls),
         horizon=max(horizon, *(call.longest + 10.0 for call in calls)),
     )
+
+
+def _lasts(call: Call) -> float:
+    """Seconds from a call's INVITE to its BYE, at most, as far as the scenario tells."""
+    ring = call.ring.high if call.ring else 0.0
+    hold = call.hold.high if call.hold else 1.0
+    expected = call.expect.duration
+    limit = expected.value + expected.tolerance if isinstance(expected, Near) else 0.0
+    return ring + max(hold, limit)
 
 
 def speaks_tls(scenario: Scenario) -> bool:
