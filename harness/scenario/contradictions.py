@@ -117,13 +117,16 @@ def _refuses(code: object) -> bool:
 
 def _start_circles(scenario: Scenario) -> Iterator[Finding]:
     after = {call.id: call.start.call for call in scenario.calls}
+    starts: set[str | None] = {None}
     for index, call in enumerate(scenario.calls):
-        waits, seen = call.start.call, {call.id}
-        while waits is not None and waits not in seen:
-            seen.add(waits)
-            waits = after.get(waits)
-        if waits == call.id:
+        waiting: dict[str | None, None] = {}
+        name: str | None = call.id
+        while name not in starts and name not in waiting:
+            waiting[name] = None
+            name = after.get(name) if name else None
+        if name not in starts:
             yield Finding(("calls", index, "start"), f"{call.id!r} waits for itself", "one call must start by itself")
+        starts |= waiting.keys()
 
 
 def _behaviour(behaviour: Behaviour, path: ValuePath, folder: Path) -> Iterator[Finding]:

@@ -74,6 +74,8 @@ def _scenario(tree: Mapping, path: Path, mistakes: Mistakes) -> Scenario | None:
     if scenario is not None:
         for finding in (*references(scenario, tree), *contradictions(scenario, path.parent)):
             span = span_at(remaining, finding.path, key=finding.at_key)
+            if mistakes.full:
+                break
             if not isinstance(find(remaining, finding.path), Mapping) or not mistakes.within(span):
                 mistakes.add(span, finding.message, finding.hint)
     return scenario

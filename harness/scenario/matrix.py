@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice, product
 from typing import NoReturn
 
-from harness.scenario.mistakes import Mistakes, did_you_mean, listing, shown
-from harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, Span
+from harness.scenario.mistakes import Mistakes, did_you_mean, shown, there
+from harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, Span, measured
+from harness.scenario.syntax import DEEPEST
 
 __all__ = ["NOT_INTERPOLATED", "Row", "check_used", "interpolate", "rows"]
 
@@ -17,7 +18,7 @@ NOT_INTERPOLATED = frozenset({"variables", "matrix", "use"})
 _MOST_ROWS = 1000
 _MOST_VALUES = 20_000
 _LONGEST_TEXT = 64 * 1024
-_DEEPEST = 20
+_LONGEST_CHAIN = 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"\$(\$\{)|\$\{([^{}]*)(\})?")
 
@@ -113,7 +114,7 @@ def interpolate(root: Mapping, row: Row, mistakes: Mistakes) -> tuple[Mapping | 
     """The scenario of one row, each ``${name}`` replaced, and the variables that it used.
 
     A value that is nothing but ``${name}`` keeps the variable's type. There is no tree when the variables multiply
-    each other.
+    each other, or when there are too many mistakes.
     """
     variables = dict(row.variables)
     own = root.entries.get("variables")
@@ -140,7 +141,7 @@ def check_used(found: Iterable[Row], used: Set[str], mistakes: Mistakes) -> None
 
 
 class _TooMuchError(Exception):
-    """Variables that multiply each other. The mistake is told already."""
+    """Variables that multiply each other, or too many mistakes. Both are told already."""
 
 
 class _UnresolvedError(Exception):
@@ -153,14 +154,24 @@ class _Interpolation:
     def __init__(self, variables: dict[str, Entry], mistakes: Mistakes) -> None:
         self._variables = variables
         self._mistakes = mistakes
-        self._resolved: dict[str, tuple[Node, int]] = {}
+        self._resolved: dict[str, tuple[Node, int, int]] = {}
         self._resolving: list[str] = []
         self._failed: set[str] = set()
         self._left = _MOST_VALUES
+        self._depth = 0
         self.used: set[str] = set()
 
     def node(self, node: Node) -> Node:
         self._left -= 1
+        self._depth += 1
+        try:
+            if self._depth > DEEPEST:
+                self._fail_deep(node.span)
+            return self._node(node)
+        finally:
+            self._depth -= 1
+
+    def _node(self, node: Node) -> Node:
         if isinstance(node, Mapping):
             return Mapping({key: self._entry(key, entry) for key, entry in node.entries.items()}, node.span)
         if isinstance(node, Sequence):
@@ -200,33 +211,45 @@ class _Interpolation:
 
     def _value(self, name: str, span: Span) -> Node:
         self.used.add(name)
+        if self._mistakes.full:
+            raise _TooMuchError
         if name not in self._variables:
             close = did_you_mean(name, self._variables)
             guess = f"did you mean '{close}'? " if close else ""
-            there = (
-                f"There are: {listing(self._variables)}." if self._variables else "'variables' and 'matrix' give them"
-            )
-            self._fail(span, f"no variable {name[:40]!r}", guess + there)
+            known = there(self._variables) if self._variables else "'variables' and 'matrix' give them"
+            self._fail(span, f"no variable {name[:40]!r}", guess + known)
         if name in self._resolving:
             circle = " -> ".join([*self._resolving[self._resolving.index(name) :], name])
             self._fail(span, f"variables in a circle: {circle}", "one of them needs a value of its own")
-        if len(self._resolving) > _DEEPEST:
-            self._fail(span, f"more than {_DEEPEST} variables refer to each other", "give one of them its value")
+        if len(self._resolving) > _LONGEST_CHAIN:
+            self._fail(span, f"more than {_LONGEST_CHAIN} variables in a chain", "give one of them its value")
         if name not in self._resolved:
-            before = self._left
-            self._resolving.append(name)
-            value = self.node(self._variables[name].value)
-            self._resolving.pop()
-            self._resolved[name] = (value, 1 if isinstance(value, Scalar) else before - self._left)
+            value = self._resolve(name)
+            self._resolved[name] = (value, *measured(value))
         if name in self._failed:
             raise _UnresolvedError
-        value, size = self._resolved[name]
+        value, size, depth = self._resolved[name]
         self._left -= size
         if self._left < 0:
             message = f"the variables make more than {_MOST_VALUES} values"
             self._mistakes.add(span, message, "do they repeat each other?")
             raise _TooMuchError
+        if self._depth + depth > DEEPEST:
+            self._fail_deep(span)
         return value
+
+    def _resolve(self, name: str) -> Node:
+        self._resolving.append(name)
+        try:
+            return self.node(self._variables[name].value)
+        except _UnresolvedError:
+            self._failed.add(name)
+            raise
+        finally:
+            self._resolving.pop()
+
+    def _fail_deep(self, span: Span) -> NoReturn:
+        self._fail(span, f"the variables make more than {DEEPEST} levels of nesting", "do they hold each other?")
 
     def _fail(self, span: Span, message: str, hint: str) -> NoReturn:
         self._mistakes.add(span, message, hint)

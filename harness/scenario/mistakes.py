@@ -8,22 +8,32 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import islice
 
-from harness.errors import Mistake
+from harness.errors import Location, Mistake
 from harness.scenario.nodes import Span, ValuePath
 
-__all__ = ["Mistakes", "did_you_mean", "listing", "shown", "way"]
+__all__ = ["MOST", "Mistakes", "did_you_mean", "listing", "shown", "there", "way"]
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _WIDEST = 100
+_MOST_COMPARED = 500
+_MOST_NAMED = 20
+
+MOST = 100
+"""More mistakes than these of one file aren't told: nobody reads them."""
 
 
 class Mistakes:
-    """Collects the mistakes of a file, and of those it uses; at each place only the first counts."""
+    """Collects the mistakes of a file, and of those it uses; at each place only the first counts.
+
+    After :data:`MOST` of them it is ``full``: whoever looks for more may stop.
+    """
 
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
-        self._found: dict[tuple[str, int, int], Mistake | None] = {}
+        self._found: dict[Location, Mistake] = {}
+        self._silent: set[Location] = set()
 
     def add_source(self, path: str, text: str) -> None:
         """Excerpts of ``path`` are taken from ``text``."""
@@ -31,18 +41,21 @@ class Mistakes:
 
     def add(self, span: Span, message: str, hint: str = "") -> None:
         where = span.location
-        mistake = Mistake(where, message, self._excerpt(span), hint)
-        self._found.setdefault((where.path, where.line, where.column), mistake)
+        if where not in self._found and where not in self._silent and not self.full:
+            self._found[where] = Mistake(where, message, self._excerpt(span), hint)
+
+    @property
+    def full(self) -> bool:
+        return len(self._found) >= MOST
 
     def silence(self, span: Span) -> None:
         """What is wrong at this place is said elsewhere."""
-        where = span.location
-        self._found.setdefault((where.path, where.line, where.column), None)
+        self._silent.add(span.location)
 
     def within(self, span: Span) -> bool:
         """Whether there is one in this stretch."""
         begin, end = (span.line, span.column), (span.end_line, span.end_column)
-        return any(path == span.path and begin <= (line, column) < end for path, line, column in self._found)
+        return any(place.path == span.path and begin <= (place.line, place.column) < end for place in self._found)
 
     def fork(self) -> Mistakes:
         """Mistakes of the same files, counted apart: those of one row of a matrix."""
@@ -55,12 +68,20 @@ class Mistakes:
         times = Counter(mistake for _, row in rows for mistake in row._found.values())
         for name, row in rows:
             for place, mistake in row._found.items():
-                if mistake is not None and times[mistake] < len(rows):
-                    mistake = replace(mistake, message=f"{mistake.message} (row {name!r} of the matrix)")
-                self._found.setdefault(place, mistake)
+                of_row = f"{mistake.message} (row {name!r} of the matrix)"
+                told = mistake if times[mistake] == len(rows) else replace(mistake, message=of_row)
+                self._found.setdefault(place, told)
 
     def all(self) -> list[Mistake]:
-        return [mistake for mistake in self._found.values() if mistake is not None]
+        """The mistakes, in the order in which they were found."""
+        found = list(self._found.values())
+        if self.full:
+            found.append(
+                Mistake(
+                    max(self._found), f"there may be more mistakes than these {len(found)}", hint="mend these first"
+                )
+            )
+        return found
 
     def _excerpt(self, span: Span) -> str:
         lines = self._lines.get(span.path, [])
@@ -105,7 +126,7 @@ def way(path: ValuePath) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The known word that ``word`` is a slip of."""
-    candidates = list(known)
+    candidates = list(islice(known, _MOST_COMPARED))
     if word.lower() in (lowered := {candidate.lower(): candidate for candidate in candidates}):
         return lowered[word.lower()]
     close = get_close_matches(word[:100], candidates, n=1, cutoff=0.6)
@@ -122,6 +143,15 @@ def listing(words: Iterable[str], width: int = 100) -> str:
             added = word
         line = added
     return "\n".join([*lines, line])
+
+
+def there(names: Iterable[str]) -> str:
+    """``There are: a, b, c.``; of many the first."""
+    named = list(islice(names, _MOST_NAMED + 1))
+    if not named:
+        return "There is none."
+    more = " and more" if len(named) > _MOST_NAMED else ""
+    return f"There {'is' if len(named) == 1 else 'are'}: {listing(named[:_MOST_NAMED])}{more}."
 
 
 def shown(value: object) -> str:

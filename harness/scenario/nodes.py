@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,8 +18,10 @@ __all__ = [
     "ValuePath",
     "child",
     "find",
+    "measured",
     "places",
     "plain",
+    "pruned",
     "span_at",
 ]
 
@@ -102,6 +104,38 @@ def find(node: Node, path: ValuePath) -> Node | None:
             return None
         found = child(found, step)
     return found
+
+
+def pruned(root: Mapping, drop: Callable[[ValuePath, Node, Span], bool]) -> Mapping:
+    """The tree without the values that ``drop`` wants gone; it's given the way, the value, and its key's place."""
+    return _pruned_mapping(root, drop, ())
+
+
+def _pruned_mapping(node: Mapping, drop: Callable[[ValuePath, Node, Span], bool], path: ValuePath) -> Mapping:
+    entries = {
+        key: Entry(entry.key_span, _pruned(entry.value, drop, (*path, key)))
+        for key, entry in node.entries.items()
+        if not drop((*path, key), entry.value, entry.key_span)
+    }
+    return Mapping(entries, node.span)
+
+
+def _pruned(node: Node, drop: Callable[[ValuePath, Node, Span], bool], path: ValuePath) -> Node:
+    if isinstance(node, Mapping):
+        return _pruned_mapping(node, drop, path)
+    if isinstance(node, Sequence):
+        kept = [(index, item) for index, item in enumerate(node.items) if not drop((*path, index), item, item.span)]
+        return Sequence(tuple(_pruned(item, drop, (*path, index)) for index, item in kept), node.span)
+    return node
+
+
+def measured(node: Node) -> tuple[int, int]:
+    """How many values a tree holds, and how deep it goes."""
+    if isinstance(node, Scalar):
+        return 1, 1
+    below = node.items if isinstance(node, Sequence) else [entry.value for entry in node.entries.values()]
+    sizes = [measured(inner) for inner in below]
+    return 1 + sum(size for size, _ in sizes), 1 + max((depth for _, depth in sizes), default=0)
 
 
 def span_at(root: Node, path: ValuePath, *, key: bool) -> Span:

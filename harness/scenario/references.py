@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from harness.scenario.findings import Finding
 from harness.scenario.matchers import Exactly, Matcher
-from harness.scenario.mistakes import did_you_mean, listing
+from harness.scenario.mistakes import did_you_mean, there
 from harness.scenario.model import INVARIANTS, Scenario
 from harness.scenario.nodes import Mapping, Scalar, Sequence, ValuePath, find
 from harness.scenario.values import Moment
@@ -34,21 +34,21 @@ def references(scenario: Scenario, tree: Mapping) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The names that the author gave, in the order of the file."""
+    """The names that the author gave."""
 
-    calls: tuple[str, ...]
-    accounts: tuple[str, ...]
-    carriers: tuple[str, ...]
-    hosts: tuple[str, ...]
-    pricelists: tuple[str, ...]
-    customers: tuple[str, ...]
+    calls: frozenset[str]
+    accounts: frozenset[str]
+    carriers: frozenset[str]
+    hosts: frozenset[str]
+    pricelists: frozenset[str]
+    customers: frozenset[str]
 
     @classmethod
     def of(cls, tree: Mapping) -> _Known:
-        def names(key: str, *section: str) -> tuple[str, ...]:
+        def names(key: str, *section: str) -> frozenset[str]:
             items = find(tree, section)
             found = [find(item, (key,)) for item in items.items] if isinstance(items, Sequence) else []
-            return tuple(str(node.value) for node in found if isinstance(node, Scalar))
+            return frozenset(str(node.value) for node in found if isinstance(node, Scalar))
 
         return cls(
             calls=names("id", "calls"),
@@ -61,10 +61,10 @@ class _Known:
 
 
 def _unknown(path: ValuePath, what: str, name: str, known: Iterable[str]) -> Finding:
-    names = sorted(set(known))
+    names = sorted(known)
     close = did_you_mean(name, names)
-    there = f"There {'is' if len(names) == 1 else 'are'}: {listing(names)}." if names else "There is none."
-    return Finding(path, f"no {what} {name!r}", f"did you mean '{close}'? {there}" if close else there)
+    guess = f"did you mean '{close}'? " if close else ""
+    return Finding(path, f"no {what} {name!r}", guess + there(names))
 
 
 def _calls(scenario: Scenario, known: _Known) -> Iterator[Finding]:
@@ -175,6 +175,8 @@ def _twice(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _repeated(path: ValuePath, key: str, names: list[str]) -> Iterator[Finding]:
+    seen: set[str] = set()
     for index, name in enumerate(names):
-        if name in names[:index]:
+        if name in seen:
             yield Finding((*path, index, key), f"a second {key} {name!r}", "give each its own")
+        seen.add(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -11,16 +12,15 @@ from harness.scenario import keys
 from harness.scenario.fields import Model
 from harness.scenario.mistakes import Mistakes, did_you_mean, listing, shown, way
 from harness.scenario.nodes import (
-    Entry,
     Mapping,
     Node,
     Scalar,
-    Sequence,
     Span,
     ValuePath,
     child,
     find,
     plain,
+    pruned,
     span_at,
 )
 from harness.scenario.values import Unfit
@@ -37,7 +37,7 @@ def shaped(root: Mapping, model: type[M], mistakes: Mistakes) -> tuple[M | None,
     Where the tree has mistakes, what is wrong is left out of both, so that the rest can be looked at too; the model
     is None when nothing useful is left.
     """
-    tree = _without_nulls(root, (), mistakes)
+    tree = _without_nulls(root, mistakes)
     for round_ in range(_ROUNDS):
         try:
             return model.model_validate(plain(tree)), tree
@@ -46,12 +46,16 @@ def shaped(root: Mapping, model: type[M], mistakes: Mistakes) -> tuple[M | None,
             for detail in error.errors(include_url=False):
                 path = _path(tree, detail)
                 wrong.add(path)
-                if round_ == 0 and find(root, (*path, str(detail["loc"][-1]))) is None:
+                if round_ == 0 and not mistakes.full and find(root, (*path, str(detail["loc"][-1]))) is None:
                     _report(tree, model, path, detail, mistakes)
             if () in wrong:
                 return None, tree
-            tree = _without(tree, (), wrong)
+            tree = pruned(tree, _is_in(wrong))
     return None, tree
+
+
+def _is_in(wrong: set[ValuePath]) -> Callable[[ValuePath, Node, Span], bool]:
+    return lambda path, value, span: path in wrong
 
 
 def _is_free(path: ValuePath) -> bool:
@@ -63,30 +67,19 @@ def _is_free(path: ValuePath) -> bool:
     )
 
 
-def _without_nulls(node: Mapping, path: ValuePath, mistakes: Mistakes) -> Mapping:
+def _without_nulls(root: Mapping, mistakes: Mistakes) -> Mapping:
     """A key without a value is a mistake, wherever a value is wanted."""
-    entries: dict[str, Entry] = {}
-    for key, entry in node.entries.items():
-        value = entry.value
-        if isinstance(value, Scalar) and value.value is None and not _is_free((*path, key)):
-            mistakes.add(entry.key_span, f"{way((*path, key))} has no value", "give it one, or delete the key")
+
+    def is_null(path: ValuePath, value: Node, key_span: Span) -> bool:
+        if not isinstance(value, Scalar) or value.value is not None or _is_free(path):
+            return False
+        if isinstance(path[-1], int):
+            mistakes.add(value.span, f"{way(path)} is empty", "give it a value, or delete the '-'")
         else:
-            entries[key] = Entry(entry.key_span, _inner_without_nulls(value, (*path, key), mistakes))
-    return Mapping(entries, node.span)
+            mistakes.add(key_span, f"{way(path)} has no value", "give it one, or delete the key")
+        return True
 
-
-def _inner_without_nulls(node: Node, path: ValuePath, mistakes: Mistakes) -> Node:
-    if isinstance(node, Mapping):
-        return _without_nulls(node, path, mistakes)
-    if isinstance(node, Sequence):
-        items = []
-        for index, item in enumerate(node.items):
-            if isinstance(item, Scalar) and item.value is None and not _is_free((*path, index)):
-                mistakes.add(item.span, f"{way((*path, index))} is empty", "give it a value, or delete the '-'")
-            else:
-                items.append(_inner_without_nulls(item, (*path, index), mistakes))
-        return Sequence(tuple(items), node.span)
-    return node
+    return pruned(root, is_null)
 
 
 def _path(tree: Mapping, detail: ErrorDetails) -> ValuePath:
@@ -99,24 +92,6 @@ def _path(tree: Mapping, detail: ErrorDetails) -> ValuePath:
             path.append(step)
             node = below
     return tuple(path)
-
-
-def _without(node: Mapping, path: ValuePath, wrong: set[ValuePath]) -> Mapping:
-    entries = {
-        key: Entry(entry.key_span, _inner_without(entry.value, (*path, key), wrong))
-        for key, entry in node.entries.items()
-        if (*path, key) not in wrong
-    }
-    return Mapping(entries, node.span)
-
-
-def _inner_without(node: Node, path: ValuePath, wrong: set[ValuePath]) -> Node:
-    if isinstance(node, Mapping):
-        return _without(node, path, wrong)
-    if isinstance(node, Sequence):
-        kept = ((index, item) for index, item in enumerate(node.items) if (*path, index) not in wrong)
-        return Sequence(tuple(_inner_without(item, (*path, index), wrong) for index, item in kept), node.span)
-    return node
 
 
 def _report(tree: Mapping, model: type[Model], path: ValuePath, detail: ErrorDetails, mistakes: Mistakes) -> None:

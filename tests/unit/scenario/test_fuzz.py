@@ -29,7 +29,7 @@ TREES: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=4), st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=8), inner, max_size=6)
     ),
-    max_leaves=40,
+    max_leaves=15,
 )
 TOP = st.fixed_dictionaries(
     {"scenario": VALUES, "calls": TREES},

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from harness.errors import Location, ScenarioError, UsageError
 from harness.scenario.loader import load, scenario_files
 from harness.scenario.matchers import Near, Status
+from harness.scenario.mistakes import MOST
 from harness.scenario.model import Call, Scenario
 from harness.scenario.values import DrawnSeconds
 
@@ -201,6 +203,32 @@ def test_no_input_ends_in_a_traceback(tmp_path: Path, raw: bytes) -> None:
         load(path)
     assert caught.value.mistakes
     str(caught.value).encode("utf-8", "surrogateescape")
+
+
+def chain(length: int, order: int) -> str:
+    """Variables that nest one in the other, thirty levels each, used from the first or from the last."""
+    uses = ", ".join(f'"${{v{index}}}"' for index in range(length)[::order])
+    nested = "".join(f'  v{index}: {"[" * 30}"${{v{index + 1}}}"{"]" * 30}\n' for index in range(length))
+    return f"{HEAD}tags: [{uses}]\nvariables:\n{nested}  v{length}: x\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        chain(20, 1),
+        chain(20, -1),
+        HEAD + "variables:\n" + "".join(f'  v{i}: "${{v{i + 1}}}"\n' for i in range(3000)) + 'tags: ["${v0}"]\n',
+        HEAD + "tags: [" + ", ".join(f'"${{v{i}}}"' for i in range(3000)) + "]\nvariables: {w: 1}\n",
+        HEAD + "expect: {begun: [" + ", ".join(f"u{i}" for i in range(3000)) + "]}\n",
+        HEAD + "".join(f"k{i}: 1\n" for i in range(3000)),
+        HEAD + "matrix: {a: [" + ", ".join(map(str, range(40))) + "], b: [" + ", ".join(map(str, range(40))) + "]}\n",
+    ],
+    ids=["deep", "deep-last-first", "chain", "variables", "references", "keys", "rows"],
+)
+def test_files_that_are_wrong_all_over_are_refused_in_time(tmp_path: Path, text: str) -> None:
+    start = time.monotonic()
+    assert 1 <= len(mistakes_of(tmp_path, text)) <= MOST + 1
+    assert time.monotonic() - start < 20
 
 
 def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
