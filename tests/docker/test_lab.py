@@ -100,6 +100,23 @@ def test_a_host_is_found_by_its_name_and_aliases_while_it_exists(empty_lab: Dock
     assert shell(empty_lab, "asking", "getent hosts alone nick")[0] == 2
     again = empty_lab.host("alone")
     assert again.address != host.address
+    assert shell(empty_lab, "asking", "getent ahostsv4 alone | cut -d' ' -f1 | sort -u") == (0, f"{again.address}\n")
+
+
+def test_a_host_that_takes_a_released_one_s_place_has_nothing_of_it(engine: Engine, empty_lab: DockerLab) -> None:
+    old = empty_lab.host("old", "nick")
+    empty_lab.start_service(web("old", "nick"), Deadline(20))
+    empty_lab.release("old")
+    new = empty_lab.host("new")
+    assert shell(empty_lab, "asking", "getent hosts old nick")[0] == 2
+    status, interfaces = shell(empty_lab, "new", "cat /proc/net/fib_trie")
+    assert (status, new.address in interfaces, old.address in interfaces) == (0, True, False)
+    assert len([name for name in left(engine, empty_lab.id) if "-host-" in name]) == 2
+
+    empty_lab.disconnect("new")
+    empty_lab.release("new")
+    empty_lab.start_service(web(), Deadline(20))
+    assert reaches(empty_lab) == "hello"
 
 
 def test_a_name_belongs_to_one_host(empty_lab: DockerLab) -> None:
@@ -279,6 +296,8 @@ def test_a_lab_is_found_again_by_its_id(empty_lab: DockerLab) -> None:
     assert again.host("web") == empty_lab.host("web")
     assert reaches(again) == "hello"
     again.restart_service("web", Deadline(20), how=signal.SIGKILL)
+    with pytest.raises(LabError, match="already one of host web"):
+        again.host("www")
     assert again.host("new").address != again.host("web").address
     again.stop()
     with pytest.raises(LabError, match="no running lab"):

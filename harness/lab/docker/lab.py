@@ -36,7 +36,6 @@ from harness.lab.docker.labels import (
     SERVICE,
     DockerLease,
     ServiceFacts,
-    host_from_label,
 )
 from harness.lab.docker.network import LabNetwork
 from harness.lab.docker.process import WORK, ContainerProcess
@@ -75,6 +74,7 @@ class DockerLab:
         self._containers: dict[str, Future[HostContainer]] = {}
         self._services: dict[str, tuple[ServiceFacts, ContainerProcess]] = {}
         self._processes: list[ContainerProcess] = []
+        self._vacant: list[HostContainer] = []
         self._removals: list[Future[None]] = []
         self._lock = threading.RLock()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"lab-{lab_id}")
@@ -142,10 +142,13 @@ class DockerLab:
 
     def _adopt(self, container: str, labels: Mapping[str, str]) -> None:
         if HOST in labels:
-            host = host_from_label(labels)
-            self._hosts.hosts[host.name] = host
-            self._containers[host.name] = Future()
-            self._containers[host.name].set_result(HostContainer(self._engine, self._network, container, host))
+            found = HostContainer.find(self._engine, self._network, container)
+            if found.host is None:
+                self._vacant.append(found)
+                return
+            self._hosts.hosts[found.host.name] = found.host
+            self._containers[found.host.name] = Future()
+            self._containers[found.host.name].set_result(found)
         elif SERVICE in labels:
             facts = ServiceFacts.parse(labels[SERVICE])
             process = ContainerProcess(self._engine, container, facts.name, facts.name)
@@ -160,6 +163,7 @@ class DockerLab:
             self._containers.clear()
             self._services.clear()
             self._processes.clear()
+            self._vacant.clear()
         self._engine.close()
 
     def __enter__(self) -> Self:
@@ -188,21 +192,28 @@ class DockerLab:
         """As in the protocol. The host's container is started in the background."""
         with self._lock:
             host, new = self._hosts.get(name, *aliases)
-            container = self._containers.get(name)
-            if container is None:
+            known = self._containers.get(name)
+            if known is None:
                 self._containers[name] = self._threads.submit(self._make_host, host)
-            elif new:
-                container.result().rename(host)
-            return host
+        if known is not None and new:
+            container = known.result()
+            container.vacate()
+            container.occupy(host)
+        return host
 
     def _make_host(self, host: Host, published: Published = MappingProxyType({})) -> HostContainer:
         self._await_removals()
+        with self._lock:
+            vacant = self._vacant.pop() if self._vacant and not published else None
+        if vacant is not None:
+            vacant.occupy(host)
+            return vacant
         return HostContainer.create(
             self._engine,
             self._network,
             host,
             image=self._images["sipp"],
-            name=f"{_name(self.id)}-{host.name}-host",
+            name=f"{_name(self.id)}-host-{secrets.token_hex(2)}",
             labels=self._labels,
             published=published,
         )
@@ -215,7 +226,7 @@ class DockerLab:
         return container.result()
 
     def release(self, name: str) -> None:
-        """As in the protocol. The containers are removed in the background; nothing is started until they're gone."""
+        """As in the protocol. It's cleared in the background; nothing is started until it's gone."""
         with self._lock:
             container = self._containers.pop(name, None)
             self._hosts.release(name)
@@ -224,7 +235,18 @@ class DockerLab:
             self._processes = [process for process in self._processes if process.host != name]
             if container is not None:
                 self._removals = [removal for removal in self._removals if not removal.done()]
-                self._removals.append(self._threads.submit(_remove, container, processes))
+                self._removals.append(self._threads.submit(self._clear, container, processes))
+
+    def _clear(self, host: Future[HostContainer], processes: Iterable[ContainerProcess]) -> None:
+        for process in processes:
+            process.remove()
+        container = host.result()
+        if container.reusable:
+            container.vacate()
+            with self._lock:
+                self._vacant.append(container)
+        else:
+            container.remove()
 
     def _await_removals(self) -> None:
         """So that no name is two hosts'. Removals are queued before whoever waits for them, so they come first."""
@@ -271,7 +293,7 @@ class DockerLab:
     def published(self, service: str, port: int) -> str:
         container = self._host_container(service)
         at = container.published(port)
-        return f"{self._engine.host or '127.0.0.1'}:{at}" if at else f"{container.host.address}:{port}"
+        return f"{self._engine.host or '127.0.0.1'}:{at}" if at else f"{self._hosts.hosts[service].address}:{port}"
 
     def _forget_ended(self, name: str) -> None:
         """Make room for a service that is started anew, in place of one that has ended."""
@@ -316,7 +338,7 @@ class DockerLab:
     def endpoint(self, service: str, port: int) -> Endpoint:
         container = self._host_container(service)
         if self._reachable:
-            return Endpoint(f"http://{container.host.address}:{port}")
+            return Endpoint(f"http://{self._hosts.hosts[service].address}:{port}")
         published = container.published(port)
         if published is None:
             raise LabError(
@@ -408,12 +430,6 @@ class DockerLab:
 def _name(lab_id: str) -> str:
     """What a lab's network is called, and how the names of its containers begin."""
     return f"rating-harness-{lab_id}"
-
-
-def _remove(host: Future[HostContainer], processes: Iterable[ContainerProcess]) -> None:
-    for process in processes:
-        process.remove()
-    host.result().remove()
 
 
 def _fill(word: str, values: Mapping[str, str]) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.lab.lease import ProcessIdentity
-from harness.lab.protocol import Host
 
 __all__ = [
     "HOST",
@@ -20,8 +18,6 @@ __all__ = [
     "SERVICE",
     "DockerLease",
     "ServiceFacts",
-    "host_from_label",
-    "host_label",
 ]
 
 LAB = "rating-harness.lab"
@@ -29,7 +25,7 @@ LEASE = "rating-harness.lease"
 IMAGES = "rating-harness.images"
 """On a lab's network: role or service name -> id of the image, as JSON."""
 HOST = "rating-harness.host"
-"""On a container that is a host: the host, as JSON."""
+"""On a container that is a host, or was one and waits to be the next."""
 PROCESS = "rating-harness.process"
 """On a container that runs on a host: that host's name."""
 SERVICE = "rating-harness.service"
@@ -95,15 +91,6 @@ class ServiceFacts:
 
     def label(self) -> str:
         return json.dumps(asdict(self))
-
-
-def host_label(host: Host) -> str:
-    return json.dumps(asdict(host))
-
-
-def host_from_label(labels: Mapping[str, str]) -> Host:
-    facts = json.loads(labels[HOST])
-    return Host(facts["name"], facts["address"], facts["address6"], tuple(facts["aliases"]))
 
 
 def _boot() -> str:

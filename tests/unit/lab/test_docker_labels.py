@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.lab.docker.labels import HOST, DockerLease, ServiceFacts, host_from_label, host_label
+from harness.lab.docker.labels import DockerLease, ServiceFacts
 from harness.lab.lease import ProcessIdentity
-from harness.lab.protocol import Host
 
 
 @pytest.fixture
@@ -61,8 +60,6 @@ def test_another_boot_is_another_machine_s_where_the_engine_is_shared(own: Docke
     assert not before.abandoned(engine_is_here=False)
 
 
-def test_a_host_and_a_service_are_read_as_they_were_written() -> None:
-    host = Host("web", "198.18.0.10", None, ("www", "w3"))
-    assert host_from_label({HOST: host_label(host)}) == host
+def test_what_is_known_of_a_service_is_read_as_it_was_written() -> None:
     facts = ServiceFacts("web", (80, 81), "/status", signal.SIGINT)
     assert ServiceFacts.parse(facts.label()) == facts
