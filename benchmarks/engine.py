@@ -82,35 +82,55 @@ uvicorn.run(app, port=18490, http="httptools", loop="uvloop", ws="none", lifespa
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What wrk measured: requests per second, latency in milliseconds, answers that weren't 2xx."""
+    """What was measured: requests per second, latency in milliseconds, answers that weren't 2xx (all by wrk), and the
+    server's processor time for each request in microseconds."""
 
     rate: float
     p50: float
     p99: float
     bad: int
+    cpu: float
 
 
-def measure(port: int, script: Path, connections: int, seconds: float) -> Figure:
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs."""
+
+    port: int
+    pid: int
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of processor time that it has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(server: Server, script: Path, connections: int, seconds: float) -> Figure:
     """Load one server from the second core."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}", "--latency", "-s", str(script)]
-    command.append(f"http://127.0.0.1:{port}/v1/authorization")
+    command.append(f"http://127.0.0.1:{server.port}/v1/authorization")
+    before = server.cpu
     output = subprocess.run(_on_core(1, command), check=True, capture_output=True, text=True).stdout
+    used = server.cpu - before
+    requests = int(_found(r"(\d+) requests in", output))
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     return Figure(
         rate=float(_found(r"Requests/sec:\s+([\d.]+)", output)),
         p50=_milliseconds(_found(r"50%\s+(\S+)", output)),
         p99=_milliseconds(_found(r"99%\s+(\S+)", output)),
         bad=int(bad[1]) if bad else 0,
+        cpu=used / max(requests, 1) * 1e6,
     )
 
 
-Load = tuple[int, Path]
-"""A port, and what wrk sends there."""
+Load = tuple[Server, Path]
+"""A server, and what wrk sends to it."""
 
 
 def alternate(loads: tuple[Load, Load], connections: int, seconds: float) -> tuple[Figure, Figure]:
     """Load two servers in turn, three times each, and take the medians: what else the machine does meets both."""
-    rounds = [[measure(port, script, connections, seconds / 3) for port, script in loads] for _ in range(3)]
+    rounds = [[measure(server, script, connections, seconds / 3) for server, script in loads] for _ in range(3)]
     first, second = (sorted(figures, key=lambda figure: figure.rate)[1] for figures in zip(*rounds, strict=True))
     return first, second
 
@@ -175,19 +195,19 @@ async def _populate(path: Path, accounts: int, rates: int, transactions: int) ->
 
 
 @contextmanager
-def bare() -> Iterator[int]:
+def bare() -> Iterator[Server]:
     """The reference: the same server, with nothing to do."""
     process = subprocess.Popen(_on_core(0, [sys.executable, "-c", _BARE]))
     try:
         await_condition(lambda: _answers("http://127.0.0.1:18490/"), Deadline(10), "the reference server")
-        yield 18490
+        yield Server(18490, process.pid)
     finally:
         process.terminate()
         process.wait()
 
 
 @contextmanager
-def engine(database: Path, port: int = 18491) -> Iterator[int]:
+def engine(database: Path, port: int = 18491) -> Iterator[Server]:
     """The engine on a file."""
     command = [sys.executable, "-c", "from harness.cli import main; main()", "engine", "--agent", f"127.0.0.1:{port}"]
     process = subprocess.Popen(
@@ -196,7 +216,7 @@ def engine(database: Path, port: int = 18491) -> Iterator[int]:
     try:
         assert process.stdout is not None
         process.stdout.readline()
-        yield port
+        yield Server(port, process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -220,7 +240,13 @@ def _seeded(folder: Path, name: str, accounts: int, rates: int, transactions: in
 
 def _say(name: str, figure: Figure) -> None:
     bad = f"  {figure.bad} not 2xx" if figure.bad else ""
-    click.echo(f"{name:44} {figure.rate:9.0f}/s   p50 {figure.p50:7.2f} ms   p99 {figure.p99:7.2f} ms{bad}")
+    latency = f"p50 {figure.p50:7.2f} ms   p99 {figure.p99:7.2f} ms"
+    click.echo(f"{name:44} {figure.rate:9.0f}/s   {latency}   {figure.cpu:5.0f} us{bad}")
+
+
+def _compare(figure: Figure, other: Figure, name: str) -> None:
+    rate, cpu = figure.rate / other.rate, other.cpu / figure.cpu
+    click.echo(f"{'':44} {rate:9.2f} of {name}'s rate, {cpu:.2f} by processor time")
 
 
 @click.command()
@@ -248,18 +274,21 @@ def main(seconds: float, scale: bool, check: bool, output: Path | None) -> None:
         authorize.write_text(_AUTHORIZE % (ACCOUNTS, RATES))
         pairs.write_text(_PAIRS % (ACCOUNTS, RATES, PAIRS_LAG))
         small = _seeded(folder, "small", ACCOUNTS, 2 * RATES, 0)
-        with bare() as reference_port, engine(small) as port:
+        with bare() as reference_server, engine(small) as server:
             for connections in CONNECTIONS:
-                reference, figure = alternate(((reference_port, authorize), (port, authorize)), connections, seconds)
+                reference, figure = alternate(
+                    ((reference_server, authorize), (server, authorize)), connections, seconds
+                )
                 _say(f"bare Starlette, {connections} connections", reference)
                 _say(f"authorisations, {connections} connections", figure)
-                click.echo(f"{'':44} {figure.rate / reference.rate:9.2f} of the bare route")
+                _compare(figure, reference, "the bare route")
                 note(f"authorisations/s at {connections}", figure.rate, 8000 if connections == 50 else None)
                 note(f"ratio at {connections}", figure.rate / reference.rate, 0.5)
+                note(f"ratio by processor time at {connections}", reference.cpu / figure.cpu, 0.5)
                 note(f"p99 ms at {connections}", figure.p99, ceiling=20)
                 note(f"failed at {connections}", figure.bad, ceiling=0)
-        with engine(small) as port:
-            figure = measure(port, pairs, 50, seconds)
+        with engine(small) as server:
+            figure = measure(server, pairs, 50, seconds)
         _say("begin and end, 50 connections (requests)", figure)
         click.echo(f"{'':44} {figure.rate / 2:9.0f} pairs/s")
         note("pairs/s", figure.rate / 2, 3000)
@@ -267,12 +296,13 @@ def main(seconds: float, scale: bool, check: bool, output: Path | None) -> None:
             large = _seeded(folder, "large", 100_000, 200_000, 1_000_000)
             authorize_many = folder / "authorize-many.lua"
             authorize_many.write_text(_AUTHORIZE % (100_000, RATES))
-            with engine(small) as port, engine(large, 18493) as large_port:
-                before, figure = alternate(((port, authorize), (large_port, authorize_many)), 50, seconds)
+            with engine(small) as server, engine(large, 18493) as large_server:
+                before, figure = alternate(((server, authorize), (large_server, authorize_many)), 50, seconds)
             _say("authorisations, 50 connections", before)
             _say("authorisations, 50 connections, at scale", figure)
-            click.echo(f"{'':44} {figure.rate / before.rate:9.2f} of the small engine")
+            _compare(figure, before, "the small engine")
             note("rate at scale", figure.rate / before.rate, 0.8)
+            note("rate at scale by processor time", before.cpu / figure.cpu, 0.8)
     if output:
         output.write_text(json.dumps(figures, indent=2) + "\n")
     if check and misses:

@@ -111,11 +111,10 @@ class Directory:
     def _rate(self, tenant: str, account: Account, destination: str) -> Rate | None:
         book = self._book
         rate = book.rates.charged(tenant, destination, account.rated_pricelists, account.rated_carriers)
-        if rate is not None and (
-            (tenant, rate.carrier_tag) not in book.carriers.keys
-            or (tenant, rate.pricelist_tag) not in book.pricelists.keys
-        ):
-            raise Dangling(rate.prefix)
+        if rate is not None:
+            for tag, table in ((rate.carrier_tag, book.carriers), (rate.pricelist_tag, book.pricelists)):
+                if tag and (tenant, tag) not in table.keys:
+                    raise Dangling(tag)
         return rate
 
     def _routes(self, tenant: str, account: Account, destination: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
@@ -16,7 +15,7 @@ from harness.rating.engine.calls import Call, CallRequest, Directory
 from harness.rating.engine.decision import Decision, Party, Reason, decide
 from harness.rating.engine.quirks import Policy, Quirk
 from harness.rating.engine.rates import Rate
-from harness.rating.engine.tables import merge_statement
+from harness.rating.engine.tables import merge_statement, new_id
 
 __all__ = ["Fault", "Ledger"]
 
@@ -187,7 +186,7 @@ class Ledger:
             self._book.store.write(
                 _AUTHORIZED,
                 (
-                    str(uuid4()),
+                    new_id(),
                     request.tenant,
                     request.transaction_tag,
                     account.tag,
@@ -231,7 +230,7 @@ class Ledger:
         self._book.store.write(
             _CALLED,
             (
-                str(uuid4()),
+                new_id(),
                 request.tenant,
                 request.transaction_tag,
                 account.tag,

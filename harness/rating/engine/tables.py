@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from random import getrandbits
 from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
@@ -25,6 +26,7 @@ __all__ = [
     "Where",
     "key_of",
     "merge_statement",
+    "new_id",
 ]
 
 Key = tuple[Any, ...]
@@ -111,6 +113,12 @@ class Table(Protocol):
     def by_key(self, key: Key) -> Record | None: ...
     def select(self, criteria: Sequence[Criterion], order: Order) -> Sequence[Record]: ...
     def count(self, criteria: Sequence[Criterion]) -> int: ...
+
+
+def new_id() -> str:
+    """A random UUID (version 4), as text."""
+    digits = f"{getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def key_of(kind: Entity, document: dict[str, Any]) -> Key:

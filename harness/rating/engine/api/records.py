@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 from harness.rating.engine import timestamps
 from harness.rating.engine.accounts import Account, Record
@@ -12,7 +11,7 @@ from harness.rating.engine.arithmetic import LONGEST_PREFIX, Incomplete
 from harness.rating.engine.book import Book
 from harness.rating.engine.entities import Entity, entity
 from harness.rating.engine.quirks import Policy, Quirk
-from harness.rating.engine.tables import Contains, Criterion, Equals, OneOf, Order, Where, key_of
+from harness.rating.engine.tables import Contains, Criterion, Equals, OneOf, Order, Where, key_of, new_id
 
 __all__ = ["Records"]
 
@@ -74,7 +73,7 @@ class Records:
                 raise Mistake(_incomplete(kind))
             old = table.by_key(key_of(kind, given))
         stored = {} if old is None else old.document
-        document = stored | self._defaults(kind, old) | given | {"id": stored.get("id") or id_ or str(uuid4())}
+        document = stored | self._defaults(kind, old) | given | {"id": stored.get("id") or id_ or new_id()}
         twin = table.by_key(key_of(kind, document))
         if twin is not None and twin.document["id"] != document["id"]:
             raise Mistake(f"{kind.name} {twin.document['id']} has that {' and '.join(kind.key)} already")
