@@ -260,9 +260,13 @@ def test_a_service_that_dies_is_reported_with_its_last_lines(lab: LocalLab) -> N
 def test_a_kamailio_with_a_bad_configuration_is_reported(lab: LocalLab) -> None:
     bad = kamailio("kamailio")
     service = Service("kamailio", "kamailio", bad.command, files={**bad.files, "/etc/kamailio/route.cfg": b"rubbish"})
-    process = lab.start_service(service, Deadline(10))
-    assert process.wait(Deadline(10)) != 0
-    assert "syntax error" in process.output()
+    try:
+        process = lab.start_service(service, Deadline(10))
+    except ServiceDied as died:  # it ended before it could be handed over
+        assert "syntax error" in str(died)
+    else:
+        assert process.wait(Deadline(10)) != 0
+        assert "syntax error" in process.output()
 
 
 def test_a_service_that_never_answers_times_out_with_what_was_seen(lab: LocalLab) -> None:
@@ -608,11 +612,11 @@ def test_as_a_user_without_any_rights() -> None:
     rootfs.ensure()
     interpreter = _interpreter_for(as_nobody)
     if interpreter is None:
-        pytest.skip("that user can execute no Python that has the harness's packages")
+        pytest.skip("that user can read no Python that has the harness's packages: a checkout in a private home, say")
     done = subprocess.run(
         [*as_nobody, *interpreter, "-c", OPEN_LAB, "stop"],
-        cwd=PROJECT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join((str(PROJECT), *sys.path))},
+        cwd="/",
+        env=_ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -624,8 +628,15 @@ def test_as_a_user_without_any_rights() -> None:
 def _interpreter_for(as_user: Sequence[str]) -> Sequence[str] | None:
     """One of this very version, since the packages are this one's, and one that can start itself."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    again = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
+    again = "import subprocess, sys, harness.lab.local; subprocess.run([sys.executable, '-c', ''], check=True)"
     for path in (sys.executable, shutil.which(version, path="/usr/local/bin:/usr/bin")):
-        if path and subprocess.run([*as_user, path, "-c", again], stderr=subprocess.DEVNULL).returncode == 0:
+        if path and _succeeds([*as_user, path, "-c", again]):
             return [path]
     return None
+
+
+def _succeeds(command: Sequence[str]) -> bool:
+    return subprocess.run(command, cwd="/", env=_ENVIRONMENT, stderr=subprocess.DEVNULL).returncode == 0
+
+
+_ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join((str(PROJECT), *sys.path))}
