@@ -8,8 +8,9 @@ from pathlib import Path
 
 from harness.scenario.behaviour import Behaviour, SippFile
 from harness.scenario.calls import Call
-from harness.scenario.expectations import CallExpectation
+from harness.scenario.expectations import CallExpectation, Expectations
 from harness.scenario.faults import Fault
+from harness.scenario.fields import Model
 from harness.scenario.findings import Finding
 from harness.scenario.matchers import Absent, OneOf, Status
 from harness.scenario.mistakes import listing
@@ -24,89 +25,78 @@ _HEADER = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
 
 def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
-    """What can't be meant, in the order of the file. ``folder`` is where relative files are looked for."""
+    """What can't be meant. ``folder`` is where relative files are looked for."""
     for index, call in enumerate(scenario.calls):
-        yield from _call(call, ("calls", index), folder)
+        path: ValuePath = ("calls", index)
+        yield from _call(call, path)
+        yield from _headers(call.headers, (*path, "headers"))
+        yield from _sipp(call.sipp, (*path, "sipp"), folder)
+        yield from _call_expectation(call.expect, (*path, "expect"))
         if scenario.load is not None:
-            yield from _both(
-                call, ("calls", index), ("repeat", "rate", "concurrency"), "'load' decides how many calls"
-            )
+            yield from _idle(call, path, ("repeat", "rate", "concurrency"), "'load' decides how many calls")
     yield from _start_circles(scenario)
-    for host, carrier in scenario.carriers.items():
-        yield from _behaviour(carrier, ("carriers", host), folder)
-        for name, behaviour in carrier.calls.items():
-            yield from _behaviour(behaviour, ("carriers", host, "calls", name), folder)
-        for attempt, behaviour in enumerate(carrier.attempts):
-            yield from _behaviour(behaviour, ("carriers", host, "attempts", attempt), folder)
+    for path, behaviour in _behaviours(scenario):
+        yield from _behaviour(behaviour, path)
+        yield from _headers(behaviour.headers, (*path, "headers"))
+        yield from _sipp(behaviour.sipp, (*path, "sipp"), folder)
     for index, fault in enumerate(scenario.faults):
         yield from _fault(fault, ("faults", index))
-    yield from _expectations(scenario)
+    yield from _absences(scenario.expect)
+    yield from _expectations(scenario.expect)
 
 
-def _both(
-    model: Call | Behaviour, path: ValuePath, given: Iterable[str], why: str, hint: str = ""
-) -> Iterator[Finding]:
-    """A finding for each key of ``given`` that the author wrote."""
-    for key in given:
+_DELETE_ONE = "delete one of the two"
+
+
+def _clash(path: ValuePath, message: str, hint: str = _DELETE_ONE) -> Finding:
+    return Finding(path, message, hint, at_key=True)
+
+
+def _idle(model: Model, path: ValuePath, keys: Iterable[str], why: str, hint: str = _DELETE_ONE) -> Iterator[Finding]:
+    """A finding for each of the keys that the author wrote although nothing comes of it."""
+    for key in keys:
         if key in model.model_fields_set:
-            yield Finding((*path, key), f"'{key}' has no effect: {why}", hint or "delete one of the two", at_key=True)
+            yield _clash((*path, key), f"'{key}' has no effect: {why}", hint)
 
 
-def _call(call: Call, path: ValuePath, folder: Path) -> Iterator[Finding]:
+def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
     for key, user in (("from", call.from_), ("to", call.to)):
         if not _USER.fullmatch(user):
-            yield Finding(
-                (*path, key),
-                f"{user[:60]!r} can't be the user part of a SIP URI",
-                "write the number or name alone; the domain has its own key, 'domain'",
-            )
-    yield from _headers(call.headers, (*path, "headers"))
+            hint = "write the number or name alone; the domain has its own key, 'domain'"
+            yield Finding((*path, key), f"{user[:60]!r} can't be the user part of a SIP URI", hint)
     if call.sipp is not None:
-        yield from _sipp(call.sipp, (*path, "sipp"), folder)
         decided = ("hold", "hangup", "cancel", "reinvite", "vanish", "no_ack", "retransmit", "bye", "sdp", "headers")
-        yield from _both(call, path, decided, "the SIPp file decides what the caller does")
+        yield from _idle(call, path, decided, "the SIPp file decides what the caller does")
     if call.method != "INVITE":
-        needless = ("ring", "hold", "hangup", "cancel", "reinvite", "vanish", "no_ack", "bye")
-        yield from _both(call, path, needless, f"{call.method} makes no call")
+        of_a_call = ("ring", "hold", "hangup", "cancel", "reinvite", "vanish", "no_ack", "bye")
+        yield from _idle(call, path, of_a_call, f"{call.method} makes no call")
     if call.cancel is not None:
-        yield from _both(call, path, ("hold", "hangup", "reinvite", "no_ack"), "the call is cancelled")
+        yield from _idle(call, path, ("hold", "hangup", "reinvite", "no_ack"), "the call is cancelled")
         if call.cancel.event in ("answered", "ended"):
             yield Finding((*path, "cancel"), "a call that is answered can't be cancelled", "use 'hangup' and 'hold'")
     if call.hangup == "never":
-        yield from _both(call, path, ("hold", "bye"), "'hangup: never'")
+        yield from _idle(call, path, ("hold", "bye"), "'hangup: never'")
     if call.vanish is not None and call.vanish.who == call.hangup:
-        yield Finding(
-            (*path, "vanish"),
-            f"the {call.hangup} vanishes, and can't hang up then",
-            f"hangup: never, or hangup: {'callee' if call.hangup == 'caller' else 'caller'}",
-        )
-    if call.repeat.high == 1 and "repeat" not in call.model_fields_set:
-        yield from _both(call, path, ("rate", "concurrency"), "this is one call", "say how many with 'repeat'")
-    yield from _call_expectation(call.expect, (*path, "expect"))
+        other = "callee" if call.hangup == "caller" else "caller"
+        message = f"the {call.hangup} vanishes, and can't hang up then"
+        yield Finding((*path, "vanish"), message, f"hangup: never, or hangup: {other}")
+    if "repeat" not in call.model_fields_set:
+        yield from _idle(call, path, ("rate", "concurrency"), "this is one call", "say how many with 'repeat'")
 
 
 def _call_expectation(expect: CallExpectation, path: ValuePath) -> Iterator[Finding]:
-    reply = expect.reply
-    if reply is None:
+    if expect.reply is None:
         return
-    if reply.reason is not None and expect.reason is not None:
-        yield Finding(
-            (*path, "reason"), "the reason phrase is said twice", "here and in 'reply': delete one", at_key=True
-        )
-    if _refuses(reply.code):
-        for key in ("duration", "bye_reason", "bye_reply", "carrier", "reinvite_reply"):
-            value = getattr(expect, key)
-            if value is not None and not isinstance(value, Absent):
-                yield Finding(
-                    (*path, key),
-                    f"'{key}' is of answered calls, and the reply is {reply.code}",
-                    "delete one of the two",
-                    at_key=True,
-                )
-        if expect.ended_by not in (None, "nobody"):
-            yield Finding(
-                (*path, "ended_by"), f"a call with the reply {reply.code} has no BYE", "delete one of the two"
-            )
+    code = expect.reply.code
+    if expect.reply.reason is not None and expect.reason is not None:
+        yield _clash((*path, "reason"), "the reason phrase is said twice", "here and in 'reply': delete one")
+    if not _refuses(code):
+        return
+    for key in ("duration", "bye_reason", "bye_reply", "carrier", "reinvite_reply"):
+        if not isinstance(getattr(expect, key), Absent | None):
+            yield _clash((*path, key), f"'{key}' is of answered calls, and the reply is {code}")
+    if expect.ended_by not in (None, "nobody"):
+        yield _clash((*path, "ended_by"), f"a call with the reply {code} has no BYE")
 
 
 def _refuses(code: object) -> bool:
@@ -129,114 +119,94 @@ def _start_circles(scenario: Scenario) -> Iterator[Finding]:
         starts |= waiting.keys()
 
 
-def _behaviour(behaviour: Behaviour, path: ValuePath, folder: Path) -> Iterator[Finding]:
-    yield from _headers(behaviour.headers, (*path, "headers"))
-    written = behaviour.model_fields_set
-    if behaviour.sipp is not None:
-        yield from _sipp(behaviour.sipp, (*path, "sipp"), folder)
-        decided = [key for key in Behaviour.model_fields if key != "sipp" and key in written]
-        yield from _both(behaviour, path, decided, "the SIPp file decides what the carrier does")
-        return
+def _behaviours(scenario: Scenario) -> Iterator[tuple[ValuePath, Behaviour]]:
+    for host, carrier in scenario.carriers.items():
+        yield ("carriers", host), carrier
+        for name, behaviour in carrier.calls.items():
+            yield ("carriers", host, "calls", name), behaviour
+        for attempt, behaviour in enumerate(carrier.attempts):
+            yield ("carriers", host, "attempts", attempt), behaviour
+
+
+def _behaviour(behaviour: Behaviour, path: ValuePath) -> Iterator[Finding]:
     answer = ("hang_up_after", "vanish", "retransmit_answer", "answer_cancelled")
-    timing = ("provisional", "answer_after", "ring", "refuse", "headers")
-    if behaviour.absent:
-        yield from _both(behaviour, path, ("silent", *timing, *answer), "nobody listens ('absent')")
+    reply = ("provisional", "answer_after", "ring", "refuse", "headers")
+    if behaviour.sipp is not None:
+        decided = ("silent", "absent", *reply, *answer)
+        yield from _idle(behaviour, path, decided, "the SIPp file decides what the carrier does")
+    elif behaviour.absent:
+        yield from _idle(behaviour, path, ("silent", *reply, *answer), "nobody listens ('absent')")
     elif behaviour.silent:
-        yield from _both(behaviour, path, (*timing, *answer), "the carrier never replies ('silent')")
+        yield from _idle(behaviour, path, (*reply, *answer), "the carrier never replies ('silent')")
     elif behaviour.refuse is not None:
-        yield from _both(behaviour, path, answer, "the call is refused")
+        yield from _idle(behaviour, path, answer, "the call is refused")
 
 
-def _sipp(sipp: SippFile, path: ValuePath, folder: Path) -> Iterator[Finding]:
-    if not is_file(folder / sipp.file):
+def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path) -> Iterator[Finding]:
+    if sipp is not None and not is_file(folder / sipp.file):
         yield Finding(path, f"no file {sipp.file[:80]!r}", "the path is relative to this file")
 
 
 def _headers(headers: dict[str, str], path: ValuePath) -> Iterator[Finding]:
     for name, value in headers.items():
         if not _HEADER.fullmatch(name):
-            yield Finding(
-                (*path, name), f"{name[:60]!r} is no name of a SIP header", "the name alone, without ':'", at_key=True
-            )
+            yield _clash((*path, name), f"{name[:60]!r} is no name of a SIP header", "the name alone, without ':'")
         elif "\r" in value or "\n" in value:
             yield Finding((*path, name), "a header's value is a single line", "take the line break out")
 
 
 def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
-    actions = fault.actions
-    if not actions:
-        yield Finding(
-            path,
-            "this fault does nothing",
-            f"{listing(['to the agent: ' + Fault.ANSWERS[0], *Fault.ANSWERS[1:]])}\n"
-            f"{listing(['to a whole service: ' + Fault.OUTAGES[0], *Fault.OUTAGES[1:]])}",
-        )
-        return
-    outages = [name for name in actions if name in Fault.OUTAGES]
-    answers = [name for name in actions if name in Fault.ANSWERS]
-    if outages and len(actions) > 1:
-        other = next(name for name in reversed(actions) if name != outages[0])
-        yield Finding(
-            (*path, other),
-            f"one fault does one of '{outages[0]}' and '{other}'",
-            "make two faults of it",
-            at_key=True,
-        )
+    outages = [name for name in fault.actions if name in Fault.OUTAGES]
+    answers = [name for name in fault.actions if name in Fault.ANSWERS]
+    if not outages and not answers:
+        to_agent = listing([f"to the agent: {Fault.ANSWERS[0]}", *Fault.ANSWERS[1:]])
+        to_service = listing([f"to a whole service: {Fault.OUTAGES[0]}", *Fault.OUTAGES[1:]])
+        yield Finding(path, "this fault does nothing", f"{to_agent}\n{to_service}")
+    elif outages and len(fault.actions) > 1:
+        other = [*answers, *outages][-1] if len(outages) > 1 else answers[0]
+        message = f"one fault does one of '{outages[0]}' and '{other}'"
+        yield _clash((*path, other), message, "make two faults of it")
     elif outages:
         for key in ("path", "call", "nth", "times"):
             if key in fault.model_fields_set:
-                yield Finding(
-                    (*path, key),
-                    f"'{key}' chooses requests, and '{outages[0]}' is for the whole service",
-                    "use 'when'",
-                )
+                message = f"'{key}' chooses requests, and '{outages[0]}' is for the whole service"
+                yield _clash((*path, key), message, "use 'when'")
     elif fault.on != "agent":
-        yield Finding(
-            (*path, answers[0]), f"'{answers[0]}' is a fault of the agent, not of {fault.on!r}", "on: agent"
-        )
-    ways_to_answer = [name for name in answers if name not in ("delay", "late", "duplicate", "drip")]
-    compatible = {"status", "body", "set", "remove", "partial"}
-    if len(ways_to_answer) > 1 and not (
-        set(ways_to_answer) <= compatible and not {"body", "set"} <= set(ways_to_answer)
-    ):
-        first, second = ways_to_answer[:2]
-        yield Finding(
-            (*path, second), f"an answer can't be '{first}' and '{second}' at once", "make two faults of it"
-        )
+        yield _clash((*path, answers[0]), f"'{answers[0]}' is a fault of the agent, not of {fault.on!r}", "on: agent")
+    yield from _answers_at_once(answers, path)
 
 
-def _expectations(scenario: Scenario) -> Iterator[Finding]:
-    expect = scenario.expect
+def _answers_at_once(answers: list[str], path: ValuePath) -> Iterator[Finding]:
+    """An answer may be late and odd at once, but it's odd in one way; its status, body and fields go together."""
+    odd = [name for name in answers if name not in ("delay", "late", "duplicate", "drip")]
+    go_together = set(odd) <= {"status", "body", "partial"} or set(odd) <= {"status", "set", "remove", "partial"}
+    if len(odd) > 1 and not go_together:
+        message = f"an answer can't be '{odd[0]}' and '{odd[1]}' at once"
+        yield _clash((*path, odd[1]), message, "make two faults of it")
+
+
+def _absences(expect: Expectations) -> Iterator[Finding]:
+    """What must be absent has no further qualities."""
     for section in ("dialogs", "requests", "transactions", "log"):
         for index, item in enumerate(getattr(expect, section)):
-            path: ValuePath = ("expect", section, index)
-            if item.absent:
-                for key in ("count", "timeout", "state", "gone", "order"):
-                    if key in item.model_fields_set:
-                        yield Finding(
-                            (*path, key), f"'{key}' of what must be absent", "delete one of the two", at_key=True
-                        )
+            for key in ("count", "timeout", "state", "gone", "order"):
+                if item.absent and key in item.model_fields_set:
+                    yield _clash(("expect", section, index, key), f"'{key}' of what must be absent")
+
+
+def _expectations(expect: Expectations) -> Iterator[Finding]:
     for index, request in enumerate(expect.requests):
-        path = ("expect", "requests", index)
+        path: ValuePath = ("expect", "requests", index)
         if request.order is not None and request.call is None:
-            yield Finding((*path, "order"), "'order' is of one call's requests", "say which with 'call'", at_key=True)
+            yield _clash((*path, "order"), "'order' is of one call's requests", "say which with 'call'")
         if request.order is not None and request.path is not None:
-            yield Finding(
-                (*path, "path"),
-                "'path' chooses one kind, and 'order' is of all",
-                "delete one of the two",
-                at_key=True,
-            )
+            yield _clash((*path, "path"), "'path' chooses one kind, and 'order' is of all")
     for index, record in enumerate(expect.transactions):
         if record.call is None and record.transaction_tag is None and record.account_tag is None:
-            yield Finding(
-                ("expect", "transactions", index),
-                "which record?",
-                "say it with 'call', 'account_tag' or 'transaction_tag'",
-            )
+            hint = "say it with 'call', 'account_tag' or 'transaction_tag'"
+            yield Finding(("expect", "transactions", index), "which record?", hint)
     for positive, negative in (("begun", "not_begun"), ("ended", "not_ended")):
+        said = set(getattr(expect, positive))
         for index, name in enumerate(getattr(expect, negative)):
-            if name in getattr(expect, positive):
-                yield Finding(
-                    ("expect", negative, index), f"{name!r} is in '{positive}' too", "delete one of the two"
-                )
+            if name in said:
+                yield Finding(("expect", negative, index), f"{name!r} is in '{positive}' too", _DELETE_ONE)
