@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.checks.model import Case, Finding, Verdict
@@ -14,6 +15,7 @@ from harness.report.ladder import exchange_text, ladder_of, ladder_text
 from harness.scenario.model import Scenario
 
 __all__ = [
+    "Told",
     "asked_line",
     "error_text",
     "failure_text",
@@ -41,8 +43,7 @@ def failure_text(scenario: Scenario, evidence: Evidence, verdict: Verdict, folde
     case = Case(scenario, evidence)
     findings = telling_first(case, verdict.findings)
     call_id = _call_shown(evidence, findings)
-    times = Counter(map(_asked, verdict.findings))
-    above = [*_title(scenario, verdict, findings), *_findings(scenario, findings, times)]
+    above = [*_title(scenario, verdict, findings), *_findings(scenario, findings)]
     below = [*_strangers(case), *_log(evidence, call_id), "", *_footer(evidence, folder)]
     ladder = _ladder(evidence, call_id, _SCREEN - len(above) - len(below)) if call_id else ()
     return "\n".join(_fit(line) for line in [*above, *ladder, *below])
@@ -62,8 +63,20 @@ _KINDS: dict[type[HarnessError], str] = {
 }
 
 
-def telling_first(case: Case, findings: Sequence[Finding]) -> list[Finding]:
-    """Causes before what follows from them; what many repetitions of a call share, once."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A finding, and on how many more repetitions of its call it is the same."""
+
+    finding: Finding
+    more: int
+
+    @property
+    def message(self) -> str:
+        return f"{self.finding.message} (and {self.more} more like it)" if self.more else self.finding.message
+
+
+def telling_first(case: Case, findings: Sequence[Finding]) -> list[Told]:
+    """Causes before what follows from them; what several repetitions of a call share, once."""
     was_called = any(message.direction == "sent" for call in case.calls for message in call.caller)
 
     def rank(finding: Finding) -> int:
@@ -71,16 +84,15 @@ def telling_first(case: Case, findings: Sequence[Finding]) -> list[Finding]:
             return 0
         return next((rank for rank, part in enumerate(_TELLING, start=1) if part in finding.check), len(_TELLING) + 1)
 
-    once: dict[object, Finding] = {}
+    alike: dict[object, list[Finding]] = {}
     for finding in sorted(findings, key=rank):
-        once.setdefault(_asked(finding), finding)
-    return list(once.values())
+        what = _REPETITION.sub("", finding.message) if finding.call_id else finding
+        alike.setdefault((finding.check, finding.where, what), []).append(finding)
+    return [Told(first, len(again)) for first, *again in alike.values()]
 
 
-def _asked(finding: Finding) -> tuple[str, Location]:
-    """What the findings on all repetitions of a call have in common."""
-    return finding.check, finding.where
-
+_REPETITION = re.compile(r"(?<=\w) \d+(?=: )")
+"""Of ``call ana 12: ...``, what tells it from its other repetitions."""
 
 _TELLING = (
     ".expect.reply",
@@ -101,31 +113,27 @@ def title_of(scenario: Scenario) -> str:
 # --- the parts ------------------------------------------------------------------------------------------------------
 
 
-def _title(scenario: Scenario, verdict: Verdict, findings: Sequence[Finding]) -> Iterator[str]:
+def _title(scenario: Scenario, verdict: Verdict, findings: Sequence[Told]) -> Iterator[str]:
     yield f"{'PASSED' if verdict.passed else 'FAILED'}  {title_of(scenario)}"
-    where = findings[0].where if findings else scenario.where("scenario")
+    where = findings[0].finding.where if findings else scenario.where("scenario")
     yield f"        {where.path}:{where.line}"
 
 
-def _findings(scenario: Scenario, findings: Sequence[Finding], times: Counter[tuple[str, Location]]) -> Iterator[str]:
-    for finding in findings[:_WHOLE]:
-        again = times[_asked(finding)] - 1
+def _findings(scenario: Scenario, findings: Sequence[Told]) -> Iterator[str]:
+    for told in findings[:_WHOLE]:
+        finding = told.finding
         always = f"  ({finding.check})" if finding.check.startswith("always:") else ""
-        yield ""
-        yield f"{finding.message}{f' (and {again} times more)' if again else ''}{always}"
-        said = {
-            _place(finding, scenario): asked_line(finding.where),
-            "expected": finding.expected,
-            "seen": finding.seen,
-        }
-        if finding.hint:
-            said["hint"] = finding.hint
+        said = {_place(finding, scenario): asked_line(finding.where)}
+        said |= {"expected": finding.expected, "seen": finding.seen, "hint": finding.hint}
         width = max(map(len, said))
-        yield from (f"  {name:>{width}} | {text}" for name, text in said.items())
+        yield ""
+        yield f"{told.message}{always}"
+        yield from (f"  {name:>{width}} | {text}" for name, text in said.items() if text or name != "hint")
     if findings[_WHOLE:]:
         yield ""
-    for finding in findings[_WHOLE : _WHOLE + _SHORT]:
-        yield f"{finding.message}: expected {finding.expected}, seen {finding.seen} ({_place(finding, scenario)})"
+    for told in findings[_WHOLE : _WHOLE + _SHORT]:
+        finding = told.finding
+        yield f"{told.message}: expected {finding.expected}, seen {finding.seen} ({_place(finding, scenario)})"
     more = len(findings) - _WHOLE - _SHORT
     if more > 0:
         yield f"and {more} more"
@@ -157,10 +165,10 @@ def names_of_calls(evidence: Evidence) -> dict[str, str]:
     return names
 
 
-def _call_shown(evidence: Evidence, findings: Sequence[Finding]) -> str | None:
+def _call_shown(evidence: Evidence, findings: Sequence[Told]) -> str | None:
     """The Call-ID of the call that the first finding which has one is on, else of the first call."""
     names = names_of_calls(evidence)
-    wanted = (finding.call_id for finding in findings if finding.call_id in names)
+    wanted = (told.finding.call_id for told in findings if told.finding.call_id in names)
     return next(wanted, next(iter(names), None))
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from harness.checks.model import Case, Finding
+from harness.checks.model import Case
 from harness.evidence.model import Evidence, Exchange
 from harness.report import events
-from harness.report.failure import asked_line, names_of_calls, telling_first, title_of
+from harness.report.failure import Told, asked_line, names_of_calls, telling_first, title_of
 from harness.report.figures import figures_of
 from harness.report.ladder import AGENT, Ladder, Mark, ladder_of
 
@@ -99,7 +99,7 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
         "seconds": f"{event.seconds:.1f} s",
         "calls": str(figures.calls),
         "setup": "" if figures.setup_p95 is None else f"{figures.setup_p95 * 1000:.0f} ms",
-        "findings": [_finding(finding) for finding in findings],
+        "findings": [_finding(told) for told in findings],
         "ladders": [_drawn(ladder, title) for title, ladder in shown],
         "calls_left_out": max(0, figures.calls - len(shown)),
         "changes": list(_changes(evidence)),
@@ -111,9 +111,10 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> Mapping[str, str]:
+def _finding(told: Told) -> Mapping[str, str]:
+    finding = told.finding
     return {
-        "message": finding.message,
+        "message": told.message,
         "where": str(finding.where),
         "check": finding.check,
         "line": asked_line(finding.where),
@@ -123,10 +124,12 @@ def _finding(finding: Finding) -> Mapping[str, str]:
     }
 
 
-def _calls_shown(evidence: Evidence, findings: Sequence[Finding]) -> list[tuple[str, Ladder]]:
+def _calls_shown(evidence: Evidence, findings: Sequence[Told]) -> list[tuple[str, Ladder]]:
     """The ladders of the calls that findings are on, then of the first ones."""
     names = names_of_calls(evidence)
-    wanted = dict.fromkeys([*(f.call_id for f in findings if f.call_id in names), *list(names)[:_LADDERS]])
+    wanted = dict.fromkeys(
+        [*(t.finding.call_id for t in findings if t.finding.call_id in names), *list(names)[:_LADDERS]]
+    )
     ladders = [(f"{names[each]}  {each}", ladder_of(evidence, each)) for each in list(wanted)[:_LADDERS] if each]
     return [(name, ladder) for name, ladder in ladders if ladder is not None]
 

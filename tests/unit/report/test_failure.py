@@ -55,7 +55,7 @@ def test_causes_come_before_what_follows_from_them() -> None:
               "calls[0].expect.reply", "always: kamailio"]  # fmt: skip
     case = Case(scenario_of(SCENARIO, 'calls: [{id: ana, from: "1", to: "2"}]\n'), evidence_of(refused_call()))
     in_order = telling_first(case, [finding(check) for check in checks])
-    assert [each.check for each in in_order] == checks[::-1]
+    assert [told.finding.check for told in in_order] == checks[::-1]
 
 
 @pytest.mark.parametrize(("made", "first"), [(True, "calls[0].expect.reply"), (False, "always: calls")])
@@ -65,13 +65,24 @@ def test_calls_that_were_never_made_explain_everything_else(made: bool, first: s
         evidence_of(refused_call() if made else ()),
     )
     in_order = telling_first(case, [finding("always: calls"), finding("calls[0].expect.reply")])
-    assert in_order[0].check == first
+    assert in_order[0].finding.check == first
 
 
 def test_repetitions_of_a_call_share_a_finding() -> None:
-    text = text_of(*(finding("calls[0].expect.reply", call_id=f"{n}@sip.test") for n in range(12)))
-    assert text.count("about calls[0].expect.reply") == 1
-    assert "about calls[0].expect.reply (and 11 times more)" in text
+    one = finding("calls[0].expect.reply")
+    text = text_of(*(replace(one, message=f"call ana {n}: no reply", call_id=f"{n}@sip.test") for n in range(1, 13)))
+    assert text.count("no reply") == 1
+    assert "call ana 1: no reply (and 11 more like it)\n" in text
+
+
+def test_different_findings_of_one_line_are_all_told() -> None:
+    one = finding("always: begin_and_end")
+    begin, end = (replace(one, message=f"call ana: {word} is missing", call_id=CALL_ID) for word in ("begin", "end"))
+    accounts = [replace(finding("always: balances"), message=f"balance of account {n}") for n in (1000, 1001)]
+    text = text_of(begin, end, *accounts)
+    assert "more like it" not in text
+    for each in (begin, end, *accounts):
+        assert each.message in text
 
 
 def test_of_many_findings_the_first_are_whole_and_none_is_forgotten() -> None:
