@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,13 +17,18 @@ __all__ = ["run"]
 @click.option("--kamailio-config", metavar="DIR", type=click.Path(path_type=Path), help="Your own configuration.")
 @click.option("--define", metavar="NAME=VALUE", multiple=True, help="Kamailio's -A; repeatable.")
 @click.option("--agent-url", metavar="URL", help="The agent of your own rating engine.")
-@click.option("--api-url", metavar="URL", help="The API of your own rating engine.")
-@click.option("--target", metavar="HOST:PORT", help="A Kamailio that runs already.")
-@click.option("--seed", type=int, help="Seed of all that is drawn.")
-@click.option("--evidence", metavar="DIR", type=click.Path(path_type=Path), help="Keep all evidence there.")
+@click.option("--api-url", "--apiurl", "-a", metavar="URL", help="The API of your own rating engine.")
+@click.option("--target", "-t", metavar="HOST:PORT", help="A Kamailio that runs already.")
+@click.option("--seed", "-s", type=int, help="Seed of all that is drawn.")
+@click.option("--evidence", "-d", metavar="DIR", type=click.Path(path_type=Path), help="Keep all evidence there.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=2, show_default=True, help="Labs side by side.")
 @click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Write a report, one file.")
 @click.option("--jsonl", metavar="FILE", type=click.Path(path_type=Path), help="Write a line of JSON per event.")
+@click.option("--executable", "-e", metavar="SIPP", help="canyan-tester's files, with --target: which SIPp.")
+@click.option("--no-setup", is_flag=True, help="canyan-tester's files: leave the set-up out.")
+@click.option("--no-teardown", is_flag=True, help="canyan-tester's files: leave the teardown out.")
+@click.option("--verbose", is_flag=True, help="canyan-tester's files, with --target: show requests and answers.")
+@click.option("--canyan-lenient", is_flag=True, help="canyan-tester's files: pass over what canyan-tester does.")
 def run(
     paths: tuple[Path, ...],
     lab: str,
@@ -32,9 +38,17 @@ def run(
     html: Path | None,
     jsonl: Path | None,
     evidence: Path | None,
-    **where: object,
+    executable: str | None,
+    no_setup: bool,
+    no_teardown: bool,
+    verbose: bool,
+    canyan_lenient: bool,
+    **where: Any,
 ) -> None:
     """Run the scenarios in PATHS, files or directories of them.
+
+    Files of canyan-tester's are run in a lab as well. With --target and no --agent-url they are run as canyan-tester
+    does it: SIPp calls the target, the API is at --api-url, and nothing else is started.
 
     The exit status is 0 when all passed; 1 when one failed, or the lab did not start; 2 for a wrong file or option,
     or when there is no scenario.
@@ -42,6 +56,7 @@ def run(
     import signal
     from contextlib import ExitStack
 
+    from harness.canyan import run_bare
     from harness.crew import Crew
     from harness.errors import HarnessError, ScenarioError, UsageError
     from harness.keeping import keeper
@@ -50,6 +65,7 @@ def run(
     from harness.report.jsonl import JsonLines
     from harness.report.terminal import Terminal
     from harness.run.options import Options
+    from harness.scenario.canyan.model import CanyanScenario
     from harness.scenario.loader import load, scenario_files
 
     def interrupt(signum: int, frame: object) -> None:
@@ -60,14 +76,24 @@ def run(
     try:
         for file in scenario_files(paths):
             try:
-                scenarios += load(file)
+                scenarios += load(file, canyan_lenient=canyan_lenient)
             except ScenarioError as error:
                 mistakes.append(error)
         if mistakes:
             raise UsageError("\n".join(map(str, mistakes)))
         if not scenarios:
             raise UsageError("there is no scenario", where=", ".join(map(str, paths)))
+        left_out = ["setup"] * no_setup + ["teardown"] * no_teardown
+        scenarios = [each.without(*left_out) if isinstance(each, CanyanScenario) else each for each in scenarios]
+        canyan = [each for each in scenarios if isinstance(each, CanyanScenario)]
         options = Options.of(defines=define, lab=lab, evidence=evidence, seed=seed, **where)
+        if options.target is not None and options.agent_url is None and len(canyan) == len(scenarios):
+            failures = [
+                run_bare(each, options, executable=executable, echo=click.echo if verbose else None)
+                for each in canyan
+            ]
+            click.echo("\n\n".join(filter(None, failures)) or "passed")
+            raise SystemExit(1 if any(failures) else 0)
         reporters: list[Reporter] = [Terminal()]
         reporters += [HtmlReport(html)] if html else []
         with ExitStack() as files:
