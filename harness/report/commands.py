@@ -28,8 +28,9 @@ def check(folders: tuple[Path, ...], file: Path | None, html: Path | None) -> No
     from harness.errors import HarnessError
     from harness.report.again import judge_again
     from harness.report.console import console, show
-    from harness.report.failure import failure_text, title_of
+    from harness.report.failure import failure_text
     from harness.report.html import html_page
+    from harness.report.telling import title_of
 
     terminal, judged, status = console(), [], 0
     for folder in folders:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.checks.model import Case, Finding, Verdict
-from harness.errors import HarnessError, LabError, Location, PlanError, ScenarioError
+from harness.errors import HarnessError, LabError, PlanError, ScenarioError
 from harness.evidence.model import LEVELS, Evidence, LogLine
 from harness.report.ladder import exchange_text, ladder_of, ladder_text
+from harness.report.telling import Told, asked_line, names_of_calls, printable, telling_first, title_of
 from harness.scenario.model import Scenario
 
-__all__ = [
-    "Told",
-    "asked_line",
-    "error_text",
-    "failure_text",
-    "kamailio_lines",
-    "names_of_calls",
-    "telling_first",
-    "title_of",
-]
+__all__ = ["error_text", "failure_text"]
 
 _SCREEN = 46
 _WIDTH = 118
@@ -63,53 +53,6 @@ _KINDS: dict[type[HarnessError], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A finding, and on how many more repetitions of its call it is the same."""
-
-    finding: Finding
-    more: int
-
-    @property
-    def message(self) -> str:
-        return f"{self.finding.message} (and {self.more} more like it)" if self.more else self.finding.message
-
-
-def telling_first(case: Case, findings: Sequence[Finding]) -> list[Told]:
-    """Causes before what follows from them; what several repetitions of a call share, once."""
-    was_called = any(message.direction == "sent" for call in case.calls for message in call.caller)
-
-    def rank(finding: Finding) -> int:
-        if finding.check == "always: kamailio" or (finding.check == "always: calls" and not was_called):
-            return 0
-        return next((rank for rank, part in enumerate(_TELLING, start=1) if part in finding.check), len(_TELLING) + 1)
-
-    alike: dict[object, list[Finding]] = {}
-    for finding in sorted(findings, key=rank):
-        what = _REPETITION.sub("", finding.message) if finding.call_id else finding
-        alike.setdefault((finding.check, finding.where, what), []).append(finding)
-    return [Told(first, len(again)) for first, *again in alike.values()]
-
-
-_REPETITION = re.compile(r"(?<=\w) \d+(?=: )")
-"""Of ``call ana 12: ...``, what tells it from its other repetitions."""
-
-_TELLING = (
-    ".expect.reply",
-    "always: calls",
-    "always: carriers",
-    "calls[",
-    "expect.requests",
-    "always: begin_and_end",
-)
-"""Parts of a check's name. A wrong reply explains a missing record, and not the other way round."""
-
-
-def title_of(scenario: Scenario) -> str:
-    """What it proves; of a file with a matrix, and in which row."""
-    return f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
-
-
 # --- the parts ------------------------------------------------------------------------------------------------------
 
 
@@ -144,27 +87,6 @@ def _place(finding: Finding, scenario: Scenario) -> str:
     return f"{finding.where.path}:{finding.where.line}" if is_elsewhere else f"line {finding.where.line}"
 
 
-def asked_line(where: Location) -> str:
-    """The line that asked for it, as its author wrote it; nothing when the file has gone."""
-    try:
-        return Path(where.path).read_text(encoding="utf-8").splitlines()[where.line - 1].strip()
-    except (OSError, UnicodeDecodeError, IndexError):
-        return ""
-
-
-def names_of_calls(evidence: Evidence) -> dict[str, str]:
-    """Call-ID -> a name, of the calls that were planned; of those that were seen where no Call-ID was planned."""
-    names = {
-        call_id: f"Call {name}{f' {index}' if len(call_ids) > 1 else ''}"
-        for name, call_ids in evidence.call_ids.items()
-        for index, call_id in enumerate(call_ids, start=1)
-    }
-    if not names:
-        for message in evidence.messages:
-            names.setdefault(message.call_id, f"Call at {message.host}")
-    return names
-
-
 def _call_shown(evidence: Evidence, findings: Sequence[Told]) -> str | None:
     """The Call-ID of the call that the first finding which has one is on, else of the first call."""
     names = names_of_calls(evidence)
@@ -193,7 +115,7 @@ def _strangers(case: Case) -> Iterator[str]:
 
 
 def _log(evidence: Evidence, call_id: str | None) -> Iterator[str]:
-    lines = kamailio_lines(evidence, call_id) if call_id else ()
+    lines = _kamailio_lines(evidence, call_id) if call_id else ()
     if lines:
         yield ""
         yield "Kamailio's log of this call"
@@ -202,7 +124,7 @@ def _log(evidence: Evidence, call_id: str | None) -> Iterator[str]:
         yield f"  and {len(lines) - _LOG_LINES} more"
 
 
-def kamailio_lines(evidence: Evidence, call_id: str) -> tuple[LogLine, ...]:
+def _kamailio_lines(evidence: Evidence, call_id: str) -> tuple[LogLine, ...]:
     """What Kamailio logged of a call at level NOTICE and graver, without the prefix that says of which call."""
     return tuple(
         LogLine(line.service, _unprefixed(line.text), line.level, line.at)
@@ -225,6 +147,7 @@ def _footer(evidence: Evidence, folder: Path | None) -> Iterator[str]:
 
 
 def _fit(line: str) -> str:
+    line = printable(line)
     # A folder is there to be copied.
     is_whole = line.startswith(("evidence ", "again ")) or len(line) <= _WIDTH
     return line if is_whole else f"{line[: _WIDTH - 1]}…"

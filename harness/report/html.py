@@ -15,9 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from harness.checks.model import Case
 from harness.evidence.model import Evidence, Exchange
 from harness.report import events
-from harness.report.failure import Told, asked_line, names_of_calls, telling_first, title_of
 from harness.report.figures import figures_of
 from harness.report.ladder import AGENT, Ladder, Mark, ladder_of
+from harness.report.telling import Told, asked_line, names_of_calls, telling_first, title_of
 
 __all__ = ["HtmlReport", "html_page"]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.evidence.model import Evidence, Exchange, SipMessage, Span
+from harness.report.telling import printable
 
 __all__ = ["AGENT", "KAMAILIO", "Arrow", "Ladder", "Mark", "exchange_text", "ladder_of", "ladder_text"]
 
@@ -204,4 +205,5 @@ def _over(text: str, places: dict[str, int], fill: str = "") -> str:
 
 
 def _cut(text: str, room: int) -> str:
+    text = printable(text)
     return text if len(text) <= room else text[: max(0, room - 1)] + "…"

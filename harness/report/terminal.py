@@ -7,8 +7,9 @@ from typing import TextIO
 
 from harness.report import events
 from harness.report.console import console, show
-from harness.report.failure import error_text, failure_text, title_of
+from harness.report.failure import error_text, failure_text
 from harness.report.figures import figures_of
+from harness.report.telling import title_of
 from harness.scenario.values import duration_text
 
 __all__ = ["Terminal"]

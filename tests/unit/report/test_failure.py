@@ -10,7 +10,8 @@ import pytest
 from harness.checks.model import Case, Finding, Verdict
 from harness.errors import HarnessError, Location, PlanError, ScenarioError, ServiceDied
 from harness.evidence.model import LogLine, SippResult
-from harness.report.failure import error_text, failure_text, kamailio_lines, telling_first
+from harness.report.failure import error_text, failure_text
+from harness.report.telling import telling_first
 from tests.builders import CALL_ID, START, answered_call, evidence_of, exchange, refused_call, scenario_of
 from tests.unit.report import scenes
 from tests.unit.report.conftest import Golden
@@ -155,6 +156,16 @@ def test_requests_about_calls_that_nobody_made() -> None:
     assert "Requests to the agent about other calls\n    +1.000  end_transaction of 1000 -> 200 ok true\n" in text
 
 
+def test_what_a_torture_message_holds_moves_no_cursor() -> None:
+    scenario = scenario_of(SCENARIO, 'calls: [{id: ana, from: "1", to: "2"}]\n')
+    evidence = evidence_of(
+        refused_call("486 Busy\x1b[2J\x0bHere"), log=(LogLine("k", f"{CALL_ID} \x1b[2J", "ALERT"),)
+    )
+    text = failure_text(scenario, evidence, Verdict(scenario.id, (finding("calls[0]"),)), None)
+    assert "486 Busy\ufffd[2J\ufffdHere─┤" in text
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
 def test_without_a_folder_there_is_nothing_to_check_again() -> None:
     scenario, evidence = scenes.refused(SCENARIO)
     text = failure_text(scenario, evidence, Verdict(scenario.id, ()), None)
@@ -170,8 +181,7 @@ def test_a_long_folder_can_be_copied() -> None:
 @pytest.mark.parametrize("level", ["ALERT", "BUG", "CRITICAL", "ERROR", "WARNING", "NOTICE"])
 def test_grave_lines_of_the_call_are_told(level: str) -> None:
     line = LogLine("kamailio", f"{{{CALL_ID}}} <script>: told of {CALL_ID}", level, START)
-    (told,) = kamailio_lines(evidence_of([], log=(line,)), CALL_ID)
-    assert (told.text, told.level) == (f"told of {CALL_ID}", level)
+    assert f"\nKamailio's log of this call\n  {level:8}  told of {CALL_ID}\n" in text_of(log=(line,))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +189,7 @@ def test_grave_lines_of_the_call_are_told(level: str) -> None:
     [LogLine("kamailio", CALL_ID, "INFO"), LogLine("kamailio", CALL_ID), LogLine("kamailio", "other", "ALERT")],
 )
 def test_other_lines_are_not(line: LogLine) -> None:
-    assert kamailio_lines(evidence_of([], log=(line,)), CALL_ID) == ()
+    assert "Kamailio's log" not in text_of(log=(line,))
 
 
 @pytest.mark.parametrize(
