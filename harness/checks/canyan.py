@@ -19,16 +19,14 @@ _SHORT = 160
 
 
 def judge_canyan(scenario: CanyanScenario, evidence: Evidence) -> Verdict:
-    """Causes first: a set-up that failed explains all that follows."""
-    setup = list(_requests(scenario, evidence, "setup"))
-    findings = [*setup]
-    if not setup:
+    """Causes first: after a set-up that failed, nothing else means anything."""
+    findings = list(_requests(scenario, evidence, "setup"))
+    if not findings:
         if not scenario.lenient:
             findings += INVARIANT_CHECKS["kamailio"](Case(scenario, evidence))
         findings += _workers(scenario, evidence)
-        findings += _requests(scenario, evidence, "workers")
-        findings += _requests(scenario, evidence, "check")
-    findings += _requests(scenario, evidence, "teardown")
+        for section in ("workers", "check", "teardown"):
+            findings += _requests(scenario, evidence, section)
     return Verdict(scenario.id, tuple(findings))
 
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from harness.checks.calls import check_calls
 from harness.checks.canyan import judge_canyan
+from harness.checks.dialogs import check_dialogs
 from harness.checks.invariants import AWAITED, INVARIANT_CHECKS
+from harness.checks.log import check_log
 from harness.checks.model import Case, Finding, Verdict
-from harness.checks.whole import (
-    check_accounts,
-    check_carriers,
-    check_dialogs,
-    check_log,
-    check_requests,
-    check_setup,
-    check_transactions,
-)
+from harness.checks.records import check_accounts, check_transactions
+from harness.checks.requests import check_requests
+from harness.checks.traffic import check_carriers, check_setup
 from harness.evidence.model import Evidence
 from harness.scenario.canyan.model import CanyanScenario
 from harness.scenario.model import Scenario
