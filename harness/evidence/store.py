@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
@@ -75,13 +75,12 @@ def read(folder: Path) -> Evidence:
             where=str(folder / _CORE),
             hint="read it with the version of rating-harness that stored it",
         )
-    files = core.pop("files", [])
+    files = _fit(_NAMES, core.pop("files", None), folder / _CORE)
     if core.keys() != set(_TOGETHER):
         keys = sorted(core.keys() ^ set(_TOGETHER))
         raise EvidenceError("keys that are missing, or unknown", found=", ".join(keys), where=str(folder / _CORE))
     whole = {
         **core,
-        "call_ids": {name: tuple(ids) for name, ids in _mapping(core, "call_ids").items()},
         "messages": tuple(_messages(folder / name for name in files if name.startswith(f"{_SIP}/"))),
         "exchanges": tuple(
             _fit(_EXCHANGE, value, path, number) for path, number, value in _json_lines(folder / _HTTP)
@@ -91,10 +90,12 @@ def read(folder: Path) -> Evidence:
     for name, file in _RECORDS.items():
         if file in files:
             whole[name] = _fit(_RECORD, _json(folder / file), folder / file)
-    return _fit(_EVIDENCE, whole, folder / _CORE)
+    evidence = _fit(_EVIDENCE, whole, folder / _CORE)
+    return replace(evidence, call_ids={name: tuple(call_ids) for name, call_ids in evidence.call_ids.items()})
 
 
 _EVIDENCE, _EXCHANGE, _RECORD = TypeAdapter(Evidence), TypeAdapter(Exchange), TypeAdapter(Records)
+_NAMES = TypeAdapter(list[str])
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -207,11 +208,6 @@ def _time(text: str, path: Path, line: int | None = None) -> float:
         return float(text)
     except ValueError:
         raise EvidenceError("not a time", expected="Unix seconds", found=text, where=_place(path, line)) from None
-
-
-def _mapping(core: Mapping[str, Any], key: str) -> Mapping[str, Iterable[str]]:
-    value = core.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _fit(adapter: TypeAdapter[T], value: Any, path: Path, line: int | None = None) -> T:

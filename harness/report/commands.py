@@ -47,5 +47,6 @@ def check(folders: tuple[Path, ...], file: Path | None, html: Path | None) -> No
             show(failure_text(result.scenario, result.evidence, result.verdict, folder), terminal)
             status = max(status, 1)
     if html:
+        html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(html_page(judged), encoding="utf-8")
     raise SystemExit(status)

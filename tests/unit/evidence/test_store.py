@@ -173,6 +173,8 @@ def _remove(name: str) -> Callable[[Path], None]:
         (_edit("evidence.json", lambda text: text.replace('"format": 1', '"format": 2')), ["format 2", "version"]),
         (_edit("evidence.json", lambda text: text.replace(f'"started": {START!r}', '"started": "x"')), ["started"]),
         (_edit("evidence.json", lambda text: text.replace('"dialogs_left"', '"left"')), ["dialogs_left, left"]),
+        (_edit("evidence.json", lambda text: text.replace('"files": [', '"files": 3, "x": [')), ["valid list", "3"]),
+        (_edit("evidence.json", lambda text: text.replace('"call_ids": {', '"call_ids": {"b": 3,')), ["call_ids.b"]),
         (_edit("http.jsonl", lambda text: text + "{\n"), ["http.jsonl:2: not JSON"]),
         (_edit("http.jsonl", lambda text: text + "{}\n"), ["http.jsonl:2: a value", "number", "Field required"]),
         (

@@ -79,11 +79,11 @@ def test_several_folders_are_judged_and_the_worst_counts(tmp_path: Path) -> None
     good = stored(tmp_path / "good", scenario_of(tmp_path / "good.yaml", CALLS), evidence_of(refused_call()))
     bad = stored(tmp_path / "bad", *scenes.refused(tmp_path / "bad.yaml"))
     assert check(good, bad).exit_code == 1
-    result = check(tmp_path, bad, good, "--html", tmp_path / "report.html")
+    result = check(tmp_path, bad, good, "--html", tmp_path / "out/report.html")
     assert result.exit_code == 2
     assert "FAILED  A call is made\n" in result.output
     assert result.output.endswith("PASSED  A call is made\n")
-    assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<details") == 2
+    assert (tmp_path / "out/report.html").read_text(encoding="utf-8").count("<details") == 2
 
 
 def test_evidence_without_its_scenario(tmp_path: Path) -> None:
