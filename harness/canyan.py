@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO
 
-from harness.checks import Verdict, judge
+from harness.checks import judge
 from harness.checks.canyan import accepted
 from harness.errors import HarnessError, UsageError
-from harness.evidence.model import Asked, Evidence
+from harness.evidence.model import Evidence
 from harness.keeping import keeper
-from harness.lab.opening import open_lab
+from harness.lab import open_lab
+from harness.lab.protocol import Lab
 from harness.plan.canyan import CARRIER, CanyanPlan, plan_canyan
 from harness.report.failure import error_text, failure_text
 from harness.run.canyan import BareSite, Site, StackSite, run_canyan
+from harness.run.options import Options
 from harness.run.stack import Stack
 from harness.scenario.canyan.loader import load_canyan
 from harness.scenario.canyan.model import CanyanScenario
@@ -28,7 +31,7 @@ from harness.scenario.canyan.model import CanyanScenario
 __all__ = ["TesterFailed", "run_bare", "run_on_stack", "run_tester"]
 
 _SIP_PORT = 5060
-_API = "http://api:8000"
+_TARGET, _API = "sbc:5060", "http://api:8000"
 """canyan-tester's."""
 
 
@@ -49,22 +52,39 @@ def run_on_stack(stack: Stack, scenario: CanyanScenario, *, token: str, seed: in
 
 
 def run_bare(
-    scenario: CanyanScenario, *, target: str, api_url: str, executable: str | None = None, seed: int
-) -> tuple[CanyanPlan, Evidence, Verdict]:
-    """Run a file as canyan-tester does: nothing but SIPp is started.
+    scenario: CanyanScenario,
+    options: Options,
+    *,
+    executable: str | None = None,
+    echo: Callable[[str], object] | None = None,
+) -> str:
+    """Run a file as canyan-tester does: nothing but SIPp is started. Why it failed; an empty text when it passed.
 
-    :param target: ``HOST`` or ``HOST:PORT`` of a SIP server.
+    :param options: the target, the API's URL (``http://api:8000`` when not given), the seed, where evidence is kept.
     :param executable: SIPp; None for the machine's, or that of the cached root filesystem.
+    :param echo: told of each request and its answer.
     :raises HarnessError: it could not be run.
     """
-    address, port, facing = _reached(target)
-    plan = plan_canyan(scenario, token=secrets.token_hex(4), seed=seed, carrier=None)
+    address, port, facing = _reached(options.target or _TARGET)
+    plan = plan_canyan(scenario, token=secrets.token_hex(4), seed=options.seed, carrier=None)
+    with _host_lab() as lab:
+        seen = _run(BareSite(lab, (address, port), facing, options.api_url or _API, executable), plan, scenario)
+    verdict = judge(scenario, seen)
+    folder = keeper(options.evidence)(plan, seen, verdict)
+    if echo is not None:
+        for asked in seen.asked:
+            echo(f"{asked.method} {asked.url}: {asked.request} -> {asked.status} {asked.response}")
+    return "" if verdict.passed else failure_text(scenario, seen, verdict, folder)
+
+
+@contextmanager
+def _host_lab() -> Iterator[Lab]:
+    """A lab in the machine's own network, for SIPp alone."""
     lab = open_lab("local", host_network=True)
     try:
-        evidence = _run(BareSite(lab, (address, port), facing, api_url, executable), plan, scenario)
+        yield lab
     finally:
         lab.stop()
-    return plan, evidence, judge(scenario, evidence)
 
 
 def _run(site: Site, plan: CanyanPlan, scenario: CanyanScenario) -> Evidence:
@@ -91,7 +111,7 @@ def _reached(target: str) -> tuple[str, int, str]:
 
 def run_tester(
     config: str | IO[bytes],
-    target: str = "sbc:5060",
+    target: str = _TARGET,
     executable: str = "sipp",
     directory: str | None = None,
     seed: int | None = None,
@@ -116,27 +136,20 @@ def run_tester(
     """
     path = Path(config if isinstance(config, str) else config.name)
     path.stat()
-    seed = secrets.randbelow(2**32) if seed is None else seed
-    echo(f"Seed {seed}, target {target}, API {apiurl or _API}")
+    options = Options(
+        target=target,
+        api_url=apiurl,
+        seed=secrets.randbelow(2**32) if seed is None else seed,
+        evidence=Path(directory) if directory else None,
+    )
+    echo(f"Seed {options.seed}, target {target}, API {apiurl or _API}")
+    left_out = ["setup"] * no_setup + ["teardown"] * no_teardown
     try:
-        scenario = load_canyan(path, lenient=lenient).without(*["setup"] * no_setup, *["teardown"] * no_teardown)
-        plan, evidence, verdict = run_bare(
-            scenario,
-            target=target,
-            api_url=apiurl or _API,
-            executable=None if executable == "sipp" else executable,
-            seed=seed,
-        )
+        scenario = load_canyan(path, lenient=lenient).without(*left_out)
+        sipp = None if executable == "sipp" else executable
+        failure = run_bare(scenario, options, executable=sipp, echo=echo if verbose else None)
     except HarnessError as error:
         raise TesterFailed(error_text(error)) from None
-    folder = keeper(Path(directory) if directory else None)(plan, evidence, verdict)
-    if verbose:
-        for asked in evidence.asked:
-            echo(_told(asked))
-    if not verdict.passed:
-        raise TesterFailed(failure_text(scenario, evidence, verdict, folder))
+    if failure:
+        raise TesterFailed(failure)
     echo("Done")
-
-
-def _told(asked: Asked) -> str:
-    return f"{asked.method} {asked.url}: {asked.request} -> {asked.status} {asked.response}"

@@ -40,6 +40,7 @@ class PlannedWorker:
     :param values: still with references in them.
     :param delay: seconds before its first run.
     :param timeout: seconds after which a run is killed.
+    :param call_id: SIPp's own form of Call-IDs with the plan's token in it, since process ids in a lab begin at 1.
     """
 
     name: str
@@ -53,6 +54,7 @@ class PlannedWorker:
     rate: int
     period: float
     limit: int
+    call_id: str
     options: tuple[str, ...]
     files: Mapping[str, bytes]
 
@@ -69,7 +71,7 @@ class PlannedWorker:
             port=port,
             remote=target,
             scenario=filled(self.template, values),
-            call_id="%u-%p@%s",
+            call_id=self.call_id,
             calls=self.calls,
             rate=self.rate,
             period=self.period,
@@ -102,7 +104,7 @@ def plan_canyan(scenario: CanyanScenario, *, token: str, seed: int, carrier: Hos
             continue
         for nth in range(number):
             name = f"worker-{index + 1}" if number == 1 else f"worker-{index + 1}-{nth + 1}"
-            workers.append(_worker(scenario, index, worker, random, name, nth))
+            workers.append(_worker(scenario, index, worker, random, name, nth, f"%u-%p-{token}@%s"))
     return CanyanPlan(
         scenario=scenario,
         token=token,
@@ -124,7 +126,7 @@ def plan_canyan(scenario: CanyanScenario, *, token: str, seed: int, carrier: Hos
 
 
 def _worker(
-    scenario: CanyanScenario, index: int, worker: SippWorker, random: Random, name: str, nth: int
+    scenario: CanyanScenario, index: int, worker: SippWorker, random: Random, name: str, nth: int, call_id: str
 ) -> PlannedWorker:
     delay = _draw(worker, "delay", random) / 1000
     values = {name: _value(value, nth, random) for name, value in worker.values.items()}
@@ -145,6 +147,7 @@ def _worker(
         rate=rate,
         period=period / 1000,
         limit=limit,
+        call_id=call_id,
         options=options,
         files={**files, **dict(_named_in(template, scenario.directory))},
     )

@@ -68,7 +68,7 @@ class Requests:
             await_condition(ask, within, "the expected answer", interval=0.2)
         asked = replace(answers[-1], tries=len(answers))
         self.asked.append(asked)
-        if step.store_response:
+        if step.store_response and asked.status == 200:
             self.stored[step.store_response] = asked.response
         return self._accepted(step, asked)
 

@@ -71,7 +71,7 @@ class _Run:
         self._file = plan.scenario.canyan
         self._seen = _Seen()
         self._carriers: list[tuple[PlannedCarrier, Process]] = []
-        caller = site.seat(plan.workers[0].name)[0].address if plan.workers else site.target[0]
+        caller = site.seat(plan.workers[0].name).host.address if plan.workers else site.target[0]
         self._requests = Requests(site, accepted, eager=plan.scenario.lenient, caller=caller)
 
     def run(self) -> Evidence:
@@ -163,7 +163,7 @@ class _Run:
         def start(argv: tuple[str, ...]) -> None:
             words = [site.executable if word == "sipp" and site.executable else word for word in argv]
             role = "harness" if site.executable and agent.role == "caller" else "sipp"
-            host = site.seat(agent.host)[0] if agent.role == "caller" else site.lab.host(agent.host)
+            host = site.seat(agent.host).host if agent.role == "caller" else site.lab.host(agent.host)
             started.append(
                 site.lab.run(Program(name, role, (*words, *options), host, agent.all_files))  # type: ignore[arg-type]
             )
@@ -195,13 +195,13 @@ class _Run:
                 self._finish(worker, worker.process, stopped=True)
         elif worker.done < worker.plan.repeat and now >= worker.due:
             worker.due = now
-            host, port = self._site.seat(worker.plan.name)
+            seat = self._site.seat(worker.plan.name)
             try:
-                agent = worker.plan.agent(host, port, self._site.target, self._requests.stored)
+                agent = worker.plan.agent(seat.host, seat.port, self._site.target, self._requests.stored)
             except Unfit as unfit:
                 self._fail(worker, f"{unfit}: {unfit.hint}")
                 return
-            options = ("-cp", str(port + 3828), *worker.plan.options, *_OBSERVED)
+            options = ("-cp", str(seat.control), *worker.plan.options, *_OBSERVED)
             worker.process = self._start(agent, f"sipp-{worker.plan.name}-{worker.done + 1}", options)
             self._seen.spans.append(Span(f"call {worker.plan.name}", time.time()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -20,12 +20,21 @@ from harness.run.exchanges import as_exchange
 from harness.run.stack import ENGINE, KAMAILIO, Stack
 from harness.run.watch import DialogWatch
 
-__all__ = ["BareSite", "Site", "StackSite"]
+__all__ = ["BareSite", "Seat", "Site", "StackSite"]
 
-_SIP = 5060
+_SIP, _CONTROL = 5060, 8888
 _QUIET = 12.0
 """Seconds after the last step by which all dialogs are gone and the agent has been told."""
 _DIALOGS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """:param control: the port of SIPp's remote control."""
+
+    host: Host
+    port: int
+    control: int
 
 
 class Site(Protocol):
@@ -45,8 +54,8 @@ class Site(Protocol):
     def prepare(self, plan: CanyanPlan) -> None:
         """As new for a run."""
 
-    def seat(self, name: str) -> tuple[Host, int]:
-        """Host and port for the SIPp of that name."""
+    def seat(self, name: str) -> Seat:
+        """Where the SIPp of that name sits."""
 
     def api(self, host: str | None) -> Endpoint:
         """Where requests to the API go, when the file says ``host``."""
@@ -85,8 +94,8 @@ class StackSite:
         self._stack.prepare(plan)
         self._log_from = len(self.lab.service(KAMAILIO).output())
 
-    def seat(self, name: str) -> tuple[Host, int]:
-        return self.lab.host(name), _SIP
+    def seat(self, name: str) -> Seat:
+        return Seat(self.lab.host(name), _SIP, _CONTROL)
 
     def api(self, host: str | None) -> Endpoint:
         own = self._stack.options.api_url
@@ -171,15 +180,20 @@ class BareSite:
         self.executable = executable
         self._facing = facing
         self._api_url = api_url
-        self._ports: dict[str, int] = {}
+        self._seats: dict[str, Seat] = {}
 
     def prepare(self, plan: CanyanPlan) -> None:
         """Nothing there is ours to change."""
 
-    def seat(self, name: str) -> tuple[Host, int]:
-        if name not in self._ports:
-            self._ports[name] = _free_port(self._facing, max(self._ports.values(), default=_SIP - 1) + 1)
-        return Host(name, self._facing), self._ports[name]
+    def seat(self, name: str) -> Seat:
+        if name not in self._seats:
+            last = next(reversed(self._seats.values()), Seat(Host("", ""), _SIP - 1, _CONTROL - 1))
+            self._seats[name] = Seat(
+                Host(name, self._facing),
+                _free_port(self._facing, last.port + 1),
+                _free_port(self._facing, last.control + 1),
+            )
+        return self._seats[name]
 
     def api(self, host: str | None) -> Endpoint:
         return Endpoint(host or self._api_url)
