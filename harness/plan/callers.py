@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
 
 from harness.errors import PlanError
 from harness.lab.protocol import Host
 from harness.plan.certificates import certificates
+from harness.plan.drawn import Drawn, last_digit
+from harness.plan.load import ramp_options
 from harness.plan.model import PlannedCall
 from harness.plan.render import render
 from harness.plan.sdp import sdp_for
@@ -45,13 +46,21 @@ class _Moment:
     delay: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """Milliseconds until the BYE, of the calls whose number ends in ``digit``."""
+
+    digit: int
+    time: int
+
+
 def plan_call(
-    scenario: Scenario, index: int, token: str, random: Random, patience: float, hosts: Callable[[str], Host]
+    scenario: Scenario, index: int, token: str, drawn: Drawn, patience: float, hosts: Callable[[str], Host]
 ) -> PlannedCall:
-    """:raises PlanError: something that SIPp can't do, with its place."""
+    """:param patience: seconds that a caller waits for anything.
+    :raises PlanError: something that SIPp can't do, with its place.
+    """
     call = scenario.calls[index]
-    repeat = call.repeat.draw(random)
-    hold = call.hold.draw(random) if call.hold else 1.0
     host = hosts(f"caller-{call.id}")
     address = host.address6 if call.ipv6 else host.address
     server = hosts("kamailio")
@@ -61,8 +70,9 @@ def plan_call(
     if call.sipp is not None:
         text, keys = (scenario.origin.file.parent / call.sipp.file).read_text(), call.sipp.variables
     else:
-        text, keys = _render(scenario, index, call, random, hold, patience), {}
+        text, keys = _render(scenario, index, call, drawn, patience), {}
     rate = call.rate or 100.0
+    first_rate, options = ramp_options(scenario.load, rate)
     return PlannedCall(
         id=call.id,
         agent=Agent(
@@ -77,19 +87,20 @@ def plan_call(
             keys=keys,
             files=certificates() if call.transport == "tls" else {},
             call_id=f"{token}-{call.id}-%u@{DEFAULT_DOMAIN}",
-            calls=repeat,
-            rate=rate,
+            calls=drawn.calls,
+            rate=first_rate,
             limit=call.concurrency,
             # SIPp would take the reply to what it sent again for a request to send that once more.
-            options={"no_retransmission": True} if call.retransmit else {},
+            options={**options, **({"no_retransmission": True} if call.retransmit else {})},
         ),
-        call_ids=tuple(f"{token}-{call.id}-{number}@{DEFAULT_DOMAIN}" for number in range(1, repeat + 1)),
+        call_ids=tuple(f"{token}-{call.id}-{number}@{DEFAULT_DOMAIN}" for number in range(1, drawn.calls + 1)),
         start=call.start,
-        longest=repeat / rate + (call.ring.high if call.ring else 0) + (0 if call.hangup == "never" else hold),
+        drawn=drawn,
+        longest=(scenario.load.duration if scenario.load else drawn.calls / rate) + drawn.longest,
     )
 
 
-def _render(scenario: Scenario, index: int, call: Call, random: Random, hold: float, patience: float) -> str:
+def _render(scenario: Scenario, index: int, call: Call, drawn: Drawn, patience: float) -> str:
     headers = "\n".join(f"{name}: {value}" for name, value in call.headers.items())
     replaced = sorted(name for name in call.headers if name.lower() in _ADDED)
     if replaced:
@@ -109,7 +120,7 @@ def _render(scenario: Scenario, index: int, call: Call, random: Random, hold: fl
     }
     if call.method != "INVITE":
         return render("request.xml.j2", method=call.method, **common)
-    steps, last = _steps(scenario, index, call, hold)
+    steps, now = _steps(scenario, index, call, min(drawn.holds))
     vanish = call.vanish if call.vanish is not None and call.vanish.who == "caller" else None
     return render(
         "uac.xml.j2",
@@ -121,15 +132,20 @@ def _render(scenario: Scenario, index: int, call: Call, random: Random, hold: fl
         twice=call.retransmit,
         steps=steps,
         hangup=call.hangup == "caller",
-        hold=last,
+        holds=[
+            _Hold(last_digit(number), round(max(0.0, hold - now) * 1000)) for number, hold in enumerate(drawn.holds)
+        ],
         reply=REPLY_MS,
         lost=LOST_MS,
         **common,
     )
 
 
-def _steps(scenario: Scenario, index: int, call: Call, hold: float) -> tuple[list[_Step], int]:
-    """What happens in mid-call, in order, and the milliseconds that are left until the BYE."""
+def _steps(scenario: Scenario, index: int, call: Call, hold: float) -> tuple[list[_Step], float]:
+    """What happens in mid-call, in order, and the second of its last.
+
+    :param hold: the shortest, where several are drawn.
+    """
     moments: list[tuple[float, _Step]] = [
         (reinvite.at.delay, _Step(reinvite.method, 0)) for reinvite in call.reinvite if reinvite.by == "caller"
     ]
@@ -152,7 +168,7 @@ def _steps(scenario: Scenario, index: int, call: Call, hold: float) -> tuple[lis
     for at, step in sorted(moments, key=lambda moment: moment[0]):
         steps.append(_Step(step.method, round((at - now) * 1000), step.cseq, step.from_tag))
         now = at
-    return steps, round(max(0.0, hold - now) * 1000)
+    return steps, now
 
 
 _XML = str.maketrans({"<": "(", ">": ")", "&": "+", '"': "'"})

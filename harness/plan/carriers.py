@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
 from harness.errors import PlanError
 from harness.lab.protocol import Host
 from harness.plan.certificates import certificates
+from harness.plan.drawn import DIGITS, Drawn, last_digit
 from harness.plan.model import PlannedCarrier
 from harness.plan.render import render
 from harness.plan.sdp import sdp_for
@@ -57,14 +58,20 @@ class _Route:
 
 
 def plan_carriers(
-    scenario: Scenario, token: str, random: Random, patience: float, hosts: Callable[[str], Host]
+    scenario: Scenario,
+    token: str,
+    drawn: Mapping[str, Drawn],
+    random: Random,
+    patience: float,
+    hosts: Callable[[str], Host],
 ) -> tuple[PlannedCarrier, ...]:
     """One for each host, port and protocol that a carrier of the scenario has.
 
+    :param drawn: by the call's id.
     :raises PlanError: something that a carrier can't do.
     """
     return tuple(
-        PlannedCarrier(host, _agent(scenario, host, port, transport, token, random, patience, hosts))
+        PlannedCarrier(host, _agent(scenario, host, port, transport, token, drawn, random, patience, hosts))
         for host, port, transport in _listeners(scenario)
     )
 
@@ -87,6 +94,7 @@ def _agent(
     port: int,
     transport: Transport,
     token: str,
+    drawn: Mapping[str, Drawn],
     random: Random,
     patience: float,
     hosts: Callable[[str], Host],
@@ -99,7 +107,7 @@ def _agent(
         file = scenario.origin.file.parent / behaviour.sipp.file
         text, keys = file.read_text(), behaviour.sipp.variables
     else:
-        text, keys = _render(scenario, name, behaviour, token, random, patience), {}
+        text, keys = _render(scenario, name, behaviour, token, drawn, random, patience), {}
     return Agent(
         role="carrier",
         host=name,
@@ -119,17 +127,29 @@ def _answers_again(behaviour: CarrierBehaviour) -> bool:
 
 
 def _render(
-    scenario: Scenario, name: str, behaviour: CarrierBehaviour, token: str, random: Random, patience: float
+    scenario: Scenario,
+    name: str,
+    behaviour: CarrierBehaviour,
+    token: str,
+    drawn: Mapping[str, Drawn],
+    random: Random,
+    patience: float,
 ) -> str:
     numbers: dict[_Behaviour, int] = {}
     routes = []
     for index, call in enumerate(scenario.calls):
         attempts = () if call.id in behaviour.calls else tuple(range(len(behaviour.attempts)))
-        *first, last = (
-            numbers.setdefault(_resolve(scenario, index, call, behaviour.of(call.id, attempt), random), len(numbers))
-            for attempt in (*attempts, len(behaviour.attempts))
-        )
-        routes.append(_Route(f"^ *{re.escape(token)}-{re.escape(call.id)}-", tuple(first), last))
+        treatments = [behaviour.of(call.id, attempt) for attempt in (*attempts, len(behaviour.attempts))]
+        variants = _variants(call, treatments, drawn[call.id])
+        for variant in range(variants):
+            *first, last = (
+                numbers.setdefault(
+                    _resolve(scenario, index, call, treatment, drawn[call.id], variant, random), len(numbers)
+                )
+                for treatment in treatments
+            )
+            number = f"[0-9]*{last_digit(variant)}@" if variants > 1 else ""
+            routes.append(_Route(f"^ *{re.escape(token)}-{re.escape(call.id)}-{number}", tuple(first), last))
     return render(
         "uas.xml.j2",
         name=name,
@@ -142,16 +162,32 @@ def _render(
     )
 
 
-def _resolve(scenario: Scenario, index: int, call: Call, behaviour: Behaviour, random: Random) -> _Behaviour:
+def _variants(call: Call, treatments: Iterable[Behaviour], drawn: Drawn) -> int:
+    """How many kinds of the same call there are for a carrier: one, unless something is drawn for it."""
+    own = [each for b in treatments for each in (b.ring, b.answer_after, b.hang_up_after) if each is not None]
+    if any(not each.fixed for each in own):
+        return min(drawn.calls, DIGITS)
+    return max(len(drawn.rings), len(drawn.holds) if _callee_hangs_up(call) else 1)
+
+
+def _callee_hangs_up(call: Call) -> bool:
+    return call.hangup == "callee" or call.bye == "both"
+
+
+def _resolve(
+    scenario: Scenario, index: int, call: Call, behaviour: Behaviour, drawn: Drawn, variant: int, random: Random
+) -> _Behaviour:
     """The carrier's behaviour, with the call's own words, which go first."""
 
     def ms(seconds: float) -> int:
         return round(seconds * 1000)
 
-    ring = call.ring or behaviour.ring
+    ring = behaviour.ring.draw(random) if behaviour.ring else 0.0
+    if drawn.rings:
+        ring = drawn.rings[variant % len(drawn.rings)]
     hang_up = behaviour.hang_up_after.draw(random) if behaviour.hang_up_after else None
-    if call.hangup == "callee" or call.bye == "both":
-        hang_up = call.hold.draw(random) if call.hold else 1.0
+    if _callee_hangs_up(call):
+        hang_up = drawn.holds[variant % len(drawn.holds)]
     vanish = behaviour.vanish
     if call.vanish is not None and call.vanish.who == "callee":
         vanish = call.vanish.at
@@ -166,7 +202,7 @@ def _resolve(scenario: Scenario, index: int, call: Call, behaviour: Behaviour, r
     return _Behaviour(
         provisional=tuple(f"{code} {_PROVISIONAL.get(code, 'Progress')}" for code in behaviour.provisional),
         delay=ms(behaviour.answer_after.draw(random)) if behaviour.answer_after else 0,
-        ring=ms(ring.draw(random)) if ring else 0,
+        ring=ms(ring),
         refuse=f"{refuse.code} {refuse.reason or _REASONS.get(refuse.code, 'Refused')}" if refuse else "",
         headers="\n".join(f"{key}: {value}" for key, value in behaviour.headers.items()),
         silent=behaviour.silent,

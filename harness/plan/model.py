@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.plan.drawn import Drawn
 from harness.rating.tap.faults import Fault as TapFault
 from harness.scenario.model import Scenario
 from harness.scenario.values import Moment
@@ -19,6 +20,7 @@ class PlannedCall:
     """A call of the scenario, or its repetitions: one SIPp process.
 
     :param call_ids: one for each repetition, in order.
+    :param drawn: what was drawn for it.
     :param longest: seconds after which the last of them is over, if all goes as planned.
     """
 
@@ -26,6 +28,7 @@ class PlannedCall:
     agent: Agent
     call_ids: tuple[str, ...]
     start: Moment
+    drawn: Drawn
     longest: float
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from harness.lab.protocol import Host
 from harness.plan.callers import plan_call
 from harness.plan.carriers import plan_carriers
+from harness.plan.drawn import draw_call
 from harness.plan.faults import plan_faults
+from harness.plan.load import TRACED, in_numbers, refuse_unseen
 from harness.plan.model import Plan
 from harness.scenario.calls import Call
 from harness.scenario.matchers import Near
@@ -30,22 +33,36 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
     """
     seed = scenario.seed if scenario.seed is not None else seed
     random = Random(f"{seed}:{scenario.id}")
-    horizon = scenario.timeout or PATIENCE + max(map(_lasts, scenario.calls))
-    calls = tuple(plan_call(scenario, index, token, random, horizon, hosts) for index in range(len(scenario.calls)))
-    carriers = plan_carriers(scenario, token, random, horizon, hosts)
+    told, scenario = scenario, in_numbers(scenario)
+    drawn = {call.id: draw_call(call, random) for call in scenario.calls}
+    number = sum(each.calls for each in drawn.values())
+    refuse_unseen(scenario, number)
+    patience = PATIENCE + max(map(_lasts, scenario.calls))
+    if scenario.timeout and not scenario.load:
+        patience = scenario.timeout
+    calls = [
+        plan_call(scenario, index, token, drawn[call.id], patience, hosts)
+        for index, call in enumerate(scenario.calls)
+    ]
+    carriers = plan_carriers(scenario, token, drawn, random, patience, hosts)
+    if number > TRACED:
+        calls = [replace(call, agent=replace(call.agent, brief=True)) for call in calls]
+        carriers = tuple(
+            replace(each, agent=replace(each.agent, brief=True)) if each.agent else each for each in carriers
+        )
     agent_faults, outages = plan_faults(scenario, token, random)
     return Plan(
-        scenario=scenario,
+        scenario=told,
         token=token,
         seed=seed,
-        calls=calls,
+        calls=tuple(calls),
         carriers=carriers,
         agent_faults=tuple(agent_faults),
         outages=tuple(outages),
         defines={name: str(value) for name, value in scenario.kamailio.defines.items()},
         tls=speaks_tls(scenario),
         ipv6=scenario.requires.ipv6 or any(call.ipv6 for call in scenario.calls),
-        horizon=max(horizon, *(call.longest + 10.0 for call in calls)),
+        horizon=max(patience, *(call.longest + 10.0 for call in calls)),
     )
 
 

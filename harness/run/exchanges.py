@@ -3,10 +3,41 @@
 from __future__ import annotations
 
 from harness.evidence.model import Exchange
+from harness.rating.tap.client import TapClient
 from harness.rating.tap.exchange import Exchange as TapExchange
 from harness.rating.tap.exchange import parse_json
 
-__all__ = ["as_exchange"]
+__all__ = ["ExchangeLog", "as_exchange"]
+
+
+class ExchangeLog:
+    """The exchanges since the tap was last cleared, taken over from it as they change: never all of them at once."""
+
+    def __init__(self, tap: TapClient) -> None:
+        self._tap = tap
+        self._cursor = 0
+        self._seen: dict[int, Exchange] = {}
+        self._pending: set[int] = set()
+
+    def drain(self) -> None:
+        """Take over what has changed."""
+        news = self._tap.exchanges(self._cursor)
+        self._cursor = news.cursor
+        for each in news.exchanges:
+            self._seen[each.number] = as_exchange(each)
+            if each.pending:
+                self._pending.add(each.number)
+            else:
+                self._pending.discard(each.number)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether every request that was taken over is answered."""
+        return not self._pending
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        return tuple(self._seen[number] for number in sorted(self._seen))
 
 
 def as_exchange(seen: TapExchange) -> Exchange:

@@ -15,14 +15,14 @@ from harness.kamailio.log import parse_log
 from harness.kamailio.rpc import RpcError
 from harness.lab.protocol import Process, Program
 from harness.plan.model import AgentFault, Plan, PlannedCall, PlannedCarrier
-from harness.run.exchanges import as_exchange
+from harness.run.exchanges import ExchangeLog
 from harness.run.outages import OutageRun, check_outages
 from harness.run.stack import KAMAILIO, Stack
+from harness.run.traces import read_messages
 from harness.run.watch import DialogWatch, EventWatch
 from harness.scenario.values import Moment
-from harness.sipp.agent import ERRORS, MESSAGES, STATISTICS, Agent, launch
+from harness.sipp.agent import ERRORS, LINES, MESSAGES, STATISTICS, Agent, launch
 from harness.sipp.result import check_status, read_result
-from harness.sipp.trace import parse_trace
 
 __all__ = ["run_plan"]
 
@@ -65,6 +65,7 @@ class _Run:
         self._spans: list[Span] = []
         self._log_from = 0
         self._restarts: dict[str, int] = {}
+        self._exchanges = ExchangeLog(stack.tap)
 
     def run(self, settled: Settled) -> Evidence:
         check_outages(self._stack, self._plan.outages)
@@ -86,7 +87,7 @@ class _Run:
         deadline = Deadline(_BIND)
         for carrier in self._plan.carriers:
             self._await_bound(carrier, deadline)
-        before = self._records()
+        before = self._records(with_transactions=False)
         started = time.time()
         dialogs = DialogWatch(self._stack.kamailio, [self._plan.token])
         outages = self._make_calls(started, dialogs)
@@ -150,20 +151,18 @@ class _Run:
     # --- while calls go on ------------------------------------------------------------------------------------------
 
     def _make_calls(self, started: float, dialogs: DialogWatch) -> list[OutageRun]:
-        plan, events = self._plan, EventWatch(started)
+        plan, events = self._plan, EventWatch(started, _moments(self._plan))
         waiting = list(plan.calls)
         arming = [fault for fault in plan.agent_faults if fault.when is not None]
         disarming = [fault for fault in plan.agent_faults if fault.until is not None]
         outages = [OutageRun(self._stack, outage) for outage in plan.outages]
         deadline = Deadline(plan.horizon)
-        watched = {moment.call for moment in _moments(plan)}
         while True:
             for call in plan.calls:
                 running = self._running.get(_name(call.agent))
                 if running is None:
                     continue
-                if call.id in watched:
-                    events.read(call.id, running.process)
+                events.read(call.id, running.agent, running.process)
                 if running.process.poll() is not None:
                     events.over(call.id)
             now = time.time()
@@ -174,6 +173,7 @@ class _Run:
             self._switch_faults(arming, disarming, events, now)
             self._do_outages(outages, events, now)
             dialogs.look(_DIALOGS)
+            self._exchanges.drain()
             self._check_services(outages)
             if not waiting and all(self._over(call) for call in plan.calls) and _no_outage_open(outages):
                 return outages
@@ -242,8 +242,8 @@ class _Run:
             except RpcError:
                 left = None
                 return False
-            pending = any(exchange.pending for exchange in self._stack.tap.exchanges().exchanges)
-            return left == 0 and not pending
+            self._exchanges.drain()
+            return left == 0 and self._exchanges.is_quiet
 
         try:
             await_condition(quiet, Deadline(_QUIET), "quiet", interval=0.05)
@@ -251,10 +251,10 @@ class _Run:
             self._stack.spoiled(KAMAILIO)
         return left
 
-    def _records(self) -> Records:
+    def _records(self, *, with_transactions: bool = True) -> Records:
         engine, given = self._stack.engine, self._plan.scenario.given
         tags = [account.account_tag for account in given.accounts]
-        call_ids = [call_id for call in self._plan.calls for call_id in call.call_ids]
+        call_ids = [call_id for call in self._plan.calls for call_id in call.call_ids] if with_transactions else []
         return Records(
             at=time.time(),
             accounts={account["account_tag"]: dict(account) for account in engine.accounts(tags)} if tags else {},
@@ -266,8 +266,8 @@ class _Run:
     ) -> Evidence:
         messages: list[SipMessage] = []
         for running in self._running.values():
-            trace = running.process.read_file(MESSAGES) or b""
-            messages += parse_trace(trace, running.agent.host)
+            trace = running.process.read_file(LINES if running.agent.brief else MESSAGES) or b""
+            messages += read_messages(running.agent, trace)
         kamailio = self._stack.lab.service(KAMAILIO)
         log = kamailio.output()[self._log_from :]
         return Evidence(
@@ -276,7 +276,7 @@ class _Run:
             ended=time.time(),
             call_ids=self._plan.call_ids,
             messages=tuple(sorted(messages, key=lambda message: message.at)),
-            exchanges=tuple(as_exchange(each) for each in self._stack.tap.exchanges().exchanges),
+            exchanges=self._exchanges.exchanges,
             dialogs=dialogs.dialogs,
             dialogs_left=left,
             before=before,
@@ -301,11 +301,12 @@ class _Run:
         def read() -> bool:
             nonlocal seen
             kamailio = self._stack.lab.service(KAMAILIO)
+            self._exchanges.drain()
             seen = replace(
                 evidence,
                 ended=time.time(),
                 after=self._records(),
-                exchanges=tuple(as_exchange(each) for each in self._stack.tap.exchanges().exchanges),
+                exchanges=self._exchanges.exchanges,
                 log=tuple(parse_log(kamailio.output()[self._log_from :])),
             )
             return settled(seen)

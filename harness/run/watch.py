@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from harness.evidence.model import Dialog, SipMessage
 from harness.kamailio.rpc import KamailioClient, RpcError
 from harness.lab.protocol import Process
+from harness.run.traces import read_messages
 from harness.scenario.values import Event, Moment
-from harness.sipp.agent import MESSAGES
-from harness.sipp.trace import parse_trace
+from harness.sipp.agent import LINES, MESSAGES, Agent
 
 __all__ = ["DialogWatch", "EventWatch"]
 
 
 class EventWatch:
-    """When each call's events happened; a repeated call's are those of its first."""
+    """When each call's events happened; a repeated call's are those of its first.
 
-    def __init__(self, started: float) -> None:
+    :param awaited: the moments that somebody waits for.
+    """
+
+    def __init__(self, started: float, awaited: Collection[Moment]) -> None:
         self._started = started
-        self._events: dict[tuple[str, Event], float] = {}
+        self._awaited = {(moment.call, moment.event) for moment in awaited if moment.call is not None}
+        self._events: dict[tuple[str | None, Event | None], float] = {}
         self._sizes: dict[str, int] = {}
 
-    def read(self, call: str, process: Process) -> None:
-        """Take note of what the caller's trace has to say that's new."""
-        trace = process.read_file(MESSAGES) or b""
+    def read(self, call: str, agent: Agent, process: Process) -> None:
+        """Take note of what the caller's trace has to say that's new, as long as somebody waits for it."""
+        if not any(name == call and (name, event) not in self._events for name, event in self._awaited):
+            return
+        trace = process.read_file(LINES if agent.brief else MESSAGES) or b""
         if len(trace) != self._sizes.get(call):
             self._sizes[call] = len(trace)
-            for message in parse_trace(trace, call):
+            for message in read_messages(agent, trace):
                 event = _event_of(message)
                 if event is not None:
                     self._events.setdefault((call, event), message.at)

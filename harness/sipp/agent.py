@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from harness.sipp import _pysipp
 
-__all__ = ["ERRORS", "LOG", "MESSAGES", "STATISTICS", "Agent", "Transport", "launch"]
+__all__ = ["ERRORS", "LINES", "LOG", "MESSAGES", "STATISTICS", "Agent", "Transport", "launch"]
 
 Transport = Literal["udp", "tcp", "tls"]
 
-MESSAGES, STATISTICS, ERRORS, LOG, SCREEN = (
+MESSAGES, LINES, STATISTICS, ERRORS, LOG, SCREEN = (
     "messages.log",
+    "lines.log",
     "statistics.csv",
     "errors.log",
     "actions.log",
@@ -38,6 +39,7 @@ class Agent:
     :param files: name -> content of further files that the scenario needs; with TLS ``certificate.pem``, ``key.pem``.
     :param keys: ``-key NAME VALUE``, available as ``[NAME]`` in the scenario.
     :param options: pysipp's own field names, for what has no word here.
+    :param brief: it traces a line of each message, and not the messages: there are too many.
     """
 
     role: Literal["caller", "carrier"]
@@ -56,7 +58,7 @@ class Agent:
     files: Mapping[str, bytes] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
-    trace: bool = True
+    brief: bool = False
 
     @property
     def scenario_file(self) -> str:
@@ -110,7 +112,9 @@ def _user_agent(agent: Agent) -> Any:
         "screen_file": SCREEN,
         "key_vals": {name: _quoted(value) for name, value in agent.keys.items()},
     }
-    if agent.trace:
+    if agent.brief:
+        fields |= {"trace_lines": True, "lines_file": LINES}
+    else:
         fields |= {"trace_message": True, "message_file": MESSAGES}
     if agent.transport == "tls":
         fields |= {"tls_certificate": "certificate.pem", "tls_key": "key.pem"}

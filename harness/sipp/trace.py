@@ -1,23 +1,33 @@
-"""SIPp's message trace (``-trace_msg``), read back as SIP messages.
+"""SIPp's traces, read back as SIP messages.
 
-A record is a line of dashes with a local time (the harness runs SIPp with ``TZ=UTC``), a line that says transport,
-direction and size, an empty line, and the message as it was on the wire.
+A record of the message trace (``-trace_msg``) is a line of dashes with a local time (the harness runs SIPp with
+``TZ=UTC``), a line that says transport, direction and size, an empty line, and the message as it was on the wire.
+
+The short trace (``-trace_shortmsg``) has a line for each message, its fields apart by tabs: date, time, Unix seconds,
+``S`` or ``R``, Call-ID, ``CSeq:NUMBER METHOD``, and the message's first line.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from harness.evidence.model import SipMessage
 from harness.evidence.sip import parse_message
 
-__all__ = ["parse_trace"]
+__all__ = ["parse_lines", "parse_trace"]
 
 _RECORD = re.compile(
     rb"^-{20,} (?P<date>\d{4}-\d\d-\d\d)[ \tT](?P<time>\d\d:\d\d:\d\d\.\d+)[^\n]*\n"
     rb"(?P<transport>\w+) message (?P<direction>sent|received) [\[(](?P<size>\d+)(?:\]| bytes\))[^\n]*\n\n",
+    re.MULTILINE,
+)
+
+_LINE = re.compile(
+    rb"^\S+\t\S+\t(?P<at>[\d.]+)\t(?P<way>[SR])\t(?P<call_id>[^\t\n]*)\tCSeq:(?P<cseq>\d+) (?P<method>\w+)\t"
+    rb"(?:SIP/2\.0 (?P<status>\d{3}) ?(?P<reason>[^\r\n]*)|\w+ (?P<uri>\S+) )",
     re.MULTILINE,
 )
 
@@ -38,4 +48,34 @@ def parse_trace(trace: bytes, host: str) -> Iterator[SipMessage]:
             host=host,
             sent=direction == "sent",
             transport=match["transport"].decode().lower(),
+        )
+
+
+def parse_lines(trace: bytes, host: str, transport: str) -> Iterator[SipMessage]:
+    """The messages of a short trace that tell how a call went, without headers.
+
+    Left out are ACKs, 100s, replies to BYE and CANCEL, and what is sent again.
+    """
+    seen: set[int] = set()
+    for match in _LINE.finditer(trace):
+        which = hash(match.group("way", "call_id", "cseq", "method", "status"))
+        method, is_response = match["method"].decode(), match["status"] is not None
+        if which in seen or method == "ACK" or (is_response and method in ("BYE", "CANCEL")):
+            continue
+        seen.add(which)
+        if match["status"] == b"100":
+            continue
+        yield SipMessage(
+            at=float(match["at"]),
+            host=host,
+            direction="sent" if match["way"] == b"S" else "received",
+            transport=transport,
+            method=sys.intern(method),
+            status=int(match["status"]) if is_response else None,
+            reason=sys.intern((match["reason"] or b"").decode("utf-8", "replace")),
+            uri=sys.intern((match["uri"] or b"").decode("utf-8", "replace")),
+            call_id=match["call_id"].decode("utf-8", "replace"),
+            cseq=int(match["cseq"]),
+            headers=(),
+            body="",
         )

@@ -1,0 +1,95 @@
+"""The same calls, in numbers: what `load` makes of the calls that a scenario tells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from harness.errors import PlanError
+from harness.scenario.model import Call, Load, Scenario, ValuePath
+from harness.scenario.values import DrawnCount
+
+__all__ = ["TRACED", "in_numbers", "ramp_options", "refuse_unseen"]
+
+TRACED = 200
+"""Calls of which every message is kept; of more, a line of each message is."""
+
+_UNSEEN = ("headers", "bye_reason", "bye_reply", "reinvite_reply", "source", "destination")
+"""What is expected of a call and can't be told from the first lines of its messages."""
+
+
+def in_numbers(scenario: Scenario) -> Scenario:
+    """The scenario with its calls repeated as its `load` says; without a `load`, the scenario itself.
+
+    The calls share its rate evenly. While the rate grows, half as many are made as at its height.
+
+    :raises PlanError: a ramp that is longer than all of it, or fewer calls than the scenario tells.
+    """
+    load = scenario.load
+    if load is None:
+        return scenario
+    ramp = load.ramp or 0.0
+    if ramp > load.duration:
+        raise PlanError(
+            "the rate would still grow when it's over",
+            expected=f"a ramp of {load.duration:g} s at most",
+            found=f"{ramp:g} s",
+            where=scenario.where("load", "ramp"),
+        )
+    number, kinds = round(load.rate * (load.duration - ramp / 2)), len(scenario.calls)
+    if number < kinds:
+        raise PlanError(
+            f"{number} calls are made, and the scenario tells {kinds}",
+            where=scenario.where("load"),
+            hint="a higher `rate`, or a longer `duration`",
+        )
+    calls = tuple(
+        _repeated(call, load, (number + index) // kinds, kinds) for index, call in enumerate(scenario.calls)
+    )
+    return scenario.model_copy(update={"calls": calls})
+
+
+def _repeated(call: Call, load: Load, number: int, kinds: int) -> Call:
+    changes: dict[str, Any] = {"repeat": DrawnCount(number, number), "rate": load.rate / kinds}
+    if load.hold is not None:
+        changes["hold"] = load.hold
+    if load.concurrency is not None:
+        changes["concurrency"] = max(1, load.concurrency // kinds)
+    return call.model_copy(update=changes)
+
+
+def ramp_options(load: Load | None, rate: float) -> tuple[float, Mapping[str, Any]]:
+    """The rate that a SIPp begins with to reach ``rate`` in the load's ramp, and its options for that.
+
+    SIPp raises the rate once a second; beginning with half a step, it makes as many calls as if it grew evenly.
+    """
+    if load is None or not load.ramp:
+        return rate, {}
+    step = rate / math.ceil(load.ramp)
+    return step / 2, {
+        "rate_increase": f"{step:g}",
+        "rate_interval": 1,
+        "rate_max": f"{rate:g}",
+        "no_rate_quit": True,
+    }
+
+
+def refuse_unseen(scenario: Scenario, number: int) -> None:
+    """:raises PlanError: something is expected that isn't recorded of so many calls, with its place."""
+    if number <= TRACED:
+        return
+    unseen: list[ValuePath] = [
+        ("calls", index, "expect", key)
+        for index, call in enumerate(scenario.calls)
+        for key in _UNSEEN
+        if getattr(call.expect, key)
+    ]
+    unseen += [("expect", "dialogs", index) for index in range(len(scenario.expect.dialogs))]
+    if unseen:
+        raise PlanError(
+            f"this can't be told of {number} calls: of more than {TRACED}, messages are kept by their first lines, "
+            "and dialogs are counted",
+            where=scenario.where(*unseen[0]),
+            hint="expect it in a scenario with fewer calls",
+        )
