@@ -1,0 +1,115 @@
+"""What a scenario expects: each expectation passes on what it asks for, and fails on anything else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.checks import judge
+from harness.evidence.model import Dialog, LogLine
+from tests.builders import CALL_ID, START, answered_call, evidence_of, refused_call, scenario_of
+from tests.unit.checks.test_invariants import RECORD, sound
+
+EVIDENCE = replace(
+    sound(),
+    dialogs=(Dialog(CALL_ID, "sip:1000@sip.test", "sip:39040123456@sip.test", START, START + 2, (2, 4), 3600),),
+    log=(LogLine("kamailio", f"rating: carrier tried: call={CALL_ID}", "INFO"),),
+)
+CALL = 'calls:\n  - {{id: ana, from: "1000", to: "39040123456", expect: {{{0}}}}}\n'
+WHOLE = 'calls:\n  - {{id: ana, from: "1000", to: "39040123456"}}\nexpect:\n  {0}\n'
+
+
+@pytest.mark.parametrize(
+    ("expect", "other"),
+    [
+        ("reply: 200", "reply: 403"),
+        ("reply: {code: 200, reason: OK}", "reply: {code: 200, reason: Fine}"),
+        ("reply: 2xx", "reply: [486, 600]"),
+        ("provisional: [180]", "provisional: [183]"),
+        ("provisional: [100, 180]", "provisional: []"),
+        ("ended_by: caller", "ended_by: kamailio"),
+        ("duration: 2s ± 200ms", "duration: 5s ± 1s"),
+        ("carrier: carrier", "carrier: /other/"),
+        ("carriers: [carrier]", "carriers: []"),
+        ("setup: < 500ms", "setup: < 1ms"),
+        ("source: sip:1000@sip.test", "source: /^sip:2000@/"),
+        ("destination: sip:39040123456@sip.test", "destination: sip:39@sip.test"),
+        ("bye_reply: 200", "bye_reply: 481"),
+        ("bye_reason: absent", "bye_reason: any"),
+        ("headers: {To: /tag=b1/}", "headers: {To: /tag=other/}"),
+    ],
+)
+def test_of_a_call(tmp_path: Path, expect: str, other: str) -> None:
+    assert judge(scenario_of(tmp_path / "s.yaml", CALL.format(expect)), EVIDENCE).findings == ()
+    scenario = scenario_of(tmp_path / "s.yaml", CALL.format(other))
+    (finding,) = judge(scenario, EVIDENCE).findings
+    key = other.partition(":")[0]
+    assert finding.check == f"calls[0].expect.{key}"
+    assert finding.where.line == 7
+    assert finding.call_id == CALL_ID
+
+
+@pytest.mark.parametrize(
+    ("expect", "other"),
+    [
+        ("dialogs: [{call: ana, timeout: 1h}]", "dialogs: [{call: ana, timeout: 10h}]"),
+        ("dialogs: [{call: ana, state: confirmed}]", "dialogs: [{call: ana, state: deleted}]"),
+        ("dialogs: [{call: ana, gone: true}]", "dialogs: [{call: ana, absent: true}]"),
+        ("requests: [{call: ana, order: [authorization, begin, end]}]", "requests: [{call: ana, order: [end]}]"),
+        ("requests: [{call: ana, path: end, count: 1}]", "requests: [{call: ana, path: end, count: 2}]"),
+        ("requests: [{path: end, fields: {account_tag: any}}]", "requests: [{path: end, fields: {account_tag: x}}]"),
+        ("requests: [{path: end, status: 200}]", "requests: [{path: end, absent: true}]"),
+        ("transactions: [{call: ana, account_tag: '1000', fee: 2 ± 1}]", "transactions: [{call: ana, fee: 9}]"),
+        ("transactions: [{call: ana, duration: 2s}]", "transactions: [{call: ana, duration: 9s ± 1s}]"),
+        ("transactions: [{call: ana, timestamp_end: any}]", "transactions: [{call: ana, absent: true}]"),
+        ("transactions: [{call: ana, count: 1}]", "transactions: [{call: ana, count: 2}]"),
+        ("begun: [ana]", "not_begun: [ana]"),
+        ("ended: [ana]", "not_ended: [ana]"),
+        ("accounts: [{account_tag: '1000', balance: 8}]", "accounts: [{account_tag: '1000', balance: 10}]"),
+        ("accounts: [{account_tag: '1000', running: 0}]", "accounts: [{account_tag: '1000', running: 1}]"),
+        ("carriers: [{host: carrier, invites: 1}]", "carriers: [{host: carrier, invites: 0}]"),
+        ("log: [carrier tried]", "log: [carrier unreachable]"),
+        ("log: [{line: carrier tried, level: info, call: ana}]", "log: [{line: carrier tried, level: alert}]"),
+        ("log: [{line: lost, absent: true}]", "log: [{line: tried, absent: true}]"),
+        ("setup: {p95: < 1s}", "setup: {max: < 1ms}"),
+    ],
+)  # fmt: skip
+def test_of_the_whole(tmp_path: Path, expect: str, other: str) -> None:
+    assert judge(scenario_of(tmp_path / "s.yaml", WHOLE.format(expect)), EVIDENCE).findings == ()
+    (finding,) = judge(scenario_of(tmp_path / "s.yaml", WHOLE.format(other)), EVIDENCE).findings
+    assert finding.check.startswith("expect.")
+    assert finding.where.line == 9
+
+
+def test_no_reply_at_all_can_be_expected(tmp_path: Path) -> None:
+    silent = evidence_of(refused_call()[:2])
+    assert judge(scenario_of(tmp_path / "s.yaml", CALL.format("reply: absent")), silent).findings == ()
+
+
+def test_kamailio_has_to_send_bye_to_both_sides(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", CALL.format("ended_by: kamailio"))
+    both = replace(EVIDENCE, messages=answered_call(ended_by="kamailio"))
+    assert judge(scenario, both).findings == ()
+    deaf = tuple(m for m in both.messages if not (m.method == "BYE" and m.host == "carrier"))
+    (finding,) = judge(scenario, replace(both, messages=deaf)).findings
+    assert "the callee got no BYE" in finding.message
+
+
+def test_each_of_a_repeated_call_is_checked(tmp_path: Path) -> None:
+    rest = CALL.format("reply: 200").replace('to: "39040123456"', 'to: "39040123456", repeat: 2')
+    second = CALL_ID.replace("-1@", "-2@")
+    run = replace(
+        EVIDENCE, call_ids={"ana": (CALL_ID, second)}, messages=(*EVIDENCE.messages, *refused_call(call_id=second))
+    )
+    replies = [f for f in judge(scenario_of(tmp_path / "s.yaml", rest), run).findings if f.check.endswith("reply")]
+    assert [finding.call_id for finding in replies] == [second]
+    assert "call ana 2" in replies[0].message
+
+
+def test_a_record_that_is_not_the_one_meant(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", WHOLE.format("transactions: [{call: ana, inbound: true}]"))
+    (finding,) = judge(scenario, EVIDENCE).findings
+    assert finding.expected == "1 with inbound true"
+    assert f"fee {RECORD['fee']}" in finding.seen

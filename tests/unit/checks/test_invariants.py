@@ -1,0 +1,168 @@
+"""What must always hold: a sound run has no finding, and each way to lose money has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.checks import judge, records_settled
+from harness.evidence.model import Evidence, LogLine, Records, ServiceState, SippResult
+from harness.scenario.model import INVARIANTS
+from tests.builders import (
+    CALL_ID,
+    CARRIER,
+    answered_call,
+    evidence_of,
+    exchange,
+    records,
+    refused_call,
+    scenario_of,
+    sip,
+)
+
+PLAIN = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
+RECORD = {
+    "transaction_tag": CALL_ID, "account_tag": "1000", "fee": 2, "duration": 2,
+    "timestamp_begin": "2027-01-15T08:00:00", "timestamp_end": "2027-01-15T08:00:02",
+}  # fmt: skip
+
+
+def sound(**other: Any) -> Evidence:
+    """An answered call of 2 s, begun, ended and charged."""
+    exchanges = (
+        exchange(0.002, "authorization"),
+        exchange(0.110, "begin_transaction", number=2),
+        exchange(2.110, "end_transaction", number=3),
+    )
+    return evidence_of(answered_call(), exchanges, **{"after": records(9.0, 8, RECORD), **other})
+
+
+def found(tmp_path: Path, evidence: Evidence, rest: str = PLAIN) -> dict[str, list[str]]:
+    """Texts of the findings, by the invariant's name."""
+    named: dict[str, list[str]] = {}
+    for finding in judge(scenario_of(tmp_path / "s.yaml", rest), evidence).findings:
+        named.setdefault(finding.check.removeprefix("always: "), []).append(str(finding))
+    return named
+
+
+def test_a_sound_run_has_no_finding(tmp_path: Path) -> None:
+    assert found(tmp_path, sound()) == {}
+
+
+def test_a_refused_call_has_no_finding(tmp_path: Path) -> None:
+    refusal = {"authorized": False, "max_available_units": 0, "carriers": []}
+    assert found(tmp_path, evidence_of(refused_call(), [exchange(0.002, "authorization", refusal)])) == {}
+
+
+def without(kind: str) -> Callable[[Evidence], Evidence]:
+    return lambda run: replace(run, exchanges=tuple(e for e in run.exchanges if e.kind != kind))
+
+
+def changed(kind: str, **fields: Any) -> Callable[[Evidence], Evidence]:
+    """Kamailio's requests of that kind with other fields."""
+
+    def change(run: Evidence) -> Evidence:
+        exchanges = (replace(e, request={**e.request, **fields}) if e.kind == kind else e for e in run.exchanges)
+        return replace(run, exchanges=tuple(exchanges))
+
+    return change
+
+
+def with_account(**fields: Any) -> Callable[[Evidence], Evidence]:
+    def change(run: Evidence) -> Evidence:
+        assert run.after is not None
+        return replace(
+            run,
+            after=Records(run.after.at, {"1000": {**run.after.accounts["1000"], **fields}}, run.after.transactions),
+        )
+
+    return change
+
+
+def twice(kind: str) -> Callable[[Evidence], Evidence]:
+    return lambda run: replace(run, exchanges=(*run.exchanges, *(e for e in run.exchanges if e.kind == kind)))
+
+
+def early_end(run: Evidence) -> Evidence:
+    auth, begin, end = run.exchanges
+    return replace(run, exchanges=(auth, replace(begin, answered=end.received + 1), end))
+
+
+def endless(run: Evidence) -> Evidence:
+    return replace(run, messages=tuple(m for m in run.messages if m.method != "BYE"), ended=run.started + 60)
+
+
+def short_limit(run: Evidence) -> Evidence:
+    auth, *others = run.exchanges
+    return replace(
+        endless(run), exchanges=(replace(auth, response={**auth.response, "max_available_units": 3}), *others)
+    )
+
+
+def second_final(run: Evidence) -> Evidence:
+    late = sip(0.2, "caller-ana", "received", "500 Rating is not available", to_tag="k2")
+    return replace(run, messages=tuple(sorted((*run.messages, late), key=lambda m: m.at)))
+
+
+def stranger_at_the_carrier(run: Evidence) -> Evidence:
+    return replace(
+        run, messages=(*run.messages, sip(1.0, CARRIER, "received", "INVITE sip:1@sip.test", call_id="who"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "said"),
+    [
+        ("begin_and_end", without("begin_transaction"), "begin_transaction"),
+        ("begin_and_end", without("end_transaction"), "an unbilled call"),
+        ("begin_and_end", twice("begin_transaction"), "2 requests"),
+        ("begin_and_end", twice("end_transaction"), "ended more than once"),
+        ("begin_and_end", early_end, "before begin was answered"),
+        ("begin_and_end", changed("end_transaction", account_tag="you"), "account_tag in end_transaction"),
+        ("begin_and_end", changed("end_transaction", transaction_tag="123"), "a call that nobody made"),
+        ("begin_and_end", changed("end_transaction", source="sip:b@x", destination="sip:a@x"), "source in end"),
+        ("begin_and_end", lambda run: replace(run, after=records(9.0, 10)), "an unbilled call"),
+        ("begin_and_end", lambda run: replace(run, after=None), "never read"),
+        ("limit", short_limit, "outlasted its limit"),
+        ("balances", with_account(balance=10), "balance of account 1000"),
+        ("running", with_account(running_transactions=[{"transaction_tag": CALL_ID}]), "1: 1f2e-ana-1"),
+        ("dialogs", lambda run: replace(run, dialogs_left=1), "1 active"),
+        ("dialogs", lambda run: replace(run, dialogs_left=None), "did not say"),
+        ("carriers", without("authorization"), "did not authorise"),
+        ("carriers", stranger_at_the_carrier, "Call-ID who"),
+        ("final_reply", second_final, "500 Rating is not available"),
+        ("calls", lambda run: replace(run, messages=()), "no call was made at all"),
+        ("calls", lambda run: replace(run, sipp=(SippResult("caller-ana", "caller", 1, 1, 0, 1),)), "1 failed"),
+        ("kamailio", lambda run: replace(run, services=(ServiceState("kamailio", False, -11),)), "status -11"),
+        ("kamailio", lambda run: replace(run, log=(LogLine("kamailio", "bogus event", "CRITICAL"),)), "bogus event"),
+    ],
+)  # fmt: skip
+def test_each_invariant_fails(tmp_path: Path, name: str, damage: Callable[[Evidence], Evidence], said: str) -> None:
+    findings = found(tmp_path, damage(sound()))
+    assert said in "\n".join(findings.get(name, ())), findings
+
+
+def test_every_invariant_can_be_switched_off(tmp_path: Path) -> None:
+    off = "invariants:\n" + "".join(f"  {name}: a test\n" for name in INVARIANTS)
+    assert found(tmp_path, endless(replace(sound(), dialogs_left=3)), PLAIN + off) == {}
+
+
+def test_records_that_are_late_are_waited_for(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", PLAIN)
+    assert not records_settled(scenario, sound(after=records(1.0, 10)))
+    assert records_settled(scenario, sound())
+
+
+def test_a_critical_line_while_a_restart_was_asked_for_is_no_finding(tmp_path: Path) -> None:
+    log = (
+        LogLine("kamailio", "sig_usr(): signal 15 received", "INFO"),
+        LogLine("kamailio", "receive_fd(): EOF on 18", "CRITICAL"),
+        LogLine("kamailio", " Listening on"),
+    )
+    restarted = (ServiceState("kamailio", True, restarts=1),)
+    assert found(tmp_path, sound(log=log, services=restarted)) == {}
+    assert "kamailio" in found(tmp_path, sound(log=log))
