@@ -172,7 +172,8 @@ def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
                 message = f"'{key}' chooses requests, and '{outages[0]}' is for the whole service"
                 yield _clash((*path, key), message, "use 'when'")
     elif fault.on != "agent":
-        yield _clash((*path, answers[0]), f"'{answers[0]}' is a fault of the agent, not of {fault.on!r}", "on: agent")
+        hint = "on: agent; how a carrier answers is said under 'carriers'"
+        yield _clash((*path, answers[0]), f"'{answers[0]}' is a fault of the agent, not of {fault.on!r}", hint)
     yield from _answers_at_once(answers, path)
 
 

@@ -85,7 +85,7 @@ def _spelled(pattern: str) -> dict[str, Any]:
 
 _DURATION = _spelled(patterns.DURATION)
 _STATUS = {
-    "anyOf": [{"type": "integer", "minimum": 100, "maximum": 699}, _spelled(r"(?:[1-6]xx|any|absent)")],
+    "anyOf": [{"type": "integer", "minimum": 100, "maximum": 699}, _spelled(r"(?:[1-6](?:xx|XX)|any|absent)")],
 }
 _OTHER_MOMENT: dict[str, Any] = {
     "type": "object",

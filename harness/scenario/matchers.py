@@ -268,11 +268,13 @@ def parse_status_matcher(value: object) -> Matcher:
     keyword = _keyword(value)
     if keyword is not None:
         return keyword
-    if isinstance(value, str) and re.fullmatch(r"[1-6]xx", value):
+    if isinstance(value, str) and re.fullmatch(r"[1-6](?:xx|XX)", value):
         low = int(value[0]) * 100
         return Status(low, low + 99)
     if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 699:
         return Status(value, value)
+    if isinstance(value, str) and re.fullmatch(r"[1-6][0-9][0-9] .+", value):
+        raise Unfit("this is a status with its reason", f"{{code: {value[:3]}, reason: {value[4:60]}}}")
     raise Unfit("this is no status")
 
 

@@ -30,6 +30,8 @@ _FLOAT = re.compile(
     r"[-+]?(?:(?:0|[1-9][0-9]{0,18})?\.[0-9]{1,20}|(?:0|[1-9][0-9]{0,18})\.?)(?:[eE][-+]?[0-9]{1,2})?"
 )
 _WORD_BOOL = re.compile(r"(?:yes|no|on|off)", re.IGNORECASE)
+_ODD_SPACE = re.compile("(?:^[ -]*|:)([\u00a0\u2000-\u200b\u202f\u3000\ufeff])", re.MULTILINE)
+_TYPOGRAPHIC = re.compile("[\u201c\u201d\u201e\u2018\u2019].*")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 
@@ -126,14 +128,18 @@ def decode(raw: bytes, path: str, mistakes: Mistakes) -> str | None:
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8-sig", "replace")
         mistakes.add_source(path, raw.decode("utf-8", "replace"))
-        line = before.count("\n") + 1
-        column = len(before) - (before.rfind("\n") + 1) + 1
         mistakes.add(
-            Span(path, line, column, line, column + 1),
+            _at(before, len(before), path),
             f"the byte 0x{raw[error.start]:02x} is not UTF-8",
             "save the file as UTF-8",
         )
         return None
+
+
+def _at(text: str, index: int, path: str) -> Span:
+    """The place of a single character."""
+    line, column = text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
+    return Span(path, line, column, line, column + 1)
 
 
 def read(text: str, path: str, mistakes: Mistakes, *, yaml11: bool = False) -> Node | None:
@@ -143,14 +149,15 @@ def read(text: str, path: str, mistakes: Mistakes, *, yaml11: bool = False) -> N
         loader = _Loader(text)
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        mistakes.add(*explain(error, path))
+        odd = _ODD_SPACE.search(text)
+        if odd is not None:
+            mistakes.add(_at(text, odd.start(1), path), "this only looks like a space", "delete it, and type a space")
+        else:
+            mistakes.add(*explain(error, path))
         return None
     except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        line = before.count("\n") + 1
-        column = len(before) - (before.rfind("\n") + 1) + 1
         mistakes.add(
-            Span(path, line, column, line, column + 1),
+            _at(text, error.position, path),
             f"the character U+{ord(text[error.position]):04X} can't be in a YAML file",
             "is this a text file? Delete the character",
         )
@@ -231,6 +238,8 @@ class _Converter:
                 self._mistakes.add(
                     span, f"{text} begins with 0: some programs read another number", f'put it in quotes: "{text}"'
                 )
+        if node.style is None and _TYPOGRAPHIC.fullmatch(text):
+            self._mistakes.add(span, "typographic quotes are part of the text", """type " or ' instead""")
         return Scalar(text, span, text, quoted=node.style is not None)
 
     def _mapping(self, node: yaml.MappingNode) -> Mapping:

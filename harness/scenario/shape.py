@@ -15,6 +15,7 @@ from harness.scenario.nodes import (
     Mapping,
     Node,
     Scalar,
+    Sequence,
     Span,
     ValuePath,
     child,
@@ -37,7 +38,7 @@ def shaped(root: Mapping, model: type[M], mistakes: Mistakes) -> tuple[M | None,
     Where the tree has mistakes, what is wrong is left out of both, so that the rest can be looked at too; the model
     is None when nothing useful is left.
     """
-    tree = _without_nulls(root, mistakes)
+    tree = _without_nulls(root, model, mistakes)
     for round_ in range(_ROUNDS):
         try:
             return model.model_validate(plain(tree)), tree
@@ -67,11 +68,13 @@ def _is_free(path: ValuePath) -> bool:
     )
 
 
-def _without_nulls(root: Mapping, mistakes: Mistakes) -> Mapping:
-    """A key without a value is a mistake, wherever a value is wanted."""
+def _without_nulls(root: Mapping, model: type[Model], mistakes: Mistakes) -> Mapping:
+    """A key without a value is a mistake, wherever a value is wanted; an unknown key is one of another kind."""
 
     def is_null(path: ValuePath, value: Node, key_span: Span) -> bool:
         if not isinstance(value, Scalar) or value.value is not None or _is_free(path):
+            return False
+        if isinstance(path[-1], str) and keys.model_at(model, path[:-1]) and not keys.field_of(model, path):
             return False
         if isinstance(path[-1], int):
             mistakes.add(value.span, f"{way(path)} is empty", "give it a value, or delete the '-'")
@@ -120,6 +123,8 @@ def _known_keys(model: type[Model], path: ValuePath) -> str:
     key, parent = str(path[-1]), keys.model_at(model, path[:-1])
     if parent is None:
         return ""
+    if key.isdigit():
+        return "a decimal is written with a point; inside { } a comma begins the next key"
     known = keys.fields(parent)
     close = did_you_mean(key, known)
     if close is not None:
@@ -150,8 +155,11 @@ def _wrong_value(tree: Mapping, model: type[Model], path: ValuePath) -> tuple[st
     node, place, wanted = find(tree, path) or tree, way(path), _wanted(model, path)
     takes = f"It takes: {wanted}."
     if not isinstance(node, Scalar):
-        first = f"begin each item with '- '. {takes}" if isinstance(node, Mapping) and "a list" in wanted else takes
-        return f"{place} can't be {shown(plain(node))}", first
+        if isinstance(node, Mapping) and "a list" in wanted:
+            takes = f"begin each item with '- '. {takes}"
+        elif isinstance(node, Sequence) and "a list" not in wanted:
+            takes = f"without '- '. {takes}"
+        return f"{place} can't be {shown(plain(node))}", takes
     value = node.value
     if wanted.startswith("a list"):
         return f"{place} can't be {shown(value)}", f"in brackets: [{node.text[:60]}]"

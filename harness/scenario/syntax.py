@@ -37,12 +37,13 @@ _PROBLEMS = (
     _Problem(
         r"mapping values are not allowed",
         "a second ':' in one value, or a key that isn't aligned",
-        f"{_QUOTES}; or align the key with those above it; or is a ':' missing on the line above?",
+        f"{_QUOTES}; or align the key with those above it;\n"
+        "or does the line above lack its ': ' or '- ', each with a space?",
     ),
     _Problem(
         r"could not find expected ':'",
         "neither 'key: value' nor an item '- value'",
-        "is a ':' missing?",
+        "is a ': ' missing, with its space?",
         at_context=True,
     ),
     _Problem(r"found unexpected end of stream", "a quote is opened and never closed", "close it", at_context=True),

@@ -30,16 +30,16 @@ BEYOND_A_SCHEMA = {
         waits-for-itself""",
     "contradictions": """
         absent-and-refuse absent-with-count begun-and-not cancel-after-answer cancel-and-hold fault-body-and-set
-        fault-of-the-agent fault-two-answers fault-two-outages fault-without-action hold-never load-and-repeat
-        options-with-hold order-and-path order-without-call outage-with-nth rate-of-one-call reason-twice
-        refused-with-duration sipp-and-hold vanished-hangs-up which-record""",
+        fault-of-a-carrier fault-of-the-agent fault-two-answers fault-two-outages fault-without-action hold-never
+        load-and-repeat options-with-hold order-and-path order-without-call outage-with-nth rate-of-one-call
+        reason-twice refused-with-duration sipp-and-hold vanished-hangs-up which-record""",
     "other files": "shared-file-missing shared-file-wrong sipp-file-missing",
     "variables and the matrix": """
         matrix-empty matrix-row-wrong matrix-same-id matrix-unused unknown-variable unknown-variable-guess
         variable-in-key variable-is-a-mapping variable-name variable-never-closed variables-in-a-circle
         variables-too-long variables-too-many""",
     "spellings that differ between YAML's versions, keys, tags and merges": """
-        duplicate-key key-is-a-list leading-zero merge-of-a-text no-as-text tag""",
+        duplicate-key key-is-a-list leading-zero merge-of-a-text no-as-text tag typographic-quotes""",
     "what is inside a text, or its size": """
         bad-regex duration-too-long from-as-uri header-name header-with-newline min-above-max""",
 }
@@ -63,6 +63,15 @@ def test_the_schema_accepts_what_the_loader_accepts(name: str, root: Mapping) ->
 @pytest.mark.parametrize(("name", "root"), trees("broken"), ids=lambda value: value if isinstance(value, str) else "")
 def test_the_schema_refuses_what_the_loader_refuses(name: str, root: Mapping) -> None:
     assert VALIDATOR.is_valid(plain(root)) is (name in EXCEPTIONS)
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "scenarios").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_the_schema_accepts_the_projects_scenarios(path: Path) -> None:
+    root = read_file(path, Mistakes())
+    assert root is not None
+    if "workers" not in root.entries:
+        schema = shared_schema() if path.name.startswith("_") else scenario_schema()
+        assert list(jsonschema.Draft202012Validator(schema).iter_errors(plain(root))) == []
 
 
 def models(model: type[Model]) -> set[type[Model]]:
