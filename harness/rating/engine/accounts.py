@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from harness.rating.engine import timestamps
 from harness.rating.engine.arithmetic import Tariff, fee
 from harness.rating.engine.rates import tariff_of
 
 __all__ = ["Account", "Record", "Running"]
+
+
+LONG = 3 * 3600 * timestamps.SECOND
+"""Milliseconds after which a running transaction is long."""
 
 
 @dataclass(slots=True)
@@ -95,7 +100,14 @@ class Account(Record):
         self.rated_pricelists = frozenset(document.get("pricelist_tags") or ()) or None
 
     def value(self, name: str) -> Any:
-        return self.balance if name == "balance" else self.document.get(name)
+        if name == "balance":
+            return self.balance
+        if name == "with_running_transactions":
+            return any(entry.in_progress and not entry.inbound for entry in self.running)
+        if name == "with_long_running_transactions":
+            before = timestamps.now() - LONG
+            return any(entry.in_progress and entry.timestamp_begin <= before for entry in self.running)
+        return self.document.get(name)
 
     def balance_at(self, now: int) -> int | None:
         """The balance less the fees so far of what runs."""
@@ -109,9 +121,3 @@ class Account(Record):
             if entry.transaction_tag == transaction_tag:
                 return entry
         return None
-
-    def calls_out(self, *, begun_before: int | None = None) -> bool:
-        """Whether a call is in progress: any that began early enough, or else an outbound one."""
-        if begun_before is None:
-            return any(entry.in_progress and not entry.inbound for entry in self.running)
-        return any(entry.in_progress and entry.timestamp_begin <= begun_before for entry in self.running)

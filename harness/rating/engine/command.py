@@ -61,10 +61,6 @@ def _log(name: str) -> Callable[[bytes], int | None]:
     from harness.errors import UsageError
 
     try:
-        return (
-            open(2, "ab", buffering=0, closefd=False).write
-            if name == "-"
-            else Path(name).open("ab", buffering=0).write
-        )
+        return open(2 if name == "-" else name, "ab", buffering=0, closefd=name != "-").write
     except OSError as error:
         raise UsageError("the log can't be written", found=str(error), where=name) from error

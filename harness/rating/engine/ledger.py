@@ -278,18 +278,18 @@ def _entry(request: CallRequest, began: int, rate: Rate | None, *, primary: bool
 
 
 def _answer(request: CallRequest, decision: Decision, call: Call | None = None) -> dict[str, Any]:
-    """The answer to an authorization; of a decision before a call was looked at, or against it, nothing is told."""
-    granted = call is not None and decision.reason is None
+    """The answer to an authorization. Against a call, and before one was looked at, nothing is told of it."""
+    granted = Call() if call is None or decision.reason else call
     return {
         "tenant": request.tenant,
         "transaction_tag": request.transaction_tag,
         "account_tag": request.account_tag,
         "destination_account_tag": request.destination_account_tag,
-        "authorized": granted and call is not None and call.account is not None,
-        "authorized_destination": granted and call is not None and call.called is not None,
+        "authorized": granted.account is not None,
+        "authorized_destination": granted.called is not None,
         "unauthorized_account_tag": decision.refused_tag,
         "unauthorized_reason": decision.reason,
         "max_available_units": decision.units,
         "balance": decision.balance,
-        "carriers": call.routes if granted and call is not None else [],
+        "carriers": granted.routes,
     }

@@ -32,15 +32,14 @@ from graphql import (
     validate,
     visit,
 )
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from harness.errors import EngineError
 from harness.rating.engine.store import Store
 
-__all__ = ["DROPPED", "GraphQLEndpoint", "json_response"]
-
-DROPPED = {"connection": "close"}
-"""Headers of a 500: the real server drops the connection (``Quirk.CONNECTION_DROPPED``)."""
+__all__ = ["ANY_ORIGIN", "GraphQLEndpoint", "detail", "json_response", "status"]
 
 
 class _NoNull(Visitor):
@@ -95,12 +94,13 @@ class _Prepared:
     def __init__(self, schema: GraphQLSchema, query: str) -> None:
         self.document: DocumentNode | None = None
         try:
-            document = parse(query, no_location=False)
+            document = parse(query)
             visit(document, _NoNull())
-        except (GraphQLError, RecursionError) as error:
-            self.errors = [error if isinstance(error, GraphQLError) else GraphQLError("the query nests too deeply")]
-            return
-        self.errors = validate(schema, document)
+            self.errors = validate(schema, document)
+        except GraphQLError as error:
+            self.errors = [error]
+        except RecursionError:
+            self.errors = [GraphQLError("the query nests too deeply")]
         if not self.errors:
             self.document = document
 
@@ -119,6 +119,26 @@ def _variables(
         if value is not None and type_ is not None:
             variables[variable] = lenient(value, type_)  # type: ignore[arg-type]
     return variables
+
+
+ANY_ORIGIN: dict[str, Any] = {
+    "allow_origins": ["*"],
+    "allow_methods": ["*"],
+    "allow_headers": ["*"],
+    "allow_credentials": True,
+}
+"""CORS of both services."""
+
+
+async def detail(_: Request, error: Exception) -> Response:
+    """An HTTP error as FastAPI tells it."""
+    assert isinstance(error, HTTPException)
+    return json_response({"detail": error.detail}, error.status_code)
+
+
+async def status(_: Request) -> Response:
+    """``/status`` of both services."""
+    return Response(status_code=204)
 
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -141,33 +161,19 @@ class GraphQLEndpoint:
         self._prepare = lru_cache(maxsize=512)(lambda query: _Prepared(schema, query))
 
     async def __call__(self, request: Request) -> Response:
-        if request.method == "GET":
-            if "text/html" in request.headers.get("accept", ""):
-                return HTMLResponse(self._page)
-            data: Any = dict(request.query_params)
-        elif request.method == "POST":
-            kind = request.headers.get("content-type", "")
-            body = await request.body()
-            if "application/json" in kind:
-                try:
-                    data = orjson.loads(body)
-                except orjson.JSONDecodeError:
-                    data = None
-                if not isinstance(data, dict):
-                    return PlainTextResponse("Internal Server Error", 500, DROPPED)
-            elif "application/graphql" in kind:
-                data = {"query": body.decode("utf-8", "replace")}
-            elif "query" in request.query_params:
-                data = dict(request.query_params)
-            else:
-                return PlainTextResponse("Unsupported Media Type", 415)
-        else:
-            return PlainTextResponse("Method Not Allowed", 405)
-        if "query" not in data:
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(self._page)
+        given = await _given(request)
+        if isinstance(given, Response):
+            return given
+        if "query" not in given:
             return PlainTextResponse("No GraphQL query found in the request", 400)
-        result = self.execute(data["query"], data.get("variables"), data.get("operationName"))
+        result = self.execute(given["query"], given.get("variables"), given.get("operationName"))
         if self._store.pending:
-            await self._store.committed()
+            try:
+                await self._store.committed()
+            except EngineError:
+                return _server_error()
         return self._response(result)
 
     def execute(self, query: Any, variables: Any = None, operation: Any = None) -> ExecutionResult:
@@ -197,6 +203,31 @@ class GraphQLEndpoint:
         if result.errors or self._errors_when_none:
             content["errors"] = [error.formatted for error in result.errors] if result.errors else None
         return json_response(content, 400 if result.errors else 200)
+
+
+async def _given(request: Request) -> dict[str, Any] | Response:
+    """What the request gives of query, variables and operationName; or why it isn't looked at."""
+    if request.method == "GET":
+        return dict(request.query_params)
+    if request.method != "POST":
+        return PlainTextResponse("Method Not Allowed", 405)
+    kind, body = request.headers.get("content-type", ""), await request.body()
+    if "application/json" in kind:
+        try:
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return _server_error()
+        return content if isinstance(content, dict) else _server_error()
+    if "application/graphql" in kind:
+        return {"query": body.decode("utf-8", "replace")}
+    if "query" in request.query_params:
+        return dict(request.query_params)
+    return PlainTextResponse("Unsupported Media Type", 415)
+
+
+def _server_error() -> Response:
+    """A 500, after which the real server drops the connection (``Quirk.CONNECTION_DROPPED``)."""
+    return PlainTextResponse("Internal Server Error", 500, {"connection": "close"})
 
 
 def _failure(message: str) -> ExecutionResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import getrandbits
 from typing import Any, Generic, Protocol, TypeVar
@@ -23,7 +23,6 @@ __all__ = [
     "Order",
     "Table",
     "TransactionTable",
-    "Where",
     "key_of",
     "merge_statement",
     "new_id",
@@ -78,20 +77,7 @@ class Contains:
         return f"({likes})", (f"%{escaped}%",) * len(self.fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The record satisfies a predicate; for tables in memory."""
-
-    predicate: Callable[[Any], bool]
-
-    def matches(self, record: Record) -> bool:
-        return self.predicate(record)
-
-    def clause(self) -> tuple[str, Sequence[Any]]:
-        raise NotImplementedError("a predicate has no SQL")
-
-
-Criterion = Equals | OneOf | Contains | Where
+Criterion = Equals | OneOf | Contains
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +155,10 @@ def _inserted(record: Record) -> int:
 
 
 def _rank(value: Any) -> tuple[bool, Any]:
-    """Sorts what is absent first. Lists sort by their elements, documents not at all."""
-    if isinstance(value, list) and value and isinstance(value[0], dict):
+    """Sorts what is absent first, and lists by their elements, whatever those are."""
+    if value is None:
         return False, 0
-    return value is not None, value
+    return True, [str(item) for item in value] if isinstance(value, list) else value
 
 
 _TRANSACTION = entity("Transaction")

@@ -10,10 +10,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from harness.errors import EngineError
 from harness.rating.engine import pages
@@ -22,7 +21,7 @@ from harness.rating.engine.agent.requests import MODELS, Invalid, Malformed, Mod
 from harness.rating.engine.agent.schema import agent_schema
 from harness.rating.engine.calls import CallRequest
 from harness.rating.engine.ledger import Fault, Ledger
-from harness.rating.engine.manners import GraphQLEndpoint, json_response
+from harness.rating.engine.manners import ANY_ORIGIN, GraphQLEndpoint, detail, json_response, status
 from harness.rating.engine.quirks import Refused
 from harness.rating.engine.store import Store
 
@@ -52,9 +51,9 @@ class CallEndpoint:
         body = await _body(receive)
         if body is None:
             return
-        status, headers, content = await self._answer(body)
+        code, headers, content = await self._answer(body)
         headers = [*headers, (b"content-length", b"%d" % len(content))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.start", "status": code, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
     async def _answer(self, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
@@ -76,16 +75,14 @@ class CallEndpoint:
 
 async def _body(receive: Receive) -> bytes | None:
     """The request's body; None when the client has gone."""
-    message: Message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        return message["body"]  # type: ignore[no-any-return]
-    chunks = []
-    while message["type"] == "http.request":
-        chunks.append(message["body"])
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        chunks.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(chunks)
-        message = await receive()
-    return None
 
 
 def acknowledgement(operation: Callable[[CallRequest], bool]) -> Callable[[CallRequest], dict[str, Any]]:
@@ -131,7 +128,7 @@ def agent_app(ledger: Ledger, store: Store) -> ASGIApp:
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()),
             Route("/graphql", graphql.__call__, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
-            Route("/status", _status, methods=["GET"]),
+            Route("/status", status, methods=["GET"]),
             Route("/v1/openapi.json", lambda _: json_response(openapi), methods=["GET"]),
             Route("/docs", lambda _: HTMLResponse(pages.reference(openapi)), methods=["GET"]),
             Route("/redoc", lambda _: HTMLResponse(pages.reference(openapi)), methods=["GET"]),
@@ -149,22 +146,3 @@ def agent_app(ledger: Ledger, store: Store) -> ASGIApp:
             await endpoint(scope, receive, send)
 
     return app
-
-
-ANY_ORIGIN: dict[str, Any] = {
-    "allow_origins": ["*"],
-    "allow_methods": ["*"],
-    "allow_headers": ["*"],
-    "allow_credentials": True,
-}
-"""CORS of both services."""
-
-
-async def detail(_: Request, error: Exception) -> Response:
-    """An HTTP error as FastAPI tells it."""
-    assert isinstance(error, HTTPException)
-    return json_response({"detail": error.detail}, error.status_code)
-
-
-async def _status(_: Request) -> Response:
-    return Response(status_code=204)

@@ -11,10 +11,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from harness.rating.engine import pages
-from harness.rating.engine.agent.app import ANY_ORIGIN, detail
 from harness.rating.engine.api.schema import api_schema
 from harness.rating.engine.book import Book
-from harness.rating.engine.manners import GraphQLEndpoint, json_response
+from harness.rating.engine.manners import ANY_ORIGIN, GraphQLEndpoint, detail, json_response, status
 from harness.rating.engine.observe import Metrics
 from harness.rating.engine.quirks import Policy
 
@@ -38,9 +37,6 @@ _OPENAPI = {
 def api_app(book: Book, policy: Policy, metrics: Metrics) -> Starlette:
     """The API."""
     graphql = GraphQLEndpoint(api_schema(book, policy), book.store, page=pages.graphiql("API"))
-
-    async def status(_: Request) -> Response:
-        return Response(status_code=204)
 
     async def reset(_: Request) -> Response:
         book.clear()

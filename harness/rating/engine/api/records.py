@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.rating.engine import timestamps
-from harness.rating.engine.accounts import Account, Record
+from harness.rating.engine.accounts import Record
 from harness.rating.engine.api.views import Document, Mistake, Views
 from harness.rating.engine.arithmetic import LONGEST_PREFIX, Incomplete
 from harness.rating.engine.book import Book
 from harness.rating.engine.entities import Entity, entity
 from harness.rating.engine.quirks import Policy, Quirk
-from harness.rating.engine.tables import Contains, Criterion, Equals, OneOf, Order, Where, key_of, new_id
+from harness.rating.engine.tables import Contains, Criterion, Equals, OneOf, Order, key_of, new_id
 
 __all__ = ["Records"]
 
-_LONG_RUNNING = 3 * 3600 * timestamps.SECOND
 _PAGE = 25
 _CHARGES = ("connect_fee", "rate", "rate_increment", "interval_start")
 
@@ -162,11 +160,6 @@ class Records:
         return criteria
 
     def _criterion(self, name: str, value: Any, filters: Document) -> list[Criterion]:
-        if name == "with_running_transactions":
-            return [Where(Account.calls_out)]
-        if name == "with_long_running_transactions":
-            before = timestamps.now() - _LONG_RUNNING
-            return [Where(lambda account: account.calls_out(begun_before=before))]
         if name in ("carrier_id", "pricelist_id"):
             tag = name.replace("_id", "_tag")
             record = self._book.table("Carrier" if name == "carrier_id" else "Pricelist").by_id(value)
