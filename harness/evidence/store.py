@@ -38,7 +38,7 @@ _RECORDS = {"before": "records-before.json", "after": "records-after.json"}
 _APART = {"messages", "exchanges", "log", *_RECORDS}
 _TOGETHER = tuple(field.name for field in fields(Evidence) if field.name not in _APART)
 _SEPARATOR = re.compile(
-    rb"==== #(?P<index>\d+) (?P<direction>sent|received) (?P<transport>\S+) at (?P<at>\S+) [^\n]*"
+    rb"==== #(?P<index>\d+) (?P<direction>sent|received) (?P<transport>[!-~]+) at (?P<at>[!-~]+) [^\n]*"
     rb", (?P<size>\d+) bytes ====\n"
 )
 

@@ -195,9 +195,12 @@ def test_damage_is_told_with_its_place(folder: Path, damage: Callable[[Path], No
         assert words in str(caught.value)
 
 
-def test_bytes_that_are_no_text(folder: Path) -> None:
-    (folder / "http.jsonl").write_bytes(b"\xff\n")
-    with pytest.raises(EvidenceError, match=r"http\.jsonl: not UTF-8"):
+@pytest.mark.parametrize("name", ["http.jsonl", "kamailio.log", "evidence.json", "sip/carrier.txt"])
+@pytest.mark.parametrize("place", [0, 12, 21])
+def test_bytes_that_are_no_text(folder: Path, name: str, place: int) -> None:
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[:place] + b"\xff" + content[place:])
+    with pytest.raises(EvidenceError, match=name):
         read(folder)
 
 
