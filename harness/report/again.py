@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -76,14 +76,16 @@ def _sipp_files(value: object) -> Iterator[str]:
             yield from _sipp_files(inner)
 
 
-def judge_again(folder: Path, file: Path | None = None) -> ScenarioFinished:
+def judge_again(folder: Path, file: Path | None = None, *, canyan_lenient: bool = False) -> ScenarioFinished:
     """Judge the evidence in ``folder`` as if it came from a run, by the scenario stored there or the one in ``file``.
 
+    :param canyan_lenient: as for `load`.
     :raises EvidenceError: the evidence can't be read, or the scenario isn't there.
     :raises ScenarioError: the scenario was changed, and has mistakes now.
     """
     evidence = read(folder)
-    scenario = _of_evidence(file or _kept_file(folder, evidence), evidence)
+    file = file or _kept_file(folder, evidence)
+    scenario = _of_evidence(load(file, canyan_lenient=canyan_lenient), evidence, file)
     return ScenarioFinished(
         at=evidence.ended,
         seconds=evidence.ended - evidence.started,
@@ -95,11 +97,10 @@ def judge_again(folder: Path, file: Path | None = None) -> ScenarioFinished:
     )
 
 
-def _of_evidence(file: Path, evidence: Evidence) -> Scenario:
-    """Of the scenarios in ``file`` the one that was run: for a matrix, that of its row."""
+def _of_evidence(scenarios: Sequence[Scenario], evidence: Evidence, file: Path) -> Scenario:
+    """Of the scenarios in a file the one that was run: for a matrix, that of its row."""
     match = _ID.fullmatch(evidence.scenario)
     row = (match["row"] if match else None) or ""
-    scenarios = load(file)
     for scenario in scenarios:
         if scenario.origin.row == row:
             return scenario

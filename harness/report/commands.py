@@ -18,8 +18,9 @@ __all__ = ["check"]
     type=click.Path(path_type=Path),
     help="Judge by this scenario file, and not by the one stored beside the evidence.",
 )
+@click.option("--canyan-lenient", is_flag=True, help="canyan-tester's files: pass over what canyan-tester does.")
 @click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Write a report, one file.")
-def check(folders: tuple[Path, ...], file: Path | None, html: Path | None) -> None:
+def check(folders: tuple[Path, ...], file: Path | None, canyan_lenient: bool, html: Path | None) -> None:
     """Judge stored evidence again.
 
     Each FOLDER is where a run left the evidence of a scenario. The exit status is 0 when all passed, 1 when one
@@ -35,7 +36,7 @@ def check(folders: tuple[Path, ...], file: Path | None, html: Path | None) -> No
     terminal, judged, status = console(), [], 0
     for folder in folders:
         try:
-            result = judge_again(folder, file)
+            result = judge_again(folder, file, canyan_lenient=canyan_lenient)
         except HarnessError as error:
             click.echo(str(error), err=True)
             status = 2

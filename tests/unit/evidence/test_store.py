@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from harness.errors import EvidenceError
 from harness.evidence.model import (
+    Asked,
     Dialog,
     Evidence,
     Exchange,
@@ -78,6 +79,7 @@ evidences = st.builds(
     sipp=tuples(st.builds(SippResult, failures=st.dictionaries(texts, st.integers(), max_size=2))),
     services=tuples(st.builds(ServiceState, facts=objects)),
     spans=tuples(st.builds(Span, started=times, ended=maybe)),
+    asked=tuples(st.builds(Asked, at=times, request=json_values, response=json_values)),
     lab=st.dictionaries(texts, texts, max_size=2),
 )
 

@@ -149,6 +149,16 @@ def test_a_file_of_canyan_tester_takes_its_sipp_scenarios_along(tmp_path: Path) 
     assert sorted(files_of(scenario)) == ["scenario/old.yaml", "scenario/sipp/basic.xml"]
 
 
+def test_a_file_that_was_run_leniently_is_checked_so(tmp_path: Path) -> None:
+    (tmp_path / "basic.xml").write_text('<?xml version="1.0"?>\n<scenario name="basic"/>\n')
+    (tmp_path / "old.yaml").write_text("whatever: 1\nworkers:\n  - {type: sipp, scenario: basic.xml}\n")
+    (scenario,) = load(tmp_path / "old.yaml", canyan_lenient=True)
+    folder = stored(tmp_path / "run", scenario, evidence_of(refused_call()))
+    assert "unknown key" in check(folder).output
+    assert check(folder).exit_code == 2
+    assert check(folder, "--canyan-lenient").exit_code in (0, 1)
+
+
 MATRIX = """\
 scenario: A row
 matrix:
