@@ -117,6 +117,8 @@ def _begin_and_end(case: Case, call: Call) -> Iterator[Mapping[str, str]]:
             "expected": "begin, its answer, end",
             "seen": f"end {duration_text(round(early, 4))} early",
         }
+    if not any(service.restarts for service in case.evidence.services):
+        yield from _same_end(ends, name)
     yield from _same_call(case, call, (*begins, *ends), name)
     yield from _in_the_engine(case, call, bool(begins and case.acknowledged(call, "begin_transaction")), name)
 
@@ -126,6 +128,20 @@ def _early(begin: Exchange, end: Exchange) -> float:
     if begin.answered is None or begin.status is None or begin.fault == "drip":
         return 0.0
     return begin.answered - end.received
+
+
+def _same_end(ends: tuple[Exchange, ...], name: str) -> Iterator[Mapping[str, str]]:
+    """An end that is tried again is the same request: a later timestamp_end would bill the waiting."""
+    for again in ends[1:]:
+        for key in ("timestamp_begin", "timestamp_end"):
+            expected, seen = ends[0].requested(key), again.requested(key)
+            if seen != expected:
+                yield {
+                    "message": f"{name}: {key} in an end that is tried again",
+                    "expected": f"{expected}, as before",
+                    "seen": str(seen),
+                }
+                return
 
 
 def _same_call(case: Case, call: Call, reports: tuple[Exchange, ...], name: str) -> Iterator[Mapping[str, str]]:
@@ -145,8 +161,7 @@ def _in_the_engine(case: Case, call: Call, begun: bool, name: str) -> Iterator[M
     if after is None:
         yield {"message": f"{name}: its record", "expected": "the engine's record", "seen": "it was never read"}
         return
-    records = [r for r in after.transactions if r.get("transaction_tag") == call.call_id and r.get("timestamp_end")]
-    if begun and not records:
+    if begun and not any(record.get("timestamp_end") for record in case.records(call)):
         yield {
             "message": f"{name}: its record",
             "expected": "one with begin and end",
@@ -174,16 +189,23 @@ def call_limits(case: Case) -> Iterator[Finding]:
                 )
 
 
+_FOR_THE_PROXY = ("Route", "Proxy-Authorization")
+"""Headers that a proxy takes off a caller's INVITE (RFC 3261 sections 16.4 and 22.3)."""
+
+
 def no_unauthorised_invite(case: Case) -> Iterator[Finding]:
     known = {call.call_id: call for call in case.calls}
     reported: set[tuple[str, str]] = set()
+    callers = {result.host for result in case.evidence.sipp if result.role != "carrier"}
     for message in case.evidence.messages:
         is_arrival = message.direction == "received" and message.is_request and message.method == "INVITE"
-        at_carrier = all(result.host != message.host or result.role == "carrier" for result in case.evidence.sipp)
-        if not is_arrival or not at_carrier or (message.host, message.call_id) in reported:
+        if not is_arrival or message.host in callers or (message.host, message.call_id) in reported:
             continue
         call = known.get(message.call_id)
-        if call is None:
+        ours = next((name for name in _FOR_THE_PROXY if message.header(name) and not _has_to_tag(message)), None)
+        if ours is not None:
+            seen = f"a header that is for Kamailio: {ours}: {message.header(ours)}"
+        elif call is None:
             seen = f"an INVITE with Call-ID {message.call_id}, which no call of the scenario has"
         elif not any(e.answer("authorized") is True for e in case.exchanges(call, "authorization")):
             seen = f"the INVITE of call {call.id}, which the engine did not authorise"
@@ -191,6 +213,10 @@ def no_unauthorised_invite(case: Case) -> Iterator[Finding]:
             continue
         reported.add((message.host, message.call_id))
         yield _finding(case, "carriers", f"what reached {message.host}", "authorised calls only", seen, call=call)
+
+
+def _has_to_tag(message: SipMessage) -> bool:
+    return "tag=" in (message.header("To") or "")
 
 
 def balances_move_by_fees(case: Case) -> Iterator[Finding]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.errors import Location
 from harness.evidence.calls import Call, calls_of
@@ -57,10 +59,20 @@ class Case:
         self._by_tag: dict[str, list[Exchange]] = {}
         for exchange in evidence.exchanges:
             self._by_tag.setdefault(str(exchange.requested("transaction_tag")), []).append(exchange)
+        self._of: dict[str, list[Call]] = {}
+        for call in self.calls:
+            self._of.setdefault(call.id, []).append(call)
+        self._records: dict[str, list[Mapping[str, Any]]] = {}
+        for record in evidence.after.transactions if evidence.after else ():
+            self._records.setdefault(str(record.get("transaction_tag")), []).append(record)
 
     def of(self, call_id: str) -> tuple[Call, ...]:
         """The calls with that id in the scenario: its repetitions."""
-        return tuple(call for call in self.calls if call.id == call_id)
+        return tuple(self._of.get(call_id, ()))
+
+    def records(self, call: Call) -> Sequence[Mapping[str, Any]]:
+        """The engine's records of a call, after all of them; empty when they were never read."""
+        return self._records.get(call.call_id, ())
 
     def exchanges(self, call: Call, kind: str | None = None) -> tuple[Exchange, ...]:
         """The agent's exchanges about a call; ``kind`` is the path's last segment."""

@@ -29,8 +29,7 @@ def check_transactions(case: Case) -> Iterator[Finding]:
             yield from _transaction(case, index, expect, records, None, after is not None)
             continue
         for call in case.of(expect.call):
-            own = [record for record in records if record.get("transaction_tag") == call.call_id]
-            yield from _transaction(case, index, expect, own, call, after is not None)
+            yield from _transaction(case, index, expect, case.records(call), call, after is not None)
     for key, wanted in (("begun", True), ("not_begun", False), ("ended", True), ("not_ended", False)):
         field = "timestamp_begin" if "begun" in key else "timestamp_end"
         for index, name in enumerate(getattr(case.scenario.expect, key)):
@@ -39,8 +38,7 @@ def check_transactions(case: Case) -> Iterator[Finding]:
 
 
 def _has_timestamp(case: Case, key: str, index: int, call: Call, field: str, wanted: bool) -> Iterator[Finding]:
-    after = case.evidence.after
-    records = [r for r in (after.transactions if after else ()) if r.get("transaction_tag") == call.call_id]
+    after, records = case.evidence.after, case.records(call)
     running = [
         entry
         for account in (after.accounts.values() if after else ())

@@ -9,7 +9,7 @@ from harness.errors import PlanError
 from harness.lab.protocol import Host
 from harness.plan.certificates import certificates
 from harness.plan.drawn import Drawn, last_digit
-from harness.plan.load import ramp_options
+from harness.plan.load import pace_of
 from harness.plan.model import PlannedCall
 from harness.plan.render import render
 from harness.plan.sdp import sdp_for
@@ -71,8 +71,7 @@ def plan_call(
         text, keys = (scenario.origin.file.parent / call.sipp.file).read_text(), call.sipp.variables
     else:
         text, keys = _render(scenario, index, call, drawn, patience), {}
-    rate = call.rate or 100.0
-    first_rate, options = ramp_options(scenario.load, rate)
+    pace = pace_of(call, scenario.load)
     return PlannedCall(
         id=call.id,
         agent=Agent(
@@ -88,15 +87,16 @@ def plan_call(
             files=certificates() if call.transport == "tls" else {},
             call_id=f"{token}-{call.id}-%u@{DEFAULT_DOMAIN}",
             calls=drawn.calls,
-            rate=first_rate,
+            rate=pace.rate,
+            period=pace.period,
             limit=call.concurrency,
             # SIPp would take the reply to what it sent again for a request to send that once more.
-            options={**options, **({"no_retransmission": True} if call.retransmit else {})},
+            options={**pace.options, **({"no_retransmission": True} if call.retransmit else {})},
         ),
         call_ids=tuple(f"{token}-{call.id}-{number}@{DEFAULT_DOMAIN}" for number in range(1, drawn.calls + 1)),
         start=call.start,
         drawn=drawn,
-        longest=(scenario.load.duration if scenario.load else drawn.calls / rate) + drawn.longest,
+        longest=(scenario.load.duration if scenario.load else drawn.calls / pace.rate) + drawn.longest,
     )
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import PlanError
 from harness.scenario.model import Call, Load, Scenario, ValuePath
 from harness.scenario.values import DrawnCount
 
-__all__ = ["TRACED", "in_numbers", "ramp_options", "refuse_unseen"]
+__all__ = ["TRACED", "Pace", "in_numbers", "pace_of", "refuse_unseen"]
+
+AT_ONCE = 100.0
+"""Calls per second where nothing is said: as fast as a call's ends can be told apart."""
+
+_FINE = 100.0
 
 TRACED = 200
 """Calls of which every message is kept; of more, a line of each message is."""
@@ -59,20 +65,31 @@ def _repeated(call: Call, load: Load, number: int, kinds: int) -> Call:
     return call.model_copy(update=changes)
 
 
-def ramp_options(load: Load | None, rate: float) -> tuple[float, Mapping[str, Any]]:
-    """The rate that a SIPp begins with to reach ``rate`` in the load's ramp, and its options for that.
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a SIPp makes its calls: so many per period (seconds) at first, and pysipp's options for what comes then."""
 
-    SIPp raises the rate once a second; beginning with half a step, it makes as many calls as if it grew evenly.
+    rate: float
+    period: float = 1.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def pace_of(call: Call, load: Load | None) -> Pace:
+    """SIPp raises its rate once a second, and by whole numbers, hence the long period for a ramp.
+
+    Beginning with half a step, it makes as many calls as if the rate grew evenly.
     """
+    rate = call.rate or AT_ONCE
     if load is None or not load.ramp:
-        return rate, {}
-    step = rate / math.ceil(load.ramp)
-    return step / 2, {
-        "rate_increase": f"{step:g}",
+        return Pace(rate)
+    step = rate / math.ceil(load.ramp) * _FINE
+    options = {
+        "rate_increase": max(1, round(step)),
         "rate_interval": 1,
-        "rate_max": f"{rate:g}",
+        "rate_max": max(1, round(rate * _FINE)),
         "no_rate_quit": True,
     }
+    return Pace(step / 2, _FINE, options)
 
 
 def refuse_unseen(scenario: Scenario, number: int) -> None:

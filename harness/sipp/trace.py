@@ -52,7 +52,7 @@ def parse_trace(trace: bytes, host: str) -> Iterator[SipMessage]:
 
 
 def parse_lines(trace: bytes, host: str, transport: str) -> Iterator[SipMessage]:
-    """The messages of a short trace that tell how a call went, without headers.
+    """The messages of a short trace that tell how a call went, with no headers but Call-ID and CSeq.
 
     Left out are ACKs, 100s, replies to BYE and CANCEL, and what is sent again.
     """
@@ -65,6 +65,7 @@ def parse_lines(trace: bytes, host: str, transport: str) -> Iterator[SipMessage]
         seen.add(which)
         if match["status"] == b"100":
             continue
+        call_id = match["call_id"].decode("utf-8", "replace")
         yield SipMessage(
             at=float(match["at"]),
             host=host,
@@ -74,8 +75,8 @@ def parse_lines(trace: bytes, host: str, transport: str) -> Iterator[SipMessage]
             status=int(match["status"]) if is_response else None,
             reason=sys.intern((match["reason"] or b"").decode("utf-8", "replace")),
             uri=sys.intern((match["uri"] or b"").decode("utf-8", "replace")),
-            call_id=match["call_id"].decode("utf-8", "replace"),
+            call_id=call_id,
             cseq=int(match["cseq"]),
-            headers=(),
+            headers=(("Call-ID", call_id), ("CSeq", sys.intern(f"{match['cseq'].decode()} {method}"))),
             body="",
         )
