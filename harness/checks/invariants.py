@@ -8,7 +8,7 @@ from typing import Any
 from harness.checks.model import Case, Finding
 from harness.errors import Location
 from harness.evidence.calls import Call
-from harness.evidence.model import Exchange, LogLine
+from harness.evidence.model import Exchange, LogLine, SipMessage
 from harness.scenario.values import duration_text
 
 __all__ = ["AWAITED", "INVARIANT_CHECKS"]

@@ -200,7 +200,9 @@ class Stack:
         """As new: an engine that knows what is given and no more, the plan's faults, Kamailio with its defines."""
         self.heal()
         variant = Variant.of(plan, self.options)
-        if variant != self._variant:
+        # In a database, calls of the scenario before would outlive the restart.
+        afresh = plan.outages and "WITH_DIALOG_DB" in variant.defines
+        if variant != self._variant or afresh:
             deadline = Deadline(_START)
             self.lab.stop_service(KAMAILIO, deadline)
             self.lab.start_service(self._kamailio_service(variant), deadline)
