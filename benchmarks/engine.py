@@ -129,9 +129,10 @@ Load = tuple[Server, Path]
 
 
 def alternate(loads: tuple[Load, Load], connections: int, seconds: float) -> tuple[Figure, Figure]:
-    """Load two servers in turn, three times each, and take the medians: what else the machine does meets both."""
-    rounds = [[measure(server, script, connections, seconds / 3) for server, script in loads] for _ in range(3)]
-    first, second = (sorted(figures, key=lambda figure: figure.rate)[1] for figures in zip(*rounds, strict=True))
+    """Load two servers in turn, five times each. The best round of each counts: what else the machine does can only
+    make a server slower."""
+    rounds = [[measure(server, script, connections, seconds / 5) for server, script in loads] for _ in range(5)]
+    first, second = (max(figures, key=lambda figure: figure.rate) for figures in zip(*rounds, strict=True))
     return first, second
 
 
@@ -250,7 +251,7 @@ def _compare(figure: Figure, other: Figure, name: str) -> None:
 
 
 @click.command()
-@click.option("--seconds", default=5.0, show_default=True, help="How long each figure is measured.")
+@click.option("--seconds", default=10.0, show_default=True, help="How long each figure is measured.")
 @click.option("--scale", is_flag=True, help="Also with 100000 accounts, 200000 rates and a million transactions.")
 @click.option("--check", is_flag=True, help="Fail when a figure misses its floor.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the figures as JSON.")
