@@ -37,9 +37,13 @@ def parse_trace(trace: bytes, host: str) -> Iterator[SipMessage]:
 
     :raises EvidenceError: a record that isn't a SIP message.
     """
-    for match in _RECORD.finditer(trace):
-        # SIPp cuts what it prints of a message at its first zero byte; the size is that of the wire.
-        raw = trace[match.end() : match.end() + int(match["size"])]
+    end = 0
+    while match := _RECORD.search(trace, end):
+        # A message may hold what looks like a record, so the next one is looked for behind it.
+        end = match.end() + int(match["size"])
+        raw = trace[match.end() : end]
+        if end > len(trace):
+            return
         at = datetime.fromisoformat(f"{match['date'].decode()}T{match['time'].decode()}").replace(tzinfo=UTC)
         direction = "sent" if match["direction"] == b"sent" else "received"
         yield parse_message(

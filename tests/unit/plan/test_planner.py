@@ -1,0 +1,138 @@
+"""Plans: everything decided, nothing started."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from harness.errors import PlanError
+from harness.lab.protocol import Host
+from harness.plan.model import Plan
+from harness.plan.planner import breaks_services, plan_scenario
+from tests.builders import scenario_of
+
+PLAIN = 'calls: [{id: ana, from: "1000", to: "39040123456"%s}]\n'
+
+
+def planned(tmp_path: Path, rest: str, *, seed: int = 1, ipv6: bool = True) -> Plan:
+    numbers = count(10)
+    known: dict[str, Host] = {}
+
+    def hosts(name: str) -> Host:
+        if name not in known:
+            number = next(numbers)
+            known[name] = Host(name, f"198.18.0.{number}", f"fd17::{number}" if ipv6 else None)
+        return known[name]
+
+    return plan_scenario(scenario_of(tmp_path / "s.yaml", rest), token="1f2e", seed=seed, hosts=hosts)
+
+
+def sends(xml: str) -> list[str]:
+    """First words of what a SIPp scenario sends, in order."""
+    return [(send.text or "").split()[0] for send in ET.fromstring(xml.encode()).iter("send")]
+
+
+def test_call_ids_are_decided(tmp_path: Path) -> None:
+    plan = planned(tmp_path, PLAIN % ", repeat: 2")
+    assert plan.call_ids == {"ana": ("1f2e-ana-1@sip.test", "1f2e-ana-2@sip.test")}
+    assert plan.calls[0].agent.call_id == "1f2e-ana-%u@sip.test"
+    assert plan.calls[0].agent.calls == 2
+
+
+def test_the_same_seed_draws_the_same(tmp_path: Path) -> None:
+    rest = PLAIN % ", repeat: {min: 1, max: 1000}"
+    draws = [len(planned(tmp_path, rest, seed=seed).call_ids["ana"]) for seed in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        ", hangup: callee",
+        ", hangup: never",
+        ", cancel: while ringing",
+        ", cancel: at once",
+        ", no_ack: true",
+        ", vanish: {who: caller, at: after 1s}, hangup: never",
+        ", vanish: {who: callee, at: after 1s}, hold: 2s",
+        ", reinvite: [after 500ms, {at: after 1s, method: UPDATE}], hold: 2s",
+        ", auth: {username: '1000', password: secret}",
+        ", headers: {X-Test: 'a & b < c'}",
+        ", sdp: false",
+        ", transport: tcp",
+        ", ipv6: true",
+        ", retransmit: [INVITE, ACK, BYE]",
+        ", bye: wrong_cseq",
+        ", method: OPTIONS",
+    ],
+)
+def test_every_flow_is_well_formed(tmp_path: Path, said: str) -> None:
+    plan = planned(tmp_path, PLAIN % said)
+    assert sends(plan.calls[0].agent.scenario)[0] == ("OPTIONS" if "OPTIONS" in said else "INVITE")
+    assert plan.carriers[0].agent is not None
+    labels = ET.fromstring(plan.calls[0].agent.scenario.encode())
+    known = {label.get("id") for label in labels.iter("label")}
+    wanted = {node.get(key) for node in labels for key in ("next", "ontimeout") if node.get(key)}
+    assert wanted <= known
+
+
+def test_a_cancel_has_the_branch_of_its_invite(tmp_path: Path) -> None:
+    text = planned(tmp_path, PLAIN % ", cancel: after 100ms").calls[0].agent.scenario
+    branches = re.findall(r"(INVITE|CANCEL) sip:\S+ SIP/2.0\s+Via: \S+ \S+?;rport;branch=(\S+)", text)
+    assert [method for method, _ in branches] == ["INVITE", "CANCEL"]
+    assert branches[0][1] == branches[1][1]
+
+
+def test_carriers_do_what_was_planned_for_each_call_and_attempt(tmp_path: Path) -> None:
+    rest = (
+        'calls: [{id: ana, from: "1000", to: "39"}, {id: ben, from: "1000", to: "39"}]\n'
+        "carriers: {carrier: {refuse: 486, attempts: [{refuse: 503}], calls: {ben: {ring: 1s}}}}\n"
+    )
+    (carrier,) = planned(tmp_path, rest).carriers
+    assert carrier.agent is not None
+    xml = carrier.agent.scenario
+    assert all(status in xml for status in ("503 Service Unavailable", "486 Busy Here", "200 OK"))
+    assert "1f2e-ana-" in xml
+    assert "1f2e-ben-" in xml
+
+
+def test_an_absent_carrier_has_an_address_and_nobody_there(tmp_path: Path) -> None:
+    (carrier,) = planned(tmp_path, PLAIN % "" + "carriers: {carrier: {absent: true}}\n").carriers
+    assert (carrier.host, carrier.agent) == ("carrier", None)
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        (PLAIN % ", headers: {Call-ID: mine}", "the header Call-ID is SIPp's to make"),
+        (PLAIN % ", headers: {via: mine}", "the header via is SIPp's to make"),
+    ],
+)
+def test_what_cant_be_done_is_said_with_its_place(tmp_path: Path, rest: str, said: str) -> None:
+    with pytest.raises(PlanError, match=said) as raised:
+        planned(tmp_path, rest)
+    assert "s.yaml:" in str(raised.value.where)
+
+
+def test_without_ipv6_a_call_over_it_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="no IPv6"):
+        planned(tmp_path, PLAIN % ", ipv6: true", ipv6=False)
+
+
+@pytest.mark.parametrize(
+    ("rest", "breaks"),
+    [
+        (PLAIN % "", False),
+        (PLAIN % "" + 'faults: [{"on": agent, status: 500}]\n', False),
+        (PLAIN % "" + 'faults: [{"on": kamailio, kill: 1s}]\n', True),
+        (PLAIN % "" + "kamailio: {defines: {FR_TIMER: 1000}}\n", True),
+        (PLAIN % ", transport: tls", True),
+    ],
+)
+def test_what_breaks_services_needs_a_lab_of_its_own(tmp_path: Path, rest: str, breaks: bool) -> None:
+    assert breaks_services(scenario_of(tmp_path / "s.yaml", rest)) is breaks
