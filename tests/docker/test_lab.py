@@ -95,6 +95,7 @@ def test_a_host_is_found_by_its_name_and_aliases_while_it_exists(empty_lab: Dock
 
     empty_lab.host("alone", "late")
     assert shell(empty_lab, "asking", "getent hosts late")[0] == 0
+    assert shell(empty_lab, "asking", "getent ahosts late | head -1")[1].split()[0] == host.address
 
     empty_lab.release("alone")
     assert shell(empty_lab, "asking", "getent hosts alone nick")[0] == 2
@@ -263,6 +264,7 @@ def test_an_unplugged_host_is_silent_both_ways_and_through_a_restart(empty_lab: 
     with pytest.raises(Timeout):
         empty_lab.restart_service("web", Deadline(3))
     empty_lab.reconnect("web")
+    empty_lab.reconnect("web")
     assert reaches(empty_lab) == "hello"
 
 
@@ -300,7 +302,7 @@ def test_a_lab_is_found_again_by_its_id(empty_lab: DockerLab) -> None:
         again.host("www")
     assert again.host("new").address != again.host("web").address
     again.stop()
-    with pytest.raises(LabError, match="no running lab"):
+    with pytest.raises(LabError, match="the lab has ended"):
         DockerLab.attach(empty_lab.id)
 
 

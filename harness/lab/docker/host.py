@@ -36,7 +36,7 @@ for device in /sys/class/net/*; do
        add rule netdev unplugged out-$device meta protocol { ip, ip6 } drop"
 done
 """
-PLUG = "nft delete table netdev unplugged"
+PLUG = "nft 'add table netdev unplugged; delete table netdev unplugged'"
 
 Published = Mapping[int | str, tuple[str, int | None]]
 """``PORT/PROTOCOL`` of a container -> the address and the port (None: any) of the engine's machine."""

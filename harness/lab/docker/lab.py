@@ -11,14 +11,12 @@ import json
 import secrets
 import signal
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from types import MappingProxyType, TracebackType
 from typing import Self, get_args
-
-from docker.errors import NotFound
 
 from harness.deadline import Deadline
 from harness.errors import LabError, Timeout
@@ -40,6 +38,7 @@ from harness.lab.docker.labels import (
 from harness.lab.docker.network import LabNetwork
 from harness.lab.docker.process import WORK, ContainerProcess
 from harness.lab.docker.sweep import remove_lab, sweep
+from harness.lab.local.layout import IPV4_FIRST
 from harness.lab.local.network import Hosts
 from harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Service
 from harness.lab.ready import await_ready, check_alive
@@ -98,16 +97,16 @@ class DockerLab:
         :raises ImageError: an image could not be built.
         :raises LabError: the engine refuses.
         """
-        engine = connect()
-        sweep(engine)
         debian: Release | None = next((name for name in get_args(Release) if name == release), None)
         chosen = images if debian else {"kamailio": release, **images}
-        ids = Images(engine, debian or "trixie", chosen).ensure()
         lease = DockerLease.own(keep=keep)
         lab_id = secrets.token_hex(4)
-        labels = {LAB: lab_id, LEASE: lease.label(), IMAGES: json.dumps(ids)}
-        network = networks.create(engine, _name(lab_id), labels)
-        return cls(lab_id, engine, ids, network, lease)
+        with _connected() as engine:
+            sweep(engine)
+            ids = Images(engine, debian or "trixie", chosen).ensure()
+            labels = {LAB: lab_id, LEASE: lease.label(), IMAGES: json.dumps(ids)}
+            network = networks.create(engine, _name(lab_id), labels)
+            return cls(lab_id, engine, ids, network, lease)
 
     @classmethod
     def attach(cls, lab_id: str) -> DockerLab:
@@ -115,30 +114,17 @@ class DockerLab:
 
         :raises LabError: the engine has none.
         """
-        engine = connect()
-        api = engine.client.api
-        with engine_errors(f"looking for the lab {lab_id}"):
-            try:
-                found = api.inspect_network(_name(lab_id))
-            except NotFound:
-                raise LabError(
-                    f"there is no running lab {lab_id}", hint="open one, or see `docker network ls`"
-                ) from None
-            containers = api.containers(all=True, filters={"label": f"{LAB}={lab_id}"})
-        lease = DockerLease.parse(found["Labels"][LEASE])
-        if lease is None:
-            raise LabError(f"the lab {lab_id} is of another version of the harness")
-        subnets = [ip_network(pool["Subnet"]) for pool in found["IPAM"]["Config"]]
-        network = LabNetwork(
-            found["Id"],
-            found["Name"],
-            next(subnet for subnet in subnets if isinstance(subnet, IPv4Network)),
-            next((subnet for subnet in subnets if isinstance(subnet, IPv6Network)), None),
-        )
-        lab = cls(lab_id, engine, json.loads(found["Labels"][IMAGES]), network, lease)
-        for container in containers:
-            lab._adopt(container["Id"], container["Labels"])
-        return lab
+        with _connected() as engine:
+            network, labels = networks.find(engine, _name(lab_id))
+            lease = DockerLease.parse(labels[LEASE])
+            if lease is None:
+                raise LabError(f"the lab {lab_id} is of another version of the harness")
+            lab = cls(lab_id, engine, json.loads(labels[IMAGES]), network, lease)
+            with engine_errors(f"looking for the containers of the lab {lab_id}"):
+                containers = engine.client.api.containers(all=True, filters={"label": f"{LAB}={lab_id}"})
+            for container in containers:
+                lab._adopt(container["Id"], container["Labels"])
+            return lab
 
     def _adopt(self, container: str, labels: Mapping[str, str]) -> None:
         if HOST in labels:
@@ -149,11 +135,11 @@ class DockerLab:
             self._hosts.hosts[found.host.name] = found.host
             self._containers[found.host.name] = Future()
             self._containers[found.host.name].set_result(found)
-        elif SERVICE in labels:
-            facts = ServiceFacts.parse(labels[SERVICE])
-            process = ContainerProcess(self._engine, container, facts.name, facts.name)
-            self._services[facts.name] = facts, process
-            self._processes.append(process)
+            return
+        process = ContainerProcess(self._engine, container, labels[PROCESS], labels[PROCESS])
+        self._processes.append(process)
+        if SERVICE in labels:
+            self._services[process.name] = ServiceFacts.parse(labels[SERVICE]), process
 
     def stop(self) -> None:
         self._threads.shutdown(cancel_futures=True)
@@ -267,13 +253,14 @@ class DockerLab:
             with self._lock:
                 self._containers[host.name] = self._threads.submit(self._make_host, host, published)
         values = {"{address}": host.address, "{address6}": host.address6 or "", "{run}": RUN}
-        facts = ServiceFacts(service.name, service.ports, service.ready, service.stop_signal)
+        facts = ServiceFacts(service.name, service.ports, service.ready)
         process = self._create(
             service.name,
             host.name,
             image=self._images.get(service.name) or self._images[service.role],
             command=[_fill(word, values) for word in service.command],
-            archive=pack(service.files, [RUN]),
+            files=service.files,
+            directory=RUN,
             environment=service.environment,
             labels={SERVICE: facts.label()},
         )
@@ -358,7 +345,8 @@ class DockerLab:
             program.host.name,
             image=self._images[program.role],
             command=program.argv,
-            archive=pack({f"{WORK}/{name}": content for name, content in program.files.items()}, [WORK]),
+            files={f"{WORK}/{name}": content for name, content in program.files.items()},
+            directory=WORK,
         )
         process.start()
         return process
@@ -370,7 +358,8 @@ class DockerLab:
         *,
         image: str,
         command: Iterable[str],
-        archive: bytes,
+        files: Mapping[str, bytes],
+        directory: str,
         environment: Mapping[str, str] = MappingProxyType({}),
         labels: Mapping[str, str] = MappingProxyType({}),
     ) -> ContainerProcess:
@@ -388,7 +377,7 @@ class DockerLab:
                 labels={**self._labels, PROCESS: host, **labels},
                 host_config=api.create_host_config(network_mode=f"container:{container}", init=True),
             )["Id"]
-            api.put_archive(created, "/", archive)
+            api.put_archive(created, "/", pack({"/etc/gai.conf": IPV4_FIRST.encode(), **files}, [directory]))
         process = ContainerProcess(self._engine, created, name, host)
         with self._lock:
             self._processes.append(process)
@@ -425,6 +414,17 @@ class DockerLab:
 
     def reconnect(self, name: str) -> None:
         self._host_container(self._named(name)).plug()
+
+
+@contextmanager
+def _connected() -> Iterator[Engine]:
+    """An engine that is closed if there won't be a lab to close it."""
+    engine = connect()
+    try:
+        yield engine
+    except BaseException:
+        engine.close()
+        raise
 
 
 def _name(lab_id: str) -> str:

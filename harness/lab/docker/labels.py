@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -82,12 +81,11 @@ class ServiceFacts:
     name: str
     ports: tuple[int, ...]
     ready: str | None
-    stop_signal: signal.Signals
 
     @classmethod
     def parse(cls, label: str) -> ServiceFacts:
         facts = json.loads(label)
-        return cls(facts["name"], tuple(facts["ports"]), facts["ready"], signal.Signals(facts["stop_signal"]))
+        return cls(facts["name"], tuple(facts["ports"]), facts["ready"])
 
     def label(self) -> str:
         return json.dumps(asdict(self))

@@ -10,13 +10,13 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from harness.errors import LabError
 from harness.lab.docker.engine import Engine, engine_errors
 
-__all__ = ["LabNetwork", "create", "is_local"]
+__all__ = ["LabNetwork", "create", "find", "is_local"]
 
 POOL = ipaddress.ip_network("198.18.0.0/15")
 """Set aside for tests of network equipment (RFC 2544, RFC 6890): nobody's real address."""
@@ -81,6 +81,22 @@ def create(engine: Engine, name: str, labels: Mapping[str, str]) -> LabNetwork:
         expected=f"a free /{PREFIX} in {POOL}",
         hint="remove what killed runs left: rating-harness clean",
     )
+
+
+def find(engine: Engine, name: str) -> tuple[LabNetwork, Mapping[str, str]]:
+    """A lab's network that another process made, and its labels.
+
+    :raises LabError: the engine has none of that name.
+    """
+    with engine_errors(f"looking for the network {name}"):
+        try:
+            found = engine.client.api.inspect_network(name)
+        except NotFound:
+            raise LabError(f"there is no network {name}: the lab has ended", hint="open another one") from None
+    subnets = [ipaddress.ip_network(pool["Subnet"]) for pool in found["IPAM"]["Config"]]
+    subnet = next(subnet for subnet in subnets if isinstance(subnet, ipaddress.IPv4Network))
+    subnet6 = next((subnet for subnet in subnets if isinstance(subnet, ipaddress.IPv6Network)), None)
+    return LabNetwork(found["Id"], name, subnet, subnet6), found["Labels"]
 
 
 def is_local(address: str) -> bool:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from dataclasses import replace
 
@@ -61,5 +60,5 @@ def test_another_boot_is_another_machine_s_where_the_engine_is_shared(own: Docke
 
 
 def test_what_is_known_of_a_service_is_read_as_it_was_written() -> None:
-    facts = ServiceFacts("web", (80, 81), "/status", signal.SIGINT)
+    facts = ServiceFacts("web", (80, 81), "/status")
     assert ServiceFacts.parse(facts.label()) == facts
