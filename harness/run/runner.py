@@ -14,7 +14,7 @@ from harness.evidence.model import Evidence, Records, ServiceState, SipMessage, 
 from harness.kamailio.log import parse_log
 from harness.kamailio.rpc import RpcError
 from harness.lab.protocol import Process, Program
-from harness.plan.model import AgentFault, Plan, PlannedCall, PlannedCarrier
+from harness.plan.model import AgentFault, Plan, PlannedCarrier
 from harness.run.exchanges import ExchangeLog
 from harness.run.outages import OutageRun, check_outages
 from harness.run.stack import KAMAILIO, Stack
@@ -158,13 +158,17 @@ class _Run:
         outages = [OutageRun(self._stack, outage) for outage in plan.outages]
         deadline = Deadline(plan.horizon)
         while True:
+            over = True
             for call in plan.calls:
                 running = self._running.get(_name(call.agent))
                 if running is None:
+                    over = False
                     continue
                 events.read(call.id, running.agent, running.process)
                 if running.process.poll() is not None:
                     events.over(call.id)
+                else:
+                    over = False
             now = time.time()
             for call in [call for call in waiting if _is_due(events.due(call.start), now)]:
                 waiting.remove(call)
@@ -175,14 +179,11 @@ class _Run:
             dialogs.look(_DIALOGS)
             self._exchanges.drain()
             self._check_services(outages)
-            if not waiting and all(self._over(call) for call in plan.calls) and _no_outage_open(outages):
+            if over and not _outage_ahead(outages, events):
                 return outages
             if deadline.expired:
                 return outages
             time.sleep(min(_TICK, deadline.remaining))
-
-    def _over(self, call: PlannedCall) -> bool:
-        return self._running[_name(call.agent)].process.poll() is not None
 
     def _switch_faults(
         self, arming: list[AgentFault], disarming: list[AgentFault], events: EventWatch, now: float
@@ -290,7 +291,7 @@ class _Run:
                     restarts=self._restarts.get(KAMAILIO, 0),
                 ),
             ),
-            spans=(*self._spans, *(run.span for run in outages)),
+            spans=(*self._spans, *(run.span for run in outages if run.started is not None)),
             lab={**self._stack.description, "seed": str(self._plan.seed), "token": self._plan.token},
         )
 
@@ -325,9 +326,14 @@ def _is_due(at: float | None, now: float) -> bool:
     return at is not None and at <= now
 
 
-def _no_outage_open(outages: list[OutageRun]) -> bool:
-    """Whether those that began and have an end of their own are over; the others needn't be waited for."""
-    return all(run.started is None or run.ended is not None or run.outage.seconds is None for run in outages)
+def _outage_ahead(outages: list[OutageRun], events: EventWatch) -> bool:
+    """Whether one is to begin at a moment that's known, or to end by itself; the others needn't be waited for."""
+    return any(
+        events.due(run.outage.when) is not None
+        if run.started is None
+        else run.ended is None and run.outage.seconds is not None
+        for run in outages
+    )
 
 
 def _moments(plan: Plan) -> list[Moment]:
