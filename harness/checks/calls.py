@@ -11,13 +11,21 @@ from harness.scenario.matchers import MISSING, Matcher
 from harness.scenario.model import CallExpectation
 from harness.scenario.values import duration_text
 
-__all__ = ["check_calls"]
+__all__ = ["check_call", "check_calls"]
 
 
 def check_calls(case: Case) -> Iterator[Finding]:
     for index, planned in enumerate(case.scenario.calls):
         for call in case.of(planned.id):
-            yield from _Expected(case, index, planned.expect, call).findings()
+            yield from check_call(case, index, planned.expect, call)
+
+
+def check_call(case: Case, index: int, expect: CallExpectation, call: Call) -> Iterator[Finding]:
+    """One call against what is expected of it.
+
+    :param index: of the call in the scenario.
+    """
+    return _Expected(case, index, expect, call).findings()
 
 
 def _text(value: object) -> str:

@@ -66,6 +66,11 @@ class Case:
         for record in evidence.after.transactions if evidence.after else ():
             self._records.setdefault(str(record.get("transaction_tag")), []).append(record)
 
+    @property
+    def counts_failures(self) -> bool:
+        """Whether calls that differ are counted, and judged by their number: under load always."""
+        return self.scenario.load is not None or self.scenario.expect.failures is not None
+
     def of(self, call_id: str) -> tuple[Call, ...]:
         """The calls with that id in the scenario: its repetitions."""
         return tuple(self._of.get(call_id, ()))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from harness.checks.calls import check_calls
 from harness.checks.canyan import judge_canyan
 from harness.checks.dialogs import check_dialogs
+from harness.checks.failures import check_failures
 from harness.checks.invariants import AWAITED, INVARIANT_CHECKS
 from harness.checks.log import check_log
-from harness.checks.model import Case, Finding, Verdict
+from harness.checks.model import Case, Verdict
 from harness.checks.records import check_accounts, check_transactions
 from harness.checks.requests import check_requests
 from harness.checks.traffic import check_carriers, check_setup
@@ -18,7 +19,6 @@ from harness.scenario.model import Scenario
 __all__ = ["judge", "records_settled"]
 
 _EXPECTATIONS = (
-    check_calls,
     check_dialogs,
     check_requests,
     check_transactions,
@@ -35,9 +35,11 @@ def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
     if isinstance(scenario, CanyanScenario):
         return judge_canyan(scenario, evidence)
     case = Case(scenario, evidence)
-    findings: list[Finding] = [finding for check in _EXPECTATIONS for finding in check(case)]
+    findings = list(check_failures(case) if case.counts_failures else check_calls(case))
+    findings += [finding for check in _EXPECTATIONS for finding in check(case)]
+    counted = {"final_reply"} if case.counts_failures else set()
     for name, check in INVARIANT_CHECKS.items():
-        if name not in scenario.invariants:
+        if name not in scenario.invariants and name not in counted:
             findings += check(case)
     return Verdict(scenario.id, tuple(findings))
 

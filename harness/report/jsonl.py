@@ -62,7 +62,10 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
         "seed": event.seed,
         "calls": figures.calls,
         "answered": figures.answered,
+        "rate": figures.rate,
+        "setup_p50": figures.setup_p50,
         "setup_p95": figures.setup_p95,
+        "setup_max": figures.setup_max,
         "evidence": str(event.folder) if event.folder else None,
         "findings": [
             {

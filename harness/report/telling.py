@@ -58,6 +58,7 @@ _REPETITION = re.compile(r"(?<=\w) \d+(?=: )")
 
 _TELLING = (
     ".expect.reply",
+    "expect.failures",
     "always: calls",
     "always: carriers",
     "calls[",

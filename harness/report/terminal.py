@@ -56,6 +56,11 @@ def _finished(event: events.ScenarioFinished) -> str:
         return f"\n{failure_text(event.scenario, event.evidence, event.verdict, event.folder)}\n"
     figures = figures_of(event.evidence)
     told = [f"{figures.calls} call{'s' * (figures.calls != 1)}"]
+    if event.scenario.load is not None and figures.rate is not None:
+        told.append(f"{figures.rate:.1f} a second")
     if figures.calls > 1 and figures.setup_p95 is not None:
         told.append(f"set-up p95 {duration_text(round(figures.setup_p95, 3))}")
+    if event.scenario.load is not None and figures.setup_p50 is not None and figures.setup_max is not None:
+        told.append(f"p50 {duration_text(round(figures.setup_p50, 3))}")
+        told.append(f"max {duration_text(round(figures.setup_max, 3))}")
     return f"PASSED  {title_of(event.scenario)}  ({', '.join(told)}, {event.seconds:.1f} s)"
