@@ -10,6 +10,7 @@ from harness.rating.engine.command import engine
 from harness.rating.tap.command import tap
 from harness.report.commands import check
 from harness.run_command import run
+from harness.scenario.canyan.commands import convert
 from harness.scenario.commands import schema, validate
 from harness.standing_commands import down, logs, prepare, up
 
@@ -26,6 +27,7 @@ main.add_command(doctor)
 main.add_command(clean)
 main.add_command(validate)
 main.add_command(schema)
+main.add_command(convert)
 main.add_command(check)
 main.add_command(run)
 main.add_command(up)
