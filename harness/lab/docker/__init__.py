@@ -2,6 +2,6 @@
 
 from harness.lab.docker.engine import Engine, available
 from harness.lab.docker.lab import DockerLab
-from harness.lab.docker.sweep import sweep
+from harness.lab.docker.sweeping import sweep
 
 __all__ = ["DockerLab", "Engine", "available", "sweep"]

@@ -37,7 +37,7 @@ from harness.lab.docker.labels import (
 )
 from harness.lab.docker.network import LabNetwork
 from harness.lab.docker.process import WORK, ContainerProcess
-from harness.lab.docker.sweep import remove_lab, sweep
+from harness.lab.docker.sweeping import remove_lab, sweep
 from harness.lab.local.layout import IPV4_FIRST
 from harness.lab.local.network import Hosts
 from harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Service

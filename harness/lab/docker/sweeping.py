@@ -11,7 +11,7 @@ from harness.lab.docker.engine import Engine, connect, engine_errors
 from harness.lab.docker.labels import LAB, LEASE, DockerLease
 from harness.lab.docker.process import remove_container
 
-__all__ = ["remove_lab", "sweep"]
+__all__ = ["leases", "remove_lab", "sweep"]
 
 THREADS = 8
 ATTEMPTS = 3
@@ -30,7 +30,7 @@ def sweep(engine: Engine | None = None, *, kept: bool = False) -> list[str]:
             return sweep(engine, kept=kept)
     doomed = [
         lab_id
-        for lab_id, lease in _leases(engine).items()
+        for lab_id, lease in leases(engine).items()
         if lease.abandoned(engine_is_here=engine.host is None) or (kept and lease.keep)
     ]
     for lab_id in doomed:
@@ -58,15 +58,15 @@ def remove_lab(engine: Engine, lab_id: str) -> None:
                     raise
 
 
-def _leases(engine: Engine) -> dict[str, DockerLease]:
-    """Each lab of which the engine has anything, with its lease."""
+def leases(engine: Engine) -> dict[str, DockerLease]:
+    """Each lab of which the engine has anything, with its lease; without those whose lease can't be read."""
     api = engine.client.api
     label = {"label": LAB}
     with engine_errors("looking for labs"):
         labelled = [container["Labels"] for container in api.containers(all=True, filters=label)]
         labelled += [network["Labels"] for network in api.networks(filters=label)]
-    leases = {labels[LAB]: DockerLease.parse(labels.get(LEASE, "")) for labels in labelled}
-    return {lab_id: lease for lab_id, lease in leases.items() if lease}
+    parsed = {labels[LAB]: DockerLease.parse(labels.get(LEASE, "")) for labels in labelled}
+    return {lab_id: lease for lab_id, lease in parsed.items() if lease}
 
 
 def _remove_network(engine: Engine, network: str) -> None:
