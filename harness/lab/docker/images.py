@@ -181,7 +181,7 @@ def _context(role: Role) -> dict[str, bytes]:
         context |= {name: (root / name).read_bytes() for name in PACKAGE_FILES}
         for source in (Path(harness.__file__).parent, root / "compose", root / "kamailio"):
             for file in source.rglob("*"):
-                if file.is_file() and not UNSHIPPED & set(file.parts):
+                if file.is_file() and not UNSHIPPED & set(file.relative_to(source).parts):
                     context[file.relative_to(source.parent).as_posix()] = file.read_bytes()
     return context
 

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.lab.docker import images
+from harness.lab.docker.images import PACKAGE_FILES, _context, _hash
+
+NEEDED = {*PACKAGE_FILES, "compose/harness.Dockerfile", "compose/lab.yaml", "kamailio/kamailio.cfg"}
+
+
+def test_the_harness_image_is_built_from_the_source_tree() -> None:
+    context = _context("harness")
+    assert NEEDED | {"harness/cli.py", "harness/lab/docker/images.py"} <= set(context)
+    assert not [name for name in context if "__pycache__" in name]
+
+
+def test_the_harness_image_is_built_from_an_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "harness"
+    for name in NEEDED:
+        (package / "_data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / "_data" / name).write_text(name)
+    (package / "__init__.py").touch()
+    monkeypatch.setattr(harness, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(images, "data_directory", lambda name: package / "_data" / name)
+    assert set(_context("harness")) == {*NEEDED, "harness/__init__.py"}
+
+
+def test_the_other_images_need_their_recipe_alone() -> None:
+    assert set(_context("sipp")) == {"compose/sipp.Dockerfile"}
+
+
+def test_what_goes_into_an_image_is_in_its_name() -> None:
+    parts = {"a": b"1", "b": b"2"}
+    assert _hash(parts) == _hash(dict(reversed(parts.items())))
+    others = [{"a": b"1"}, {"a": b"12", "b": b""}, {"a": b"2", "b": b"1"}, {"a": b"1", "c": b"2"}]
+    assert len({_hash(each) for each in (parts, *others)}) == 5
