@@ -43,16 +43,27 @@ def load_canyan(path: Path, *, lenient: bool = False) -> CanyanScenario:
     root = read_file(path, mistakes, yaml11=True)
     scenario = None
     if root is not None:
+        _check_workers(root, mistakes)
         tree = _without_nothing(root)
         file, remaining = shaped(_as_canyan_reads(tree) if lenient else tree, CanyanFile, mistakes)
         if file is not None:
             scenario = CanyanScenario.of(file, Origin(path, "", places(remaining)), lenient=lenient)
             for finding in (*_references(file), *_templates(scenario)):
-                mistakes.add(span_at(remaining, finding.path, key=finding.at_key), finding.message, finding.hint)
+                span = span_at(remaining, finding.path, key=finding.at_key)
+                # What is missing may be there, and wrong.
+                if not isinstance(find(remaining, finding.path), Mapping) or not mistakes.within(span):
+                    mistakes.add(span, finding.message, finding.hint)
     found = mistakes.all()
     if found or scenario is None:
         raise ScenarioError(found)
     return scenario
+
+
+def _check_workers(root: Mapping, mistakes: Mistakes) -> None:
+    workers = find(root, ("workers",))
+    if workers is not None and (_is_nothing(workers) or (isinstance(workers, Sequence) and not workers.items)):
+        span = span_at(root, ("workers",), key=True)
+        mistakes.add(span, "there are no workers, so nothing is tested", "a worker has: scenario, values")
 
 
 # --- reading as canyan-tester does ----------------------------------------------------------------------------------

@@ -143,9 +143,7 @@ class CanyanFile(Model):
 
     basedir: Annotated[Text | None, key("Where SIPp scenarios are; beside the file by default.", "/tests")] = None
     setup: Annotated[tuple[Step, ...], key("Requests before the calls.", [{"uri": "/graphql"}])] = ()
-    workers: Annotated[
-        tuple[Worker, ...], Field(min_length=1), key("What makes the calls.", [{"scenario": "basic.xml"}])
-    ]
+    workers: Annotated[tuple[Worker, ...], key("What makes the calls.", [{"scenario": "basic.xml"}])]
     check: Annotated[tuple[Step, ...], key("Requests after the calls, with the answers expected.", [])] = ()
     teardown: Annotated[tuple[LastStep, ...], key("Requests that clean up.", [])] = ()
 

@@ -60,8 +60,9 @@ def _call(scenario: CanyanScenario, worker: SippWorker, nth: int, name: str, ins
         call["repeat"] = runs * int(worker.call_number.high)
         call["concurrency"] = instances * int(worker.call_limit.high)
     if worker.call_number.high > 1:
-        call["rate"] = round(instances * worker.call_rate.high * 1000 / worker.call_rate_period.high, 3)
-    if worker.delay.high:
+        rate = instances * worker.call_rate.high * 1000 / worker.call_rate_period.high
+        call["rate"] = int(rate) if rate.is_integer() else round(rate, 3)
+    if worker.delay.low:
         call["start"] = duration_text(worker.delay.low / 1000)
     if flow is not None:
         call["expect"] = {"reply": flow.reply}

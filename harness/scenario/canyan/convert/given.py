@@ -60,4 +60,6 @@ def _store(field: Field, records: Mapping[str, dict[str, dict[str, Any]]], rates
 
 def _known(model: type[Model], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that the native record has, too."""
-    return {name: value for name, value in arguments.items() if name in model.model_fields and value is not None}
+    return {
+        name: value for name, value in arguments.items() if name in model.model_fields and value not in (None, "")
+    }
