@@ -9,6 +9,9 @@ from harness.rating.tap.exchange import parse_json
 
 __all__ = ["ExchangeLog", "as_exchange"]
 
+_MANY = 1000
+"""Exchanges which the tap may hold as well."""
+
 
 class ExchangeLog:
     """The exchanges since the tap was last cleared, taken over from it as they change: never all of them at once."""
@@ -22,6 +25,8 @@ class ExchangeLog:
     def drain(self) -> None:
         """Take over what has changed."""
         news = self._tap.exchanges(self._cursor)
+        if news.cursor == self._cursor:
+            return
         self._cursor = news.cursor
         for each in news.exchanges:
             self._seen[each.number] = as_exchange(each)
@@ -29,6 +34,8 @@ class ExchangeLog:
                 self._pending.add(each.number)
             else:
                 self._pending.discard(each.number)
+        if len(self._seen) > _MANY:
+            self._tap.forget(self._cursor)
 
     @property
     def is_quiet(self) -> bool:

@@ -98,6 +98,10 @@ class TapClient:
         """Forget all exchanges, the pending ones too."""
         self._request("DELETE", "/exchanges")
 
+    def forget(self, cursor: int) -> None:
+        """Forget the exchanges that had ended at that cursor: what changes later is still told."""
+        self._request("DELETE", "/exchanges", params={"until": cursor})
+
     def faults(self) -> tuple[FaultState, ...]:
         """The faults, with how often each was applied."""
         return _STATES.validate_json(self._request("GET", "/faults"))

@@ -3,7 +3,7 @@
 ==========================  =====================================================================================
 ``GET /status``             204
 ``GET /exchanges``          ``?after=CURSOR&wait=SECONDS``: what changed since, waited for; all of it without both
-``DELETE /exchanges``       forget all of them; 204
+``DELETE /exchanges``       forget all of them, or ``?until=CURSOR`` those that had ended by then; 204
 ``GET /faults``             each with how many requests it fits so far, and how often it was applied
 ``PUT /faults``             have these faults (a list) and no others; returns their ids
 ``POST /faults``            add these faults (a list); returns their ids
@@ -75,7 +75,7 @@ class Control:
             case "GET", "exchanges":
                 return await self._exchanges(request.query)
             case "DELETE", "exchanges":
-                self._journal.clear()
+                self._forget(request.query)
                 return _DONE
             case "GET", "faults":
                 return _json(self._faults.states)
@@ -99,6 +99,12 @@ class Control:
                 return _DONE
             case _:
                 return _error(404, f"the tap has no {request.method} {request.path}")
+
+    def _forget(self, query: str) -> None:
+        if "until" in parse_qs(query):
+            self._journal.forget(int(_number(query, "until")))
+        else:
+            self._journal.clear()
 
     async def _exchanges(self, query: str) -> Response:
         cursor, wait = int(_number(query, "after")), _number(query, "wait")

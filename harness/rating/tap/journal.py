@@ -112,6 +112,16 @@ class Journal:
         self._exchanges.clear()
         self._per_path.clear()
 
+    def forget(self, cursor: int) -> None:
+        """Forget the exchanges that had ended at ``cursor``; a reader who goes on from there misses nothing."""
+        count = max(0, cursor - self._forgotten)
+        read, self._changes = self._changes[:count], self._changes[count:]
+        self._forgotten += len(read)
+        changing = set(self._changes)
+        for number in dict.fromkeys(read):
+            if number not in changing and self._exchanges[number].outcome != "pending":
+                del self._exchanges[number]
+
     def _changed(self, number: int) -> None:
         self._changes.append(number)
         for future in self._waiting:

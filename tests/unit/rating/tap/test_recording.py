@@ -318,3 +318,25 @@ def test_exchange_values() -> None:
         None,
         True,
     )
+
+
+def test_what_was_read_can_be_forgotten(tap: Tap, agent: Agent) -> None:
+    tap.post("/v1/begin_transaction", {})
+    read_to = tap.client.exchanges().cursor
+    tap.post("/v1/end_transaction", {})
+    tap.client.forget(read_to)
+    assert [each.endpoint for each in tap.client.exchanges().exchanges] == ["end_transaction"]
+    assert [each.number for each in tap.client.exchanges(read_to).exchanges] == [2]
+
+
+def test_a_pending_exchange_isnt_forgotten(tap: Tap, agent: Agent) -> None:
+    tap.client.set_faults(Fault(Answer(200, "{}"), delay=0.5))
+    with ThreadPoolExecutor() as pool:
+        posted = pool.submit(tap.post, "/v1/begin_transaction", {})
+        pending = tap.client.wait_for(lambda each: each.pending, Deadline(3), "a pending exchange")
+        reached = tap.client.exchanges().cursor
+        tap.client.forget(reached)
+        posted.result()
+    assert [(each.number, each.pending) for each in tap.client.exchanges(reached).exchanges] == [
+        (pending.number, False)
+    ]
