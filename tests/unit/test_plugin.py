@@ -1,0 +1,195 @@
+"""The pytest plugin, driven through pytest itself. No lab is brought up: a stand-in runs the scenarios."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.checks import Verdict, judge
+from harness.errors import LabError
+from harness.scenario.model import Scenario
+from harness.session import Outcome, Session
+from tests.builders import evidence_of
+
+pytest_plugins = ["pytester"]
+
+SCENARIO = """\
+scenario: {title}
+tags: [{tag}]
+given:
+  accounts: [{{account_tag: "1000", type: PREPAID, balance: 10}}]
+  carriers: [{{carrier_tag: carrier, host: carrier}}]
+calls: [{{id: ana, from: "1000", to: "39040123456"}}]
+"""
+
+
+def run(session: Session, scenario: Scenario) -> Outcome:
+    """In place of `Session.run`, with no call and no lab: a scenario tagged ``bad`` fails, and so on."""
+    if "broken" in scenario.tags:
+        raise LabError("no lab today", hint="try tomorrow")
+    if "skipped" in scenario.tags:
+        return Outcome(scenario, 0.0, skipped="requires tls: there is none")
+    evidence = evidence_of(())
+    verdict = judge(scenario, evidence) if "bad" in scenario.tags else Verdict(scenario.id, ())
+    return Outcome(scenario, 0.1, None, evidence, verdict, None)
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """An empty project whose scenarios are judged without a lab."""
+    monkeypatch.setattr(Session, "run", run)
+    return pytester
+
+
+def write(project: pytest.Pytester, name: str, title: str = "A call is made", tag: str = "good") -> Path:
+    path = project.path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(SCENARIO.format(title=title, tag=tag), encoding="utf-8")
+    return path
+
+
+def test_scenarios_below_their_directory_are_collected(project: pytest.Pytester) -> None:
+    write(project, "scenarios/one.yaml")
+    write(project, "scenarios/deep/two.yml", "Another call")
+    write(project, "scenarios/_shared.yaml")
+    write(project, "elsewhere/three.yaml")
+    result = project.runpytest("--collect-only", "-q")
+    result.stdout.fnmatch_lines(
+        ["scenarios/deep/two.yml::Another call", "scenarios/one.yaml::A call is made", "", "2 tests collected*"]
+    )
+
+
+def test_a_file_that_is_named_is_collected_wherever_it_is(project: pytest.Pytester) -> None:
+    path = write(project, "elsewhere/three.yaml")
+    project.runpytest(str(path)).assert_outcomes(passed=1)
+
+
+def test_scenario_paths_can_be_set(project: pytest.Pytester) -> None:
+    project.makeini("[pytest]\nscenario_paths = calls\n")
+    write(project, "calls/one.yaml")
+    write(project, "scenarios/two.yaml")
+    project.runpytest().assert_outcomes(passed=1)
+
+
+def test_each_row_of_a_matrix_is_a_test(project: pytest.Pytester) -> None:
+    path = write(project, "scenarios/one.yaml")
+    rows = "matrix: [{id: busy, to: '391'}, {id: no answer, to: '392'}]\n"
+    path.write_text(rows + path.read_text().replace('"39040123456"', '"${to}"'))
+    result = project.runpytest("--collect-only", "-q")
+    result.stdout.fnmatch_lines(["*::A call is made [[]busy]", "*::A call is made [[]no_answer]"])
+
+
+def test_mistakes_are_reported_at_collection_without_a_traceback(project: pytest.Pytester) -> None:
+    write(project, "scenarios/good.yaml")
+    wrong = project.path / "scenarios" / "wrong.yaml"
+    wrong.write_text("scenario: Wrong\ncalls:\n  - {id: ana, form: '1000', to: '39'}\n")
+    result = project.runpytest()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["scenarios/wrong.yaml:3:*: unknown key 'form' in calls[[]0]", "*did you mean 'from'*"]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*harness/scenario*")
+
+
+@pytest.mark.parametrize("text", ["", "- a list\n", "services: {kamailio: {image: x}}\n"])
+def test_a_yaml_file_that_is_no_scenario_is_an_error_there(project: pytest.Pytester, text: str) -> None:
+    (project.path / "scenarios").mkdir()
+    (project.path / "scenarios" / "other.yaml").write_text(text)
+    project.runpytest().assert_outcomes(errors=1)
+
+
+def test_no_scenario_at_all_is_a_failure(project: pytest.Pytester) -> None:
+    assert project.runpytest().ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_a_failure_is_one_screen_with_the_cause(project: pytest.Pytester) -> None:
+    write(project, "scenarios/bad.yaml", tag="bad")
+    result = project.runpytest()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["FAILED  A call is made", "*no call was made at all*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_lab_that_fails_is_told_without_a_traceback(project: pytest.Pytester) -> None:
+    write(project, "scenarios/broken.yaml", tag="broken")
+    result = project.runpytest()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*no lab today*", "*try tomorrow*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_skip_says_why(project: pytest.Pytester) -> None:
+    write(project, "scenarios/skipped.yaml", tag="skipped")
+    result = project.runpytest("-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*requires tls: there is none*"])
+
+
+def test_tags_select(project: pytest.Pytester) -> None:
+    write(project, "scenarios/one.yaml", "One")
+    write(project, "scenarios/two.yaml", "Two", tag="prepaid")
+    project.runpytest("-k", "prepaid").assert_outcomes(passed=1, deselected=1)
+
+
+def test_the_seed_is_told(project: pytest.Pytester) -> None:
+    write(project, "scenarios/one.yaml")
+    result = project.runpytest("--seed", "42")
+    result.stdout.fnmatch_lines(["rating-harness: lab auto, seed 42"])
+
+
+def test_all_workers_draw_from_one_seed(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    project.makeconftest(
+        """
+        from harness.session import Session
+        from tests.unit.test_plugin import run
+        def told(session, scenario):
+            print("seed", session.options.seed)
+            return run(session, scenario)
+        Session.run = told
+        """
+    )
+    for number in range(4):
+        write(project, f"scenarios/{number}.yaml", f"Scenario {number}")
+    result = project.runpytest_subprocess("-n", "2", "-rP")
+    result.assert_outcomes(passed=4)
+    seeds = [line.split()[-1] for line in result.outlines if line.startswith(("seed ", "rating-harness: "))]
+    assert len(seeds) == 5
+    assert len(set(seeds)) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--lab=moon", "*invalid choice*moon*"),
+        ("--define==x", "*defines nothing*"),
+        ("--seed=x", "*invalid int value*"),
+    ],
+)
+def test_wrong_options_are_usage_errors(project: pytest.Pytester, option: str, said: str) -> None:
+    write(project, "scenarios/one.yaml")
+    result = project.runpytest(option)
+    assert result.ret != pytest.ExitCode.OK
+    (result.stderr if "choice" in said or "int" in said else result.stdout).fnmatch_lines([said])
+
+
+def test_a_test_in_python_runs_a_scenario(project: pytest.Pytester) -> None:
+    write(project, "calls/good.yaml")
+    write(project, "calls/bad.yaml", tag="bad")
+    project.makepyfile(
+        """
+        import pytest
+        from harness.plugin import ScenarioFailed
+
+        def test_good(run_scenario):
+            assert run_scenario("calls/good.yaml").verdict.passed
+
+        def test_bad(run_scenario):
+            with pytest.raises(ScenarioFailed, match="no call was made"):
+                run_scenario("calls/bad.yaml")
+            assert not run_scenario("calls/bad.yaml", check=False).verdict.passed
+        """
+    )
+    project.runpytest().assert_outcomes(passed=2)
