@@ -226,8 +226,15 @@ def balances_move_by_fees(case: Case) -> Iterator[Finding]:
         return
     for tag, account in before.accounts.items():
         start, end = account.get("balance"), after.accounts.get(tag, {}).get("balance")
-        fees = sum(int(r.get("fee") or 0) for r in after.transactions if r.get("account_tag") == tag)
-        if start is not None and end != start - fees:
+        if start is None:
+            continue
+        own = [record.get("fee") or 0 for record in after.transactions if record.get("account_tag") == tag]
+        if not all(isinstance(amount, int) for amount in (start, *own)):
+            seen = ", ".join(map(repr, (start, *own)))
+            yield _finding(case, "balances", f"balance and fees of account {tag}", "whole numbers", seen)
+            continue
+        fees = sum(own)
+        if end != start - fees:
             yield _finding(
                 case,
                 "balances",
@@ -240,16 +247,18 @@ def balances_move_by_fees(case: Case) -> Iterator[Finding]:
 def nothing_left_running(case: Case) -> Iterator[Finding]:
     before, after = case.evidence.before, case.evidence.after
     for tag, account in (after.accounts if after else {}).items():
-        given = {entry["transaction_tag"] for entry in _running(before.accounts.get(tag, {}) if before else {})}
-        left = [entry["transaction_tag"] for entry in _running(account) if entry["transaction_tag"] not in given]
+        given = _running(before.accounts.get(tag, {}) if before else {})
+        left = [entry for entry in _running(account) if entry not in given]
         if left:
             yield _finding(
                 case, "running", f"running transactions of account {tag}", "none left", f"{len(left)}: {left[0]}..."
             )
 
 
-def _running(account: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(account.get("running_transactions") or ())
+def _running(account: Mapping[str, Any]) -> list[str]:
+    """Tags of an account's running transactions."""
+    running = account.get("running_transactions") or ()
+    return [str(entry.get("transaction_tag") if isinstance(entry, dict) else entry) for entry in running]
 
 
 def no_dialog_left(case: Case) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NoReturn, Self
 
 import httpx
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import EngineError
 from harness.lab.protocol import Endpoint
@@ -142,7 +143,7 @@ class EngineClient:
             except (KeyError, TypeError):
                 raise self._error("the engine's answer lacks a list", operation, found=json.dumps(data)) from None
             if complete:
-                return records
+                return self._checked(records, record, operation)
         counted = sum(count for _, count in lists)
         raise self._error(
             "the engine's answer is incomplete",
@@ -151,6 +152,21 @@ class EngineClient:
             found=str(len(records)),
             hint="perPage 0 has to mean all of them",
         )
+
+    def _checked(self, records: list[Any], record: type, operation: Operation) -> list[Any]:
+        """The records as they are, if their fields have the contract's types."""
+        try:
+            TypeAdapter(list[record]).validate_python(records)  # type: ignore[valid-type]
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            place = ".".join(map(str, wrong["loc"]))
+            raise self._error(
+                "the engine's records aren't as its contract says",
+                operation,
+                expected=f"{place}: {wrong['msg']}",
+                found=repr(wrong["input"]),
+            ) from None
+        return records
 
     def _execute(self, operation: Operation) -> dict[str, Any]:
         body = {"query": operation.text, "variables": operation.variables}

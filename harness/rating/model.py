@@ -5,7 +5,10 @@ Field names and nulls are the API's; timestamps are ISO 8601 in UTC without a zo
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict, get_args, get_type_hints, is_typeddict
+from typing import Any, Literal, get_args, get_type_hints
+
+# pydantic reads no other TypedDict before Python 3.12.
+from typing_extensions import TypedDict, is_typeddict
 
 __all__ = ["Account", "AccountReference", "Rate", "RunningTransaction", "Transaction", "selection"]
 

@@ -8,6 +8,7 @@ import orjson
 
 from harness.rating.engine.accounts import Account, Record, Running
 from harness.rating.engine.entities import ENTITIES, entity
+from harness.rating.engine.quirks import Told
 from harness.rating.engine.rates import Rate, RateIndex
 from harness.rating.engine.store import Store
 from harness.rating.engine.tables import MemoryTable, Table, TransactionTable
@@ -18,7 +19,7 @@ LARGEST_BALANCE = 2**62
 """Balances are stored in 64 bits, and the fees of what runs are taken from them."""
 
 
-class Overflow(Exception):
+class Overflow(Told):
     """A balance would be beyond :data:`LARGEST_BALANCE`."""
 
 

@@ -13,7 +13,7 @@ from harness.rating.engine.arithmetic import Incomplete, duration, fee
 from harness.rating.engine.book import Book, Overflow, checked
 from harness.rating.engine.calls import Call, CallRequest, Directory
 from harness.rating.engine.decision import Decision, Party, Reason, decide
-from harness.rating.engine.quirks import Policy, Quirk
+from harness.rating.engine.quirks import Policy, Quirk, Told
 from harness.rating.engine.rates import Rate
 from harness.rating.engine.tables import merge_statement, new_id
 
@@ -51,7 +51,7 @@ _CALLED = merge_statement(
 )
 
 
-class Fault(Exception):
+class Fault(Told):
     """The real engine fails here with an exception: HTTP 500, or a GraphQL error."""
 
 

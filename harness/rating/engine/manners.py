@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from functools import lru_cache
@@ -37,9 +38,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from harness.errors import EngineError
+from harness.rating.engine.quirks import Told
 from harness.rating.engine.store import Store
 
 __all__ = ["ANY_ORIGIN", "GraphQLEndpoint", "detail", "json_response", "status"]
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class _NoNull(Visitor):
@@ -169,6 +173,7 @@ class GraphQLEndpoint:
         if "query" not in given:
             return PlainTextResponse("No GraphQL query found in the request", 400)
         result = self.execute(given["query"], given.get("variables"), given.get("operationName"))
+        _report(result)
         if self._store.pending:
             try:
                 await self._store.committed()
@@ -228,6 +233,13 @@ async def _given(request: Request) -> dict[str, Any] | Response:
 def _server_error() -> Response:
     """A 500, after which the real server drops the connection (``Quirk.CONNECTION_DROPPED``)."""
     return PlainTextResponse("Internal Server Error", 500, {"connection": "close"})
+
+
+def _report(result: ExecutionResult) -> None:
+    """Whoever asked gets every error; one that no resolver raises on purpose is shown where the engine runs, too."""
+    for error in result.errors or ():
+        if error.original_error is not None and not isinstance(error.original_error, Told | GraphQLError):
+            _LOGGER.error("%s failed", error.path, exc_info=error.original_error)
 
 
 def _failure(message: str) -> ExecutionResult:

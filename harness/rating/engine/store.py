@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +136,8 @@ class Store:
         execute = self._database.execute
         try:
             execute("BEGIN")
-            for sql, parameters in queue:
-                execute(sql, parameters)
+            for sql, statements in groupby(queue, key=itemgetter(0)):
+                self._database.executemany(sql, [parameters for _, parameters in statements])
             execute("COMMIT")
         except _UNSTORABLE as error:
             if self._database.in_transaction:

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 
+from harness.rating.engine import timestamps
 from harness.rating.engine.accounts import Record
 from harness.rating.engine.entities import Entity, entity
 from harness.rating.engine.store import Store
@@ -102,9 +103,10 @@ class Table(Protocol):
 
 
 def new_id() -> str:
-    """A random UUID (version 4), as text."""
-    digits = f"{getrandbits(128):032x}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+    """A UUID as text: version 7 (RFC 9562 section 5.7), whose order in time spares the database's index. Within a
+    millisecond the order is random."""
+    digits = f"{timestamps.now():012x}{getrandbits(80):020x}"
+    return f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def key_of(kind: Entity, document: dict[str, Any]) -> Key:

@@ -7,6 +7,7 @@ from typing import Any
 from harness.rating.engine.accounts import Account, Record
 from harness.rating.engine.book import Book
 from harness.rating.engine.entities import Entity, Reference, entity
+from harness.rating.engine.quirks import Told
 from harness.rating.engine.tables import Key
 
 __all__ = ["Document", "Mistake", "Views"]
@@ -14,7 +15,7 @@ __all__ = ["Document", "Mistake", "Views"]
 Document = dict[str, Any]
 
 
-class Mistake(Exception):
+class Mistake(Told):
     """A request can't be done; the message says why."""
 
 
