@@ -22,8 +22,9 @@ def check_failures(case: Case) -> Iterator[Finding]:
     """Calls that differ from what is expected of them, or have no final reply, or for which SIPp had no place."""
     failed: dict[str, str] = {}
     for index, planned in enumerate(case.scenario.calls):
+        expect = _completed(planned)
         for call in case.of(planned.id):
-            for finding in check_call(case, index, _completed(planned), call):
+            for finding in check_call(case, index, expect, call):
                 failed.setdefault(call.call_id, _reason(finding))
     for finding in one_final_reply(case):
         if finding.call_id is not None:
@@ -54,7 +55,7 @@ def _completed(call: Call) -> CallExpectation:
     if call.method != "INVITE" or call.sipp is not None or call.vanish is not None:
         return expect
     if expect.reply is None and expect.reason is None:
-        changes["reply"] = Reply(code=Status(487, 487) if call.cancel else Status(200, 299))
+        changes["reply"] = Reply.model_construct(code=Status(487, 487) if call.cancel else Status(200, 299))
     reply = changes.get("reply", expect.reply)
     if (
         expect.ended_by is None

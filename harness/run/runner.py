@@ -188,15 +188,22 @@ class _Run:
     def _switch_faults(
         self, arming: list[AgentFault], disarming: list[AgentFault], events: EventWatch, now: float
     ) -> None:
-        states = self._stack.tap.faults() if arming or disarming else ()
-        ids = {fault: state.fault.id for fault, state in zip(self._plan.agent_faults, states, strict=False)}
-        for fault in [fault for fault in arming if fault.when and _is_due(events.due(fault.when), now)]:
+        on = [fault for fault in arming if fault.when and _is_due(events.due(fault.when), now)]
+        off = [fault for fault in disarming if fault.until and _is_due(events.due(fault.until), now)]
+        if not on and not off:
+            return
+        states = self._stack.tap.faults()
+
+        def arm(fault: AgentFault, armed: bool) -> None:
+            self._stack.tap.arm(states[self._plan.agent_faults.index(fault)].fault.id, armed)
+
+        for fault in on:
             arming.remove(fault)
-            self._stack.tap.arm(ids[fault])
+            arm(fault, True)
             self._spans.append(Span(f"fault {fault.fault.kind}", time.time()))
-        for fault in [fault for fault in disarming if fault.until and _is_due(events.due(fault.until), now)]:
+        for fault in off:
             disarming.remove(fault)
-            self._stack.tap.arm(ids[fault], False)
+            arm(fault, False)
 
     def _do_outages(self, outages: list[OutageRun], events: EventWatch, now: float) -> None:
         for run in outages:
