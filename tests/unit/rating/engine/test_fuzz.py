@@ -21,6 +21,7 @@ from harness.rating.engine.agent.requests import MODELS
 from harness.rating.engine.agent.schema import agent_schema
 from harness.rating.engine.api.schema import api_schema
 from harness.rating.engine.book import Book
+from harness.rating.engine.entities import ENTITIES, Entity
 from harness.rating.engine.ledger import Ledger
 from harness.rating.engine.quirks import Policy
 from harness.rating.engine.store import Store
@@ -169,3 +170,21 @@ def test_variables_of_any_kind_are_taken_or_refused(engine: Engine) -> None:
         assert answer.status_code in (200, 400), answer.text
 
     ask()
+
+
+@pytest.mark.parametrize("kind", ENTITIES, ids=lambda kind: kind.name)
+def test_a_list_can_be_sorted_by_any_field(engine: Engine, kind: Entity) -> None:
+    engine.query("""mutation {
+      a: upsertInvoice(invoice_number: "1", invoice_date: "2020-01-01", rows: [{prefix: "39"}]) { id }
+      b: upsertInvoice(invoice_number: "2", invoice_date: "2020-01-02") { id }
+      c: upsertAccount(account_tag: "c", type: PREPAID, tags: ["a", "b"]) { id }
+      d: upsertTransaction(transaction_tag: "d", account_tag: "c", tags: ["x"]) { id }
+      e: upsertTransaction(transaction_tag: "e", account_tag: "c") { id } }""")
+    engine.post("begin_transaction", transaction_tag="t", account_tag="alice", destination="3911")
+    for field in kind.outputs:
+        ordered = [
+            engine.query(f'{{ list: all{kind.plural}(sortField: "{field}", sortOrder: "{order}") {{ id }} }}')["list"]
+            for order in ("asc", "desc")
+        ]
+        first, second = ({record["id"] for record in records} for records in ordered)
+        assert first == second

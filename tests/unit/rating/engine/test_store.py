@@ -7,10 +7,16 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from harness.errors import EngineError, UsageError
+from harness.rating.engine.agent.app import agent_app
+from harness.rating.engine.api.app import api_app
 from harness.rating.engine.book import Book
+from harness.rating.engine.ledger import Ledger
+from harness.rating.engine.observe import Metrics
+from harness.rating.engine.quirks import Policy
 from harness.rating.engine.store import VERSION, Store
 from harness.rating.engine.tables import Equals, Order
 
@@ -89,6 +95,29 @@ def test_memory_follows_the_database_after_a_failure() -> None:
         with pytest.raises(EngineError):
             await store.committed()
         assert book.carriers.select([Equals("id", "c")], Order()) == []
+
+    asyncio.run(fail())
+
+
+def test_a_request_that_could_not_be_stored_is_not_acknowledged() -> None:
+    async def fail() -> None:
+        store = Store()
+        book = Book(store)
+        agent = agent_app(Ledger(book, Policy()), store)
+        api = api_app(book, Policy(), Metrics())
+        alice = {"id": "a", "tenant": "default", "account_tag": "alice", "type": "PREPAID", "balance": 5}
+        book.put("Account", alice)
+        await store.committed()
+        begin = {"transaction_tag": "t", "account_tag": "alice"}
+        change = {"query": 'mutation { setAccountBalance(account_tag: "alice", balance: 9) { ok } }'}
+        for app, path, body in ((api, "graphql", change), (agent, "v1/begin_transaction", begin)):
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+                store.write("INSERT INTO nowhere VALUES (?)", (1,))
+                assert (await client.post(f"http://engine/{path}", json=body)).status_code == 500
+                account = book.accounts.by_id("a")
+                assert account is not None
+                assert (account.balance, account.running) == (5, [])
+                assert (await client.get("http://engine/status")).status_code == 204
 
     asyncio.run(fail())
 
