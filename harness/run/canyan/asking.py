@@ -17,7 +17,6 @@ from harness.deadline import Deadline, await_condition
 from harness.errors import Timeout
 from harness.evidence.model import Asked
 from harness.lab.protocol import Endpoint, Process, Program
-from harness.run.canyan.post import COMMAND
 from harness.run.canyan.site import Site
 from harness.scenario.canyan.model import Step, XhttpRequest
 from harness.scenario.canyan.texts import resolved
@@ -27,6 +26,8 @@ __all__ = ["Accepted", "Requests"]
 
 Accepted = Callable[[Step, Asked], bool]
 """Whether an answer is as the step expects."""
+
+_POST = ("python", "-m", "harness.run.post")
 
 _PATIENCE = 30.0
 """Seconds that one request may take."""
@@ -100,7 +101,7 @@ class Requests:
         name = f"http-{next(self._numbers)}"
         files = {"body.json": json.dumps(asked.request).encode()}
         host = self._site.lab.host(name)
-        return asked, self._site.lab.run(Program(name, "harness", (*COMMAND, url, "body.json"), host, files))
+        return asked, self._site.lab.run(Program(name, "harness", (*_POST, url, "body.json"), host, files))
 
     def finish(self, sent: tuple[Asked, Process | None]) -> None:
         asked, process = sent
@@ -115,7 +116,7 @@ class Requests:
 
 
 def _told(asked: Asked, output: str) -> Asked:
-    """With what `harness.run.canyan.post` printed."""
+    """With what `harness.run.post` printed."""
     said = _read(output)
     if not isinstance(said, dict) or "error" in said:
         return replace(asked, error=said["error"] if isinstance(said, dict) else output[-500:])

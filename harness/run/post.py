@@ -1,4 +1,4 @@
-"""``python -m harness.run.canyan.post URL FILE``: send the JSON in a file, and print what came back, as JSON.
+"""``python -m harness.run.post URL FILE``: send the JSON in a file, and print what came back, as JSON.
 
 It's run inside of a lab, whose network the harness's own process isn't in.
 """
@@ -11,9 +11,7 @@ from pathlib import Path
 
 import httpx
 
-__all__ = ["COMMAND"]
-
-COMMAND = ("python", "-m", "harness.run.canyan.post")
+__all__ = ["main"]
 
 
 def main(url: str, body: str) -> dict[str, object]:
