@@ -1,0 +1,98 @@
+"""Promises of the Kamailio configuration, broken on purpose: a scenario notices each, and says what is wrong.
+
+Every mutation is an exact change of the configuration, or of what the agent answers; the scenario that it names
+passes without it. docs/promises.md tells the same to people.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.checks import Finding
+from harness.lab.files import data_directory
+from harness.plugin import RunScenario
+from harness.run.kamailio import LAB_DEFINES
+from harness.scenario.loader import load
+from harness.scenario.model import Fault, Kamailio, Scenario
+
+pytestmark = pytest.mark.lab
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+
+PATIENCE = 12.0
+"""Seconds that a scenario may take: a broken call may never end by itself."""
+
+
+class Change(BaseModel):
+    """One place of one file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str = "rating.cfg"
+    old: Annotated[str, Field(min_length=1)]
+    new: str
+
+    def apply(self, directory: Path) -> None:
+        text = (directory / self.file).read_text()
+        assert text.count(self.old) == 1, f"{self.old!r} stands {text.count(self.old)} times in {self.file}, not once"
+        (directory / self.file).write_text(text.replace(self.old, self.new))
+
+
+class Mutation(BaseModel):
+    """What is broken, which scenario has to notice, and what it then says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    promise: str
+    scenario: str
+    changes: tuple[Change, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    finds: Annotated[str, Field(min_length=1)]
+
+    def applied(self, directory: Path) -> Scenario:
+        """The scenario, on a configuration with the changes, made in ``directory``, and with the faults."""
+        file, _, row = self.scenario.partition("[")
+        scenario = next(each for each in load(SCENARIOS / file) if each.origin.row == row.rstrip("]"))
+        configuration = directory / "kamailio"
+        shutil.copytree(data_directory("kamailio"), configuration)
+        for change in self.changes:
+            change.apply(configuration)
+        kamailio = Kamailio.model_construct(
+            **{
+                **dict(scenario.kamailio),
+                "defines": {**LAB_DEFINES, **scenario.kamailio.defines},
+                "config": str(configuration),
+            }
+        )
+        changes = {
+            "kamailio": kamailio,
+            "faults": scenario.faults + self.faults,
+            "timeout": scenario.timeout or PATIENCE,
+        }
+        return scenario.model_copy(update=changes)
+
+
+MUTATIONS = [
+    Mutation.model_validate(each)
+    for file in sorted((Path(__file__).parent / "mutations").glob("*.yaml"))
+    for each in yaml.safe_load(file.read_text(encoding="utf-8"))
+]
+
+
+def said(finding: Finding) -> str:
+    return f"{finding.message}: expected {finding.expected}, seen {finding.seen}"
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=[each.name for each in MUTATIONS])
+def test_a_broken_promise_is_noticed(mutation: Mutation, tmp_path: Path, run_scenario: RunScenario) -> None:
+    verdict = run_scenario(mutation.applied(tmp_path), check=False).verdict
+    assert verdict is not None
+    findings = [said(finding) for finding in verdict.findings]
+    assert any(mutation.finds in finding for finding in findings), "\n".join(findings) or "nothing was noticed"
