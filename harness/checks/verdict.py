@@ -11,6 +11,7 @@ from harness.checks.log import check_log
 from harness.checks.model import Case, Verdict
 from harness.checks.records import check_accounts, check_transactions
 from harness.checks.requests import check_requests
+from harness.checks.routes import check_routes
 from harness.checks.traffic import check_carriers, check_setup
 from harness.evidence.model import Evidence
 from harness.scenario.canyan.model import CanyanScenario
@@ -26,6 +27,7 @@ _EXPECTATIONS = (
     check_carriers,
     check_log,
     check_setup,
+    check_routes,
 )
 _RECORDS = (check_transactions, check_accounts, check_requests, check_log)
 

@@ -209,7 +209,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All of a run. ``call_ids`` maps each planned call to its Call-IDs, in order."""
+    """All of a run. ``call_ids`` maps each planned call to its Call-IDs, in order.
+
+    :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
+    """
 
     scenario: str
     started: float
@@ -222,6 +225,7 @@ class Evidence:
     before: Records | None = None
     after: Records | None = None
     log: tuple[LogLine, ...] = ()
+    routes: Mapping[str, int] | None = None
     sipp: tuple[SippResult, ...] = ()
     services: tuple[ServiceState, ...] = ()
     spans: tuple[Span, ...] = ()

@@ -70,6 +70,7 @@ class Plan:
     :param token: begins every Call-ID; no two runs have the same.
     :param seed: what was drawn was drawn from it.
     :param tls, ipv6: whether Kamailio has to speak it.
+    :param traced: whether Kamailio has to tell which routes ran.
     :param horizon: seconds from the first call's start by which all calls must be over.
     """
 
@@ -84,6 +85,7 @@ class Plan:
     tls: bool
     ipv6: bool
     horizon: float
+    traced: bool = False
 
     @property
     def call_ids(self) -> dict[str, tuple[str, ...]]:

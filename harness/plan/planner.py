@@ -62,6 +62,7 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
         defines={name: str(value) for name, value in scenario.kamailio.defines.items()},
         tls=speaks_tls(scenario),
         ipv6=scenario.requires.ipv6 or any(call.ipv6 for call in scenario.calls),
+        traced=scenario.expect.routes is not None,
         horizon=max(patience, *(call.longest + 10.0 for call in calls)),
     )
 
@@ -85,5 +86,7 @@ def speaks_tls(scenario: Scenario) -> bool:
 def breaks_services(scenario: Scenario) -> bool:
     """Whether services are killed, or started in another way: the lab has to be one's own."""
     outages = any(fault.is_outage for fault in scenario.faults)
-    own_way = scenario.kamailio.defines or scenario.kamailio.config or scenario.requires.ipv6
+    own_way = (
+        scenario.kamailio.defines or scenario.kamailio.config or scenario.requires.ipv6 or scenario.expect.routes
+    )
     return bool(outages or own_way or speaks_tls(scenario) or any(call.ipv6 for call in scenario.calls))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.kamailio.dialog_database import empty_dialog_database
+from harness.kamailio.trace import TRACING
 from harness.lab.protocol import Service
 from harness.plan.certificates import certificates
 from harness.plan.model import Plan
@@ -24,10 +25,8 @@ _DATABASE = "/etc/kamailio/empty-dialog.sqlite"
 
 
 _MAIN, _BEFORE = "/etc/kamailio/kamailio.cfg", "/etc/kamailio/before-kamailio.cfg"
-_WITHOUT_DNS = b"""#!KAMAILIO
-# The cache asks name servers alone: without it, /etc/hosts counts.
+_WITHOUT_DNS = """# The cache asks name servers alone: without it, /etc/hosts counts.
 use_dns_cache=off
-include_file "kamailio.cfg"
 """
 
 
@@ -37,19 +36,21 @@ class Variant:
 
     :param configuration: of the user's: a directory with a kamailio.cfg, or a file to take its place; None for the
         project's.
+    :param traced: whether it logs each action of its routes.
     """
 
     defines: Mapping[str, str] = field(default_factory=dict)
     configuration: Path | None = None
     tls: bool = False
     ipv6: bool = False
+    traced: bool = False
 
     @classmethod
     def of(cls, plan: Plan, options: Options) -> Variant:
         """The one that a plan wants; what the scenario says goes before the command line."""
         own = plan.scenario.kamailio.config
         configuration = plan.scenario.origin.file.parent / own if own else options.kamailio_config
-        return cls({**options.defines, **plan.defines}, configuration, plan.tls, plan.ipv6)
+        return cls({**options.defines, **plan.defines}, configuration, plan.tls, plan.ipv6, plan.traced)
 
 
 def kamailio_service(
@@ -69,8 +70,10 @@ def kamailio_service(
     else:
         files = _configuration_files(variant.configuration)
     command = list(service.command)
-    if variant.configuration is not None and not has_dns:
-        files[_BEFORE] = _WITHOUT_DNS
+    before = _WITHOUT_DNS if variant.configuration is not None and not has_dns else ""
+    before += TRACING if variant.traced else ""
+    if before:
+        files[_BEFORE] = f'#!KAMAILIO\n{before}include_file "kamailio.cfg"\n'.encode()
         command[command.index(_MAIN)] = _BEFORE
     if variant.ipv6:
         command += ["-l", "udp:[{address6}]:5060", "-l", "tcp:[{address6}]:5060"]

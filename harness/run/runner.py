@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from harness.deadline import Deadline, await_condition
 from harness.errors import ServiceDied, SippError, Timeout
-from harness.evidence.model import Evidence, Records, ServiceState, SipMessage, SippResult, Span
+from harness.evidence.model import Evidence, LogLine, Records, ServiceState, SipMessage, SippResult, Span
 from harness.kamailio.log import parse_log
 from harness.kamailio.rpc import RpcError
+from harness.kamailio.trace import without_trace
 from harness.lab.protocol import Process, Program
 from harness.plan.model import AgentFault, Plan, PlannedCarrier
 from harness.run.exchanges import ExchangeLog
@@ -277,7 +278,7 @@ class _Run:
             trace = running.process.read_file(LINES if running.agent.brief else MESSAGES) or b""
             messages += read_messages(running.agent, trace)
         kamailio = self._stack.lab.service(KAMAILIO)
-        log = kamailio.output()[self._log_from :]
+        log, routes = self._log()
         return Evidence(
             scenario=self._plan.scenario.id,
             started=started,
@@ -288,7 +289,8 @@ class _Run:
             dialogs=dialogs.dialogs,
             dialogs_left=left,
             before=before,
-            log=tuple(parse_log(log)),
+            log=log,
+            routes=routes,
             sipp=tuple(self._read_result(running, check=True) for running in self._running.values()),
             services=(
                 ServiceState(
@@ -302,20 +304,26 @@ class _Run:
             lab={**self._stack.description, "seed": str(self._plan.seed), "token": self._plan.token},
         )
 
+    def _log(self) -> tuple[tuple[LogLine, ...], Mapping[str, int] | None]:
+        """What Kamailio has logged, and which routes it says have run, if it's asked to."""
+        lines = parse_log(self._stack.lab.service(KAMAILIO).output()[self._log_from :])
+        return without_trace(lines) if self._plan.traced else (tuple(lines), None)
+
     def _await_records(self, evidence: Evidence, settled: Settled) -> Evidence:
         """The evidence with the records and requests as they settled, or as they were last seen."""
         seen = evidence
 
         def read() -> bool:
             nonlocal seen
-            kamailio = self._stack.lab.service(KAMAILIO)
             self._exchanges.drain()
+            log, routes = self._log()
             seen = replace(
                 evidence,
                 ended=time.time(),
                 after=self._records(),
                 exchanges=self._exchanges.exchanges,
-                log=tuple(parse_log(kamailio.output()[self._log_from :])),
+                log=log,
+                routes=routes,
             )
             return settled(seen)
 
