@@ -91,7 +91,7 @@ class CanyanPlan(Plan):
 def plan_canyan(scenario: CanyanScenario, *, token: str, seed: int, carrier: Host | None) -> CanyanPlan:
     """Decide everything that can be decided. Numbers are drawn in canyan-tester's order.
 
-    :param carrier: the host of the carrier that answers; None where the lab has none.
+    :param carrier: the host of the carrier that answers; None where the lab has none, since it isn't the harness's.
     :raises PlanError: a file that SIPp needs isn't there.
     """
     random = Random(seed)
@@ -113,7 +113,7 @@ def plan_canyan(scenario: CanyanScenario, *, token: str, seed: int, carrier: Hos
         carriers=(PlannedCarrier(CARRIER, _carrier(carrier)), PlannedCarrier(NOBODY, None)) if carrier else (),
         agent_faults=(),
         outages=(),
-        defines={name: str(value) for name, value in scenario.kamailio.defines.items()},
+        defines={name: str(value) for name, value in scenario.kamailio.defines.items()} if carrier else {},
         tls=False,
         ipv6=False,
         horizon=LONGEST,
