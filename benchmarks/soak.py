@@ -43,13 +43,13 @@ LIMIT = 3
 UNBEGUN = 4.0
 """Seconds that a call may last whose begin failed: the agent's time is over, and Kamailio hangs up."""
 
-EXPIRY = 40.0
+EXPIRY = 120.0
 """Seconds after which all that Kamailio keeps of calls that are over has expired."""
 
 SHARED, PRIVATE = 256 * 1024, 64 * 1024
 """Bytes that its shared memory, and the memory of a process, may have grown: nothing that counts with the calls."""
 
-WARM_UP = 20.0
+WARM_UP = 60.0
 
 KINDS: Mapping[str, str] = {
     "caller": "to: '39040123456', hold: {min: 1s, max: 4s}",
@@ -129,8 +129,8 @@ carriers:
 calls:
 {calls}
 faults:
-{faults}
   - {{on: agent, path: authorization, call: cut, set: {{max_available_units: {LIMIT}}}}}
+{faults}
 load: {{rate: {rate:g}, duration: {seconds:g}s}}
 expect: {{failures: any}}
 invariants:
@@ -219,7 +219,7 @@ def settled(stack: Stack, before: Memory) -> Memory:
     """Kamailio's memory once what expires has expired, or as it is when nothing expires any more."""
     with suppress(Timeout):
         await_condition(
-            lambda: before.shared and not list(Memory.of(stack.kamailio).growth(before)),
+            lambda: before.shared > 0 and not list(Memory.of(stack.kamailio).growth(before)),
             Deadline(EXPIRY),
             "expiry",
             interval=1.0,
