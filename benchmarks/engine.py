@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import click
@@ -98,6 +99,13 @@ class Server:
 
     port: int
     pid: int
+    api: str = ""
+
+    @property
+    def running(self) -> int:
+        """How many transactions run, by the engine's own metrics."""
+        metrics = httpx.get(f"http://{self.api}/metrics").text
+        return int(_found(r"rating_running_transactions (\d+)", metrics))
 
     @property
     def cpu(self) -> float:
@@ -144,8 +152,9 @@ def _found(pattern: str, output: str) -> str:
 
 
 def _milliseconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+    """A latency as wrk writes it; infinite when nothing was answered."""
+    match = re.fullmatch(r"([\d.]+)(us|ms|s)", text)
+    return float(match[1]) * {"us": 0.001, "ms": 1, "s": 1000}[match[2]] if match else inf
 
 
 def _on_core(core: int, command: list[str]) -> list[str]:
@@ -211,13 +220,12 @@ def bare() -> Iterator[Server]:
 def engine(database: Path, port: int = 18491) -> Iterator[Server]:
     """The engine on a file."""
     command = [sys.executable, "-c", "from harness.cli import main; main()", "engine", "--agent", f"127.0.0.1:{port}"]
-    process = subprocess.Popen(
-        _on_core(0, [*command, "--api", "127.0.0.1:0", "--database", str(database)]), stdout=subprocess.PIPE
-    )
+    command = _on_core(0, [*command, "--api", "127.0.0.1:0", "--database", str(database)])
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        process.stdout.readline()
-        yield Server(port, process.pid)
+        line = process.stdout.readline()
+        yield Server(port, process.pid, api=line.strip().rpartition("api at ")[2])
     finally:
         process.terminate()
         process.wait()
@@ -290,6 +298,7 @@ def main(seconds: float, scale: bool, check: bool, output: Path | None) -> None:
                 note(f"failed at {connections}", figure.bad, ceiling=0)
         with engine(small) as server:
             figure = measure(server, pairs, 50, seconds)
+            note("calls left running after the pairs", server.running, ceiling=PAIRS_LAG + 100)
         _say("begin and end, 50 connections (requests)", figure)
         click.echo(f"{'':44} {figure.rate / 2:9.0f} pairs/s")
         note("pairs/s", figure.rate / 2, 3000)
