@@ -19,7 +19,7 @@ from harness.lab.files import data_directory
 from harness.plugin import RunScenario
 from harness.run.kamailio import LAB_DEFINES
 from harness.scenario.loader import load
-from harness.scenario.model import Fault, Kamailio, Scenario
+from harness.scenario.model import Fault, Scenario
 
 pytestmark = pytest.mark.lab
 
@@ -64,18 +64,10 @@ class Mutation(BaseModel):
         shutil.copytree(data_directory("kamailio"), configuration)
         for change in self.changes:
             change.apply(configuration)
-        kamailio = Kamailio.model_construct(
-            **{
-                **dict(scenario.kamailio),
-                "defines": {**LAB_DEFINES, **scenario.kamailio.defines},
-                "config": str(configuration),
-            }
-        )
-        changes = {
-            "kamailio": kamailio,
-            "faults": scenario.faults + self.faults,
-            "timeout": scenario.timeout or PATIENCE,
-        }
+        defines = {**LAB_DEFINES, **scenario.kamailio.defines}
+        kamailio = scenario.kamailio.model_copy(update={"defines": defines, "config": str(configuration)})
+        timeout = scenario.timeout or PATIENCE
+        changes = {"kamailio": kamailio, "faults": scenario.faults + self.faults, "timeout": timeout}
         return scenario.model_copy(update=changes)
 
 
