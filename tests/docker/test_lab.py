@@ -13,6 +13,7 @@ import pytest
 from harness.deadline import Deadline, await_condition
 from harness.errors import LabError, ServiceDied, Timeout
 from harness.lab.docker import DockerLab, Engine
+from harness.lab.docker.host import HostContainer
 from harness.lab.docker.labels import LAB
 from harness.lab.protocol import Program, Service
 from harness.rating.client import EngineClient
@@ -118,6 +119,19 @@ def test_a_host_that_takes_a_released_one_s_place_has_nothing_of_it(engine: Engi
     empty_lab.release("new")
     empty_lab.start_service(web(), Deadline(20))
     assert reaches(empty_lab) == "hello"
+
+
+def test_a_host_that_could_not_be_made_spoils_no_other(empty_lab: DockerLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object, **options: object) -> HostContainer:
+        raise LabError("the engine failed while starting the host broken")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HostContainer, "create", refused)
+        empty_lab.host("broken")
+        with pytest.raises(LabError, match="starting the host broken"):
+            shell(empty_lab, "broken", "true")
+    empty_lab.release("broken")
+    assert shell(empty_lab, "broken", "true") == (0, "")
 
 
 def test_a_name_belongs_to_one_host(empty_lab: DockerLab) -> None:

@@ -12,7 +12,7 @@ import secrets
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cached_property
 from types import MappingProxyType, TracebackType
@@ -235,11 +235,13 @@ class DockerLab:
             container.remove()
 
     def _await_removals(self) -> None:
-        """So that no name is two hosts'. Removals are queued before whoever waits for them, so they come first."""
+        """So that no name is two hosts'. Removals are queued before whoever waits for them, so they come first.
+
+        One that failed is no concern of those that follow: what is left is removed, or told, at the lab's end.
+        """
         with self._lock:
             removals = list(self._removals)
-        for removal in removals:
-            removal.result()
+        wait(removals)
 
     # --- services ---------------------------------------------------------------------------------------------------
 
