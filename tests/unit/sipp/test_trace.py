@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from harness.sipp.trace import parse_trace
+from harness.sipp.trace import parse_lines, parse_trace
 
 INVITE = b"INVITE sip:39@sip.test SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\nv=0\r\n"
 REPLY = b"SIP/2.0 403 Forbidden -- insufficient balance\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\n"
@@ -41,3 +41,25 @@ def test_a_message_that_looks_like_a_record_is_its_own_body() -> None:
 
 def test_no_trace() -> None:
     assert list(parse_trace(b"", "h")) == []
+
+
+_LINES = b"""\
+2026-11-23\t09:18:13.807646\t1795425493.807646\tS\ta-1@b\tCSeq:1 INVITE\tINVITE sip:39@b SIP/2.0
+2026-11-23\t09:18:14.307646\t1795425494.307646\tS\ta-1@b\tCSeq:1 INVITE\tINVITE sip:39@b SIP/2.0
+2026-11-23\t09:18:14.307700\t1795425494.307700\tR\ta-1@b\tCSeq:1 INVITE\tSIP/2.0 100 Trying
+2026-11-23\t09:18:14.308000\t1795425494.308000\tR\ta-1@b\tCSeq:1 INVITE\tSIP/2.0 200 OK
+2026-11-23\t09:18:14.308100\t1795425494.308100\tS\ta-1@b\tCSeq:1 ACK\tACK sip:39@c SIP/2.0
+2026-11-23\t09:18:15.308100\t1795425495.308100\tR\ta-1@b\tCSeq:7 BYE\tBYE sip:1000@b SIP/2.0
+2026-11-23\t09:18:15.308200\t1795425495.308200\tS\ta-1@b\tCSeq:7 BYE\tSIP/2.0 200 OK
+2026-11-23\t09:18:16.308200\t179542"""
+
+
+def test_a_short_trace_tells_how_a_call_went() -> None:
+    messages = list(parse_lines(_LINES, "caller-ana", "udp"))
+    assert [(m.direction, m.first_line, m.cseq, m.call_id) for m in messages] == [
+        ("sent", "INVITE sip:39@b", 1, "a-1@b"),
+        ("received", "200 OK", 1, "a-1@b"),
+        ("received", "BYE sip:1000@b", 7, "a-1@b"),
+    ]
+    assert messages[1].method == "INVITE"
+    assert messages[0].at == 1795425493.807646

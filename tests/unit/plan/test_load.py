@@ -1,0 +1,99 @@
+"""The same calls in numbers, and what is drawn for each."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from harness.errors import PlanError
+from harness.lab.protocol import Host
+from harness.plan.drawn import last_digit, values_of
+from harness.plan.model import Plan
+from harness.plan.planner import plan_scenario
+from harness.scenario.values import DrawnSeconds
+from tests.builders import scenario_of
+
+_CALLS = 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n  - {id: bob, from: "1000", to: "39040123456"}\n'
+
+
+def _plan(tmp_path: Path, rest: str, *, seed: int = 1) -> Plan:
+    scenario = scenario_of(tmp_path / "scenario.yaml", rest)
+    return plan_scenario(scenario, token="1f2e", seed=seed, hosts=lambda name: Host(name, "198.18.0.9"))
+
+
+def test_calls_share_the_rate(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, _CALLS + "load: {rate: 50, duration: 9s}\n")
+    assert [len(call.call_ids) for call in plan.calls] == [225, 225]
+    assert [(call.agent.calls, call.agent.rate, call.agent.period) for call in plan.calls] == [(225, 25, 1)] * 2
+    assert plan.calls[1].call_ids[-1] == "1f2e-bob-225@sip.test"
+    assert plan.scenario.calls[0].repeat.high == 1
+
+
+def test_a_ramp_makes_half_of_the_calls_in_its_time(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, _CALLS + "load: {rate: 50, duration: 9s, ramp: 4s}\n")
+    assert sum(len(call.call_ids) for call in plan.calls) == 350
+    agent = plan.calls[0].agent
+    first = agent.rate / agent.period
+    step, highest = (agent.options[name] / agent.period for name in ("rate_increase", "rate_max"))
+    assert (first, step, highest) == (3.125, 6.25, 25)
+    assert sum(first + second * step for second in range(4)) == 25 * 4 / 2
+
+
+def test_load_decides_how_long_calls_last(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, _CALLS + "load: {rate: 50, duration: 9s, hold: 7s, concurrency: 10}\n")
+    assert plan.calls[0].drawn.holds == (7.0,)
+    assert plan.calls[0].agent.limit == 5
+    assert plan.horizon > 16
+
+
+@pytest.mark.parametrize(("duration", "brief"), [("4s", False), ("5s", True)])
+def test_messages_of_thousands_of_calls_are_not_kept(tmp_path: Path, duration: str, brief: bool) -> None:
+    plan = _plan(tmp_path, _CALLS + f"load: {{rate: 50, duration: {duration}}}\n")
+    agents = [call.agent for call in plan.calls] + [carrier.agent for carrier in plan.carriers if carrier.agent]
+    assert {agent.brief for agent in agents} == {brief}
+
+
+@pytest.mark.parametrize(
+    ("rest", "line", "message"),
+    [
+        ("load: {rate: 5, duration: 2s, ramp: 3s}\n", 9, "the rate would still grow when it's over"),
+        ("load: {rate: 1, duration: 1s}\n", 9, "1 calls are made, and the scenario tells 2"),
+        ("load: {rate: 500, duration: 1s}\nexpect: {dialogs: [{call: ana, timeout: 3s}]}\n", 10, "of 500 calls"),
+    ],
+)
+def test_what_cant_be_done(tmp_path: Path, rest: str, line: int, message: str) -> None:
+    with pytest.raises(PlanError, match=re.escape(message)) as failure:
+        _plan(tmp_path, _CALLS + rest)
+    assert f":{line}:" in str(failure.value)
+
+
+def test_each_call_has_a_length_of_its_own(tmp_path: Path) -> None:
+    calls = 'calls: [{id: ana, from: "1000", to: "39040123456", repeat: 25, hold: {min: 1s, max: 9s}}]\n'
+    holds = _plan(tmp_path, calls).calls[0].drawn.holds
+    assert len(set(holds)) == 10
+    assert _plan(tmp_path, calls).calls[0].drawn.holds == holds
+    assert _plan(tmp_path, calls, seed=2).calls[0].drawn.holds != holds
+    xml = _plan(tmp_path, calls).calls[0].agent.scenario
+    for index, hold in enumerate(holds):
+        assert f'<label id="hold{last_digit(index)}"/>\n  <recv request="BYE" timeout="{round(hold * 1000)}"' in xml
+
+
+def test_the_carrier_knows_how_long_each_call_rings(tmp_path: Path) -> None:
+    calls = 'calls: [{id: ana, from: "1000", to: "39040123456", repeat: 3, ring: {min: 1s, max: 9s}}]\n'
+    plan = _plan(tmp_path, calls)
+    (carrier,) = plan.carriers
+    assert carrier.agent is not None
+    assert len(plan.calls[0].drawn.rings) == 3
+    for index, ring in enumerate(plan.calls[0].drawn.rings):
+        assert f'regexp="^ *1f2e\\-ana\\-[0-9]*{index + 1}@"' in carrier.agent.scenario.replace("-ana-", "\\-ana\\-")
+        assert f'timeout="{round(ring * 1000)}"' in carrier.agent.scenario
+
+
+def test_as_many_values_as_there_are_calls_and_digits() -> None:
+    drawn = DrawnSeconds(1, 2)
+    assert [len(values_of(drawn, calls, Random(1))) for calls in (1, 3, 10, 99)] == [1, 3, 10, 10]
+    assert values_of(DrawnSeconds(2, 2), 99, Random(1)) == (2,)
+    assert [last_digit(index) for index in (0, 8, 9)] == [1, 9, 0]
