@@ -45,6 +45,9 @@ __all__ = ["ANY_ORIGIN", "GraphQLEndpoint", "detail", "json_response", "status"]
 
 _LOGGER = logging.getLogger(__name__)
 
+_UNREADABLE = "Cannot return null for non-nullable field"
+"""How graphql-core says that a record lacks its key (``Quirk.KEYLESS``)."""
+
 
 class _NoNull(Visitor):
     """Refuses the literal null, which graphql-core 2 can't read (``Quirk.NULL_IS_ABSENT``)."""
@@ -236,10 +239,12 @@ def _server_error() -> Response:
 
 
 def _report(result: ExecutionResult) -> None:
-    """Whoever asked gets every error; one that no resolver raises on purpose is shown where the engine runs, too."""
+    """Whoever asked gets every error; one that nothing raises on purpose is shown where the engine runs, too."""
     for error in result.errors or ():
-        if error.original_error is not None and not isinstance(error.original_error, Told | GraphQLError):
-            _LOGGER.error("%s failed", error.path, exc_info=error.original_error)
+        cause = error.original_error
+        meant = isinstance(cause, Told | GraphQLError | None) or error.message.startswith(_UNREADABLE)
+        if not meant:
+            _LOGGER.error("%s failed", error.path, exc_info=cause)
 
 
 def _failure(message: str) -> ExecutionResult:
