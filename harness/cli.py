@@ -6,6 +6,7 @@ import click
 
 from harness import __version__
 from harness.lab.commands import clean, doctor
+from harness.plan_command import plan
 from harness.rating.engine.command import engine
 from harness.rating.tap.command import tap
 from harness.report.commands import check
@@ -29,6 +30,7 @@ main.add_command(validate)
 main.add_command(schema)
 main.add_command(convert)
 main.add_command(check)
+main.add_command(plan)
 main.add_command(run)
 main.add_command(up)
 main.add_command(down)
