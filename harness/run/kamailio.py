@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.kamailio.dialog_database import empty_dialog_database
 from harness.kamailio.trace import TRACING
-from harness.lab.protocol import Service
+from harness.lab.protocol import Driver, Service
 from harness.plan.certificates import certificates
 from harness.plan.model import Plan
 from harness.run.options import Options
@@ -24,9 +24,18 @@ _DATABASE = "/etc/kamailio/empty-dialog.sqlite"
 """Where the empty database lies; Kamailio works on a copy, in its run directory."""
 
 
-_MAIN, _BEFORE = "/etc/kamailio/kamailio.cfg", "/etc/kamailio/before-kamailio.cfg"
-_WITHOUT_DNS = """# The cache asks name servers alone: without it, /etc/hosts counts.
+_MAIN, _AROUND = "/etc/kamailio/kamailio.cfg", "/etc/kamailio/around-kamailio.cfg"
+_HOSTS_FILE = """# The DNS cache asks name servers alone: without it, /etc/hosts counts.
 use_dns_cache=off
+"""
+_RPC = """# There's no way into the container but this one.
+loadmodule "xhttp.so"
+modparam("jsonrpcs", "transport", 7)
+tcp_accept_no_cl=yes
+event_route[xhttp:request] {
+	if ($hu =~ "^/RPC") jsonrpc_dispatch();
+	else xhttp_reply("404", "Not Found", "", "");
+}
 """
 
 
@@ -54,12 +63,13 @@ class Variant:
 
 
 def kamailio_service(
-    service: Service, variant: Variant, *, agent_url: str, number: int, has_dns: bool = True
+    service: Service, variant: Variant, *, agent_url: str, number: int, driver: Driver = "local"
 ) -> Service:
     """The service of the compose file, as it's wanted.
 
-    :param has_dns: the lab has a name server; where it has only a hosts file, a configuration of the user's runs with
-        Kamailio's DNS cache off.
+    A configuration of the user's is included in one that makes it run in such a lab: a local one has names in a hosts
+    file only, and one in Docker can ask JSON-RPC over HTTP only.
+
     :param number: tells one start from the next: each has a database of its own.
     :raises UsageError: there's no such configuration.
     """
@@ -70,11 +80,10 @@ def kamailio_service(
     else:
         files = _configuration_files(variant.configuration)
     command = list(service.command)
-    before = _WITHOUT_DNS if variant.configuration is not None and not has_dns else ""
-    before += TRACING if variant.traced else ""
-    if before:
-        files[_BEFORE] = f'#!KAMAILIO\n{before}include_file "kamailio.cfg"\n'.encode()
-        command[command.index(_MAIN)] = _BEFORE
+    around = _around(variant, driver, files)
+    if around is not None:
+        files[_AROUND] = around
+        command[command.index(_MAIN)] = _AROUND
     if variant.ipv6:
         command += ["-l", "udp:[{address6}]:5060", "-l", "tcp:[{address6}]:5060"]
     if variant.tls:
@@ -91,6 +100,17 @@ def kamailio_service(
     else:
         command += _define_options(defines)
     return replace(service, command=tuple(command), files=files)
+
+
+def _around(variant: Variant, driver: Driver, files: Mapping[str, bytes]) -> bytes | None:
+    """A configuration around the wanted one, with what the lab or the scenario needs besides; None for none."""
+    is_foreign = variant.configuration is not None
+    has_http = any(b"xhttp.so" in content for content in files.values())
+    before = [_HOSTS_FILE] * (is_foreign and driver == "local") + [TRACING] * variant.traced
+    after = [_RPC] * (is_foreign and driver == "docker" and not has_http)
+    if not (before or after):
+        return None
+    return "".join(["#!KAMAILIO\n", *before, 'include_file "kamailio.cfg"\n', *after]).encode()
 
 
 def _define_options(defines: Mapping[str, str]) -> list[str]:

@@ -147,7 +147,7 @@ class Stack:
             variant,
             agent_url=f"http://{self.address(AGENT)}:8000",
             number=self._starts,
-            has_dns=self.lab.driver == "docker",
+            driver=self.lab.driver,
         )
 
     def address(self, name: str) -> str:
