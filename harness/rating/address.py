@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -58,14 +57,22 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def _listen_unix(self) -> socket.socket:
-        path = Path(self.path)
-        if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
-            path.unlink()
+        if Path(self.path).is_socket() and not _is_listened_on(self.path):
+            Path(self.path).unlink()
         return _listening(socket.AF_UNIX, self.path)
 
     def _listen_tcp(self) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
         return _listening(family, address)
+
+
+def _is_listened_on(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return False
+    return True
 
 
 def _listening(family: int, address: object) -> socket.socket:

@@ -42,7 +42,8 @@ def engine(
     One line on standard output says that it answers, and where.
     """
     from harness.errors import HarnessError
-    from harness.rating.engine.server import Address, run
+    from harness.rating.address import Address
+    from harness.rating.engine.server import run
 
     try:
         run(

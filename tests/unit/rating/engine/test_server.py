@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from harness.errors import UsageError
-from harness.rating.engine.server import Address
+from harness.rating.address import Address
 from tests.unit.rating.engine.conftest import COMMAND, HTTP, SEED, Engine, Start
 
 
