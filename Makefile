@@ -59,6 +59,10 @@ lint: setup ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+.PHONY: bench-engine
+bench-engine: setup ## Measure the embedded engine against a bare route (needs wrk)
+	$(BIN)/python -m benchmarks.engine $(ARGS)
+
 .PHONY: docker-start
 docker-start: setup ## Bring a lab up and leave it there to play with
 	$(BIN)/rating-harness up --lab $(LAB)
