@@ -9,6 +9,7 @@ from harness.lab.commands import clean, doctor
 from harness.plan_command import plan
 from harness.rating.engine.command import engine
 from harness.rating.tap.command import tap
+from harness.record_command import record
 from harness.report.commands import check
 from harness.run_command import run
 from harness.scenario.canyan.commands import convert
@@ -31,6 +32,7 @@ main.add_command(schema)
 main.add_command(convert)
 main.add_command(check)
 main.add_command(plan)
+main.add_command(record)
 main.add_command(run)
 main.add_command(up)
 main.add_command(down)

@@ -11,7 +11,6 @@ from tests.builders import scenario_of
 
 _REST = """\
 kamailio: {defines: {RATING_HTTP_TIMEOUT: 500}}
-carriers: {spare: {absent: true}}
 calls:
   - {id: ana, from: "1000", to: "39040123456", repeat: 12, rate: 5, hold: {min: 1s, max: 9s}}
   - {id: bob, from: "1000", to: "39040123456", start: 1s after ana is answered}
@@ -36,7 +35,6 @@ def test_everything_decided_is_printed(tmp_path: Path) -> None:
         "Call-ID token-ana-1@sip.test, token-ana-2@sip.test, ... token-ana-12@sip.test",
         "bob: 198.18.0.12 to 198.18.0.11:5060 udp, when 1s after ana is answered",
         "carrier: 198.18.0.13:5060 udp",
-        "spare: nobody listens",
         "agent: answer to begin_transaction, from the 2. on, 3 times",
         "kamailio: kill for 2s, when ana is answered",
         "-A RATING_HTTP_TIMEOUT=500",
