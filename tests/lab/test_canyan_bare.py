@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,29 +27,52 @@ pytestmark = pytest.mark.lab
 
 FILES = Path(__file__).parents[1] / "canyan"
 
+REPLY = """
+  <send><![CDATA[
+
+SIP/2.0 %s
+[last_Via:]
+[last_From:]
+[last_To:];tag=[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:[local_ip]:[local_port]>
+%sContent-Length: 0
+
+]]></send>
+"""
+CHALLENGING = (
+    '<?xml version="1.0"?><scenario name="challenging"><recv request="INVITE"/>'
+    + REPLY % ("407 Proxy Authentication Required", 'Proxy-Authenticate: Digest realm="lab", nonce="1"\n')
+    + """<recv request="ACK"/>
+  <recv request="INVITE"><action>
+    <ereg regexp='username="1000",realm="lab"' search_in="hdr" header="Proxy-Authorization:" check_it="true"
+          assign_to="1"/>
+  </action></recv><Reference variables="1"/>"""
+    + REPLY % ("200 OK", "")
+    + '<recv request="ACK"/><recv request="BYE"/>'
+    + REPLY % ("200 OK", "")
+    + "</scenario>"
+)
+
+
+@contextmanager
+def serving(scenario: str) -> Iterator[str]:
+    """A SIP server that does with calls what a SIPp scenario says; where it is."""
+    with LocalLab.open(network="host") as lab:
+        host = lab.host(CARRIER)
+        where = ("-i", host.address, "-p", "5080")
+        argv = ("sipp", "-sf", "uas.xml", *where, "-nostdin", "-trace_stat", "-stf", "stat.csv")
+        server = lab.run(Program("server", "sipp", argv, host, {"uas.xml": scenario.encode()}))
+        await_condition(lambda: server.read_file("stat.csv") is not None, Deadline(10), "a server's socket")
+        yield f"{host.address}:5080"
+
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[str]:
     """A SIP server that answers every call."""
-    with LocalLab.open(network="host") as lab:
-        host = lab.host(CARRIER)
-        text = render("carrier.xml.j2", name="server", sdp=sdp_for(True)).encode()
-        argv = (
-            "sipp",
-            "-sf",
-            "uas.xml",
-            "-i",
-            host.address,
-            "-p",
-            "5080",
-            "-nostdin",
-            "-trace_stat",
-            "-stf",
-            "stat.csv",
-        )
-        server = lab.run(Program("server", "sipp", argv, host, {"uas.xml": text}))
-        await_condition(lambda: server.read_file("stat.csv") is not None, Deadline(10), "a server's socket")
-        yield f"{host.address}:5080"
+    with serving(render("carrier.xml.j2", name="server", sdp=sdp_for(True))) as where:
+        yield where
 
 
 @dataclass
@@ -148,3 +172,15 @@ def test_the_command_line(target: str, api: Api, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.output.endswith("passed\n")
     assert [method for method, _, _ in api.asked] == ["POST", "GET"]
+
+
+def test_the_built_in_scenario_calls_with_digest(api: Api, tmp_path: Path) -> None:
+    user = "1000;example.org;[authentication username=1000 password=secret];39040123456"
+    (tmp_path / "users.csv").write_text(f"SEQUENTIAL\n{user}\n")
+    (tmp_path / "file.yaml").write_text("workers:\n  - {extra_args: -inf users.csv, values: {call_duration: 100}}\n")
+    with serving(CHALLENGING) as challenging:
+        run_tester(str(tmp_path / "file.yaml"), challenging, directory=str(tmp_path / "kept"), apiurl=api.url)
+    (evidence,) = (tmp_path / "kept").iterdir()
+    sent = (evidence / "sip" / "worker-1.txt").read_text()
+    assert sent.count("\nINVITE sip:39040123456@") == 2
+    assert "\nBYE sip:" in sent

@@ -11,7 +11,7 @@ from typing import Any
 from harness.deadline import Deadline, await_condition
 from harness.errors import SippError
 from harness.evidence.model import Evidence, SipMessage, SippResult, Span
-from harness.lab.protocol import Process, Program
+from harness.lab.protocol import Process, Program, Role
 from harness.plan.canyan import CanyanPlan, PlannedWorker
 from harness.plan.model import PlannedCarrier
 from harness.run.canyan.asking import Accepted, Requests
@@ -161,12 +161,10 @@ class _Run:
         site, started = self._site, list[Process]()
 
         def start(argv: tuple[str, ...]) -> None:
-            words = [site.executable if word == "sipp" and site.executable else word for word in argv]
-            role = "harness" if site.executable and agent.role == "caller" else "sipp"
+            words = [site.executable or word if word == "sipp" else word for word in argv]
+            role: Role = "harness" if site.executable else "sipp"
             host = site.seat(agent.host).host if agent.role == "caller" else site.lab.host(agent.host)
-            started.append(
-                site.lab.run(Program(name, role, (*words, *options), host, agent.all_files))  # type: ignore[arg-type]
-            )
+            started.append(site.lab.run(Program(name, role, (*words, *options), host, agent.all_files)))
 
         launch(agent, start)
         return started[0]
