@@ -18,6 +18,9 @@ FINAL_CODES = (
 """Final replies other than 200 which a caller takes as such: IANA's registry of SIP response codes, and Kamailio's
 own 477 to 479. SIPp wants each one named."""
 
+CROSSING_MS = 500
+"""How long a side that hung up waits for the reply once the other side's BYE has crossed its own."""
+
 
 @cache
 def _environment() -> jinja2.Environment:
@@ -32,4 +35,4 @@ def _environment() -> jinja2.Environment:
 
 def render(template: str, **values: Any) -> str:
     """A SIPp scenario."""
-    return _environment().get_template(template).render(final_codes=FINAL_CODES, **values)
+    return _environment().get_template(template).render(final_codes=FINAL_CODES, crossing=CROSSING_MS, **values)
