@@ -13,7 +13,7 @@ from harness.scenario.faults import Fault
 from harness.scenario.fields import Model
 from harness.scenario.findings import Finding
 from harness.scenario.matchers import Absent, OneOf, Status
-from harness.scenario.mistakes import listing
+from harness.scenario.mistakes import did_you_mean, listing
 from harness.scenario.model import Scenario
 from harness.scenario.nodes import ValuePath
 from harness.scenario.reading import is_file
@@ -107,6 +107,8 @@ def _refuses(code: object) -> bool:
 
 def _start_circles(scenario: Scenario) -> Iterator[Finding]:
     after = {call.id: call.start.call for call in scenario.calls}
+    if len(after) < len(scenario.calls):
+        return  # an id that two calls have: which of them is meant is another mistake's affair
     starts: set[str | None] = {None}
     for index, call in enumerate(scenario.calls):
         waiting: dict[str | None, None] = {}
@@ -171,7 +173,7 @@ def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
             if key in fault.model_fields_set:
                 message = f"'{key}' chooses requests, and '{outages[0]}' is for the whole service"
                 yield _clash((*path, key), message, "use 'when'")
-    elif fault.on != "agent":
+    elif fault.on != "agent" and did_you_mean(fault.on, ["agent"]) is None:
         hint = "on: agent; how a carrier answers is said under 'carriers'"
         yield _clash((*path, answers[0]), f"'{answers[0]}' is a fault of the agent, not of {fault.on!r}", hint)
     yield from _answers_at_once(answers, path)

@@ -43,11 +43,13 @@ def shaped(root: Mapping, model: type[M], mistakes: Mistakes) -> tuple[M | None,
         try:
             return model.model_validate(plain(tree)), tree
         except ValidationError as error:
-            wrong: set[ValuePath] = set()
-            for detail in error.errors(include_url=False):
-                path = _path(tree, detail)
-                wrong.add(path)
-                if round_ == 0 and not mistakes.full and find(root, (*path, str(detail["loc"][-1]))) is None:
+            details = [(_path(tree, detail), detail) for detail in error.errors(include_url=False)]
+            wrong = {path for path, _ in details}
+            meant = {_meant(model, path) for path, detail in details if detail["type"] == "extra_forbidden"}
+            for path, detail in details:
+                where = (*path, str(detail["loc"][-1]))
+                missing_by_a_slip = detail["type"] == "missing" and where in meant
+                if round_ == 0 and not mistakes.full and not missing_by_a_slip and find(root, where) is None:
                     _report(tree, model, path, detail, mistakes)
             if () in wrong:
                 return None, tree
@@ -118,6 +120,13 @@ def _report(tree: Mapping, model: type[Model], path: ValuePath, detail: ErrorDet
             mistakes.add(value_span, *_wrong_value(tree, model, path))
 
 
+def _meant(model: type[Model], path: ValuePath) -> ValuePath | None:
+    """Where the value of an unknown key belongs, when the key is a slip of a known one."""
+    parent = keys.model_at(model, path[:-1])
+    close = did_you_mean(str(path[-1]), keys.fields(parent)) if parent else None
+    return (*path[:-1], close) if close else None
+
+
 def _known_keys(model: type[Model], path: ValuePath) -> str:
     """What the author may have meant by an unknown key: a slip, a key that belongs elsewhere, or none."""
     key, parent = str(path[-1]), keys.model_at(model, path[:-1])
@@ -125,14 +134,14 @@ def _known_keys(model: type[Model], path: ValuePath) -> str:
         return ""
     if key.isdigit():
         return "a decimal is written with a point; inside { } a comma begins the next key"
-    known = keys.fields(parent)
-    close = did_you_mean(key, known)
-    if close is not None:
-        return f"did you mean '{close}'? It takes: {_wanted(parent, (close,))}."
+    meant = _meant(model, path)
+    if meant is not None:
+        return f"did you mean '{meant[-1]}'? It takes: {_wanted(model, meant)}."
     elsewhere = keys.homes(model).get(key)
     if elsewhere:
         return f"its place is {' or '.join(elsewhere[:3])}"
-    return listing([f"{way(path[:-1])} takes: {next(iter(known))}", *list(known)[1:]])
+    known = list(keys.fields(parent))
+    return listing([f"{way(path[:-1])} takes: {known[0]}", *known[1:]])
 
 
 def _example(model: type[Model], path: ValuePath) -> str:

@@ -85,8 +85,16 @@ _PROBLEMS = (
         "this follows a value that had ended",
         f"{_QUOTES} as a whole; or is a quote missing on the line above?",
     ),
-    _Problem(r"expected <block end>", "this isn't aligned with what is above it", "align it"),
-    _Problem(r"expected '<document start>'", "this isn't aligned with the first line", "align it"),
+    _Problem(
+        r"expected <block end>",
+        "this isn't aligned with what is above it",
+        "begin it in the same column as the first of those it belongs to, or look for a slip in the lines above",
+    ),
+    _Problem(
+        r"expected '<document start>'",
+        "this isn't aligned with the first line",
+        "begin it in the same column as the file's first key",
+    ),
 )
 
 
