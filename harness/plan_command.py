@@ -19,7 +19,7 @@ __all__ = ["plan"]
 @click.option("--seed", type=int, help="Seed of all that is drawn; a new one when not given.")
 @click.option("--sipp", is_flag=True, help="Print SIPp's scenarios too.")
 def plan(paths: tuple[Path, ...], seed: int | None, sipp: bool) -> None:
-    """Print what would be done with the scenarios in PATHS, and do nothing.
+    """Print what a run of PATHS would do, and do nothing.
 
     Addresses and Call-IDs are such as a lab would assign. What is drawn is drawn from the seed, as in a run with it.
     Exits with 2 when a file has a mistake, or says what can't be done.

@@ -22,10 +22,11 @@ __all__ = ["record"]
 @click.option("--api-url", metavar="URL", help="The API of your own rating engine.")
 @click.option("--seed", type=int, help="Seed of all that is drawn.")
 def record(file: Path, output: Path | None, define: tuple[str, ...], seed: int | None, **where: object) -> None:
-    """Run the calls of the scenario in FILE, and write it with what was observed as its expectations.
+    """Run the calls of FILE, and write what was seen as expected.
 
-    It's for a person to trim: whatever was seen is expected, right or wrong. What always has to hold is checked, and
-    what doesn't is told. Exits with 1 when it could not be run, and with 2 for a wrong file.
+    The scenario is written again, with what was observed as its expectations. It's for a person to trim: whatever was
+    seen is expected, right or wrong. What always has to hold is checked, and what doesn't is told. Exits with 1 when
+    it could not be run, and with 2 for a wrong file.
     """
     from harness.checks.model import Case
     from harness.errors import HarnessError, ScenarioError, UsageError

@@ -51,7 +51,7 @@ def put_up(options: Options) -> StandingLab:
     standing = find()
     if standing is not None and _is_alive(standing):
         raise UsageError(
-            f"a lab stands already: {standing.driver} {standing.id}", hint="`make docker-stop` removes it"
+            f"a lab stands already: {standing.driver} {standing.id}", hint="`rating-harness down` takes it down"
         )
     stack = Stack.open(options, standing=True)
     standing = StandingLab(stack.lab.driver, stack.lab.id, stack.published())

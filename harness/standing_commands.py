@@ -11,7 +11,7 @@ __all__ = ["down", "logs", "prepare", "up"]
 @click.option("--lab", type=click.Choice(["auto", "docker", "local"]), default="auto", help="Where services run.")
 @click.option("--kamailio", metavar="WHERE", help="Kamailio's origin: trixie, sid, a directory, an image.")
 def prepare(lab: str, kamailio: str | None) -> None:
-    """Make what a lab needs once: images, or a root filesystem with Kamailio and SIPp."""
+    """Make what a lab needs once: images, or a root filesystem."""
     from harness.errors import HarnessError
     from harness.lab import open_lab
 
@@ -24,7 +24,10 @@ def prepare(lab: str, kamailio: str | None) -> None:
 @click.command()
 @click.option("--lab", type=click.Choice(["auto", "docker", "local"]), default="auto", help="Where services run.")
 def up(lab: str) -> None:
-    """Bring up a lab and leave it there: Kamailio and a rating engine, on loopback."""
+    """Bring up a lab, and leave it there to play with.
+
+    It has Kamailio and a rating engine, on loopback; where is printed.
+    """
     from harness import standing
     from harness.errors import HarnessError
     from harness.run.options import Options
@@ -37,12 +40,12 @@ def up(lab: str) -> None:
         click.echo("No Docker engine answers: the lab runs on this machine itself, in its own network.")
     for what, address in made.addresses.items():
         click.echo(f"{what:6} {address if what == 'SIP' else f'http://{address}'}")
-    click.echo("`rating-harness down` (make docker-stop) takes it down.")
+    click.echo("`rating-harness down` (or `make docker-stop`) takes it down.")
 
 
 @click.command()
 def down() -> None:
-    """Take down the lab of ``up``."""
+    """Take down the lab of 'up'."""
     from harness import standing
     from harness.errors import HarnessError
 
@@ -56,7 +59,10 @@ def down() -> None:
 @click.command()
 @click.argument("service", required=False)
 def logs(service: str | None) -> None:
-    """Show what the services of the lab of ``up`` have logged: all of them, or SERVICE."""
+    """Show what the lab of 'up' has logged.
+
+    That of all its services, or of SERVICE: rating-engine, rating-agent, kamailio.
+    """
     from harness import standing
     from harness.errors import HarnessError
     from harness.run.options import Options
@@ -67,11 +73,12 @@ def logs(service: str | None) -> None:
         raise click.ClickException("no lab stands; `rating-harness up` brings one up")
     try:
         stack = Stack.attach(stands.driver, stands.id, Options())
-        for name in [service] if service else [ENGINE, AGENT, KAMAILIO]:
+        services = [ENGINE, AGENT, KAMAILIO]
+        for name in [service] if service else services:
             try:
                 output = stack.lab.service(name).output()
             except KeyError:
-                raise click.ClickException(f"the lab has no service {name}") from None
+                raise click.ClickException(f"the lab has no service {name}, but {', '.join(services)}") from None
             for line in output.splitlines():
                 click.echo(line if service else f"{name:13}  {line}")
     except HarnessError as error:

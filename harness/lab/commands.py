@@ -16,9 +16,9 @@ _COLOURS = {"ok": "green", "absent": "yellow", "broken": "red"}
 
 @click.command()
 def doctor() -> None:
-    """Tell what this machine has for a lab, what it lacks, and what installs that.
+    """Tell what this machine has for a lab, and what it lacks.
 
-    The exit status is 0 when at least one kind of lab can be brought up.
+    What is lacking comes with what installs it. The exit status is 0 when at least one kind of lab can be brought up.
     """
     from harness.lab.doctor import diagnose, examine, usable_labs
 
@@ -44,7 +44,7 @@ def doctor() -> None:
 @click.option("--list", "only_list", is_flag=True, help="Only tell which local labs there are.")
 @click.option("--cache", is_flag=True, help="Remove the cached root filesystems too.")
 def clean(only_list: bool, cache: bool) -> None:
-    """Remove what killed runs left behind, and the labs that were started to stay.
+    """Remove the leftovers of killed runs, and labs that stand.
 
     What another run still uses is left alone.
     """

@@ -16,9 +16,10 @@ __all__ = ["schema", "validate"]
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 def validate(paths: tuple[Path, ...]) -> None:
-    """Check scenario files, and those below directories, without running anything.
+    """Check scenario files without running anything.
 
-    Each mistake is shown with its place and what would be right. Exits with 0, or with 2 when there is a mistake.
+    PATHS are files, or directories with files below them. Each mistake is shown with its place and what would be
+    right. Exits with 0, or with 2 when there is a mistake.
     """
     from harness.scenario.loader import load, scenario_files
 
@@ -41,7 +42,7 @@ def _count(number: int, noun: str) -> str:
 
 
 @click.command()
-@click.option("--shared", is_flag=True, help="The schema of files that scenarios `use`.")
+@click.option("--shared", is_flag=True, help="The schema of files that scenarios 'use'.")
 @click.option("--markdown", is_flag=True, help="Every key as Markdown tables, for people.")
 def schema(shared: bool, markdown: bool) -> None:
     """Print the JSON Schema with which an editor completes scenarios."""

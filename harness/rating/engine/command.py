@@ -37,9 +37,9 @@ __all__ = ["engine"]
 def engine(
     agent: tuple[str, ...], api: tuple[str, ...], database: Path | None, strict: bool, log: str | None
 ) -> None:
-    """Run the embedded rating engine until it's told to end (SIGTERM or SIGINT).
+    """Run the embedded rating engine.
 
-    One line on standard output says that it answers, and where.
+    It runs until it's told to end (SIGTERM or SIGINT). One line on standard output says that it answers, and where.
     """
     from harness.errors import HarnessError
     from harness.rating.address import Address

@@ -14,7 +14,7 @@ __all__ = ["tap"]
 @click.option("--control", multiple=True, required=True, metavar="ADDRESS", help="Where the control API is.")
 @click.option("--upstream", metavar="URL", help="The agent. Without one, only faults answer.")
 def tap(listen: Sequence[str], control: Sequence[str], upstream: str | None) -> None:
-    """Stand in front of a rating engine's agent: record its exchanges, inject faults.
+    """Stand in front of an agent: record its exchanges, inject faults.
 
     An ADDRESS is HOST:PORT (port 0: any free one) or unix:PATH; there can be several of each kind.
     """

@@ -17,10 +17,10 @@ __all__ = ["convert"]
 @click.argument("output", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 def convert(file: Path, output: Path | None, force: bool) -> None:
-    """Write a canyan-tester FILE as a scenario of our own, to OUTPUT or to standard output.
+    """Write a canyan-tester FILE as a scenario of our own.
 
-    Plain calls are told in words; the SIPp scenarios of others are written beside OUTPUT. Comments say what had to be
-    guessed, and what was left out.
+    It goes to OUTPUT, or to standard output. Plain calls are told in words; the SIPp scenarios of others are written
+    beside OUTPUT. Comments say what had to be guessed, and what was left out.
     """
     from harness.scenario.canyan.convert import convert as converted_from
     from harness.scenario.canyan.loader import load_canyan

@@ -26,8 +26,8 @@ VALIDATOR = jsonschema.Draft202012Validator(scenario_schema())
 BEYOND_A_SCHEMA = {
     "names that nobody has, or two have": """
         unknown-account unknown-call unknown-call-in-fault unknown-carrier unknown-host unknown-pricelist
-        unknown-service expected-carrier-unknown record-of-unknown-account same-account same-id second-rate
-        waits-for-itself""",
+        unknown-service expected-carrier-unknown fault-on-agnt record-of-unknown-account same-account same-id
+        second-id-that-waits second-rate waits-for-itself""",
     "contradictions": """
         absent-and-refuse absent-with-count begun-and-not cancel-after-answer cancel-and-hold fault-body-and-set
         fault-of-a-carrier fault-of-the-agent fault-two-answers fault-two-outages fault-without-action hold-never
