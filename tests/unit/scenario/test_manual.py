@@ -13,7 +13,9 @@ from harness.scenario.model import INVARIANTS, Scenario
 from harness.scenario.reference import reference
 from tests.unit.scenario.mutants import prepare
 
-MANUAL = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text("utf-8")
+PROJECT = Path(__file__).parents[3]
+README = (PROJECT / "README.md").read_text("utf-8")
+MANUAL = (PROJECT / "docs" / "scenarios.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
 
 AROUND = {
@@ -56,3 +58,18 @@ def test_the_mistake_that_the_manual_shows_is_told_so(tmp_path: Path, monkeypatc
     with pytest.raises(ScenarioError) as caught:
         load(path)
     assert f"$ rating-harness validate scenarios\n{caught.value}\n```" in MANUAL
+
+
+def test_the_readme_shows_the_file_that_it_names_and_a_mistake_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "scenarios/dialog/balance-runs-out.yaml"
+    shown = (PROJECT / name).read_text("utf-8")
+    assert f"`{name}`:\n\n```yaml\n{shown}```" in README
+    monkeypatch.chdir(tmp_path)
+    path = Path(name)
+    path.parent.mkdir(parents=True)
+    path.write_text(shown.replace("hangup:", "hangups:"), "utf-8")
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    assert f"```\n{caught.value}\n```" in README
