@@ -79,7 +79,7 @@ class _Expected:
     def _end(self) -> Iterator[Finding]:
         expect, call = self._expect, self._call
         if expect.ended_by is not None and (call.ended_by or "nobody") != expect.ended_by:
-            yield self._finding("ended_by", "the call was ended by somebody else", expect.ended_by, self._who_ended())
+            yield self._finding("ended_by", "who ended the call", expect.ended_by, self._who_ended())
         elif expect.ended_by == "kamailio":
             for side in ("caller", "callee"):
                 gone = self._vanished() == side
