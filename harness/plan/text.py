@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from harness.plan.model import AgentFault, Outage, Plan, PlannedCall, PlannedCarrier
+from harness.scenario.calls import Call
 from harness.scenario.values import Moment, duration_text
 
 __all__ = ["plan_text"]
@@ -15,8 +16,9 @@ _SHOWN = 3
 
 def plan_text(plan: Plan, requests: Iterable[str]) -> str:
     """:param requests: what the engine is asked first, one line each."""
+    said = {call.id: call for call in plan.scenario.calls}
     sections = {
-        "calls": [line for call in plan.calls for line in _call(call)],
+        "calls": [line for call in plan.calls for line in _call(call, said[call.id])],
         "carriers": [_carrier(carrier) for carrier in plan.carriers],
         "faults": [*map(_fault, plan.agent_faults), *map(_outage, plan.outages)],
         "kamailio": [f"-A {name}={value}" for name, value in plan.defines.items()],
@@ -27,7 +29,7 @@ def plan_text(plan: Plan, requests: Iterable[str]) -> str:
     return "\n".join([*head, *body])
 
 
-def _call(call: PlannedCall) -> Iterator[str]:
+def _call(call: PlannedCall, said: Call) -> Iterator[str]:
     agent = call.agent
     many = f", {len(call.call_ids)} calls" if len(call.call_ids) > 1 else ""
     if many:
@@ -38,6 +40,7 @@ def _call(call: PlannedCall) -> Iterator[str]:
         "at once" if call.start == Moment(None) else f"when {call.start}" if call.start.event else f"at {call.start}"
     )
     yield f"{call.id}: {agent.address}{to} {agent.transport}, {start}{many}"
+    yield f"  {said.method} by {said.from_} to {said.to}"
     yield f"  Call-ID {_some(call.call_ids)}"
     yield f"  hold {_some([duration_text(each) for each in call.drawn.holds])}"
     if call.drawn.rings:

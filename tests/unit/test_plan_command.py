@@ -32,6 +32,7 @@ def test_everything_decided_is_printed(tmp_path: Path) -> None:
     for text in (
         "seed 7",
         "ana: 198.18.0.10 to 198.18.0.11:5060 udp, at once, 12 calls at 5 a second",
+        "INVITE by 1000 to 39040123456",
         "Call-ID token-ana-1@sip.test, token-ana-2@sip.test, ... token-ana-12@sip.test",
         "bob: 198.18.0.12 to 198.18.0.11:5060 udp, when 1s after ana is answered",
         "carrier: 198.18.0.13:5060 udp",
