@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ScenarioError
-from harness.scenario.canyan.model import CanyanFile, CanyanScenario, Range, SippWorker
+from harness.scenario.canyan.model import CanyanFile, CanyanScenario, Range, SippWorker, XhttpRequest
 from harness.scenario.canyan.texts import ALWAYS_STORED, filled, names_in, references_in
 from harness.scenario.findings import Finding
 from harness.scenario.keys import fields, model_at
@@ -116,8 +116,8 @@ def _type_of(item: Node) -> Any:
 
 
 def _known_keys(item: Node, section: str) -> Node:
-    model = model_at(CanyanFile, (section, 0))
-    if not isinstance(item, Mapping) or model is None or _type_of(item) == "kamailio_xhttp":
+    model = XhttpRequest if _type_of(item) == "kamailio_xhttp" else model_at(CanyanFile, (section, 0))
+    if not isinstance(item, Mapping) or model is None:
         return item
     return Mapping({name: entry for name, entry in item.entries.items() if name in fields(model)}, item.span)
 
@@ -175,10 +175,10 @@ def _misfits(index: int, worker: SippWorker, template: str, wanted: list[str]) -
     """A text where the SIPp scenario wants a number."""
     for name in wanted:
         value = worker.values.get(name)
+        form = "".join(re.findall(rf"%\({re.escape(name)}\)\S*?[a-zA-Z]", template))
         for each in value if isinstance(value, tuple) else (value,):
-            form = "".join(re.findall(rf"%\({re.escape(name)}\)\S*?[a-zA-Z]", template))
             try:
                 filled(form, {name: 0 if isinstance(each, Range | None) else each})
             except Unfit as unfit:
-                yield Finding(("workers", index, "values", name), str(unfit), "take the quotes away")
+                yield Finding(("workers", index, "values", name), str(unfit), unfit.hint)
                 break

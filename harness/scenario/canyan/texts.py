@@ -50,7 +50,8 @@ def filled(template: str, values: Mapping[str, str | int]) -> str:
         try:
             return str(f"%{match['form']}" % (value,))
         except TypeError:
-            raise Unfit(f"the SIPp scenario wants a number for {match['name']!r}, and this is {value!r}") from None
+            message = f"the SIPp scenario wants a number for {match['name']!r}, and this is {value!r}"
+            raise Unfit(message, "take the quotes away") from None
 
     return _PLACEHOLDER.sub(fill, template)
 
