@@ -157,11 +157,12 @@ setup:
 workers:
   - {type: voip}
   - {values: {call_duration: 1}, timeuot: 3}
+  - {type: kamailio_xhttp, uri: "http://kamailio/RPC", dealy: 3}
 """
-    assert len(mistakes(tmp_path, text)) == 5
+    assert len(mistakes(tmp_path, text)) == 6
     file = loaded(tmp_path, text, lenient=True).canyan
     assert [step.uri for step in file.setup] == ["/graphql"]
-    assert len(file.workers) == 1
+    assert len(file.workers) == 2
 
 
 def test_basedir_says_where_sipp_scenarios_are(tmp_path: Path) -> None:
