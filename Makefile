@@ -63,6 +63,14 @@ lint: setup ## Check style and types
 bench-engine: setup ## Measure the embedded engine against a bare route (needs wrk)
 	$(BIN)/python -m benchmarks.engine $(ARGS)
 
+.PHONY: soak
+soak: setup ## Make mixed calls with faults for a long while: RATE=50 DURATION=1800
+	$(BIN)/python -m benchmarks.soak --rate $(or $(RATE),50) --seconds $(or $(DURATION),1800) $(FROM)
+
+.PHONY: test-public
+test-public: setup ## Run the scenarios of a checkout of the public integration: DIR=...
+	$(BIN)/pytest $(DIR)/tests/scenarios -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
+
 .PHONY: docker-start
 docker-start: setup ## Bring a lab up and leave it there to play with
 	$(BIN)/rating-harness up --lab $(LAB)
