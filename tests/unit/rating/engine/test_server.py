@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from harness.errors import UsageError
+from harness.deadline import Deadline, await_condition
 from harness.rating.address import Address
 from tests.unit.rating.engine.conftest import COMMAND, HTTP, SEED, Engine, Start
 
@@ -135,6 +136,8 @@ def test_the_log_has_a_line_for_each_request(start: Start, tmp_path: Path) -> No
     log = tmp_path / "requests.jsonl"
     engine = start("--log", log)
     answers = [engine.post("authorization", transaction_tag="t"), engine.post("authorization")]
+    # A line is written once its answer is sent.
+    await_condition(lambda: log.read_text().count("\n") == 2, Deadline(10), "a line for each request")
     entries = [json.loads(line) for line in log.read_text().splitlines()]
     assert [entry["id"] for entry in entries] == [answer.headers["x-request-id"] for answer in answers]
     assert [entry["status"] for entry in entries] == [200, 422]
