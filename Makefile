@@ -69,7 +69,7 @@ soak: setup ## Make mixed calls with faults for a long while: RATE=50 DURATION=1
 
 .PHONY: test-public
 test-public: setup ## Run the scenarios of a checkout of the public integration: DIR=...
-	$(BIN)/pytest $(DIR)/tests/scenarios -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
+	$(BIN)/pytest $(DIR)/tests/scenarios/*.yaml -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
 
 .PHONY: docker-start
 docker-start: setup ## Bring a lab up and leave it there to play with
