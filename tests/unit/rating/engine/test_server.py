@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.errors import UsageError
 from harness.deadline import Deadline, await_condition
+from harness.errors import UsageError
 from harness.rating.address import Address
 from tests.unit.rating.engine.conftest import COMMAND, HTTP, SEED, Engine, Start
 
