@@ -275,7 +275,17 @@ def kamailio_is_well(case: Case) -> Iterator[Finding]:
     for line in _while_it_should_run(case):
         if line.level in ("CRITICAL", "BUG"):
             yield _finding(case, "kamailio", "Kamailio's log", "nothing at critical level", line.text[:200])
-            return
+            break
+    lost = sum("Cell for handler" in line.text for line in case.evidence.log)
+    if lost:
+        yield _finding(
+            case,
+            "kamailio",
+            "Kamailio's http_async_client",
+            "a socket that is forgotten with its request",
+            f"{lost} events of sockets whose requests are over",
+            hint="requests are mixed up after a broken connection (Kamailio issue 4701); 6.0.7 and 6.1.2 have the cure",
+        )
 
 
 def _while_it_should_run(case: Case) -> Iterator[LogLine]:

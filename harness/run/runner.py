@@ -33,6 +33,9 @@ _BIND = 10.0
 _QUIET = 12.0
 """Seconds after the last call by which all dialogs are gone and the agent has been told."""
 
+_BREAKING = frozenset({"reset", "close", "partial", "garbage"})
+"""Faults that end a connection in the midst of a request."""
+
 _TICK = 0.02
 _DIALOGS = 0.1
 
@@ -279,6 +282,8 @@ class _Run:
             messages += read_messages(running.agent, trace)
         kamailio = self._stack.lab.service(KAMAILIO)
         log, routes = self._log()
+        if any(exchange.fault in _BREAKING for exchange in self._exchanges.exchanges):
+            self._stack.broke_connections()
         return Evidence(
             scenario=self._plan.scenario.id,
             started=started,

@@ -24,7 +24,7 @@ from harness.rating.client import EngineClient
 from harness.rating.tap.client import TapClient
 from harness.run.kamailio import Variant, kamailio_service
 from harness.run.options import Options
-from harness.run.versions import satisfies
+from harness.run.versions import loses_sockets, satisfies
 from harness.scenario.model import Scenario
 
 __all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
@@ -266,6 +266,11 @@ class Stack:
     def spoiled(self, name: str) -> None:
         """A service that isn't as it should be: it's restarted before the next scenario."""
         self._dirty.add(name)
+
+    def broke_connections(self) -> None:
+        """The agent broke connections. A Kamailio whose HTTP client then mixes up later requests is restarted."""
+        if loses_sockets(self._version):
+            self.spoiled(KAMAILIO)
 
     def heal(self) -> None:
         """Restart what has ended or was spoiled, plug in what was unplugged."""

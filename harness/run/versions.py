@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Callable
 
-__all__ = ["satisfies"]
+__all__ = ["loses_sockets", "satisfies"]
 
 _RELATIONS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     "at least": operator.ge,
@@ -27,3 +27,11 @@ def satisfies(version: str, required: str) -> bool:
     wanted = tuple(int(part) for part in match[2].split("."))
     seen = tuple(int(part) for part in found[0].split("."))[: len(wanted)]
     return _RELATIONS[match[1]](seen, wanted)
+
+
+def loses_sockets(kamailio: str) -> bool:
+    """Whether http_async_client still listens to the sockets of requests that failed, and takes what happens there
+    for news of later ones (Kamailio's issue 4701, cured in 6.0.7 and in 6.1.2)."""
+    return satisfies(kamailio, "below 6.0.7") or (
+        satisfies(kamailio, "at least 6.1") and satisfies(kamailio, "below 6.1.2")
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from signal import SIGCONT, SIGKILL, Signals
-from typing import Any
+from typing import Any, BinaryIO
 
 from harness.deadline import Deadline
 from harness.errors import LabError, Timeout
@@ -73,7 +74,11 @@ class LocalProcess:
             self.client.signal(self._key, signum, group=group)
 
     def output(self) -> str:
-        return self.place.log.read_text(encoding="utf-8", errors="replace") if self.place.log.exists() else ""
+        try:
+            with self.place.log.open("rb") as log:
+                return _bounded(log).decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
 
     def read_file(self, name: str) -> bytes | None:
         path = self.place.find(name) if name.startswith("/") else self.place.work / name
@@ -150,3 +155,16 @@ class LocalService(LocalProcess):
             except Timeout:
                 self.signal_group(SIGKILL)
         self.wait(Deadline(_TERMINATION))
+
+
+_HEAD, _TAIL = 256 << 20, 16 << 20
+"""Bytes of a log that are read from its start, and from its end: what spins logs gigabytes."""
+
+
+def _bounded(log: BinaryIO) -> bytes:
+    head = log.read(_HEAD)
+    rest = os.fstat(log.fileno()).st_size - len(head)
+    if rest <= _TAIL:
+        return head + log.read(_TAIL)
+    log.seek(-_TAIL, os.SEEK_END)
+    return head + f"\n... {rest - _TAIL} bytes are left out ...\n".encode() + log.read(_TAIL)

@@ -166,3 +166,11 @@ def test_a_critical_line_while_a_restart_was_asked_for_is_no_finding(tmp_path: P
     restarted = (ServiceState("kamailio", True, restarts=1),)
     assert found(tmp_path, sound(log=log, services=restarted)) == {}
     assert "kamailio" in found(tmp_path, sound(log=log))
+
+
+def test_an_http_client_that_mixes_up_requests_is_told(tmp_path: Path) -> None:
+    text = "http_async_client [http_multi.c:88]: event_cb(): Cell for handler 0x7f49 not found in table"
+    log = (LogLine("kamailio", text, "INFO"),) * 3
+    (told,) = found(tmp_path, sound(log=log))["kamailio"]
+    assert "3 events of sockets whose requests are over" in told
+    assert "6.0.7" in told
