@@ -67,6 +67,11 @@ bench-engine: setup ## Measure the embedded engine against a bare route (needs w
 soak: setup ## Make mixed calls with faults for a long while: RATE=50 DURATION=1800
 	$(BIN)/python -m benchmarks.soak --rate $(or $(RATE),50) --seconds $(or $(DURATION),1800) $(FROM)
 
+.PHONY: flake
+flake: setup ## Run all scenarios N times (50), and go on where it was left: a flake is a failure
+	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
+	$(BIN)/python -m benchmarks.flake --runs $(or $(N),50) -- -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
+
 .PHONY: test-public
 test-public: setup ## Run the scenarios of a checkout of the public integration: DIR=...
 	$(BIN)/pytest $(DIR)/tests/scenarios/*.yaml -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
