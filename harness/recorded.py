@@ -24,6 +24,8 @@ __all__ = ["call_expectations", "whole_expectations", "with_expectations"]
 _PATHS = {"authorization": "authorization", "begin_transaction": "begin", "end_transaction": "end"}
 _CHANGING = re.compile(r"198\.18\.\d+\.\d+|fd17:|^\d{9,}$|^\d{4}-\d\d-\d\dT")
 """A lab's addresses, and times."""
+_CONFIRMED = frozenset({3, 4})
+"""States of a dialog whose timeout has been set, if it ever is."""
 
 Value = Any
 
@@ -69,12 +71,19 @@ def whole_expectations(case: Case) -> dict[str, list[dict[str, Value]]]:
 
 
 def _dialogs(case: Case) -> Iterator[dict[str, Value]]:
-    by_call_id = {dialog.call_id: dialog for dialog in case.evidence.dialogs}
+    confirmed = {each.call_id: each for each in case.evidence.dialogs if _CONFIRMED & set(each.states)}
     for planned in case.scenario.calls:
-        seen = [by_call_id.get(call.call_id) for call in case.of(planned.id)]
-        lifetimes = {dialog.lifetime if dialog else None for dialog in seen}
+        lifetimes = {
+            confirmed[call.call_id].lifetime if call.call_id in confirmed and _is_limited(case, call) else None
+            for call in case.of(planned.id)
+        }
         if len(lifetimes) == 1 and None not in lifetimes:
             yield {"call": planned.id, "timeout": f"{lifetimes.pop()}s ± 1s"}
+
+
+def _is_limited(case: Case, call: Call) -> bool:
+    """Whether the engine said how long the call may last: else its dialog has the configuration's own timeout."""
+    return any(each.answer("max_available_units") is not None for each in case.exchanges(call, "authorization"))
 
 
 def _requests(case: Case, calls: Sequence[Call]) -> Iterator[dict[str, Value]]:
@@ -106,6 +115,8 @@ def _records(case: Case, calls: Sequence[Call]) -> Iterator[dict[str, Value]]:
         account, primary, inbound = key
         said: dict[str, Value] = {"call": calls[0].id, "account_tag": account, "primary": primary, "inbound": inbound}
         every = [record for group in groups for record in group[key]]
+        if all(record.get("authorized") is False for record in every):
+            said["authorized"] = False
         if len(records) > 1:
             said["count"] = len(records)
         elif all(record.get("timestamp_end") for record in every):

@@ -73,6 +73,38 @@ def test_a_refusal_with_its_reason(tmp_path: Path) -> None:
     assert _passes(tmp_path, text, evidence)
 
 
+def test_a_refusal_leaves_a_record_that_says_so(tmp_path: Path) -> None:
+    refused = {
+        **_RECORD,
+        "authorized": False,
+        "duration": 0,
+        "fee": 0,
+        "timestamp_begin": None,
+        "timestamp_end": None,
+    }
+    authorised = {**refused, "authorized": True}
+    text = _recorded(tmp_path, _ANA, evidence_of(refused_call(), after=records(9.0, 10, refused)))
+    assert '{call: ana, account_tag: "1000", primary: true, inbound: false, authorized: false}' in text
+    assert _passes(tmp_path, text, evidence_of(refused_call(), after=records(9.0, 10, refused)))
+    assert not _passes(tmp_path, text, evidence_of(refused_call(), after=records(9.0, 10, authorised)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "states"),
+    [({"authorized": False}, (2, 4)), ({"authorized": True, "max_available_units": 60}, (1, 2))],
+    ids=["the engine set none", "it may have been seen before it was set"],
+)
+def test_a_dialog_whose_timeout_is_not_the_engines(
+    tmp_path: Path, answer: dict[str, object], states: tuple[int, ...]
+) -> None:
+    evidence = evidence_of(
+        refused_call(),
+        [exchange(0.01, "authorization", answer)],
+        dialogs=(Dialog(CALL_ID, "", "", START, START + 2, states, 43200),),
+    )
+    assert "43200" not in _recorded(tmp_path, _ANA, evidence)
+
+
 @pytest.mark.parametrize(
     "rest",
     [
