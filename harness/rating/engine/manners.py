@@ -41,12 +41,16 @@ from harness.errors import EngineError
 from harness.rating.engine.quirks import Told
 from harness.rating.engine.store import Store
 
-__all__ = ["ANY_ORIGIN", "GraphQLEndpoint", "detail", "json_response", "status"]
+__all__ = ["ANY_ORIGIN", "LARGEST_BODY", "GraphQLEndpoint", "detail", "json_response", "status"]
 
 _LOGGER = logging.getLogger(__name__)
 
 _UNREADABLE = "Cannot return null for non-nullable field"
 """How graphql-core says that a record lacks its key (``Quirk.KEYLESS``)."""
+
+
+LARGEST_BODY = 16 << 20
+"""Bytes of a request's body; a larger one is answered 413, before it is read."""
 
 
 class _NoNull(Visitor):
@@ -219,7 +223,11 @@ async def _given(request: Request) -> dict[str, Any] | Response:
         return dict(request.query_params)
     if request.method != "POST":
         return PlainTextResponse("Method Not Allowed", 405)
-    kind, body = request.headers.get("content-type", ""), await request.body()
+    kind, body = request.headers.get("content-type", ""), bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            return PlainTextResponse("Request Entity Too Large", 413, {"connection": "close"})
     if "application/json" in kind:
         try:
             content = orjson.loads(body)

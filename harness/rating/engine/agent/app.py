@@ -21,7 +21,7 @@ from harness.rating.engine.agent.requests import MODELS, Invalid, Malformed, Mod
 from harness.rating.engine.agent.schema import agent_schema
 from harness.rating.engine.calls import CallRequest
 from harness.rating.engine.ledger import Fault, Ledger
-from harness.rating.engine.manners import ANY_ORIGIN, GraphQLEndpoint, detail, json_response, status
+from harness.rating.engine.manners import ANY_ORIGIN, LARGEST_BODY, GraphQLEndpoint, detail, json_response, status
 from harness.rating.engine.quirks import Refused
 from harness.rating.engine.store import Store
 
@@ -30,6 +30,7 @@ __all__ = ["agent_app"]
 _JSON = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _DROPPED = (b"connection", b"close")
+_TOO_LARGE = (413, [_TEXT, _DROPPED], b"Request Entity Too Large")
 
 
 class CallEndpoint:
@@ -51,7 +52,7 @@ class CallEndpoint:
         body = await _body(receive)
         if body is None:
             return
-        code, headers, content = await self._answer(body)
+        code, headers, content = _TOO_LARGE if len(body) > LARGEST_BODY else await self._answer(body)
         headers = [*headers, (b"content-length", b"%d" % len(content))]
         await send({"type": "http.response.start", "status": code, "headers": headers})
         await send({"type": "http.response.body", "body": content})
@@ -74,14 +75,16 @@ class CallEndpoint:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The request's body; None when the client has gone."""
+    """The request's body, or the beginning of one that is too large; None when the client has gone."""
     chunks: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
         chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
+        size += len(chunks[-1])
+        if not message.get("more_body") or size > LARGEST_BODY:
             return b"".join(chunks)
 
 

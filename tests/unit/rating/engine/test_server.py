@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -167,3 +168,19 @@ def test_cors_lets_any_origin_ask(engine: Engine) -> None:
 def test_a_500_closes_the_connection(engine: Engine) -> None:
     answer = engine.post("authorization", transaction_tag="t", account_tag="alice")
     assert (answer.status_code, answer.text, answer.headers["connection"]) == (500, "Internal Server Error", "close")
+
+
+@pytest.mark.parametrize(
+    ("service", "path"), [("agent", "/v1/authorization"), ("agent", "/graphql"), ("api", "/graphql")]
+)
+def test_a_body_too_large_is_refused_before_it_is_read(engine: Engine, service: str, path: str) -> None:
+    host, port = (engine.agent if service == "agent" else engine.api).split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        head = (
+            f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {1 << 40}\r\n\r\n"
+        )
+        client.sendall(head.encode())
+        with contextlib.suppress(ConnectionError):
+            for _ in range(1 << 10):
+                client.sendall(b" " * (1 << 16))
+        assert client.recv(4096).startswith(b"HTTP/1.1 413")
