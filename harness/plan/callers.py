@@ -10,6 +10,7 @@ from harness.lab.protocol import Host
 from harness.plan.certificates import certificates
 from harness.plan.drawn import Drawn, last_digit
 from harness.plan.load import pace_of
+from harness.plan.midcall import Step, in_order, renewals
 from harness.plan.model import PlannedCall
 from harness.plan.render import render
 from harness.plan.sdp import sdp_for
@@ -28,16 +29,6 @@ LOST_MS = 50
 """After how long a caller sends its INVITE again that wasn't lost."""
 
 _ADDED = frozenset({"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Something the caller does in mid-call, ``after`` so many milliseconds."""
-
-    method: str
-    after: int
-    cseq: int | None = None
-    from_tag: str = "[pid]-[call_number]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,34 +132,27 @@ def _render(scenario: Scenario, index: int, call: Call, drawn: Drawn, patience: 
     )
 
 
-def _steps(scenario: Scenario, index: int, call: Call, hold: float) -> tuple[list[_Step], float]:
+def _steps(scenario: Scenario, index: int, call: Call, hold: float) -> tuple[tuple[Step, ...], float]:
     """What happens in mid-call, in order, and the second of its last.
 
     :param hold: the shortest, where several are drawn.
     """
-    moments: list[tuple[float, _Step]] = [
-        (reinvite.at.delay, _Step(reinvite.method, 0)) for reinvite in call.reinvite if reinvite.by == "caller"
-    ]
+    moments = renewals(call, "caller")
     if call.vanish is not None and call.vanish.who == "caller" and call.vanish.at.event == "answered":
-        moments.append((call.vanish.at.delay, _Step("vanish", 0)))
+        moments.append((call.vanish.at.delay, Step("vanish")))
     if call.bye == "wrong_cseq":
-        moments.append((hold, _Step("BYE", 0, cseq=0)))
+        moments.append((hold, Step("BYE", cseq=0)))
     if call.bye == "wrong_tag":
-        moments.append((hold, _Step("BYE", 0, from_tag="unknown")))
-    if call.hangup == "caller":
+        moments.append((hold, Step("BYE", from_tag="unknown")))
+    if call.hangup != "never":
         late = [at for at, step in moments if at > hold]
         if late:
             raise PlanError(
-                f"call {call.id!r} is over after {hold:g} s, before what it should do at {late[0]:g} s",
+                f"call {call.id!r} is over after {hold:g} s, before what should happen at {late[0]:g} s",
                 where=scenario.where("calls", index),
                 hint="a longer `hold`",
             )
-    steps: list[_Step] = []
-    now = 0.0
-    for at, step in sorted(moments, key=lambda moment: moment[0]):
-        steps.append(_Step(step.method, round((at - now) * 1000), step.cseq, step.from_tag))
-        now = at
-    return steps, now
+    return in_order(moments)
 
 
 _XML = str.maketrans({"<": "(", ">": ")", "&": "+", '"': "'"})

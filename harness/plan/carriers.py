@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from harness.errors import PlanError
 from harness.lab.protocol import Host
 from harness.plan.certificates import certificates
 from harness.plan.drawn import DIGITS, Drawn, last_digit
+from harness.plan.midcall import Step, in_order, renewals
 from harness.plan.model import PlannedCarrier
 from harness.plan.render import render
 from harness.plan.sdp import sdp_for
@@ -33,7 +34,7 @@ _PROVISIONAL = {100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 1
 
 @dataclass(frozen=True, slots=True)
 class _Behaviour:
-    """What the template needs to know; times are milliseconds."""
+    """What the template needs to know; times are milliseconds, ``vanish`` and ``hang_up`` after the last step."""
 
     provisional: tuple[str, ...]
     delay: int
@@ -42,6 +43,7 @@ class _Behaviour:
     headers: str
     silent: bool
     vanish_ringing: bool
+    steps: tuple[Step, ...]
     vanish: int | None
     hang_up: int | None
     retransmit_answer: int
@@ -137,15 +139,13 @@ def _render(
 ) -> str:
     numbers: dict[_Behaviour, int] = {}
     routes = []
-    for index, call in enumerate(scenario.calls):
+    for call in scenario.calls:
         attempts = () if call.id in behaviour.calls else tuple(range(len(behaviour.attempts)))
         treatments = [behaviour.of(call.id, attempt) for attempt in (*attempts, len(behaviour.attempts))]
         variants = _variants(call, treatments, drawn[call.id])
         for variant in range(variants):
             *first, last = (
-                numbers.setdefault(
-                    _resolve(scenario, index, call, treatment, drawn[call.id], variant, random), len(numbers)
-                )
+                numbers.setdefault(_resolve(call, treatment, drawn[call.id], variant, random), len(numbers))
                 for treatment in treatments
             )
             number = f"[0-9]*{last_digit(variant)}@" if variants > 1 else ""
@@ -159,6 +159,7 @@ def _render(
         attempts=len(behaviour.attempts),
         routes=routes,
         behaviours=list(numbers),
+        bye_cseq=1 + max(sum(not step.awaited for step in each.steps) for each in numbers),
     )
 
 
@@ -174,9 +175,7 @@ def _callee_hangs_up(call: Call) -> bool:
     return call.hangup == "callee" or call.bye == "both"
 
 
-def _resolve(
-    scenario: Scenario, index: int, call: Call, behaviour: Behaviour, drawn: Drawn, variant: int, random: Random
-) -> _Behaviour:
+def _resolve(call: Call, behaviour: Behaviour, drawn: Drawn, variant: int, random: Random) -> _Behaviour:
     """The carrier's behaviour, with the call's own words, which go first."""
 
     def ms(seconds: float) -> int:
@@ -191,13 +190,9 @@ def _resolve(
     vanish = behaviour.vanish
     if call.vanish is not None and call.vanish.who == "callee":
         vanish = call.vanish.at
-    for number, reinvite in enumerate(call.reinvite):
-        if reinvite.by == "callee":
-            raise PlanError(
-                "a callee can't send a re-INVITE yet",
-                where=scenario.where("calls", index, "reinvite", number),
-                hint="`by: caller`, or a SIPp scenario of your own for the carrier (`sipp:`)",
-            )
+    vanish_at = vanish.delay if vanish is not None and vanish.event == "answered" else None
+    over = min(at for at in (vanish_at, hang_up, math.inf) if at is not None)
+    steps, now = in_order(moment for moment in renewals(call, "callee") if moment[0] <= over)
     refuse = behaviour.refuse
     return _Behaviour(
         provisional=tuple(f"{code} {_PROVISIONAL.get(code, 'Progress')}" for code in behaviour.provisional),
@@ -207,8 +202,9 @@ def _resolve(
         headers="\n".join(f"{key}: {value}" for key, value in behaviour.headers.items()),
         silent=behaviour.silent,
         vanish_ringing=vanish is not None and vanish.event == "ringing",
-        vanish=ms(vanish.delay) if vanish is not None and vanish.event == "answered" else None,
-        hang_up=ms(hang_up) if hang_up is not None else None,
+        steps=steps,
+        vanish=ms(vanish_at - now) if vanish_at is not None else None,
+        hang_up=ms(hang_up - now) if hang_up is not None else None,
         retransmit_answer=behaviour.retransmit_answer,
         answer_cancelled=behaviour.answer_cancelled,
     )

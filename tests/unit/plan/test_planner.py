@@ -61,6 +61,8 @@ def test_the_same_seed_draws_the_same(tmp_path: Path) -> None:
         ", vanish: {who: caller, at: after 1s}, hangup: never",
         ", vanish: {who: callee, at: after 1s}, hold: 2s",
         ", reinvite: [after 500ms, {at: after 1s, method: UPDATE}], hold: 2s",
+        ", reinvite: [{at: after 500ms, by: callee}, {at: after 1s, by: callee, method: UPDATE}], hold: 2s",
+        ", reinvite: [after 500ms, {at: after 1s, by: callee}], hangup: callee, hold: 2s",
         ", auth: {username: '1000', password: secret}",
         ", headers: {X-Test: 'a & b < c'}",
         ", sdp: false",
@@ -75,10 +77,47 @@ def test_every_flow_is_well_formed(tmp_path: Path, said: str) -> None:
     plan = planned(tmp_path, PLAIN % said)
     assert sends(plan.calls[0].agent.scenario)[0] == ("OPTIONS" if "OPTIONS" in said else "INVITE")
     assert plan.carriers[0].agent is not None
-    labels = ET.fromstring(plan.calls[0].agent.scenario.encode())
-    known = {label.get("id") for label in labels.iter("label")}
-    wanted = {node.get(key) for node in labels for key in ("next", "ontimeout") if node.get(key)}
-    assert wanted <= known
+    for agent in (plan.calls[0].agent, plan.carriers[0].agent):
+        labels = ET.fromstring(agent.scenario.encode())
+        known = [label.get("id") for label in labels.iter("label")]
+        wanted = {node.get(key) for node in labels for key in ("next", "ontimeout") if node.get(key)}
+        assert wanted <= set(known)
+        assert len(set(known)) == len(known)
+
+
+def waits(xml: str, request: str) -> list[int]:
+    """For how many milliseconds such a request is awaited, where that is limited, in order."""
+    found = (node for node in ET.fromstring(xml.encode()).iter("recv") if node.get("request") == request)
+    return [int(node.get("timeout", 0)) for node in found if node.get("timeout")]
+
+
+def test_a_callee_renews_the_session_and_the_caller_answers(tmp_path: Path) -> None:
+    plan = planned(tmp_path, PLAIN % ", reinvite: [{at: after 500ms, by: callee, method: UPDATE}], hold: 2s")
+    (carrier,) = plan.carriers
+    assert carrier.agent is not None
+    assert "UPDATE" in sends(carrier.agent.scenario)
+    assert "UPDATE" not in sends(plan.calls[0].agent.scenario)
+    assert waits(plan.calls[0].agent.scenario, "UPDATE")
+    assert 500 in waits(carrier.agent.scenario, "BYE")
+
+
+def test_what_happens_in_mid_call_takes_no_time_from_it(tmp_path: Path) -> None:
+    """The one who hangs up counts from the last request, whoever sent it."""
+    of_both = ", reinvite: [after 500ms, {at: after 1200ms, by: callee}], hold: 2s, hangup: %s"
+    caller = planned(tmp_path, PLAIN % of_both % "caller").calls[0].agent
+    assert 800 in waits(caller.scenario, "BYE")
+    assert re.findall(r"CSeq: (\d+ (?!ACK)\w+)", caller.scenario) == ["1 INVITE", "2 INVITE", "3 BYE"]
+    carrier = planned(tmp_path, PLAIN % of_both % "callee").carriers[0].agent
+    assert carrier is not None
+    assert {700, 800} <= set(waits(carrier.scenario, "BYE"))
+    assert re.findall(r"CSeq: (\d+ (?!ACK)\w+)", carrier.scenario) == ["1 INVITE", "2 BYE"]
+
+
+def test_who_has_vanished_renews_nothing(tmp_path: Path) -> None:
+    said = ", vanish: {who: callee, at: after 1s}, reinvite: [{at: after 2s, by: callee}], hold: 3s"
+    carrier = planned(tmp_path, PLAIN % said).carriers[0].agent
+    assert carrier is not None
+    assert "INVITE" not in sends(carrier.scenario)
 
 
 def test_a_cancel_has_the_branch_of_its_invite(tmp_path: Path) -> None:
@@ -111,6 +150,8 @@ def test_an_absent_carrier_has_an_address_and_nobody_there(tmp_path: Path) -> No
     [
         (PLAIN % ", headers: {Call-ID: mine}", "the header Call-ID is SIPp's to make"),
         (PLAIN % ", headers: {via: mine}", "the header via is SIPp's to make"),
+        (PLAIN % ", reinvite: [after 2s]", "is over after 1 s"),
+        (PLAIN % ", reinvite: [{at: after 2s, by: callee}], hangup: callee", "is over after 1 s"),
     ],
 )
 def test_what_cant_be_done_is_said_with_its_place(tmp_path: Path, rest: str, said: str) -> None:
