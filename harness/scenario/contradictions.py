@@ -17,6 +17,7 @@ from harness.scenario.mistakes import did_you_mean, listing
 from harness.scenario.model import Scenario
 from harness.scenario.nodes import ValuePath
 from harness.scenario.reading import is_file
+from harness.scenario.values import Moment
 
 __all__ = ["contradictions"]
 
@@ -76,12 +77,28 @@ def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
             yield Finding((*path, "cancel"), "a call that is answered can't be cancelled", "use 'hangup' and 'hold'")
     if call.hangup == "never":
         yield from _idle(call, path, ("hold", "bye"), "'hangup: never'")
+    for index, renewal in enumerate(call.reinvite):
+        if renewal.at.event != "answered":
+            yield Finding(
+                (*path, "reinvite", index), "a call is renewed once it is answered", "for example: after 1s"
+            )
+    if call.vanish is not None:
+        yield from _vanish(call.vanish.who, call.vanish.at, (*path, "vanish"))
     if call.vanish is not None and call.vanish.who == call.hangup:
         other = "callee" if call.hangup == "caller" else "caller"
         message = f"the {call.hangup} vanishes, and can't hang up then"
         yield Finding((*path, "vanish"), message, f"hangup: never, or hangup: {other}")
     if "repeat" not in call.model_fields_set:
         yield from _idle(call, path, ("rate", "concurrency"), "this is one call", "say how many with 'repeat'")
+
+
+def _vanish(who: str, at: Moment, path: ValuePath) -> Iterator[Finding]:
+    """A callee that vanishes before it answers does so with its last provisional reply."""
+    if at.event == "ended" or (who == "callee" and at != Moment("ringing") and at.event != "answered"):
+        silent = "; a carrier that never replies is 'silent'" if who == "callee" else ""
+        yield Finding(
+            path, f"a {who} can't vanish at this moment", f"while ringing, or after 1s (of the answer){silent}"
+        )
 
 
 def _call_expectation(expect: CallExpectation, path: ValuePath) -> Iterator[Finding]:
@@ -142,6 +159,8 @@ def _behaviour(behaviour: Behaviour, path: ValuePath) -> Iterator[Finding]:
         yield from _idle(behaviour, path, (*reply, *answer), "the carrier never replies ('silent')")
     elif behaviour.refuse is not None:
         yield from _idle(behaviour, path, answer, "the call is refused")
+    elif behaviour.vanish is not None:
+        yield from _vanish("callee", behaviour.vanish, (*path, "vanish"))
 
 
 def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path) -> Iterator[Finding]:

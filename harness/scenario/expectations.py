@@ -20,6 +20,7 @@ from harness.scenario.fields import (
     Text,
     TextMatch,
     ValueMatch,
+    WholeSecondsMatch,
     key,
 )
 
@@ -83,7 +84,7 @@ class DialogExpectation(Model):
     """A dialog as Kamailio has it."""
 
     call: Annotated[CallRef, key("Which call.", "ana")]
-    timeout: Annotated[DurationMatch | None, key("The timeout set on the dialog.", "3s")] = None
+    timeout: Annotated[WholeSecondsMatch | None, key("The timeout set on the dialog.", "3s")] = None
     state: Annotated[
         Literal["early", "confirmed_na", "confirmed", "deleted"] | None,
         key("The furthest state it was seen in.", "confirmed"),
@@ -126,7 +127,7 @@ class TransactionExpectation(Model):
     unauthorized_reason: Annotated[
         TextMatch | None, key("Why not. The published engine always stores an empty text.", "/.*/")
     ] = None
-    duration: Annotated[DurationMatch | None, key("Seconds that were billed.", "3s ± 1s")] = None
+    duration: Annotated[WholeSecondsMatch | None, key("Seconds that were billed.", "3s ± 1s")] = None
     fee: Annotated[NumberMatch | None, key("What was charged.", "3 ± 1")] = None
     source: Annotated[TextMatch | None, key("From URI.", "/^sip:1000@/")] = None
     source_ip: Annotated[TextMatch | None, key("Address of the source.", "any")] = None

@@ -56,6 +56,7 @@ __all__ = [
     "VersionText",
     "When",
     "Whole",
+    "WholeSecondsMatch",
     "Yes",
     "key",
 ]
@@ -175,15 +176,21 @@ TextMatch = Annotated[
 ]
 NumberMatch = Annotated[
     Matcher,
-    PlainValidator(matchers.parse_number_matcher),
-    WithJsonSchema({"anyOf": [{"type": "number"}, _spelled(patterns.NUMBER_MATCH)]}),
-    Takes("a number: 3, 0 ± 1, at least 2, below 5, any, absent"),
+    PlainValidator(matchers.parse_whole_matcher),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, _spelled(patterns.NUMBER_MATCH)]}),
+    Takes("a whole number: 3, 0 ± 1, at least 2, below 5, any, absent"),
 ]
 DurationMatch = Annotated[
     Matcher,
     PlainValidator(matchers.parse_duration_matcher),
     WithJsonSchema(_spelled(patterns.DURATION_MATCH)),
     Takes("a duration: 3s, 3s ± 1s, below 200ms, any, absent"),
+]
+WholeSecondsMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_whole_seconds_matcher),
+    WithJsonSchema(_spelled(patterns.DURATION_MATCH)),
+    Takes("a duration in whole seconds: 3s, 3s ± 1s, below 5s, any, absent"),
 ]
 StatusMatch = Annotated[
     Matcher,

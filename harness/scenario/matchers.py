@@ -6,6 +6,7 @@ A matcher is a value: ``matches`` is pure, and ``str()`` gives it back as it is 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ __all__ = [
     "parse_number_matcher",
     "parse_status_matcher",
     "parse_text_matcher",
+    "parse_whole_matcher",
+    "parse_whole_seconds_matcher",
 ]
 
 
@@ -237,6 +240,27 @@ def parse_number_matcher(value: object) -> Matcher:
 def parse_duration_matcher(value: object) -> Matcher:
     """``3s``, ``3s ± 1s``, ``below 200ms``, ``any``, ``absent``. It matches seconds."""
     return _parse_quantity(value, parse_duration, "s")
+
+
+def parse_whole_matcher(value: object) -> Matcher:
+    """As `parse_number_matcher`, of what is counted: ``2.5`` would never match."""
+    return _holding_a_whole_one(parse_number_matcher(value), "whole number")
+
+
+def parse_whole_seconds_matcher(value: object) -> Matcher:
+    """As `parse_duration_matcher`, of what is kept in whole seconds: ``2.5s`` would never match."""
+    return _holding_a_whole_one(parse_duration_matcher(value), "whole second")
+
+
+def _holding_a_whole_one(matcher: Matcher, what: str) -> Matcher:
+    if isinstance(matcher, Near) and not matcher.matches(math.floor(matcher.value + matcher.tolerance + 1e-9)):
+        low = math.floor(matcher.value)
+        wider = Near(matcher.value, min(matcher.value - low, low + 1 - matcher.value), matcher.unit)
+        raise Unfit(
+            f"no {what} is {matcher}, and only those are counted",
+            f"{low}{matcher.unit}, {low + 1}{matcher.unit}, or {wider}",
+        )
+    return matcher
 
 
 def parse_text_matcher(value: object) -> Matcher:

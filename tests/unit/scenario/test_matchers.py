@@ -22,6 +22,8 @@ from harness.scenario.matchers import (
     parse_number_matcher,
     parse_status_matcher,
     parse_text_matcher,
+    parse_whole_matcher,
+    parse_whole_seconds_matcher,
 )
 from harness.scenario.values import Unfit
 
@@ -37,6 +39,9 @@ CASES: list[Case] = [
     (parse_number_matcher, "< 2", [1.9], [2], "below 2"),
     (parse_number_matcher, "above 2", [2.1], [2], "above 2"),
     (parse_number_matcher, "any", [0, 7], [None, MISSING], "any"),
+    (parse_whole_matcher, "0.5 ± 0.5", [0, 1], [2], "0.5 ± 0.5"),
+    (parse_whole_matcher, "below 2.5", [2], [3], "below 2.5"),
+    (parse_whole_seconds_matcher, "1.5s ± 1s", [1, 2], [3], "1.5s ± 1s"),
     (parse_number_matcher, "absent", [None, MISSING], [0, ""], "absent"),
     (parse_duration_matcher, "3s ± 1s", [2, 3.2, 4], [1.9, 4.1, "3s"], "3s ± 1s"),
     (parse_duration_matcher, "200ms", [0.2], [0.21], "200ms"),
@@ -76,6 +81,9 @@ def test_what_matches(
     ("parse", "wrong"),
     [
         (parse_number_matcher, "three"),
+        (parse_whole_matcher, 2.5),
+        (parse_whole_matcher, "-0.5 ± 0.4"),
+        (parse_whole_seconds_matcher, "2500ms"),
         (parse_number_matcher, "3 ± -1"),
         (parse_number_matcher, "3 ± 1 ± 1"),
         (parse_number_matcher, True),

@@ -32,7 +32,8 @@ BEYOND_A_SCHEMA = {
         absent-and-refuse absent-with-count begun-and-not cancel-after-answer cancel-and-hold fault-body-and-set
         fault-of-a-carrier fault-of-the-agent fault-two-answers fault-two-outages fault-without-action hold-never
         load-and-repeat options-with-hold order-and-path order-without-call outage-with-nth rate-of-one-call
-        reason-twice refused-with-duration sipp-and-hold vanished-hangs-up which-record""",
+        reason-twice refused-with-duration renewed-before-the-answer sipp-and-hold vanished-hangs-up
+        vanishes-at-no-moment which-record""",
     "other files": "shared-file-missing shared-file-wrong sipp-file-missing",
     "variables and the matrix": """
         matrix-empty matrix-row-wrong matrix-same-id matrix-unused unknown-variable unknown-variable-guess
@@ -41,7 +42,8 @@ BEYOND_A_SCHEMA = {
     "spellings that differ between YAML's versions, keys, tags and merges": """
         duplicate-key key-is-a-list leading-zero merge-of-a-text no-as-text tag typographic-quotes""",
     "what is inside a text, or its size": """
-        bad-regex duration-too-long from-as-uri header-name header-with-newline min-above-max""",
+        bad-regex duration-between-two duration-too-long fee-between-two from-as-uri header-name
+        header-with-newline min-above-max""",
 }
 EXCEPTIONS = {name for names in BEYOND_A_SCHEMA.values() for name in names.split()}
 
