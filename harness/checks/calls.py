@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from harness.checks.model import Case, Finding
 from harness.evidence.calls import Call
@@ -74,7 +75,17 @@ class _Expected:
         ):
             return
         wanted = " ".join(str(part) for part in (code, reason) if part is not None)
-        yield self._finding(key, "another final reply to the caller", wanted, _reply(final))
+        yield replace(
+            self._finding(key, "another final reply to the caller", wanted, _reply(final)), hint=self._unrated()
+        )
+
+    def _unrated(self) -> str:
+        """What to do where the engine knew no price for what Kamailio asked for."""
+        for exchange in self._case.exchanges(self._call, "authorization"):
+            if exchange.answer("unauthorized_reason") == "UNREACHABLE_DESTINATION":
+                asked_for = exchange.requested("destination")
+                return f'no rate\'s prefix is the beginning of {asked_for}; one that begins so, "sip:39", is'
+        return ""
 
     def _end(self) -> Iterator[Finding]:
         expect, call = self._expect, self._call

@@ -9,7 +9,7 @@ import pytest
 
 from harness.checks import judge
 from harness.evidence.model import Dialog, LogLine
-from tests.builders import CALL_ID, START, answered_call, evidence_of, refused_call, scenario_of
+from tests.builders import CALL_ID, START, answered_call, evidence_of, exchange, refused_call, scenario_of
 from tests.unit.checks.test_invariants import RECORD, sound
 
 EVIDENCE = replace(
@@ -86,6 +86,17 @@ def test_of_the_whole(tmp_path: Path, expect: str, other: str) -> None:
 def test_no_reply_at_all_can_be_expected(tmp_path: Path) -> None:
     silent = evidence_of(refused_call()[:2])
     assert judge(scenario_of(tmp_path / "s.yaml", CALL.format("reply: absent")), silent).findings == ()
+
+
+def test_a_call_without_a_price_says_what_a_prefix_has_to_begin_with(tmp_path: Path) -> None:
+    answer = {"authorized": False, "unauthorized_reason": "UNREACHABLE_DESTINATION"}
+    unrated = evidence_of(refused_call(), [exchange(0.01, "authorization", answer)])
+    (finding,) = judge(scenario_of(tmp_path / "s.yaml", CALL.format("reply: 200")), unrated).findings
+    assert "the beginning of sip:39040123456@sip.test" in finding.hint
+    (finding,) = judge(
+        scenario_of(tmp_path / "s.yaml", CALL.format("reply: 200")), evidence_of(refused_call())
+    ).findings
+    assert not finding.hint
 
 
 def test_kamailio_has_to_send_bye_to_both_sides(tmp_path: Path) -> None:
