@@ -83,8 +83,8 @@ class _Expected:
         """What to do where the engine knew no price for what Kamailio asked for."""
         for exchange in self._case.exchanges(self._call, "authorization"):
             if exchange.answer("unauthorized_reason") == "UNREACHABLE_DESTINATION":
-                asked_for = exchange.requested("destination")
-                return f'no rate\'s prefix is the beginning of {asked_for}; one that begins so, "sip:39", is'
+                destination = str(exchange.requested("destination"))
+                return f'no rate has a prefix of {destination}; "{destination[:6]}" would be one'
         return ""
 
     def _end(self) -> Iterator[Finding]:
