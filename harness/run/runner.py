@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from harness.deadline import Deadline, await_condition
 from harness.errors import ServiceDied, SippError, Timeout
-from harness.evidence.model import Evidence, LogLine, Records, ServiceState, SipMessage, SippResult, Span
+from harness.evidence.model import Evidence, Exchange, LogLine, Records, ServiceState, SipMessage, SippResult, Span
 from harness.kamailio.log import parse_log
 from harness.kamailio.rpc import RpcError
 from harness.kamailio.trace import without_trace
@@ -67,6 +67,7 @@ class _Run:
         self._plan = plan
         self._running: dict[str, _Running] = {}
         self._spans: list[Span] = []
+        self._faults: dict[int, Span] = {}
         self._log_from = 0
         self._restarts: dict[str, int] = {}
         self._exchanges = ExchangeLog(stack.tap)
@@ -204,10 +205,12 @@ class _Run:
         for fault in on:
             arming.remove(fault)
             arm(fault, True)
-            self._spans.append(Span(f"fault {fault.fault.kind}", time.time()))
+            self._faults[id(fault)] = Span(f"fault {fault.fault.kind}", time.time())
         for fault in off:
             disarming.remove(fault)
             arm(fault, False)
+            if armed := self._faults.get(id(fault)):
+                self._faults[id(fault)] = replace(armed, ended=time.time())
 
     def _do_outages(self, outages: list[OutageRun], events: EventWatch, now: float) -> None:
         for run in outages:
@@ -282,7 +285,7 @@ class _Run:
             messages += read_messages(running.agent, trace)
         kamailio = self._stack.lab.service(KAMAILIO)
         log, routes = self._log()
-        if any(exchange.fault in _BREAKING for exchange in self._exchanges.exchanges):
+        if _broke_connections(self._exchanges.exchanges, log):
             self._stack.broke_connections()
         return Evidence(
             scenario=self._plan.scenario.id,
@@ -305,7 +308,11 @@ class _Run:
                     restarts=self._restarts.get(KAMAILIO, 0),
                 ),
             ),
-            spans=(*self._spans, *(run.span for run in outages if run.started is not None)),
+            spans=(
+                *self._spans,
+                *self._faults.values(),
+                *(run.span for run in outages if run.started is not None),
+            ),
             lab={**self._stack.description, "seed": str(self._plan.seed), "token": self._plan.token},
         )
 
@@ -336,6 +343,13 @@ class _Run:
         with suppress(Timeout):  # the checks say what is missing, with what was seen last
             await_condition(read, within, "the expected records", interval=0.1)
         return seen
+
+
+def _broke_connections(exchanges: Iterable[Exchange], log: Iterable[LogLine]) -> bool:
+    """Whether a request of Kamailio's to the agent failed otherwise than by its answer."""
+    return any(each.status is None or each.fault in _BREAKING for each in exchanges) or any(
+        line.level == "ERROR" and "http_async_client" in line.text for line in log
+    )
 
 
 def _name(agent: Agent) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.checks import judge, records_settled
-from harness.evidence.model import Evidence, LogLine, Records, ServiceState, SippResult
+from harness.evidence.model import Evidence, LogLine, Records, ServiceState, SippResult, Span
 from harness.scenario.model import INVARIANTS
 from tests.builders import (
     CALL_ID,
@@ -170,7 +170,22 @@ def test_a_critical_line_while_a_restart_was_asked_for_is_no_finding(tmp_path: P
 
 def test_an_http_client_that_mixes_up_requests_is_told(tmp_path: Path) -> None:
     text = "http_async_client [http_multi.c:88]: event_cb(): Cell for handler 0x7f49 not found in table"
-    log = (LogLine("kamailio", text, "INFO"),) * 3
-    (told,) = found(tmp_path, sound(log=log))["kamailio"]
-    assert "3 events of sockets whose requests are over" in told
+    assert found(tmp_path, sound(log=(LogLine("kamailio", text, "INFO"),))) == {}
+    (told,) = found(tmp_path, sound(log=(LogLine("kamailio", text, "INFO"),) * 500))["kamailio"]
+    assert "500 events of sockets whose requests are over" in told
     assert "6.0.7" in told
+
+
+@pytest.mark.parametrize(
+    ("started", "ended", "told"),
+    [(0.05, None, False), (0.15, 5.0, False), (0.5, None, True), (0.01, 0.05, True)],
+    ids=["refused", "refused just after the answer", "refused later", "no longer refused"],
+)
+def test_a_begin_that_the_agent_refused_is_not_missed(
+    tmp_path: Path, started: float, ended: float | None, told: bool
+) -> None:
+    evidence = sound()
+    span = Span("fault refuse", evidence.started + started, ended and evidence.started + ended)
+    without = tuple(each for each in evidence.exchanges if each.kind != "begin_transaction")
+    texts = found(tmp_path, replace(evidence, exchanges=without, spans=(span,))).get("begin_and_end", [])
+    assert any("begin_transaction" in text for text in texts) is told
