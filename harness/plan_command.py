@@ -27,7 +27,7 @@ def plan(paths: tuple[Path, ...], seed: int | None, sipp: bool) -> None:
     import secrets
     from functools import partial
 
-    from harness.errors import PlanError, ScenarioError
+    from harness.errors import PlanError, ScenarioError, UsageError
     from harness.lab.local.network import Hosts
     from harness.plan.planner import plan_scenario
     from harness.plan.text import plan_text
@@ -37,7 +37,14 @@ def plan(paths: tuple[Path, ...], seed: int | None, sipp: bool) -> None:
 
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     failed = False
-    for file in scenario_files(paths):
+    try:
+        files = scenario_files(paths)
+        if not files:
+            raise UsageError("there is no scenario", where=", ".join(map(str, paths)))
+    except UsageError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from None
+    for file in files:
         try:
             for scenario in load(file):
                 if isinstance(scenario, CanyanScenario):

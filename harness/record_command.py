@@ -33,12 +33,12 @@ def record(file: Path, output: Path | None, define: tuple[str, ...], seed: int |
     from harness.recorded import call_expectations, whole_expectations, with_expectations
     from harness.run.options import Options
     from harness.scenario.canyan.model import CanyanScenario
-    from harness.scenario.loader import load
+    from harness.scenario.loader import existing, load
     from harness.scenario.model import CallExpectation, Expectations
     from harness.session import Session
 
     try:
-        scenario, *others = load(file)
+        scenario, *others = load(existing(file))
         if others or isinstance(scenario, CanyanScenario):
             raise UsageError(
                 "this can't be recorded",

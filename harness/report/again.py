@@ -20,7 +20,7 @@ from harness.evidence.store import read
 from harness.report.events import ScenarioFinished
 from harness.scenario.behaviour import SippFile
 from harness.scenario.canyan.model import CanyanScenario, SippWorker
-from harness.scenario.loader import load
+from harness.scenario.loader import existing, load
 from harness.scenario.model import Scenario
 
 __all__ = ["files_of", "judge_again"]
@@ -82,9 +82,10 @@ def judge_again(folder: Path, file: Path | None = None, *, canyan_lenient: bool 
     :param canyan_lenient: as for `load`.
     :raises EvidenceError: the evidence can't be read, or the scenario isn't there.
     :raises ScenarioError: the scenario was changed, and has mistakes now.
+    :raises UsageError: there is no such file.
     """
     evidence = read(folder)
-    file = file or _kept_file(folder, evidence)
+    file = existing(file) if file else _kept_file(folder, evidence)
     scenario = _of_evidence(load(file, canyan_lenient=canyan_lenient), evidence, file)
     return ScenarioFinished(
         at=evidence.ended,

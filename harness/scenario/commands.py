@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from harness.errors import ScenarioError
+from harness.errors import ScenarioError, UsageError
 
 __all__ = ["schema", "validate"]
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 def validate(paths: tuple[Path, ...]) -> None:
     """Check scenario files without running anything.
 
@@ -23,7 +23,11 @@ def validate(paths: tuple[Path, ...]) -> None:
     """
     from harness.scenario.loader import load, scenario_files
 
-    files = scenario_files(paths)
+    try:
+        files = scenario_files(paths)
+    except UsageError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
     scenarios = mistakes = 0
     for file in files:
         try:

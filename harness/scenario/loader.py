@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import ScenarioError, UsageError
 from harness.scenario.canyan.loader import load_canyan
 from harness.scenario.contradictions import contradictions
 from harness.scenario.matrix import check_used, interpolate, rows
-from harness.scenario.mistakes import Mistakes
+from harness.scenario.mistakes import Mistakes, did_you_mean
 from harness.scenario.model import Origin, Scenario
 from harness.scenario.nodes import Mapping, Sequence, find, places, span_at
 from harness.scenario.reading import read_file
@@ -17,7 +18,7 @@ from harness.scenario.references import references
 from harness.scenario.shape import shaped
 from harness.scenario.sharing import with_shared
 
-__all__ = ["load", "scenario_files"]
+__all__ = ["existing", "load", "scenario_files"]
 
 _ENOUGH_ROWS = 10
 """After so many rows of a matrix with mistakes the others are not looked at."""
@@ -88,11 +89,34 @@ def scenario_files(paths: Iterable[Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in paths:
-        if path.is_dir():
+        if existing(path).is_dir():
             inside = (file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
             found.update(dict.fromkeys(sorted(file for file in inside if not file.name.startswith("_"))))
-        elif path.exists():
-            found[path] = None
         else:
-            raise UsageError(f"{path} does not exist", hint="give a scenario file, or a directory of them")
+            found[path] = None
     return list(found)
+
+
+def existing(path: Path) -> Path:
+    """The path itself.
+
+    :raises UsageError: there is nothing; with what was meant, where a neighbour has nearly that name.
+    """
+    if _is_there(path):
+        return path
+    missing = path
+    while not _is_there(missing.parent):
+        missing = missing.parent
+    with suppress(OSError):
+        close = did_you_mean(missing.name, sorted(neighbour.name for neighbour in missing.parent.iterdir()))
+        if close is not None:
+            meant = missing.with_name(close) / path.relative_to(missing)
+            raise UsageError(f"no such file or directory; did you mean {meant}?", where=str(path))
+    raise UsageError("no such file or directory", where=str(path))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # a name that no file can have

@@ -56,6 +56,11 @@ def test_sipp_scenarios_are_printed_where_wanted(tmp_path: Path) -> None:
     assert "uas-carrier.xml\n<?xml" in output
 
 
+def test_planning_nothing_is_no_success(tmp_path: Path) -> None:
+    result = CliRunner().invoke(plan, [str(tmp_path)])
+    assert (result.exit_code, result.output) == (2, f"{tmp_path}: there is no scenario\n")
+
+
 def test_what_cant_be_done_is_told_with_its_place(tmp_path: Path) -> None:
     calls = 'calls: [{id: ana, from: "1000", to: "39"}]\nload: {rate: 5, duration: 2s, ramp: 3s}\n'
     result = _printed(tmp_path, rest=calls)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from harness.errors import ScenarioError
+from harness.errors import ScenarioError, UsageError
 
 __all__ = ["convert"]
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.argument("output", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 def convert(file: Path, output: Path | None, force: bool) -> None:
@@ -24,10 +24,11 @@ def convert(file: Path, output: Path | None, force: bool) -> None:
     """
     from harness.scenario.canyan.convert import convert as converted_from
     from harness.scenario.canyan.loader import load_canyan
+    from harness.scenario.loader import existing
 
     try:
-        converted = converted_from(load_canyan(file))
-    except ScenarioError as error:
+        converted = converted_from(load_canyan(existing(file)))
+    except (ScenarioError, UsageError) as error:
         click.echo(str(error), err=True)
         sys.exit(2)
     if output is None:

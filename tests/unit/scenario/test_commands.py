@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
@@ -29,7 +30,22 @@ def test_validate_tells_every_mistake_and_exits_with_2() -> None:
 def test_validating_nothing_is_no_success(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["validate", str(tmp_path)])
     assert (result.exit_code, result.output) == (2, "0 files, 0 scenarios, 0 mistakes\n")
-    assert CliRunner().invoke(main, ["validate", str(tmp_path / "none")]).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["validate", "run", "plan", "record", "convert"])
+def test_a_path_that_is_not_there(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("dialog").mkdir()
+    Path("dialog/renewed.yaml").touch()
+    said = {
+        "dialog/renewd.yaml": "; did you mean dialog/renewed.yaml?",
+        "dialogue/renewed.yaml": "; did you mean dialog/renewed.yaml?",
+        "nosuch.yaml": "",
+        "x" * 300: "",
+    }
+    for path, guess in said.items():
+        result = CliRunner().invoke(main, [command, path])
+        assert (result.exit_code, result.output) == (2, f"{path}: no such file or directory{guess}\n")
 
 
 def test_schema_prints_the_schema() -> None:
