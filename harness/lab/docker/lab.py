@@ -224,11 +224,15 @@ class DockerLab:
                 self._removals.append(self._threads.submit(self._clear, container, processes))
 
     def _clear(self, host: Future[HostContainer], processes: Iterable[ContainerProcess]) -> None:
-        for process in processes:
-            process.remove()
         container = host.result()
+        try:
+            for process in processes:
+                process.remove()
+            if container.reusable:
+                container.vacate()
+        except LabError:
+            container.reusable = False
         if container.reusable:
-            container.vacate()
             with self._lock:
                 self._vacant.append(container)
         else:
