@@ -13,6 +13,7 @@ import pytest
 from harness.deadline import Deadline, await_condition
 from harness.errors import LabError, ServiceDied, Timeout
 from harness.lab.docker import DockerLab, Engine
+from harness.lab.docker.engine import connect
 from harness.lab.docker.host import HostContainer
 from harness.lab.docker.labels import LAB
 from harness.lab.protocol import Program, Service
@@ -336,3 +337,15 @@ def test_stop_leaves_nothing(engine: Engine, empty_lab: DockerLab) -> None:
     empty_lab.stop()
     assert left(engine, empty_lab.id) == []
     empty_lab.stop()
+
+
+def test_the_engine_is_asked_whatever_becomes_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(*_: object, **__: object) -> None:
+        raise KeyError("PYTEST_CURRENT_TEST")
+
+    engine = connect()
+    try:
+        monkeypatch.setattr("requests.sessions.get_environ_proxies", changed)
+        assert engine.client.ping()
+    finally:
+        engine.close()

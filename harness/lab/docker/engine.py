@@ -69,6 +69,9 @@ def connect() -> Engine:
             hint="start one, set DOCKER_HOST, or use the local lab, which needs none",
         ) from error
     client.api.timeout = CALL_TIMEOUT
+    # Requests would read the environment for each call, in whichever thread, and fail where another thread (pytest's,
+    # which notes the test there) changes it meanwhile.
+    client.api.trust_env = False
     numbers = [int(number) for number in re.findall(r"\d+", kernel)[:2]]
     major, minor = numbers if len(numbers) == 2 else (0, 0)
     return Engine(client, _machine(address), (major, minor))
