@@ -6,6 +6,7 @@ from harness.checks.calls import check_calls
 from harness.checks.canyan import judge_canyan
 from harness.checks.dialogs import check_dialogs
 from harness.checks.failures import check_failures
+from harness.checks.faults import check_faults
 from harness.checks.invariants import AWAITED, INVARIANT_CHECKS
 from harness.checks.log import check_log
 from harness.checks.model import Case, Verdict
@@ -20,6 +21,7 @@ from harness.scenario.model import Scenario
 __all__ = ["judge", "records_settled"]
 
 _EXPECTATIONS = (
+    check_faults,
     check_dialogs,
     check_requests,
     check_transactions,

@@ -211,6 +211,7 @@ class Span:
 class Evidence:
     """All of a run. ``call_ids`` maps each planned call to its Call-IDs, in order.
 
+    :param idle: indexes of the scenario's faults that never befell anybody.
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
     """
 
@@ -230,4 +231,5 @@ class Evidence:
     services: tuple[ServiceState, ...] = ()
     spans: tuple[Span, ...] = ()
     asked: tuple[Asked, ...] = ()
+    idle: tuple[int, ...] = ()
     lab: Mapping[str, str] = field(default_factory=dict)

@@ -30,7 +30,8 @@ def plan_faults(scenario: Scenario, token: str, random: Random) -> tuple[list[Ag
             for kind, value in fault.actions.items():
                 seconds = None if value is True else float(value)
                 target = _SERVICES.get(fault.on, fault.on)
-                outages.append(Outage(kind, target, seconds, fault.when or Moment(None), fault.until))  # type: ignore[arg-type]
+                when = fault.when or Moment(None)
+                outages.append(Outage(index, kind, target, seconds, when, fault.until))  # type: ignore[arg-type]
         elif fault.on != "agent":
             raise PlanError(
                 f"{fault.on!r} doesn't answer HTTP",
@@ -39,11 +40,11 @@ def plan_faults(scenario: Scenario, token: str, random: Random) -> tuple[list[Ag
                 where=where,
             )
         else:
-            answers.append(_agent_fault(fault, token, random, where))
+            answers.append(_agent_fault(index, fault, token, random, where))
     return answers, outages
 
 
-def _agent_fault(fault: Fault, token: str, random: Random, where: Location) -> AgentFault:
+def _agent_fault(index: int, fault: Fault, token: str, random: Random, where: Location) -> AgentFault:
     try:
         planned = tap.Fault(
             action=_action(fault, where),
@@ -56,12 +57,13 @@ def _agent_fault(fault: Fault, token: str, random: Random, where: Location) -> A
             nth=fault.nth,
             count=fault.times,
             armed=fault.when is None,
+            id=f"s{index}",
         )
     except UsageError as error:
         raise PlanError(
             error.message, expected=error.expected, found=error.found, where=where, hint=error.hint
         ) from None
-    return AgentFault(planned, fault.when, fault.until)
+    return AgentFault(index, planned, fault.when, fault.until)
 
 
 def _action(fault: Fault, where: Location) -> tap.Action:

@@ -42,8 +42,12 @@ class PlannedCarrier:
 
 @dataclass(frozen=True, slots=True)
 class AgentFault:
-    """A fault for the tap, in force from ``when`` (None: from the start) until ``until`` (None: to the end)."""
+    """A fault for the tap, in force from ``when`` (None: from the start) until ``until`` (None: to the end).
 
+    :param index: among the scenario's faults.
+    """
+
+    index: int
     fault: TapFault
     when: Moment | None = None
     until: Moment | None = None
@@ -53,9 +57,11 @@ class AgentFault:
 class Outage:
     """Something that befalls a service or a host.
 
+    :param index: among the scenario's faults.
     :param seconds: how long; None for good.
     """
 
+    index: int
     kind: Literal["kill", "restart", "stop", "pause", "unplug"]
     target: str
     seconds: float | None

@@ -195,22 +195,15 @@ class _Run:
     ) -> None:
         on = [fault for fault in arming if fault.when and _is_due(events.due(fault.when), now)]
         off = [fault for fault in disarming if fault.until and _is_due(events.due(fault.until), now)]
-        if not on and not off:
-            return
-        states = self._stack.tap.faults()
-
-        def arm(fault: AgentFault, armed: bool) -> None:
-            self._stack.tap.arm(states[self._plan.agent_faults.index(fault)].fault.id, armed)
-
         for fault in on:
             arming.remove(fault)
-            arm(fault, True)
-            self._faults[id(fault)] = Span(f"fault {fault.fault.kind}", time.time())
+            self._stack.tap.arm(fault.fault.id, True)
+            self._faults[fault.index] = Span(f"fault {fault.fault.kind}", time.time())
         for fault in off:
             disarming.remove(fault)
-            arm(fault, False)
-            if armed := self._faults.get(id(fault)):
-                self._faults[id(fault)] = replace(armed, ended=time.time())
+            self._stack.tap.arm(fault.fault.id, False)
+            if armed := self._faults.get(fault.index):
+                self._faults[fault.index] = replace(armed, ended=time.time())
 
     def _do_outages(self, outages: list[OutageRun], events: EventWatch, now: float) -> None:
         for run in outages:
@@ -313,8 +306,19 @@ class _Run:
                 *self._faults.values(),
                 *(run.span for run in outages if run.started is not None),
             ),
+            idle=self._idle_faults(outages),
             lab={**self._stack.description, "seed": str(self._plan.seed), "token": self._plan.token},
         )
+
+    def _idle_faults(self, outages: list[OutageRun]) -> tuple[int, ...]:
+        """Faults of the scenario whose moment never came, or that no request met. A refused one can't be seen."""
+        applied = {state.fault.id: state.applied for state in self._stack.tap.faults()}
+        idle = {run.outage.index for run in outages if run.started is None}
+        for planned in self._plan.agent_faults:
+            never = planned.when is not None and planned.index not in self._faults
+            if never or (planned.fault.kind != "refuse" and applied.get(planned.fault.id) == 0):
+                idle.add(planned.index)
+        return tuple(sorted(idle))
 
     def _log(self) -> tuple[tuple[LogLine, ...], Mapping[str, int] | None]:
         """What Kamailio has logged, and which routes it says have run, if it's asked to."""

@@ -1,0 +1,28 @@
+"""A fault that never befell anybody is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.checks import judge
+from tests.builders import answered_call, evidence_of, scenario_of
+
+TEXT = """calls: [{id: ana, from: "1000", to: "39040123456"}]
+faults:
+  - {on: agent, path: begin, delay: 1s}
+  - {on: agent, path: end, status: 500, nth: 9}
+"""
+
+
+def test_a_fault_that_never_befell_anybody_is_told_with_its_line(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", TEXT)
+    findings = [f for f in judge(scenario, evidence_of(answered_call(), idle=(1,))).findings if "fault" in f.check]
+    (finding,) = findings
+    assert finding.check == "faults[1]"
+    assert finding.expected == "status, at least once"
+    assert finding.where == scenario.where("faults", 1)
+
+
+def test_one_that_did_is_not(tmp_path: Path) -> None:
+    verdict = judge(scenario_of(tmp_path / "s.yaml", TEXT), evidence_of(answered_call()))
+    assert not [finding for finding in verdict.findings if finding.check.startswith("faults")]
