@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.kamailio.dialog_database import empty_dialog_database
 from harness.kamailio.trace import TRACING
 from harness.lab.protocol import Driver, Service
+from harness.plan.callers import DEFAULT_DOMAIN
 from harness.plan.certificates import certificates
 from harness.plan.model import Plan
 from harness.run.options import Options
@@ -27,6 +28,9 @@ _DATABASE = "/etc/kamailio/empty-dialog.sqlite"
 _MAIN, _AROUND = "/etc/kamailio/kamailio.cfg", "/etc/kamailio/around-kamailio.cfg"
 _HOSTS_FILE = """# The DNS cache asks name servers alone: without it, /etc/hosts counts.
 use_dns_cache=off
+"""
+_DOMAIN = f"""# The domain of the calls is one that it serves.
+alias="{DEFAULT_DOMAIN}"
 """
 _RPC = """# There's no way into the container but this one.
 loadmodule "xhttp.so"
@@ -67,8 +71,8 @@ def kamailio_service(
 ) -> Service:
     """The service of the compose file, as it's wanted.
 
-    A configuration of the user's is included in one that makes it run in such a lab: a local one has names in a hosts
-    file only, and one in Docker can ask JSON-RPC over HTTP only.
+    A configuration of the user's is included in one that makes it run in such a lab: its calls are of a domain of the
+    harness's, a local one has names in a hosts file only, and one in Docker can ask JSON-RPC over HTTP only.
 
     :param number: tells one start from the next: each has a database of its own.
     :raises UsageError: there's no such configuration.
@@ -106,7 +110,7 @@ def _around(variant: Variant, driver: Driver, files: Mapping[str, bytes]) -> byt
     """A configuration around the wanted one, with what the lab or the scenario needs besides; None for none."""
     is_foreign = variant.configuration is not None
     has_http = any(b"xhttp.so" in content for content in files.values())
-    before = [_HOSTS_FILE] * (is_foreign and driver == "local") + [TRACING] * variant.traced
+    before = [_DOMAIN] * is_foreign + [_HOSTS_FILE] * (is_foreign and driver == "local") + [TRACING] * variant.traced
     after = [_RPC] * (is_foreign and driver == "docker" and not has_http)
     if not (before or after):
         return None
