@@ -35,7 +35,8 @@ class Crew:
     def run(self, scenarios: Sequence[Scenario]) -> bool:
         """Run them all. Returns whether every one that wasn't skipped passed, and at least one did.
 
-        Ctrl-C ends it as soon as the scenarios under way can be left, and takes the labs down.
+        Ctrl-C ends it as soon as the scenarios under way can be left, and takes the labs down; the reporters
+        are told what has ended until then.
         """
         started = time.time()
         self._tell(events.SessionStarted(started, len(scenarios), self._options.seed, self._options.lab))
@@ -54,10 +55,11 @@ class Crew:
             self._stopped.set()
             for worker in workers:
                 worker.join()
+            self._tell_the_end(started, interrupted=True)
             raise
+        self._tell_the_end(started, interrupted=bool(self._crashes))
         if self._crashes:
             raise self._crashes[0]
-        self._tell(events.SessionFinished(time.time(), time.time() - started))
         return self.passed and self.ran > 0
 
     def _work(self, waiting: queue.SimpleQueue[Scenario]) -> None:
@@ -111,6 +113,9 @@ class Crew:
             told, self._lab_is_told = self._lab_is_told, True
         if not told:
             self._tell(events.LabUp(time.time(), time.time() - started, lab))
+
+    def _tell_the_end(self, started: float, *, interrupted: bool) -> None:
+        self._tell(events.SessionFinished(time.time(), time.time() - started, interrupted))
 
     def _tell(self, event: events.Event) -> None:
         with self._telling:

@@ -88,8 +88,11 @@ class ScenarioSkipped:
 
 @dataclass(frozen=True, slots=True)
 class SessionFinished:
+    """:param interrupted: not all of its scenarios were run to their end."""
+
     at: float
     seconds: float
+    interrupted: bool = False
 
 
 Event = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ _WHOLE = 3
 """Findings with all that there is to say of each; two more have a line each."""
 _SHORT = 2
 _LOG_LINES = 6
+_STEPS, _ASKED = 3, 90
+"""Most steps of a canyan-tester file, and most characters of what one asked."""
 _SMALLEST_LADDER = 11
 _GRAVE = LEVELS[: LEVELS.index("NOTICE") + 1]
 
@@ -34,7 +37,7 @@ def failure_text(scenario: Scenario, evidence: Evidence, verdict: Verdict, folde
     findings = telling_first(case, verdict.findings)
     call_id = _call_shown(evidence, findings)
     above = [*_title(scenario, verdict, findings), *_findings(scenario, findings)]
-    below = [*_strangers(case), *_log(evidence, call_id), "", *_footer(evidence, folder)]
+    below = [*_strangers(case), *_asked(evidence, findings), *_log(evidence, call_id), "", *_footer(evidence, folder)]
     ladder = _ladder(evidence, call_id, _SCREEN - len(above) - len(below)) if call_id else ()
     return "\n".join(_fit(line) for line in [*above, *ladder, *below])
 
@@ -112,6 +115,24 @@ def _strangers(case: Case) -> Iterator[str]:
         yield ""
         yield "Requests to the agent about other calls"
         yield from (f"  {exchange_text(exchange, case.evidence.started)}" for exchange in strangers[:4])
+
+
+def _asked(evidence: Evidence, findings: Sequence[Told]) -> Iterator[str]:
+    """What the harness itself asked in the steps that findings are on."""
+    on = {told.finding.check for told in findings}
+    steps = [asked for asked in evidence.asked if f"{asked.section}[{asked.index}]" in on]
+    if steps:
+        yield ""
+        yield "Requests of the scenario's own"
+    for asked in steps[:_STEPS]:
+        answer = "no answer" if asked.status is None else f"{asked.status} {_on_a_line(asked.response)}"
+        request = _on_a_line(asked.request)[:_ASKED]
+        yield f"  {asked.at - evidence.started:8.3f}  {asked.section}[{asked.index}] {request}"
+        yield f"{'':12}-> {asked.error or answer}"
+
+
+def _on_a_line(value: object) -> str:
+    return " ".join((value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)).split())
 
 
 def _log(evidence: Evidence, call_id: str | None) -> Iterator[str]:

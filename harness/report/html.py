@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from harness.checks.model import Case
-from harness.evidence.model import Evidence, Exchange
+from harness.evidence.model import Asked, Evidence, Exchange
 from harness.report import events
 from harness.report.figures import figures_of
 from harness.report.ladder import AGENT, Ladder, Mark, ladder_of
@@ -45,9 +45,10 @@ class HtmlReport:
             case events.ScenarioFinished() | events.ScenarioFailedToRun() | events.ScenarioSkipped():
                 # What is shown is kept, and not the evidence: a session may have a thousand scenarios.
                 self._results.append(_result(event))
-            case events.SessionFinished(seconds=seconds):
+            case events.SessionFinished(seconds=seconds, interrupted=interrupted):
+                about = [*self._about, f"interrupted after {seconds:.1f} s" if interrupted else f"{seconds:.1f} s"]
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._path.write_text(_page(self._results, [*self._about, f"{seconds:.1f} s"]), encoding="utf-8")
+                self._path.write_text(_page(self._results, about), encoding="utf-8")
             case _:
                 pass
 
@@ -75,7 +76,7 @@ def _template() -> Template:
 def _result(event: Ended) -> Mapping[str, Any]:
     scenario = event.scenario
     common: dict[str, Any] = dict.fromkeys(("calls", "setup", "seconds", "reason", "folder", "seed", "log"), "")
-    common |= dict.fromkeys(("findings", "ladders", "changes", "transactions", "exchanges"), ())
+    common |= dict.fromkeys(("findings", "ladders", "changes", "transactions", "exchanges", "asked"), ())
     common |= {"title": title_of(scenario), "file": scenario.origin.file.as_posix(), "calls_left_out": 0}
     match event:
         case events.ScenarioSkipped(reason=reason):
@@ -105,6 +106,7 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
         "changes": list(_changes(evidence)),
         "transactions": list(_transactions(evidence)),
         "exchanges": [_exchange(exchange, evidence.started) for exchange in evidence.exchanges[:_EXCHANGES]],
+        "asked": [_asked(asked, evidence.started) for asked in evidence.asked[:_EXCHANGES]],
         "log": "\n".join(f"{line.level:8} {line.text}" for line in evidence.log[:_LOG_LINES]),
         "folder": str(event.folder or ""),
         "seed": event.seed,
@@ -162,6 +164,18 @@ def _exchange(exchange: Exchange, zero: float) -> Mapping[str, str]:
         "status": "none" if exchange.status is None else str(exchange.status),
         "answer": _json(exchange.response),
         "fault": exchange.fault or "",
+    }
+
+
+def _asked(asked: Asked, zero: float) -> Mapping[str, str]:
+    return {
+        "time": f"{asked.at - zero:.3f}",
+        "step": f"{asked.section}[{asked.index}]",
+        "to": f"{asked.method} {asked.url}",
+        "request": _json(asked.request),
+        "status": "none" if asked.status is None else str(asked.status),
+        "answer": asked.error or _json(asked.response),
+        "tries": str(asked.tries),
     }
 
 

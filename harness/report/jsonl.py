@@ -47,8 +47,8 @@ def objects_of(event: events.Event) -> Iterator[Mapping[str, Any]]:
             }
         case events.ScenarioSkipped(at, scenario, reason):
             yield {"event": "scenario skipped", "at": at, "scenario": scenario.id, "reason": reason}
-        case events.SessionFinished(at, seconds):
-            yield {"event": "session finished", "at": at, "seconds": seconds}
+        case events.SessionFinished(at, seconds, interrupted):
+            yield {"event": "session finished", "at": at, "seconds": seconds, "interrupted": interrupted}
 
 
 def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:

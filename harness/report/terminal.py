@@ -41,8 +41,8 @@ class Terminal:
             case events.ScenarioSkipped(scenario=scenario, reason=reason):
                 self._count["skipped"] += 1
                 return f"SKIPPED  {title_of(scenario)}: {reason}"
-            case events.SessionFinished(seconds=seconds):
-                return f"\n{self._summary()} in {seconds:.1f} s"
+            case events.SessionFinished(seconds=seconds, interrupted=interrupted):
+                return f"\n{self._summary()}{', interrupted' if interrupted else ''} in {seconds:.1f} s"
             case _:
                 return ""
 

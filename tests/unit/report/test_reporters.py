@@ -13,7 +13,7 @@ import pytest
 
 from harness.checks.model import Verdict
 from harness.errors import ServiceDied
-from harness.evidence.model import LogLine
+from harness.evidence.model import Asked, LogLine
 from harness.report import events
 from harness.report.console import console, show, styled, to_ascii
 from harness.report.html import HtmlReport, html_page
@@ -221,6 +221,22 @@ def page(session: list[events.Event], tmp_path: Path) -> _Page:
     return page_of((tmp_path / "reports/report.html").read_text(encoding="utf-8"))
 
 
+def test_what_had_ended_is_told_when_the_session_is_interrupted(tmp_path: Path) -> None:
+    ended = events.ScenarioSkipped(
+        START, scenario_of(tmp_path / "s.yaml", 'calls: [{id: ana, from: "1", to: "2"}]\n'), "needs TLS"
+    )
+    lines, screen = io.StringIO(), io.StringIO()
+    reporters: list[events.Reporter] = [HtmlReport(tmp_path / "report.html"), JsonLines(lines), Terminal(screen)]
+    for reporter in reporters:
+        reporter.on_event(ended)
+        reporter.on_event(events.SessionFinished(START + 6, 6.0, interrupted=True))
+    words = page_of((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "interrupted after 6.0 s" in words
+    assert "needs TLS" in words
+    assert json.loads(lines.getvalue().splitlines()[-1])["interrupted"] is True
+    assert "1 skipped, interrupted in 6.0 s" in screen.getvalue()
+
+
 def test_the_page_tells_all(page: _Page) -> None:
     words = " ".join(page.text.split())
     assert "1 passed, 1 failed, 1 skipped , 1 not run" in words.replace("skipped,", "skipped ,")
@@ -265,6 +281,17 @@ def test_a_load_scenario_shows_a_few_calls_and_says_so(tmp_path: Path) -> None:
     page = page_of(html_page([ended], "by hand"))
     assert len([tag for tag, _ in page.seen if tag == "svg"]) == 5
     assert "and 45 more calls" in page.text
+
+
+def test_what_the_harness_asked_itself_is_shown(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", 'calls: [{id: ana, from: "1", to: "2"}]\n')
+    asked = Asked(
+        "check", 0, START + 2, "POST", "http://api/graphql", "{Account{balance}}", 200, {"data": 7}, tries=3
+    )
+    evidence = evidence_of(answered_call(), asked=(asked,))
+    ended = events.ScenarioFinished(START, 3.0, scenario, Verdict(scenario.id, ()), evidence, None, 1)
+    words = "".join(page_of(html_page([ended])).text.split())
+    assert '2.000check[0]POSThttp://api/graphql{Account{balance}}200{"data":7}3' in words
 
 
 def test_outages_are_marked(tmp_path: Path) -> None:
