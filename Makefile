@@ -72,9 +72,15 @@ flake: setup ## Run all scenarios N times (50), and go on where it was left: a f
 	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
 	$(BIN)/python -m benchmarks.flake --runs $(or $(N),50) -- -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
 
+# Of the scenarios those that ask what any integration has to do; the others know this one's log, switches and policies.
+ANY := $(addprefix scenarios/,authorization dialog routing unanswered)
+
 .PHONY: test-public
-test-public: setup ## Run the scenarios of a checkout of the public integration: DIR=...
+test-public: setup ## Try a checkout of the public integration: its files, and its configuration: DIR=...
 	$(BIN)/pytest $(DIR)/tests/scenarios/*.yaml -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
+	$(BIN)/pytest $(DIR)/tests/scenarios/*.yaml -n $(WORKERS) --lab $(LAB) $(FROM) --kamailio-config $(DIR)/conf/kamailio
+	@echo "What its own files don't see in its configuration (docs/public-example.md):"
+	$(BIN)/pytest $(ANY) -n $(WORKERS) --lab $(LAB) $(FROM) --kamailio-config $(DIR)/conf/kamailio; test $$? = 1
 
 .PHONY: docker-start
 docker-start: setup ## Bring a lab up and leave it there to play with
