@@ -159,6 +159,7 @@ def _behaviour(behaviour: Behaviour, path: ValuePath) -> Iterator[Finding]:
         yield from _idle(behaviour, path, (*reply, *answer), "the carrier never replies ('silent')")
     elif behaviour.refuse is not None:
         yield from _idle(behaviour, path, answer, "the call is refused")
+        yield from _single_line("a reason phrase", behaviour.refuse.reason or "", (*path, "refuse", "reason"))
     elif behaviour.vanish is not None:
         yield from _vanish("callee", behaviour.vanish, (*path, "vanish"))
 
@@ -172,8 +173,15 @@ def _headers(headers: dict[str, str], path: ValuePath) -> Iterator[Finding]:
     for name, value in headers.items():
         if not _HEADER.fullmatch(name):
             yield _clash((*path, name), f"{name[:60]!r} is no name of a SIP header", "the name alone, without ':'")
-        elif "\r" in value or "\n" in value:
-            yield Finding((*path, name), "a header's value is a single line", "take the line break out")
+        else:
+            yield from _single_line("a header's value", value, (*path, name))
+
+
+def _single_line(what: str, text: str, path: ValuePath) -> Iterator[Finding]:
+    if "\r" in text or "\n" in text:
+        yield Finding(path, f"{what} is a single line", "take the line break out")
+    elif "]]>" in text:
+        yield Finding(path, f"{what} can't hold ']]>', which ends a message in SIPp's files", "take it out")
 
 
 def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
