@@ -50,7 +50,7 @@ SHARED, PRIVATE = 256 * 1024, 64 * 1024
 """Bytes that its shared memory, and the memory of a process, may have grown: nothing that counts with the calls."""
 
 LOST_BY_KAMAILIO = 48
-"""Bytes of shared memory that Kamailio's dialog module loses for a call that Kamailio ends: its bye_reply_cb keeps the
+"""Bytes of shared memory that Kamailio's dialog module loses for a call that Kamailio ends: bye_reply_cb keeps the
 dialog's id when the answer to the first BYE has deleted the dialog before the second is answered (6.0.1, 6.1.5)."""
 
 WARM_UP = 60.0
