@@ -32,7 +32,8 @@ def run(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     scenario = tmp_path / "long.yaml"
     scenario.write_text(LONG, encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness", "run", str(scenario), "--lab", "local"],
+        # Whoever runs the tests in the background may have SIGINT ignored.
+        ["env", "--default-signal=INT", sys.executable, "-m", "harness", "run", str(scenario), "--lab", "local"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
