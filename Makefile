@@ -48,6 +48,15 @@ test-kamailio: setup ## Run all scenarios: real calls through Kamailio and a rat
 	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
 	$(BIN)/pytest scenarios -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
 
+# What `make matrix` goes through.
+KAMAILIOS ?= trixie sid
+
+.PHONY: matrix
+matrix: setup ## Run all scenarios with one Kamailio after another: KAMAILIOS="trixie sid"
+	@failed=""; for each in $(KAMAILIOS); do \
+		echo "=== Kamailio of $$each"; $(MAKE) --no-print-directory test-kamailio KAMAILIO=$$each || failed="$$failed $$each"; \
+	done; [ -z "$$failed" ] || { echo "failed with:$$failed"; exit 1; }
+
 .PHONY: test
 test: setup ## Run the project's own tests
 	@$(BIN)/rating-harness prepare --lab local

@@ -82,7 +82,11 @@ def plan_call(
             period=pace.period,
             limit=call.concurrency,
             # SIPp would take the reply to what it sent again for a request to send that once more.
-            options={**pace.options, **({"no_retransmission": True} if call.retransmit else {})},
+            options={
+                **pace.options,
+                **({"no_retransmission": True} if call.retransmit else {}),
+                **({"loss": call.loss} if call.loss else {}),
+            },
         ),
         call_ids=tuple(f"{token}-{call.id}-{number}@{DEFAULT_DOMAIN}" for number in range(1, drawn.calls + 1)),
         start=call.start,

@@ -120,7 +120,10 @@ def _agent(
         keys=keys,
         files=certificates() if transport == "tls" else {},
         # SIPp would take the ACK of what it sent again for a request to send that once more.
-        options={"no_retransmission": True} if _answers_again(behaviour) else {},
+        options={
+            **({"no_retransmission": True} if _answers_again(behaviour) else {}),
+            **({"loss": behaviour.loss} if behaviour.loss and transport == "udp" else {}),
+        },
     )
 
 

@@ -14,6 +14,7 @@ from harness.scenario.fields import (
     FromAnswer,
     HeaderValues,
     Model,
+    PerCent,
     Provisional,
     Refusing,
     Text,
@@ -77,6 +78,9 @@ class Behaviour(Model):
 class CarrierBehaviour(Behaviour):
     """How a carrier treats calls; differently by call, or by attempt, where that is said."""
 
+    loss: Annotated[
+        PerCent | None, key("How many of 100 UDP messages are lost, of those it sends and of those it gets.", 10)
+    ] = None
     calls: Annotated[
         dict[CallRef, Behaviour], key("A different behaviour for one call.", {"ana": {"refuse": 486}})
     ] = Field(default_factory=dict)

@@ -16,6 +16,7 @@ from harness.scenario.fields import (
     FromStart,
     HeaderValues,
     Model,
+    PerCent,
     PerSecond,
     Positive,
     Repeat,
@@ -111,6 +112,10 @@ class Call(Model):
         tuple[Literal["INVITE", "ACK", "BYE"], ...],
         key("Requests that the caller sends twice, as if the first were lost.", ["BYE"]),
     ] = ()
+    loss: Annotated[
+        PerCent | None,
+        key("How many of 100 UDP messages are lost, of those the caller sends and of those it gets.", 10),
+    ] = None
     bye: Annotated[
         Literal["normal", "wrong_cseq", "wrong_tag", "both"],
         key("An odd BYE: an old CSeq, an unknown tag, or both sides at once.", "wrong_cseq"),

@@ -71,6 +71,8 @@ def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
     if call.method != "INVITE":
         of_a_call = ("ring", "hold", "hangup", "cancel", "reinvite", "vanish", "no_ack", "bye")
         yield from _idle(call, path, of_a_call, f"{call.method} makes no call")
+    if call.transport != "udp":
+        yield from _idle(call, path, ("loss",), f"{call.transport} sends again what is lost")
     if call.cancel is not None:
         yield from _idle(call, path, ("hold", "hangup", "reinvite", "no_ack"), "the call is cancelled")
         if call.cancel.event in ("answered", "ended"):

@@ -39,6 +39,7 @@ __all__ = [
     "Model",
     "NumberMatch",
     "Outage",
+    "PerCent",
     "PerSecond",
     "Port",
     "Positive",
@@ -101,6 +102,7 @@ Whole = Annotated[int, Strict(), Field(ge=-(2**53), le=2**53), Takes("a whole nu
 Int32 = Annotated[int, Strict(), Field(ge=-(2**31), lt=2**31), Takes("a whole number")]
 Count = Annotated[int, Strict(), Field(ge=0, lt=2**31), Takes("a whole number, 0 or more")]
 Positive = Annotated[int, Strict(), Field(ge=1, lt=2**31), Takes("a whole number, 1 or more")]
+PerCent = Annotated[int, Strict(), Field(ge=1, le=90), Takes("a percentage from 1 to 90, as a whole number: 10")]
 Port = Annotated[int, Strict(), Field(ge=1, le=65535), Takes("a port from 1 to 65535")]
 Provisional = Annotated[int, Strict(), Field(ge=100, le=199), Takes("a provisional status, 100 to 199")]
 Refusing = Annotated[int, Strict(), Field(ge=300, le=699), Takes("a status that refuses, 300 to 699")]

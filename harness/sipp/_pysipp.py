@@ -102,6 +102,7 @@ _MISSING: tuple[tuple[str, bool], ...] = (
     (" -trace_shortmsg{trace_lines}", True),
     (" -shortmessage_file {lines_file}", False),
     (" -max_retrans {max_retransmissions}", False),
+    (" -lost {loss}", False),
     (" -tls_cert {tls_certificate}", False),
     (" -tls_key {tls_key}", False),
     (" -tls_ca {tls_ca}", False),

@@ -2,6 +2,7 @@
 
 A record of the message trace (``-trace_msg``) is a line of dashes with a local time (the harness runs SIPp with
 ``TZ=UTC``), a line that says transport, direction and size, an empty line, and the message as it was on the wire.
+What SIPp loses on purpose (``-lost``) is told before the dashes of the next record, on the same line.
 
 The short trace (``-trace_shortmsg``) has a line for each message, its fields apart by tabs: date, time, Unix seconds,
 ``S`` or ``R``, Call-ID, ``CSeq:NUMBER METHOD``, and the message's first line.
@@ -20,7 +21,8 @@ from harness.evidence.sip import parse_message
 __all__ = ["parse_lines", "parse_trace"]
 
 _RECORD = re.compile(
-    rb"^-{20,} (?P<date>\d{4}-\d\d-\d\d)[ \tT](?P<time>\d\d:\d\d:\d\d\.\d+)[^\n]*\n"
+    rb"(?:^|message [a-z() ]*lost \([a-z ]+\)\.)-{20,} "
+    rb"(?P<date>\d{4}-\d\d-\d\d)[ \tT](?P<time>\d\d:\d\d:\d\d\.\d+)[^\n]*\n"
     rb"(?P<transport>\w+) message (?P<direction>sent|received) [\[(](?P<size>\d+)(?:\]| bytes\))[^\n]*\n\n",
     re.MULTILINE,
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from harness.sipp.trace import parse_lines, parse_trace
 
 INVITE = b"INVITE sip:39@sip.test SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\nv=0\r\n"
@@ -37,6 +39,19 @@ def test_a_message_that_looks_like_a_record_is_its_own_body() -> None:
     body = INVITE + record("08:00:00.000000", "UDP message sent (5 bytes)", b"BYE x")
     trace = record("08:16:12.204178", f"UDP message sent ({len(body)} bytes)", body)
     assert len(list(parse_trace(trace, "h"))) == 1
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        b"UDP message voluntary lost (while sending).",
+        b"UDP message lost (recv).UDP message voluntary lost (while sending).",
+        b"UDP message (retrans) lost (recv).",
+    ],
+)
+def test_what_is_lost_on_purpose_hides_nothing_that_follows(lost: bytes) -> None:
+    reply = record("08:16:12.205343", f"UDP message received [{len(REPLY)}] bytes ", REPLY)
+    assert [message.status for message in parse_trace(reply + lost + reply, "caller-ana")] == [403, 403]
 
 
 def test_no_trace() -> None:
