@@ -75,6 +75,8 @@ def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
         yield from _idle(call, path, ("loss",), f"{call.transport} sends again what is lost")
     if call.cancel is not None:
         yield from _idle(call, path, ("hold", "hangup", "reinvite", "no_ack"), "the call is cancelled")
+        if call.vanish is not None and call.vanish.who == "caller":
+            yield _clash((*path, "vanish"), "a caller who has vanished can't cancel")
         if call.cancel.event in ("answered", "ended"):
             yield Finding((*path, "cancel"), "a call that is answered can't be cancelled", "use 'hangup' and 'hold'")
     if call.hangup == "never":
@@ -86,7 +88,7 @@ def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
             )
     if call.vanish is not None:
         yield from _vanish(call.vanish.who, call.vanish.at, (*path, "vanish"))
-    if call.vanish is not None and call.vanish.who == call.hangup:
+    if call.vanish is not None and call.vanish.who == call.hangup and call.cancel is None:
         other = "callee" if call.hangup == "caller" else "caller"
         message = f"the {call.hangup} vanishes, and can't hang up then"
         yield Finding((*path, "vanish"), message, f"hangup: never, or hangup: {other}")
