@@ -29,10 +29,11 @@ BEYOND_A_SCHEMA = {
         unknown-service expected-carrier-unknown fault-on-agnt record-of-unknown-account same-account same-id
         second-id-that-waits second-rate waits-for-itself""",
     "contradictions": """
-        absent-and-refuse absent-with-count begun-and-not cancel-after-answer cancel-and-hold cancel-and-vanish
-        fault-body-and-set fault-of-a-carrier fault-of-the-agent fault-two-answers fault-two-outages
-        fault-without-action hold-never load-and-repeat loss-over-tcp options-with-hold order-and-path
-        order-without-call outage-with-nth rate-of-one-call reason-twice refused-with-duration renewed-before-the-answer sipp-and-hold vanished-hangs-up
+        absent-and-refuse absent-with-count begun-and-not cancel-after-answer cancel-and-hold
+        cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent fault-two-answers
+        fault-two-outages fault-without-action hold-never load-and-repeat loss-over-tcp options-with-hold
+        order-and-path order-without-call outage-with-nth rate-of-one-call reason-twice
+        refused-with-duration renewed-before-the-answer sipp-and-hold vanished-hangs-up
         vanishes-at-no-moment which-record""",
     "other files": "shared-file-missing shared-file-wrong sipp-file-missing",
     "variables and the matrix": """
