@@ -118,11 +118,9 @@ def test_a_request_that_comes_again(
     agent = carrier.agent
     assert agent is not None
     host = lab.host(agent.host)
-    started = []
-    launch(
-        agent, lambda argv: started.append(lab.run(Program("sipp-carrier", "sipp", argv, host, dict(agent.all_files))))
-    )
-    (sipp,) = started
+    commands: list[tuple[str, ...]] = []
+    launch(agent, commands.append)
+    sipp = lab.run(Program("sipp-carrier", "sipp", commands[0], host, dict(agent.all_files)))
     peer = None
     try:
         await_condition(lambda: sipp.read_file(STATISTICS) is not None, Deadline(10), "SIPp binding its socket")
