@@ -43,26 +43,43 @@ def busy_cores(busy: bool) -> Iterator[None]:
             process.wait()
 
 
+def _pytest(arguments: Sequence[str]) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error.
+
+    An interrupt is pytest's too, and it needs a while to take its labs away; `subprocess.run` would kill it after a
+    quarter of a second.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        output, errors = process.communicate()
+    except KeyboardInterrupt:
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.communicate(timeout=60)
+        raise
+    return process.returncode, output, errors
+
+
 def run_once(options: Sequence[str], number: int) -> dict[str, Any]:
     busy = number % BUSY_EVERY == 0
     started = time.monotonic()
     with busy_cores(busy):
-        ended = subprocess.run(
-            [sys.executable, "-m", "pytest", "scenarios", "-q", *options], capture_output=True, text=True, check=False
-        )
-    totals = {
-        what.rstrip("s"): int(count) for count, what in _TOTALS.findall(ended.stdout.strip().rpartition("\n")[2])
-    }
+        status, output, errors = _pytest(["scenarios", "-q", *options])
+    totals = {what.rstrip("s"): int(count) for count, what in _TOTALS.findall(output.strip().rpartition("\n")[2])}
     result = {
         "run": number,
         "busy": busy,
         "seconds": round(time.monotonic() - started, 1),
-        "status": ended.returncode,
+        "status": status,
         **totals,
-        "failures": _FAILED.findall(ended.stdout),
+        "failures": _FAILED.findall(output),
     }
-    if ended.returncode != 0:
-        result["output"] = ended.stdout[-20_000:] + ended.stderr[-2_000:]
+    if status != 0:
+        result["output"] = output[-20_000:] + errors[-2_000:]
     return result
 
 

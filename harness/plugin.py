@@ -211,25 +211,50 @@ def _session(config: pytest.Config) -> Session:
 
         options = options_of(config)
         config.stash[_SESSION] = Session(options, keeper(options.evidence))
-        _end_in_good_order()
+        _end_in_good_order(config)
     return config.stash[_SESSION]
 
 
-def _end_in_good_order() -> None:
-    """SIGTERM ends the session as Ctrl-C does, so that the lab is taken down."""
+def _end_in_good_order(config: pytest.Config) -> None:
+    """SIGTERM ends the session as Ctrl-C does, so that the lab is taken down.
+
+    A worker whose controller dies gets one: xdist would interrupt it seconds later, if it isn't deaf to that.
+    """
 
     def interrupt(signum: int, frame: object) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, interrupt)
+        if hasattr(config, "workerinput"):
+            import ctypes
+
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Called last in every process, also after Ctrl-C."""
+_PR_SET_PDEATHSIG = 1
+
+
+def _close(config: pytest.Config) -> None:
     session = config.stash.get(_SESSION, None)
     if session is not None:
         session.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Called after the last fixture's end, also after Ctrl-C.
+
+    In a worker whose controller is dead nothing more is called: xdist wants to tell it next.
+    """
+    _close(session.config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Called last in every process, also where the session didn't begin."""
+    _close(config)
 
 
 # --- fixtures, for tests in Python ----------------------------------------------------------------------------------

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from harness.deadline import Deadline, await_condition
 from harness.lab.docker import DockerLab, Engine, sweep, sweeping
 from harness.lab.docker.labels import LAB, LEASE
 from tests.docker.test_lab import left
@@ -19,6 +21,7 @@ from tests.docker.test_lab import left
 OWNER = """
 import sys
 from harness.deadline import Deadline
+from harness.deadline import Deadline, await_condition
 from harness.lab.docker import DockerLab
 from harness.lab.protocol import Program
 lab = DockerLab.open(keep=sys.argv[1] == "keep")
@@ -85,3 +88,42 @@ def test_a_lease_that_can_not_be_read_is_nobody_s_to_judge(engine: Engine, nonse
         assert left(engine, lab_id) == [name]
     finally:
         network.remove()
+
+
+LONG = """\
+scenario: A call that goes on for a while
+given:
+  accounts: [{account_tag: "1000", type: POSTPAID, balance: 0}]
+  carriers: [{carrier_tag: carrier, host: carrier}]
+  pricelists: [{pricelist_tag: retail, rates: [{carrier_tag: carrier, prefix: "sip:39", rate: 1}]}]
+calls: [{id: ana, from: "1000", to: "39040123456", hold: 5m}]
+"""
+
+
+def calling(engine: Engine, controller: int) -> list[str]:
+    """Ids of the labs of a controller's workers in which a call is up."""
+    parents = f"/proc/{controller}/task/{controller}/children"
+    workers = [int(pid) for pid in Path(parents).read_text().split()]
+    labs = [lab_id for lab_id, lease in sweeping.leases(engine).items() if lease.owner.pid in workers]
+    return [lab_id for lab_id in labs if any("sipp-caller-ana" in name for name in left(engine, lab_id))]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_with_workers_leaves_nothing(engine: Engine, tmp_path: Path, how: signal.Signals) -> None:
+    for name in ("one.yaml", "two.yaml"):
+        (tmp_path / name).write_text(LONG, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "one.yaml", "two.yaml", "-n", "2", "--lab", "docker"]
+    with (
+        (tmp_path / "output").open("w+") as output,
+        subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=output) as run,
+    ):
+        try:
+            await_condition(lambda: len(calling(engine, run.pid)) == 2, Deadline(120), "both workers' calls")
+            labs = calling(engine, run.pid)
+            run.send_signal(how)
+            run.wait(30)
+        finally:
+            run.kill()
+    await_condition(
+        lambda: not any(left(engine, lab_id) for lab_id in labs), Deadline(20), "the end of what the labs had"
+    )
