@@ -15,6 +15,7 @@ __all__ = [
     "CALLER",
     "CALL_ID",
     "CARRIER",
+    "LONG_CALL",
     "START",
     "answered_call",
     "evidence_of",
@@ -29,6 +30,16 @@ START = 1_800_000_000.0
 """When runs begin; the builders' times are seconds after it."""
 CALL_ID, CALLER, CARRIER = "1f2e-ana-1@sip.test", "caller-ana", "carrier"
 _URI = "sip:39040123456@sip.test"
+
+LONG_CALL = """\
+scenario: A call that goes on for a while
+given:
+  accounts: [{account_tag: "1000", type: POSTPAID, balance: 0}]
+  carriers: [{carrier_tag: carrier, host: carrier}]
+  pricelists: [{pricelist_tag: retail, rates: [{carrier_tag: carrier, prefix: "sip:39", rate: 1}]}]
+calls: [{id: ana, from: "1000", to: "39040123456", hold: 5m}]
+"""
+"""A scenario that is still going on when its run is killed."""
 
 
 def sip(

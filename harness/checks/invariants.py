@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-from harness.checks.model import Case, Finding
-from harness.errors import Location
+from harness.checks.health import kamailio_is_well, no_dialog_left, nothing_left_running
+from harness.checks.model import Case, Finding, broken
 from harness.evidence.calls import Call
-from harness.evidence.model import Exchange, LogLine, SipMessage
+from harness.evidence.model import Exchange, SipMessage
 from harness.scenario.values import duration_text
 
 __all__ = ["AWAITED", "INVARIANT_CHECKS"]
@@ -20,9 +19,6 @@ _LATE = 2.0
 _MOMENT = 0.1
 """Seconds from a call's answer to its begin, at most, and from a fault to the note of it."""
 
-_SPINS = 100
-"""Events of forgotten sockets, more of which are no accident: the process that gets them does nothing else."""
-
 
 def calls_were_made(case: Case) -> Iterator[Finding]:
     made = 0
@@ -31,15 +27,13 @@ def calls_were_made(case: Case) -> Iterator[Finding]:
         sent = [call for call in calls if any(message.direction == "sent" for message in call.caller)]
         made += len(sent)
         if len(sent) < len(calls):
-            yield _finding(
-                case, "calls", f"call {planned.id}", f"{len(calls)} made", f"{len(sent)} made", index=index
-            )
+            yield broken(case, "calls", f"call {planned.id}", f"{len(calls)} made", f"{len(sent)} made", index=index)
     if made == 0:
-        yield _finding(case, "calls", "no call was made at all", "at least one call", "none")
+        yield broken(case, "calls", "no call was made at all", "at least one call", "none")
     for result in case.evidence.sipp:
         if result.failed and not case.counts_failures:
             reasons = ", ".join(f"{name} {number}" for name, number in result.failures.items())
-            yield _finding(
+            yield broken(
                 case,
                 "calls",
                 f"SIPp on {result.host} met something it had no place for",
@@ -58,7 +52,7 @@ def one_final_reply(case: Case) -> Iterator[Finding]:
         for call in case.of(planned.id):
             finals = call.finals
             if len(finals) > 1 or (not finals and call.caller and not gone_early and not silence_expected):
-                yield _finding(
+                yield broken(
                     case,
                     "final_reply",
                     f"call {call.id}: final replies to the caller",
@@ -75,9 +69,9 @@ def begin_and_end(case: Case) -> Iterator[Finding]:
         if planned.method == "INVITE":
             for call in case.of(planned.id):
                 for finding in _begin_and_end(case, call):
-                    yield _finding(case, "begin_and_end", call=call, index=index, **finding)
+                    yield broken(case, "begin_and_end", call=call, index=index, **finding)
     for stranger in case.strangers():
-        yield _finding(
+        yield broken(
             case,
             "begin_and_end",
             f"{stranger.kind} about a call that nobody made",
@@ -192,7 +186,7 @@ def call_limits(case: Case) -> Iterator[Finding]:
                 continue
             lasted = call.duration if call.duration is not None else case.evidence.ended - call.answered
             if lasted > limit + _LATE:
-                yield _finding(
+                yield broken(
                     case,
                     "limit",
                     f"call {call.id} outlasted its limit",
@@ -226,7 +220,7 @@ def no_unauthorised_invite(case: Case) -> Iterator[Finding]:
         else:
             continue
         reported.add((message.host, message.call_id))
-        yield _finding(case, "carriers", f"what reached {message.host}", "authorised calls only", seen, call=call)
+        yield broken(case, "carriers", f"what reached {message.host}", "authorised calls only", seen, call=call)
 
 
 def _has_to_tag(message: SipMessage) -> bool:
@@ -236,7 +230,7 @@ def _has_to_tag(message: SipMessage) -> bool:
 def balances_move_by_fees(case: Case) -> Iterator[Finding]:
     before, after = case.evidence.before, case.evidence.after
     if before is None or after is None:
-        yield _finding(case, "balances", "the engine's accounts", "read before and after", "they were never read")
+        yield broken(case, "balances", "the engine's accounts", "read before and after", "they were never read")
         return
     for tag, account in before.accounts.items():
         start, end = account.get("balance"), after.accounts.get(tag, {}).get("balance")
@@ -245,75 +239,17 @@ def balances_move_by_fees(case: Case) -> Iterator[Finding]:
         own = [record.get("fee") or 0 for record in after.transactions if record.get("account_tag") == tag]
         if not all(isinstance(amount, int) for amount in (start, *own)):
             seen = ", ".join(map(repr, (start, *own)))
-            yield _finding(case, "balances", f"balance and fees of account {tag}", "whole numbers", seen)
+            yield broken(case, "balances", f"balance and fees of account {tag}", "whole numbers", seen)
             continue
         fees = sum(own)
         if end != start - fees:
-            yield _finding(
+            yield broken(
                 case,
                 "balances",
                 f"balance of account {tag}",
                 f"{start - fees}: {start} less the fees of its records, {fees}",
                 str(end),
             )
-
-
-def nothing_left_running(case: Case) -> Iterator[Finding]:
-    before, after = case.evidence.before, case.evidence.after
-    for tag, account in (after.accounts if after else {}).items():
-        given = _running(before.accounts.get(tag, {}) if before else {})
-        left = [entry for entry in _running(account) if entry not in given]
-        if left:
-            yield _finding(
-                case, "running", f"running transactions of account {tag}", "none left", f"{len(left)}: {left[0]}..."
-            )
-
-
-def _running(account: Mapping[str, Any]) -> list[str]:
-    """Tags of an account's running transactions."""
-    running = account.get("running_transactions") or ()
-    return [str(entry.get("transaction_tag") if isinstance(entry, dict) else entry) for entry in running]
-
-
-def no_dialog_left(case: Case) -> Iterator[Finding]:
-    left = case.evidence.dialogs_left
-    if left != 0:
-        seen = "Kamailio did not say" if left is None else f"{left} active"
-        yield _finding(case, "dialogs", "dialogs in Kamailio after the last call", "none", seen)
-
-
-def kamailio_is_well(case: Case) -> Iterator[Finding]:
-    for service in case.evidence.services:
-        if service.name == "kamailio" and not service.alive:
-            yield _finding(case, "kamailio", "Kamailio", "running", f"ended with status {service.exit_status}")
-    for line in _while_it_should_run(case):
-        if line.level in ("CRITICAL", "BUG"):
-            yield _finding(case, "kamailio", "Kamailio's log", "nothing at critical level", line.text[:200])
-            break
-    lost = sum("Cell for handler" in line.text for line in case.evidence.log)
-    if lost > _SPINS:
-        yield _finding(
-            case,
-            "kamailio",
-            "Kamailio's http_async_client spins",
-            "sockets that are forgotten with their requests",
-            f"{lost} events of sockets whose requests are over",
-            hint="after a broken connection requests are mixed up (Kamailio issue 4701); cured in 6.0.7 and 6.1.2",
-        )
-
-
-def _while_it_should_run(case: Case) -> Iterator[LogLine]:
-    """Without the lines between a signal that the scenario asked for and the next start: processes that end one after
-    the other complain of each other."""
-    asked_for = any(service.name == "kamailio" and service.restarts for service in case.evidence.services)
-    going_down = False
-    for line in case.evidence.log:
-        if asked_for and "sig_usr(): signal" in line.text:
-            going_down = True
-        elif "Listening on" in line.text:
-            going_down = False
-        if not going_down:
-            yield line
 
 
 Check = Callable[[Case], Iterator[Finding]]
@@ -338,27 +274,4 @@ AWAITED = frozenset({"begin_and_end", "balances", "running"})
 def _first_error(errors: str) -> str:
     return next(
         (line.split(": ", 1)[-1][:160] for line in errors.splitlines() if "Aborting" in line or "Failed" in line), ""
-    )
-
-
-def _finding(
-    case: Case,
-    name: str,
-    message: str,
-    expected: str,
-    seen: str,
-    *,
-    call: Call | None = None,
-    index: int | None = None,
-    hint: str = "",
-) -> Finding:
-    where: Location = case.scenario.where("calls", index) if index is not None else case.scenario.where("scenario")
-    return Finding(
-        check=f"always: {name}",
-        message=message,
-        expected=expected,
-        seen=seen,
-        where=where,
-        call_id=call.call_id if call else None,
-        hint=hint,
     )

@@ -11,7 +11,7 @@ from harness.evidence.calls import Call, calls_of
 from harness.evidence.model import Evidence, Exchange
 from harness.scenario.model import Scenario
 
-__all__ = ["Case", "Finding", "Verdict"]
+__all__ = ["Case", "Finding", "Verdict", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +92,27 @@ class Case:
     def acknowledged(self, call: Call, kind: str) -> tuple[Exchange, ...]:
         """Those that were answered ``ok``."""
         return tuple(e for e in self.exchanges(call, kind) if e.status == 200 and e.answer("ok") is True)
+
+
+def broken(
+    case: Case,
+    name: str,
+    message: str,
+    expected: str,
+    seen: str,
+    *,
+    call: Call | None = None,
+    index: int | None = None,
+    hint: str = "",
+) -> Finding:
+    """An invariant that doesn't hold, in the call with that index, or in the whole scenario."""
+    where = case.scenario.where("calls", index) if index is not None else case.scenario.where("scenario")
+    return Finding(
+        check=f"always: {name}",
+        message=message,
+        expected=expected,
+        seen=seen,
+        where=where,
+        call_id=call.call_id if call else None,
+        hint=hint,
+    )

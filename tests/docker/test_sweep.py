@@ -16,6 +16,7 @@ import pytest
 from harness.deadline import Deadline, await_condition
 from harness.lab.docker import DockerLab, Engine, sweep, sweeping
 from harness.lab.docker.labels import LAB, LEASE
+from tests.builders import LONG_CALL
 from tests.docker.test_lab import left
 
 OWNER = """
@@ -90,16 +91,6 @@ def test_a_lease_that_can_not_be_read_is_nobody_s_to_judge(engine: Engine, nonse
         network.remove()
 
 
-LONG = """\
-scenario: A call that goes on for a while
-given:
-  accounts: [{account_tag: "1000", type: POSTPAID, balance: 0}]
-  carriers: [{carrier_tag: carrier, host: carrier}]
-  pricelists: [{pricelist_tag: retail, rates: [{carrier_tag: carrier, prefix: "sip:39", rate: 1}]}]
-calls: [{id: ana, from: "1000", to: "39040123456", hold: 5m}]
-"""
-
-
 def calling(engine: Engine, controller: int) -> list[str]:
     """Ids of the labs of a controller's workers in which a call is up."""
     parents = f"/proc/{controller}/task/{controller}/children"
@@ -111,7 +102,7 @@ def calling(engine: Engine, controller: int) -> list[str]:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_run_with_workers_leaves_nothing(engine: Engine, tmp_path: Path, how: signal.Signals) -> None:
     for name in ("one.yaml", "two.yaml"):
-        (tmp_path / name).write_text(LONG, encoding="utf-8")
+        (tmp_path / name).write_text(LONG_CALL, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "one.yaml", "two.yaml", "-n", "2", "--lab", "docker"]
     with (
         (tmp_path / "output").open("w+") as output,

@@ -13,24 +13,16 @@ import pytest
 
 from harness.deadline import Deadline, await_condition
 from harness.lab import lease
+from tests.builders import LONG_CALL
 
 pytestmark = pytest.mark.lab
-
-LONG = """\
-scenario: A call that goes on for a while
-given:
-  accounts: [{account_tag: "1000", type: POSTPAID, balance: 0}]
-  carriers: [{carrier_tag: carrier, host: carrier}]
-  pricelists: [{pricelist_tag: retail, rates: [{carrier_tag: carrier, prefix: "sip:39", rate: 1}]}]
-calls: [{id: ana, from: "1000", to: "39040123456", hold: 5m}]
-"""
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A run whose call is up."""
     scenario = tmp_path / "long.yaml"
-    scenario.write_text(LONG, encoding="utf-8")
+    scenario.write_text(LONG_CALL, encoding="utf-8")
     process = subprocess.Popen(
         # Whoever runs the tests in the background may have SIGINT ignored.
         ["env", "--default-signal=INT", sys.executable, "-m", "harness", "run", str(scenario), "--lab", "local"],
