@@ -22,6 +22,8 @@ from harness.scenario.values import Moment
 __all__ = ["contradictions"]
 
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%#]+")
+_CREDENTIAL = re.compile(r"[^\s\[\]]+")
+_DOMAIN = re.compile(r"([A-Za-z0-9\-.]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 _HEADER = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
 
@@ -65,6 +67,14 @@ def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
         if not _USER.fullmatch(user):
             hint = "write the number or name alone; the domain has its own key, 'domain'"
             yield Finding((*path, key), f"{user[:60]!r} can't be the user part of a SIP URI", hint)
+    if call.domain is not None and not _DOMAIN.fullmatch(call.domain):
+        message = f"{call.domain[:60]!r} can't be the domain of a SIP URI"
+        yield Finding((*path, "domain"), message, "a name or an address: example.org")
+    if isinstance(call.sdp, str):
+        yield from _in_a_message("a session description", call.sdp, (*path, "sdp"))
+    for key, secret in (("username", call.auth.username), ("password", call.auth.password)) if call.auth else ():
+        if not _CREDENTIAL.fullmatch(secret):
+            yield Finding((*path, "auth", key), f"SIPp can't sign with this {key}", "without spaces and brackets")
     if call.sipp is not None:
         decided = ("hold", "hangup", "cancel", "reinvite", "vanish", "no_ack", "retransmit", "bye", "sdp", "headers")
         yield from _idle(call, path, decided, "the SIPp file decides what the caller does")
@@ -184,7 +194,12 @@ def _headers(headers: dict[str, str], path: ValuePath) -> Iterator[Finding]:
 def _single_line(what: str, text: str, path: ValuePath) -> Iterator[Finding]:
     if "\r" in text or "\n" in text:
         yield Finding(path, f"{what} is a single line", "take the line break out")
-    elif "]]>" in text:
+    else:
+        yield from _in_a_message(what, text, path)
+
+
+def _in_a_message(what: str, text: str, path: ValuePath) -> Iterator[Finding]:
+    if "]]>" in text:
         yield Finding(path, f"{what} can't hold ']]>', which ends a message in SIPp's files", "take it out")
 
 

@@ -73,9 +73,14 @@ def check_status(result: SippResult, output: str) -> None:
 
     :raises SippError: its scenario, its options or its address were refused, or it crashed.
     """
-    if result.status is None or result.status in (0, 1, 97, 99) or result.stopped:
+    never_began = result.status == 1 and result.created is None
+    if result.stopped or result.status is None or (result.status in (0, 1, 97, 99) and not never_began):
         return
-    meaning = EXIT_STATUS.get(result.status, f"signal {-result.status}" if result.status < 0 else "an unknown status")
+    meaning = (
+        "it never began"
+        if never_began
+        else EXIT_STATUS.get(result.status, f"signal {-result.status}" if result.status < 0 else "an unknown status")
+    )
     last_lines = "\n".join((output + "\n" + result.errors).strip().splitlines()[-12:])
     raise SippError(
         f"SIPp on {result.host} could not do its work",

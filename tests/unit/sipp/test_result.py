@@ -37,10 +37,13 @@ def test_a_result_says_why_calls_failed() -> None:
 
 @pytest.mark.parametrize("status", [0, 1, 97, 99, None])
 def test_failed_calls_are_no_errors(status: int | None) -> None:
-    check_status(read_result("h", "caller", status, None, None), "")
+    statistics = (HEADER + ROW.format(1, 0, 1)).encode()
+    check_status(read_result("h", "caller", status, statistics, None), "")
 
 
-@pytest.mark.parametrize(("status", "said"), [(254, "already in use"), (255, "its scenario"), (-6, "signal 6")])
+@pytest.mark.parametrize(
+    ("status", "said"), [(1, "never began"), (254, "already in use"), (255, "its scenario"), (-6, "signal 6")]
+)
 def test_a_sipp_that_could_not_work_is_one(status: int, said: str) -> None:
     with pytest.raises(SippError, match=said) as raised:
         check_status(read_result("h", "caller", status, None, b"the reason\n"), "its output")
