@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.deadline import Deadline, await_condition
+from harness.errors import LabError
 from harness.lab.docker import DockerLab, Engine, sweep, sweeping
 from harness.lab.docker.labels import LAB, LEASE
 from tests.builders import LONG_CALL
@@ -61,6 +62,29 @@ def test_the_next_lab_sweeps(engine: Engine) -> None:
         process.wait(10)
     with DockerLab.open():
         assert left(engine, lab_id) == []
+
+
+def test_what_the_engine_does_not_remove_is_told_and_stops_nobody(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = sweeping.remove_lab
+
+    def refuse(engine: Engine, lab_id: str) -> None:
+        if lab_id in stuck:
+            raise LabError("the network has active endpoints")
+        remove(engine, lab_id)
+
+    with owner("own") as (first, stays), owner("own") as (second, goes):
+        stuck = {stays}
+        monkeypatch.setattr(sweeping, "remove_lab", refuse)
+        for process in (first, second):
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait(10)
+        with pytest.raises(LabError, match="active endpoints"):
+            sweep(engine)
+        assert left(engine, goes) == []
+        DockerLab.open().stop()
+    remove(engine, stays)
 
 
 def test_a_kept_lab_outlives_its_owner_until_asked(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,7 +120,7 @@ class HostContainer:
 
     def vacate(self) -> None:
         """Be nobody: no address, no name."""
-        with engine_errors("disconnecting a host"):
+        with self._network.leaving, engine_errors("disconnecting a host"):
             self._engine.client.api.disconnect_container_from_network(self.container, self._network.id)
         self.host = None
 
@@ -142,7 +142,7 @@ class HostContainer:
         return int(bindings[0]["HostPort"]) if bindings else None
 
     def remove(self) -> None:
-        with engine_errors("removing a host"):
+        with self._network.leaving, engine_errors("removing a host"):
             remove_container(self._engine, self.container)
 
     def _run(self, script: str, message: str) -> None:

@@ -13,7 +13,7 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from types import MappingProxyType, TracebackType
 from typing import Self, get_args
@@ -102,7 +102,9 @@ class DockerLab:
         lease = DockerLease.own(keep=keep)
         lab_id = secrets.token_hex(4)
         with _connected() as engine:
-            sweep(engine)
+            # What a broken engine doesn't remove is no concern of this lab; `rating-harness clean` says what it is.
+            with suppress(LabError):
+                sweep(engine)
             ids = Images(engine, debian or "trixie", chosen).ensure()
             labels = {LAB: lab_id, LEASE: lease.label(), IMAGES: json.dumps(ids)}
             network = networks.create(engine, _name(lab_id), labels)

@@ -7,8 +7,9 @@ import itertools
 import random
 import secrets
 import socket
+import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool
@@ -29,6 +30,8 @@ class LabNetwork:
     """A network as the engine made it.
 
     :param subnet6: None where the engine has no IPv6, with ``why``.
+    :param leaving: held while a container leaves it: engines before 23 (Debian 12's is 20.10) can stand still for
+        good when two leave a network at once (moby/moby#42545).
     """
 
     id: str
@@ -36,6 +39,7 @@ class LabNetwork:
     subnet: ipaddress.IPv4Network
     subnet6: ipaddress.IPv6Network | None
     why: str = ""
+    leaving: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     @property
     def gateway(self) -> str:

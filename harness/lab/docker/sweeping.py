@@ -7,8 +7,9 @@ from contextlib import closing
 
 from docker.errors import APIError, NotFound
 
+from harness.errors import LabError
 from harness.lab.docker.engine import Engine, connect, engine_errors
-from harness.lab.docker.labels import LAB, LEASE, DockerLease
+from harness.lab.docker.labels import HOST, LAB, LEASE, DockerLease
 from harness.lab.docker.process import remove_container
 
 __all__ = ["leases", "remove_lab", "sweep"]
@@ -24,6 +25,7 @@ def sweep(engine: Engine | None = None, *, kept: bool = False) -> list[str]:
     :param engine: the one that answers, by default.
     :param kept: also those that were opened to outlive their owner.
     :raises MissingTool: no engine answers.
+    :raises LabError: the engine doesn't remove one of them; the others are gone.
     """
     if engine is None:
         with closing(connect()) as engine:
@@ -33,8 +35,14 @@ def sweep(engine: Engine | None = None, *, kept: bool = False) -> list[str]:
         for lab_id, lease in leases(engine).items()
         if lease.abandoned(engine_is_here=engine.host is None) or (kept and lease.keep)
     ]
+    failed = []
     for lab_id in doomed:
-        remove_lab(engine, lab_id)
+        try:
+            remove_lab(engine, lab_id)
+        except LabError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
     return doomed
 
 
@@ -47,8 +55,13 @@ def remove_lab(engine: Engine, lab_id: str) -> None:
     label = {"label": f"{LAB}={lab_id}"}
     with engine_errors(f"removing the lab {lab_id}"), ThreadPoolExecutor(THREADS) as threads:
         for attempt in range(ATTEMPTS):
-            containers = [container["Id"] for container in api.containers(all=True, filters=label)]
-            list(threads.map(lambda container: remove_container(engine, container), containers))
+            containers = api.containers(all=True, filters=label)
+            # Those that have the network leave it one after the other (`LabNetwork.leaving`).
+            hosts = [container["Id"] for container in containers if HOST in container["Labels"]]
+            others = [container["Id"] for container in containers if HOST not in container["Labels"]]
+            list(threads.map(lambda container: remove_container(engine, container), others))
+            for host in hosts:
+                remove_container(engine, host)
             try:
                 for network in api.networks(filters=label):
                     _remove_network(engine, network["Id"])
