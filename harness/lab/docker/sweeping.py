@@ -66,9 +66,13 @@ def remove_lab(engine: Engine, lab_id: str) -> None:
                 for network in api.networks(filters=label):
                     _remove_network(engine, network["Id"])
                 return
-            except APIError:
+            except APIError as error:
                 if attempt == ATTEMPTS - 1:
-                    raise
+                    raise LabError(
+                        f"the network of the lab {lab_id} can't be removed",
+                        found=str(error.explanation),
+                        hint="restart the Docker engine: it counts anew then who is in the network",
+                    ) from error
 
 
 def leases(engine: Engine) -> dict[str, DockerLease]:
