@@ -76,11 +76,12 @@ def check_status(result: SippResult, output: str) -> None:
     never_began = result.status == 1 and result.created is None
     if result.stopped or result.status is None or (result.status in (0, 1, 97, 99) and not never_began):
         return
-    meaning = (
-        "it never began"
-        if never_began
-        else EXIT_STATUS.get(result.status, f"signal {-result.status}" if result.status < 0 else "an unknown status")
-    )
+    if never_began:
+        meaning = "it never began"
+    elif result.status < 0:
+        meaning = f"signal {-result.status}"
+    else:
+        meaning = EXIT_STATUS.get(result.status, "an unknown status")
     last_lines = "\n".join((output + "\n" + result.errors).strip().splitlines()[-12:])
     raise SippError(
         f"SIPp on {result.host} could not do its work",

@@ -23,7 +23,6 @@ from tests.docker.test_lab import left
 OWNER = """
 import sys
 from harness.deadline import Deadline
-from harness.deadline import Deadline, await_condition
 from harness.lab.docker import DockerLab
 from harness.lab.protocol import Program
 lab = DockerLab.open(keep=sys.argv[1] == "keep")
