@@ -11,6 +11,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
     Scenarios wait more than they compute, so there are more of them than processors.
     """
-    from harness.standing import find
+    from rating_harness.session.persistent_lab import find
 
     return 1 if find() is not None else 4

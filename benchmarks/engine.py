@@ -24,10 +24,10 @@ from pathlib import Path
 import click
 import httpx
 
-from harness.deadline import Deadline, await_condition
-from harness.rating.engine.book import Book
-from harness.rating.engine.store import Store
-from harness.rating.engine.tables import merge_statement
+from rating_harness.deadline import Deadline, await_condition
+from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.store import Store
+from rating_harness.rating.engine.tables import merge_statement
 
 CONNECTIONS = (1, 10, 50)
 ACCOUNTS = 1000
@@ -219,7 +219,14 @@ def bare() -> Iterator[Server]:
 @contextmanager
 def engine(database: Path, port: int = 18491) -> Iterator[Server]:
     """The engine on a file."""
-    command = [sys.executable, "-c", "from harness.cli import main; main()", "engine", "--agent", f"127.0.0.1:{port}"]
+    command = [
+        sys.executable,
+        "-c",
+        "from rating_harness.cli.main import main; main()",
+        "engine",
+        "--agent",
+        f"127.0.0.1:{port}",
+    ]
     command = _on_core(0, [*command, "--api", "127.0.0.1:0", "--database", str(database)])
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

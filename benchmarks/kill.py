@@ -56,7 +56,14 @@ class Acknowledged:
 @contextmanager
 def engine(database: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """An engine on a file: its process, agent and API."""
-    command = [sys.executable, "-c", "from harness.cli import main; main()", "engine", "--database", str(database)]
+    command = [
+        sys.executable,
+        "-c",
+        "from rating_harness.cli.main import main; main()",
+        "engine",
+        "--database",
+        str(database),
+    ]
     process = subprocess.Popen(
         [*command, "--agent", "127.0.0.1:0", "--api", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
     )

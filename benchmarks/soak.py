@@ -20,21 +20,21 @@ from typing import Any
 
 import click
 
-from harness.checks import judge
-from harness.checks.model import Case
-from harness.deadline import Deadline, await_condition
-from harness.errors import Timeout
-from harness.evidence.calls import Call, calls_of
-from harness.evidence.model import Evidence
-from harness.evidence.store import write
-from harness.kamailio.rpc import KamailioClient
-from harness.plan.planner import plan_scenario
-from harness.report.figures import figures_of
-from harness.run.options import Options
-from harness.run.runner import run_plan
-from harness.run.stack import Stack
-from harness.scenario.loader import load
-from harness.scenario.model import Scenario
+from rating_harness.checks import judge
+from rating_harness.checks.model import Case
+from rating_harness.deadline import Deadline, await_condition
+from rating_harness.errors import Timeout
+from rating_harness.evidence.calls import Call, calls_of
+from rating_harness.evidence.model import Evidence
+from rating_harness.evidence.statistics import figures_of
+from rating_harness.evidence.store import write
+from rating_harness.kamailio.rpc import KamailioClient
+from rating_harness.plan.planner import plan_scenario
+from rating_harness.run.options import Options
+from rating_harness.run.runner import run_plan
+from rating_harness.run.stack import Stack
+from rating_harness.scenario.loader import load
+from rating_harness.scenario.model import Scenario
 
 BALANCE = 10**12
 LIMIT = 3

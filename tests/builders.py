@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.evidence.model import Evidence, Exchange, Records, ServiceState, SipMessage, SippResult
-from harness.evidence.sip import parse_message
-from harness.scenario.loader import load
-from harness.scenario.model import Scenario
+from rating_harness.evidence.model import Evidence, Exchange, Records, ServiceState, SipMessage, SippResult
+from rating_harness.evidence.sip import parse_message
+from rating_harness.scenario.loader import load
+from rating_harness.scenario.model import Scenario
 
 __all__ = [
     "CALLER",

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.deadline import Deadline
-from harness.lab import compose
-from harness.lab.docker import DockerLab, Engine, available
-from harness.lab.docker.engine import connect
-from harness.lab.files import data_directory
+from rating_harness.deadline import Deadline
+from rating_harness.lab import compose
+from rating_harness.lab.docker import DockerLab, Engine, available
+from rating_harness.lab.docker.engine import connect
+from rating_harness.lab.files import data_directory
 
 HERE = Path(__file__).parent
 

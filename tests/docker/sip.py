@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.lab.protocol import Host, Program
+from rating_harness.lab.protocol import Host, Program
 
 COMMON = """\
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]

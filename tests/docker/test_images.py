@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.errors import ImageError
-from harness.lab.docker import Engine, images
-from harness.lab.docker.images import Images
-from harness.lab.protocol import Role
+from rating_harness.errors import ImageError
+from rating_harness.lab.docker import Engine, images
+from rating_harness.lab.docker.images import Images
+from rating_harness.lab.protocol import Role
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from harness.deadline import Deadline, await_condition
-from harness.errors import LabError, ServiceDied, Timeout
-from harness.lab.docker import DockerLab, Engine
-from harness.lab.docker.engine import connect
-from harness.lab.docker.host import HostContainer
-from harness.lab.docker.labels import LAB
-from harness.lab.protocol import Program, Service
-from harness.rating.client import EngineClient
+from rating_harness.deadline import Deadline, await_condition
+from rating_harness.errors import LabError, ServiceDied, Timeout
+from rating_harness.lab.docker import DockerLab, Engine
+from rating_harness.lab.docker.engine import connect
+from rating_harness.lab.docker.host import HostContainer
+from rating_harness.lab.docker.labels import LAB
+from rating_harness.lab.protocol import Program, Service
+from rating_harness.rating.client import EngineClient
 from tests.docker.sip import CALL, CARRIER, PING, sipp
 
 SERVER = ("python3", "-m", "http.server", "--bind", "{address}", "--directory", "{run}", "8000")

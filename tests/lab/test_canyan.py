@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.failure import failure_text
-from harness.run.options import Options
-from harness.scenario.canyan.convert import convert
-from harness.scenario.canyan.loader import load_canyan
-from harness.scenario.loader import load
-from harness.session import Outcome, Session
+from rating_harness.canyan.convert import convert
+from rating_harness.canyan.loader import load_canyan
+from rating_harness.report.failure import failure_text
+from rating_harness.run.options import Options
+from rating_harness.scenario.loader import load
+from rating_harness.session.session import Outcome, Session
 
 pytestmark = pytest.mark.lab
 

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from harness.canyan import TesterFailed, run_tester
-from harness.cli import main
-from harness.deadline import Deadline, await_condition
-from harness.lab.local import LocalLab
-from harness.lab.protocol import Program
-from harness.plan.canyan import CARRIER
-from harness.plan.render import render
-from harness.plan.sdp import sdp_for
+from rating_harness.canyan.plan import CARRIER
+from rating_harness.canyan.tester import TesterFailed, run_tester
+from rating_harness.cli.main import main
+from rating_harness.deadline import Deadline, await_condition
+from rating_harness.lab.local import LocalLab
+from rating_harness.lab.protocol import Program
+from rating_harness.plan.render import render
+from rating_harness.plan.sdp import sdp_for
 
 pytestmark = pytest.mark.lab
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.deadline import Deadline, await_condition
-from harness.lab.local import LocalLab
-from harness.lab.protocol import Program
-from harness.plan.planner import plan_scenario
-from harness.sipp.agent import ERRORS, STATISTICS, launch
+from rating_harness.deadline import Deadline, await_condition
+from rating_harness.lab.local import LocalLab
+from rating_harness.lab.protocol import Program
+from rating_harness.plan.planner import plan_scenario
+from rating_harness.sipp.agent import ERRORS, STATISTICS, launch
 from tests.builders import scenario_of
 
 pytestmark = pytest.mark.lab

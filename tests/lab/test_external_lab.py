@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.deadline import Deadline
-from harness.lab.external import ExternalLab
-from harness.lab.local import LocalLab
-from harness.lab.protocol import Program
+from rating_harness.deadline import Deadline
+from rating_harness.lab.external import ExternalLab
+from rating_harness.lab.local import LocalLab
+from rating_harness.lab.protocol import Program
 from tests.lab.test_local_lab import OPTIONS, answering, kamailio
 
 pytestmark = pytest.mark.lab

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.run.options import Options
-from harness.scenario.loader import load
-from harness.session import Session
+from rating_harness.run.options import Options
+from rating_harness.scenario.loader import load
+from rating_harness.session.session import Session
 
 pytestmark = pytest.mark.lab
 

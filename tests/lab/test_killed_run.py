@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.deadline import Deadline, await_condition
-from harness.lab import lease
+from rating_harness.deadline import Deadline, await_condition
+from rating_harness.lab import lease
 from tests.builders import LONG_CALL
 
 pytestmark = pytest.mark.lab
@@ -25,7 +25,17 @@ def run(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     scenario.write_text(LONG_CALL, encoding="utf-8")
     process = subprocess.Popen(
         # Whoever runs the tests in the background may have SIGINT ignored.
-        ["env", "--default-signal=INT", sys.executable, "-m", "harness", "run", str(scenario), "--lab", "local"],
+        [
+            "env",
+            "--default-signal=INT",
+            sys.executable,
+            "-m",
+            "rating_harness",
+            "run",
+            str(scenario),
+            "--lab",
+            "local",
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from harness.lab import rootfs
-from harness.lab.commands import doctor
-from harness.lab.doctor import examine, usable_labs
+from rating_harness.cli.lab_images import doctor
+from rating_harness.lab import rootfs
+from rating_harness.lab.doctor import examine, usable_labs
 
 pytestmark = pytest.mark.lab
 

@@ -16,14 +16,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.deadline import Deadline, await_condition
-from harness.errors import LabError, MissingTool, ServiceDied, Timeout
-from harness.lab import lease as leasing
-from harness.lab import rootfs
-from harness.lab.lease import Lease, ProcessIdentity
-from harness.lab.local import LocalLab, client
-from harness.lab.local.supply import Supply
-from harness.lab.protocol import Host, Process, Program, Role, Service
+from rating_harness.deadline import Deadline, await_condition
+from rating_harness.errors import LabError, MissingTool, ServiceDied, Timeout
+from rating_harness.lab import lease as leasing
+from rating_harness.lab import rootfs
+from rating_harness.lab.lease import Lease, ProcessIdentity
+from rating_harness.lab.local import LocalLab, client
+from rating_harness.lab.local.programs import Supply
+from rating_harness.lab.protocol import Host, Process, Program, Role, Service
 
 pytestmark = pytest.mark.lab
 
@@ -483,8 +483,8 @@ def test_stopping_leaves_nothing(lab: LocalLab) -> None:
 
 OPEN_LAB = """
 import sys, time
-from harness.deadline import Deadline
-from harness.lab.local import LocalLab
+from rating_harness.deadline import Deadline
+from rating_harness.lab.local import LocalLab
 from tests.lab.test_local_lab import answered_by, answering, ask_options, kamailio
 lab = LocalLab.open(keep="keep" in sys.argv)
 lab.start_service(kamailio(), Deadline(20))
@@ -627,7 +627,7 @@ def test_as_a_user_without_any_rights() -> None:
 def _interpreter_for(as_user: Sequence[str]) -> Sequence[str] | None:
     """One of this very version, since the packages are this one's, and one that can start itself."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    again = "import subprocess, sys, harness.lab.local; subprocess.run([sys.executable, '-c', ''], check=True)"
+    again = "import subprocess, sys, rating_harness.lab.local; subprocess.run([sys.executable, '-c', ''], check=True)"
     for path in (sys.executable, shutil.which(version, path="/usr/local/bin:/usr/bin")):
         if path and _succeeds([*as_user, path, "-c", again]):
             return [path]

@@ -14,12 +14,12 @@ import pytest
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.checks import Finding
-from harness.lab.files import data_directory
-from harness.plugin import RunScenario
-from harness.run.kamailio import LAB_DEFINES
-from harness.scenario.loader import load
-from harness.scenario.model import Fault, Scenario
+from rating_harness.checks import Finding
+from rating_harness.lab.files import data_directory
+from rating_harness.plugin import RunScenario
+from rating_harness.run.kamailio import LAB_DEFINES
+from rating_harness.scenario.loader import load
+from rating_harness.scenario.model import Fault, Scenario
 
 pytestmark = pytest.mark.lab
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks import Verdict, judge
-from harness.errors import LabError
-from harness.scenario.model import Scenario
-from harness.session import Outcome, Session
+from rating_harness.checks import Verdict, judge
+from rating_harness.errors import LabError
+from rating_harness.scenario.model import Scenario
+from rating_harness.session.session import Outcome, Session
 from tests.builders import evidence_of
 
 pytest_plugins = ["pytester"]
@@ -143,7 +143,7 @@ def test_all_workers_draw_from_one_seed(project: pytest.Pytester, monkeypatch: p
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     project.makeconftest(
         """
-        from harness.session import Session
+        from rating_harness.session.session import Session
         from tests.unit.test_plugin import run
         def told(session, scenario):
             print("seed", session.options.seed)
@@ -181,7 +181,7 @@ def test_a_test_in_python_runs_a_scenario(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
         import pytest
-        from harness.plugin import ScenarioFailed
+        from rating_harness.plugin import ScenarioFailed
 
         def test_good(run_scenario):
             assert run_scenario("calls/good.yaml").verdict.passed

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import main
-from harness.errors import ScenarioError
-from harness.scenario.canyan.convert import Converted, convert
-from harness.scenario.canyan.loader import load_canyan
-from harness.scenario.loader import load
-from harness.scenario.model import Scenario
+from rating_harness.canyan.convert import Converted, convert
+from rating_harness.canyan.loader import load_canyan
+from rating_harness.cli.main import main
+from rating_harness.errors import ScenarioError
+from rating_harness.scenario.loader import load
+from rating_harness.scenario.model import Scenario
 
 FILES = Path(__file__).parents[2] / "canyan"
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.checks import judge
-from harness.checks.canyan import accepted, difference
-from harness.evidence.model import Asked, Evidence, ServiceState, SippResult
-from harness.scenario.canyan.loader import load_canyan
-from harness.scenario.canyan.model import CanyanScenario, Step
+from rating_harness.canyan.checks import accepted, difference
+from rating_harness.canyan.loader import load_canyan
+from rating_harness.canyan.model import CanyanScenario, Step
+from rating_harness.evidence.model import Asked, Evidence, ServiceState, SippResult
+from rating_harness.session.dialects import judge
 
 GOOD = SippResult("worker-1", "caller", 0, created=2, successful=2, failed=0, planned=2)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ScenarioError
-from harness.scenario.canyan.model import CanyanScenario, SippWorker, XhttpRequest
-from harness.scenario.loader import load
+from rating_harness.canyan.model import CanyanScenario, SippWorker, XhttpRequest
+from rating_harness.errors import ScenarioError
+from rating_harness.scenario.loader import load
 
 FILES = Path(__file__).parents[2] / "canyan"
 XML = "<scenario><!-- %(to_user)s %(pause)d --></scenario>"

@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from harness.errors import PlanError
-from harness.lab.protocol import Host
-from harness.plan.canyan import LONGEST, CanyanPlan, plan_canyan
-from harness.scenario.canyan.loader import load_canyan
+from rating_harness.canyan.loader import load_canyan
+from rating_harness.canyan.plan import LONGEST, CanyanPlan, plan_canyan
+from rating_harness.errors import PlanError
+from rating_harness.lab.protocol import Host
 
 XML = "<scenario><!-- %(who)s %(target)s %(basedir)s/numbers.csv --></scenario>"
 HOST = Host("worker-1", "198.18.0.9")

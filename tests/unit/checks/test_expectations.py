@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks import judge
-from harness.evidence.model import Dialog, LogLine
+from rating_harness.checks import judge
+from rating_harness.evidence.model import Dialog, LogLine
 from tests.builders import CALL_ID, START, answered_call, evidence_of, exchange, refused_call, scenario_of
 from tests.unit.checks.test_invariants import RECORD, sound
 

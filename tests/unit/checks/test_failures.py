@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.failures import check_failures
-from harness.checks.model import Case, Finding
-from harness.evidence.model import Evidence
-from harness.scenario.model import Scenario
+from rating_harness.checks.failures import check_failures
+from rating_harness.checks.model import Case, Finding
+from rating_harness.evidence.model import Evidence
+from rating_harness.scenario.model import Scenario
 from tests.builders import answered_call, evidence_of, refused_call, scenario_of
 
 _CALLS = 'calls: [{{id: ana, from: "1000", to: "39040123456", repeat: 3{more}}}]\nexpect: {{failures: {failures}}}\n'

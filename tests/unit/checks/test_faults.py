@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.checks import judge
+from rating_harness.checks import judge
 from tests.builders import answered_call, evidence_of, scenario_of
 
 TEXT = """calls: [{id: ana, from: "1000", to: "39040123456"}]

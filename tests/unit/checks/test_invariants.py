@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.checks import judge, records_settled
-from harness.evidence.model import Evidence, LogLine, Records, ServiceState, SippResult, Span
-from harness.scenario.model import INVARIANTS
+from rating_harness.checks import judge, records_settled
+from rating_harness.evidence.model import Evidence, LogLine, Records, ServiceState, SippResult, Span
+from rating_harness.scenario.model import INVARIANTS
 from tests.builders import (
     CALL_ID,
     CARRIER,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import EvidenceError
-from harness.evidence.model import SipMessage
-from harness.evidence.sip import parse_message
+from rating_harness.errors import EvidenceError
+from rating_harness.evidence.model import SipMessage
+from rating_harness.evidence.sip import parse_message
 
 
 def parsed(text: str) -> SipMessage:

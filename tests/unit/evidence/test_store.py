@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import EvidenceError
-from harness.evidence.model import (
+from rating_harness.errors import EvidenceError
+from rating_harness.evidence.model import (
     Asked,
     Dialog,
     Evidence,
@@ -26,8 +26,8 @@ from harness.evidence.model import (
     SippResult,
     Span,
 )
-from harness.evidence.sip import parse_message
-from harness.evidence.store import read, write
+from rating_harness.evidence.sip import parse_message
+from rating_harness.evidence.store import read, write
 from tests.builders import CALLER, START, answered_call, evidence_of, exchange, records, sip
 
 times = st.floats(allow_nan=False)

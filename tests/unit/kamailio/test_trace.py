@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from harness.evidence.model import LogLine
-from harness.kamailio.log import parse_log
-from harness.kamailio.trace import without_trace
+from rating_harness.evidence.model import LogLine
+from rating_harness.kamailio.log import parse_log
+from rating_harness.kamailio.trace import without_trace
 
 _LOG = """\
  3(71) ERROR: {a@b} executed:dbg_cfg_trace(): request_route=[DEFAULT_ROUTE] c=[/etc/k.cfg] l=131 a=5 n=route

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import MissingTool
-from harness.lab.binaries import borrowed, kamailio_in, parse_kamailio, parse_sipp
+from rating_harness.errors import MissingTool
+from rating_harness.lab.binaries import borrowed, kamailio_in, parse_kamailio, parse_sipp
 
 MODULES = ("http_async_client", "jansson", "dialog", "tmx", "jsonrpcs")
 

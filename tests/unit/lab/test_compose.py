@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import Location, UsageError
-from harness.lab.compose import Composition, interpolate, load
-from harness.lab.files import data_directory
+from rating_harness.errors import Location, UsageError
+from rating_harness.lab.compose import Composition, interpolate, load
+from rating_harness.lab.files import data_directory
 
 MINIMAL = """\
 services:

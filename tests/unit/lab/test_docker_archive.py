@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from harness.lab.docker.archive import pack, unpack
+from rating_harness.lab.docker.archive import pack, unpack
 
 
 def answer(files: dict[str, bytes]) -> bytes:

@@ -7,8 +7,8 @@ import docker.errors
 import pytest
 import requests
 
-from harness.errors import LabError, MissingTool
-from harness.lab.docker.engine import available, connect, engine_errors
+from rating_harness.errors import LabError, MissingTool
+from rating_harness.lab.docker.engine import available, connect, engine_errors
 
 
 @pytest.mark.parametrize("address", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1", "nonsense://x"])

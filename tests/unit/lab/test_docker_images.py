@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-import harness
-from harness.lab.docker import images
-from harness.lab.docker.images import PACKAGE_FILES, _context, _hash
+import rating_harness
+from rating_harness.lab.docker import images
+from rating_harness.lab.docker.images import PACKAGE_FILES, _context, _hash
 
 NEEDED = {*PACKAGE_FILES, "compose/harness.Dockerfile", "compose/lab.yaml", "kamailio/kamailio.cfg"}
 
 
 def test_the_harness_image_is_built_from_the_source_tree() -> None:
     context = _context("harness")
-    assert NEEDED | {"harness/cli.py", "harness/lab/docker/images.py"} <= set(context)
+    package = "harness/rating_harness"
+    assert NEEDED | {f"{package}/cli/main.py", f"{package}/lab/docker/images.py"} <= set(context)
     assert not [name for name in context if "__pycache__" in name]
 
 
@@ -23,9 +24,9 @@ def test_the_harness_image_is_built_from_an_installation(tmp_path: Path, monkeyp
         (package / "_data" / name).parent.mkdir(parents=True, exist_ok=True)
         (package / "_data" / name).write_text(name)
     (package / "__init__.py").touch()
-    monkeypatch.setattr(harness, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(rating_harness, "__file__", str(package / "__init__.py"))
     monkeypatch.setattr(images, "data_directory", lambda name: package / "_data" / name)
-    assert set(_context("harness")) == {*NEEDED, "harness/__init__.py"}
+    assert set(_context("harness")) == {*NEEDED, "harness/rating_harness/__init__.py"}
 
 
 def test_the_other_images_need_their_recipe_alone() -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.lab.docker.labels import DockerLease, ServiceFacts
-from harness.lab.lease import ProcessIdentity
+from rating_harness.lab.docker.labels import DockerLease, ServiceFacts
+from rating_harness.lab.lease import ProcessIdentity
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.lab import doctor
-from harness.lab.binaries import Found
-from harness.lab.commands import doctor as command
-from harness.lab.doctor import Finding, Machine, diagnose, usable_labs
+from rating_harness.cli.lab_images import doctor as command
+from rating_harness.lab import doctor
+from rating_harness.lab.binaries import Found
+from rating_harness.lab.doctor import Finding, Machine, diagnose, usable_labs
 
 GOOD = Machine(
     python="3.11.7",

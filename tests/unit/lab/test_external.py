@@ -5,11 +5,11 @@ from typing import cast
 
 import pytest
 
-from harness.deadline import Deadline
-from harness.errors import LabError, UsageError
-from harness.lab.external import ExternalLab, Target
-from harness.lab.local import LocalLab
-from harness.lab.protocol import Host
+from rating_harness.deadline import Deadline
+from rating_harness.errors import LabError, UsageError
+from rating_harness.lab.external import ExternalLab, Target
+from rating_harness.lab.local import LocalLab
+from rating_harness.lab.protocol import Host
 
 ELSEWHERE = Target("192.0.2.9", local=False, facing="192.0.2.1")
 HERE = Target("127.0.0.1", local=True, facing="127.0.0.1")

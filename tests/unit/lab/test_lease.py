@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import LabError
-from harness.lab import lease as leasing
-from harness.lab.lease import MARK, Lease, ProcessIdentity, base_directory, leases, make_directory, sweep
+from rating_harness.errors import LabError
+from rating_harness.lab import lease as leasing
+from rating_harness.lab.lease import MARK, Lease, ProcessIdentity, base_directory, leases, make_directory, sweep
 
 
 @pytest.fixture(autouse=True)

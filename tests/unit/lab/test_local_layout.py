@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab.local.layout import Place, rewrite
+from rating_harness.lab.local.layout import Place, rewrite
 
 
 @pytest.mark.parametrize(

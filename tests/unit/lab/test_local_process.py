@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab.local import process
+from rating_harness.lab.local import process
 
 
 def test_of_a_log_without_end_its_start_and_its_end_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

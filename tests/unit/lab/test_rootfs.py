@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ImageError, MissingTool
-from harness.lab import rootfs
+from rating_harness.errors import ImageError, MissingTool
+from rating_harness.lab import rootfs
 
 MMDEBSTRAP = """#!{python} -I
 import io, pathlib, sys, tarfile
@@ -141,7 +141,7 @@ def test_without_mmdebstrap_the_command_that_installs_it_is_told(
 
 MAKE = """
 import pathlib, sys
-from harness.lab import rootfs
+from rating_harness.lab import rootfs
 rootfs._user_cache = lambda: pathlib.Path(sys.argv[1])
 rootfs._SYSTEM = pathlib.Path(sys.argv[2])
 print(rootfs.ensure())

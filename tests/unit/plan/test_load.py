@@ -8,12 +8,12 @@ from random import Random
 
 import pytest
 
-from harness.errors import PlanError
-from harness.lab.protocol import Host
-from harness.plan.drawn import last_digit, values_of
-from harness.plan.model import Plan
-from harness.plan.planner import plan_scenario
-from harness.scenario.values import DrawnSeconds
+from rating_harness.errors import PlanError
+from rating_harness.lab.protocol import Host
+from rating_harness.plan.model import Plan
+from rating_harness.plan.planner import plan_scenario
+from rating_harness.plan.sampling import last_digit, values_of
+from rating_harness.scenario.values import DrawnSeconds
 from tests.builders import scenario_of
 
 _CALLS = 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n  - {id: bob, from: "1000", to: "39040123456"}\n'

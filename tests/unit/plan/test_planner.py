@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import PlanError
-from harness.lab.protocol import Host
-from harness.plan.model import Plan
-from harness.plan.planner import breaks_services, plan_scenario
+from rating_harness.errors import PlanError
+from rating_harness.lab.protocol import Host
+from rating_harness.plan.model import Plan
+from rating_harness.plan.planner import breaks_services, plan_scenario
 from tests.builders import scenario_of
 
 PLAIN = 'calls: [{id: ana, from: "1000", to: "39040123456"%s}]\n'

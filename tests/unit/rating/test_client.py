@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.errors import EngineError, PlanError
-from harness.lab.protocol import Endpoint
-from harness.rating.client import EngineClient
+from rating_harness.errors import EngineError, PlanError
+from rating_harness.lab.protocol import Endpoint
+from rating_harness.rating.client import EngineClient
 
 GIVEN: dict[str, Any] = {
     "accounts": [
@@ -41,7 +41,7 @@ def sockets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pa
     """The embedded engine's agent and API."""
     directory = tmp_path_factory.mktemp("engine")
     agent, api = directory / "agent.sock", directory / "api.sock"
-    command = [sys.executable, "-c", "from harness.cli import main; main()"]
+    command = [sys.executable, "-c", "from rating_harness.cli.main import main; main()"]
     command += ["engine", "--agent", f"unix:{agent}", "--api", f"unix:{api}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as engine:
         try:

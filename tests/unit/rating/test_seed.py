@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.errors import PlanError
-from harness.rating.model import Account, Rate, selection
-from harness.rating.seed import removals, seeding
+from rating_harness.errors import PlanError
+from rating_harness.rating.model import Account, Rate, selection
+from rating_harness.rating.seed import removals, seeding
 
 RATE = {"carrier_tag": "carrier", "prefix": "sip:39", "rate": 1}
 GIVEN: dict[str, Any] = {

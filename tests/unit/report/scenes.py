@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.checks import Verdict, judge
-from harness.evidence.model import Evidence, LogLine, Span
-from harness.scenario.model import Scenario
+from rating_harness.checks import Verdict, judge
+from rating_harness.evidence.model import Evidence, LogLine, Span
+from rating_harness.scenario.model import Scenario
 from tests.builders import (
     CALL_ID,
     START,

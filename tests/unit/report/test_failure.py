@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.model import Case, Finding, Verdict
-from harness.errors import HarnessError, Location, PlanError, ScenarioError, ServiceDied
-from harness.evidence.model import Asked, LogLine, SippResult
-from harness.report.failure import error_text, failure_text
-from harness.report.telling import telling_first
+from rating_harness.checks.model import Case, Finding, Verdict
+from rating_harness.errors import HarnessError, Location, PlanError, ScenarioError, ServiceDied
+from rating_harness.evidence.model import Asked, LogLine, SippResult
+from rating_harness.report.failure import error_text, failure_text
+from rating_harness.report.presentation import telling_first
 from tests.builders import CALL_ID, START, answered_call, evidence_of, exchange, refused_call, scenario_of
 from tests.unit.report import scenes
 from tests.unit.report.conftest import Golden

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from harness.checks.model import Verdict
-from harness.errors import ServiceDied
-from harness.evidence.model import Asked, LogLine
-from harness.report import events
-from harness.report.console import console, show, styled, to_ascii
-from harness.report.html import HtmlReport, html_page
-from harness.report.jsonl import JsonLines
-from harness.report.junit import junit_properties
-from harness.report.terminal import Terminal
+from rating_harness.checks.model import Verdict
+from rating_harness.errors import ServiceDied
+from rating_harness.evidence.model import Asked, LogLine
+from rating_harness.report import events
+from rating_harness.report.console import console, show, styled, to_ascii
+from rating_harness.report.html import HtmlReport, html_page
+from rating_harness.report.jsonl import JsonLines
+from rating_harness.report.junit import junit_properties
+from rating_harness.report.terminal import Terminal
 from tests.builders import CALL_ID, START, answered_call, evidence_of, records, scenario_of
 from tests.unit.report import scenes
 

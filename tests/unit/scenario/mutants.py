@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from harness.errors import ScenarioError
-from harness.scenario.loader import load
+from rating_harness.errors import ScenarioError
+from rating_harness.scenario.loader import load
 
 HERE = Path(__file__).parent
 GOOD = [path.read_bytes() for path in sorted((HERE / "good").glob("[!_]*.yaml"))]

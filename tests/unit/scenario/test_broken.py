@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ScenarioError
-from harness.scenario.loader import load
+from rating_harness.errors import ScenarioError
+from rating_harness.scenario.loader import load
 
 BROKEN = Path(__file__).parent / "broken"
 FILES = sorted(path.name for path in BROKEN.glob("[!_]*.yaml"))

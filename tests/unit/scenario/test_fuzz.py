@@ -9,11 +9,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.scenario import keys
-from harness.scenario.model import Scenario
+from rating_harness.scenario import introspection
+from rating_harness.scenario.model import Scenario
 from tests.unit.scenario.mutants import is_accepted, mutants, prepare
 
-WORDS = sorted(keys.homes(Scenario))
+WORDS = sorted(introspection.homes(Scenario))
 VALUES = st.one_of(
     st.none(),
     st.booleans(),

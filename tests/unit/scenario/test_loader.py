@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import Location, ScenarioError, UsageError
-from harness.scenario.loader import load, scenario_files
-from harness.scenario.matchers import Near, Status
-from harness.scenario.mistakes import MOST
-from harness.scenario.model import Call, Scenario
-from harness.scenario.values import DrawnSeconds
+from rating_harness.errors import Location, ScenarioError, UsageError
+from rating_harness.scenario.diagnostics import MOST
+from rating_harness.scenario.loader import load, scenario_files
+from rating_harness.scenario.matchers import Near, Status
+from rating_harness.scenario.model import Call, Scenario
+from rating_harness.scenario.values import DrawnSeconds
 
 GOOD = Path(__file__).parent / "good"
 HEAD = 'scenario: A call\ncalls:\n  - {id: ana, from: "1000", to: "39"}\n'

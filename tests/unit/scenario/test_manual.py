@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ScenarioError
-from harness.scenario.loader import load
-from harness.scenario.model import INVARIANTS, Scenario
-from harness.scenario.reference import reference
+from rating_harness.errors import ScenarioError
+from rating_harness.scenario.loader import load
+from rating_harness.scenario.manual import reference
+from rating_harness.scenario.model import INVARIANTS, Scenario
 from tests.unit.scenario.mutants import prepare
 
 PROJECT = Path(__file__).parents[3]

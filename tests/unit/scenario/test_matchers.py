@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.scenario import patterns
-from harness.scenario.matchers import (
+from rating_harness.scenario import patterns
+from rating_harness.scenario.matchers import (
     ABSENT,
     ANY,
     MISSING,
@@ -25,7 +25,7 @@ from harness.scenario.matchers import (
     parse_whole_matcher,
     parse_whole_seconds_matcher,
 )
-from harness.scenario.values import Unfit
+from rating_harness.scenario.values import Unfit
 
 Case = tuple[Callable[[object], Matcher], object, list[object], list[object], str]
 

@@ -10,14 +10,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from harness.scenario import keys
-from harness.scenario.fields import Model
-from harness.scenario.mistakes import Mistakes
-from harness.scenario.model import Scenario
-from harness.scenario.nodes import Mapping, plain
-from harness.scenario.reading import read_file
-from harness.scenario.schema import scenario_schema, shared_schema
-from harness.scenario.sharing import Shared
+from rating_harness.scenario import introspection
+from rating_harness.scenario.diagnostics import Mistakes
+from rating_harness.scenario.fields import Model
+from rating_harness.scenario.includes import Shared
+from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.nodes import Mapping, plain
+from rating_harness.scenario.schema import scenario_schema, shared_schema
+from rating_harness.scenario.yaml_parser import read_file
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[2]
@@ -80,7 +80,7 @@ def test_the_schema_accepts_the_projects_scenarios(path: Path) -> None:
 def models(model: type[Model]) -> set[type[Model]]:
     found = {model}
     for info in model.model_fields.values():
-        for annotation in keys.alternatives(info.annotation):
+        for annotation in introspection.alternatives(info.annotation):
             for inner in (annotation, *getattr(annotation, "__args__", ())):
                 if isinstance(inner, type) and issubclass(inner, Model):
                     found |= models(inner)
@@ -93,7 +93,7 @@ MODELS: list[type[Model]] = sorted(models(Scenario), key=str)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_key_has_a_description_and_an_example(model: type[Model]) -> None:
     assert model.__doc__
-    for name, info in keys.fields(model).items():
+    for name, info in introspection.fields(model).items():
         assert info.description, name
         assert info.description.endswith("."), name
         assert info.examples, name

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from harness.scenario import patterns
-from harness.scenario.values import (
+from rating_harness.scenario import patterns
+from rating_harness.scenario.values import (
     Between,
     DrawnCount,
     DrawnSeconds,

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pluggy
 import pytest
 
-from harness.sipp import _pysipp
-from harness.sipp.agent import Agent, launch
+from rating_harness.sipp import _pysipp
+from rating_harness.sipp.agent import Agent, launch
 
 CALLER = Agent(
     role="caller",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import SippError
-from harness.sipp.result import check_status, read_result, read_statistics
+from rating_harness.errors import SippError
+from rating_harness.sipp.result import check_status, read_result, read_statistics
 
 HEADER = "StartTime;TotalCallCreated;CurrentCall;SuccessfulCall(P);SuccessfulCall(C);FailedCall(P);FailedCall(C);" \
     "FailedUnexpectedMessage(P);FailedUnexpectedMessage(C);\n"  # fmt: skip

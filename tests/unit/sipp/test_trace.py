@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harness.sipp.trace import parse_lines, parse_trace
+from rating_harness.sipp.trace import parse_lines, parse_trace
 
 INVITE = b"INVITE sip:39@sip.test SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\nv=0\r\n"
 REPLY = b"SIP/2.0 403 Forbidden -- insufficient balance\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\n"

@@ -18,7 +18,7 @@ import pytest
 HTTP = httpx.Client(timeout=10)
 """One client for all tests: to make one takes longer than to be answered."""
 
-COMMAND = [sys.executable, "-c", "from harness.cli import main; main()", "engine"]
+COMMAND = [sys.executable, "-c", "from rating_harness.cli.main import main; main()", "engine"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.rating.engine.arithmetic import (
+from rating_harness.rating.engine.arithmetic import (
     LONGEST_CALL,
     LONGEST_PREFIX,
     Incomplete,

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, lexicographic_sort_schema, print_schema
 
-from harness.rating.engine.agent.app import operations
-from harness.rating.engine.agent.schema import agent_schema
-from harness.rating.engine.api.schema import api_schema
-from harness.rating.engine.book import Book
-from harness.rating.engine.ledger import Ledger
-from harness.rating.engine.quirks import Policy
-from harness.rating.engine.store import Store
+from rating_harness.rating.engine.agent.app import operations
+from rating_harness.rating.engine.agent.schema import agent_schema
+from rating_harness.rating.engine.api.schema import api_schema
+from rating_harness.rating.engine.operations import Ledger
+from rating_harness.rating.engine.quirks import Policy
+from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.store import Store
 from tests.unit.rating.engine.conftest import Start
 from tests.unit.rating.engine.contract import replay
 

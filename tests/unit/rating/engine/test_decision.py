@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.rating.engine.accounts import Account, Running
-from harness.rating.engine.arithmetic import LONGEST_CALL, Incomplete, Tariff
-from harness.rating.engine.decision import Decision, Party, Reason, decide
-from harness.rating.engine.rates import Rate
+from rating_harness.rating.engine.accounts import Account, Running
+from rating_harness.rating.engine.arithmetic import LONGEST_CALL, Incomplete, Tariff
+from rating_harness.rating.engine.decision import Decision, Party, Reason, decide
+from rating_harness.rating.engine.rates import Rate
 
 NOW = 1_588_334_400_000
 RATE = Rate(1, "default", "39", "p1", "c1", None, Tariff(0, 10, 1, 0))

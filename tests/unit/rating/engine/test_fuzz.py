@@ -15,16 +15,16 @@ from hypothesis_graphql import nodes
 from hypothesis_graphql import strategies as graphql
 from schemathesis import GenerationMode
 
-from harness.rating.engine.agent.app import operations
-from harness.rating.engine.agent.openapi import description
-from harness.rating.engine.agent.requests import MODELS
-from harness.rating.engine.agent.schema import agent_schema
-from harness.rating.engine.api.schema import api_schema
-from harness.rating.engine.book import Book
-from harness.rating.engine.entities import ENTITIES, Entity
-from harness.rating.engine.ledger import Ledger
-from harness.rating.engine.quirks import Policy
-from harness.rating.engine.store import Store
+from rating_harness.rating.engine.agent.app import operations
+from rating_harness.rating.engine.agent.openapi import description
+from rating_harness.rating.engine.agent.requests import MODELS
+from rating_harness.rating.engine.agent.schema import agent_schema
+from rating_harness.rating.engine.api.schema import api_schema
+from rating_harness.rating.engine.entities import ENTITIES, Entity
+from rating_harness.rating.engine.operations import Ledger
+from rating_harness.rating.engine.quirks import Policy
+from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.store import Store
 from tests.unit.rating.engine.conftest import HTTP, Engine
 
 SHORT = settings(

@@ -11,14 +11,14 @@ import pytest
 from graphql import GraphQLSchema
 from starlette.applications import Starlette
 
-from harness.rating.engine.api.app import api_app
-from harness.rating.engine.api.balances import Balances
-from harness.rating.engine.api.schema import api_schema
-from harness.rating.engine.book import Book
-from harness.rating.engine.manners import GraphQLEndpoint
-from harness.rating.engine.observe import Metrics
-from harness.rating.engine.quirks import Policy
-from harness.rating.engine.store import Store
+from rating_harness.rating.engine.api.app import api_app
+from rating_harness.rating.engine.api.balances import Balances
+from rating_harness.rating.engine.api.schema import api_schema
+from rating_harness.rating.engine.graphql_http import GraphQLEndpoint
+from rating_harness.rating.engine.metrics import Metrics
+from rating_harness.rating.engine.quirks import Policy
+from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.store import Store
 
 
 @pytest.fixture

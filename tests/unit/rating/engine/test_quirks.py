@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.rating import engine
-from harness.rating.engine.quirks import STRICT, Policy, Quirk, Refused
+from rating_harness.rating import engine
+from rating_harness.rating.engine.quirks import STRICT, Policy, Quirk, Refused
 
 PACKAGE = Path(engine.__file__).parent
 SOURCES = "".join(path.read_text() for path in PACKAGE.rglob("*.py") if path.name != "quirks.py")

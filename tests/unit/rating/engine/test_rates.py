@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.rating.engine.arithmetic import Incomplete, Tariff
-from harness.rating.engine.rates import Rate, RateIndex
+from rating_harness.rating.engine.arithmetic import Incomplete, Tariff
+from rating_harness.rating.engine.rates import Rate, RateIndex
 
 rows = st.lists(
     st.tuples(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.rating.engine.agent.requests import MODELS, Invalid, Malformed, read
-from harness.rating.engine.calls import CallRequest
+from rating_harness.rating.engine.agent.requests import MODELS, Invalid, Malformed, read
+from rating_harness.rating.engine.calls import CallRequest
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text(),

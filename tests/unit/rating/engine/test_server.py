@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.deadline import Deadline, await_condition
-from harness.errors import UsageError
-from harness.rating.address import Address
+from rating_harness.deadline import Deadline, await_condition
+from rating_harness.errors import UsageError
+from rating_harness.rating.address import Address
 from tests.unit.rating.engine.conftest import COMMAND, HTTP, SEED, Engine, Start
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.errors import EngineError, UsageError
-from harness.rating.engine.agent.app import agent_app
-from harness.rating.engine.api.app import api_app
-from harness.rating.engine.book import Book
-from harness.rating.engine.ledger import Ledger
-from harness.rating.engine.observe import Metrics
-from harness.rating.engine.quirks import Policy
-from harness.rating.engine.store import VERSION, Store
-from harness.rating.engine.tables import Equals, Order
+from rating_harness.errors import EngineError, UsageError
+from rating_harness.rating.engine.agent.app import agent_app
+from rating_harness.rating.engine.api.app import api_app
+from rating_harness.rating.engine.metrics import Metrics
+from rating_harness.rating.engine.operations import Ledger
+from rating_harness.rating.engine.quirks import Policy
+from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.store import VERSION, Store
+from rating_harness.rating.engine.tables import Equals, Order
 
 INSERT = "INSERT INTO documents (sequence, entity, body) VALUES (?, 'Carrier', ?)"
 

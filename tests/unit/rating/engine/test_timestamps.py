@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.rating.engine import timestamps
+from rating_harness.rating.engine import timestamps
 
 NOON = 1_588_334_400_000
 

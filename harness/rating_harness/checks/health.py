@@ -1,0 +1,72 @@
+"""What a scenario leaves behind: nothing that runs, and a Kamailio that is well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rating_harness.checks.model import Case, Finding, broken
+from rating_harness.evidence.model import LogLine
+
+__all__ = ["kamailio_is_well", "no_dialog_left", "nothing_left_running"]
+
+_SPINS = 100
+"""Events of forgotten sockets, more of which are no accident: the process that gets them does nothing else."""
+
+
+def nothing_left_running(case: Case) -> Iterator[Finding]:
+    before, after = case.evidence.before, case.evidence.after
+    for tag, account in (after.accounts if after else {}).items():
+        given = _running(before.accounts.get(tag, {}) if before else {})
+        left = [entry for entry in _running(account) if entry not in given]
+        if left:
+            yield broken(
+                case, "running", f"running transactions of account {tag}", "none left", f"{len(left)}: {left[0]}..."
+            )
+
+
+def _running(account: Mapping[str, Any]) -> list[str]:
+    """Tags of an account's running transactions."""
+    running = account.get("running_transactions") or ()
+    return [str(entry.get("transaction_tag") if isinstance(entry, dict) else entry) for entry in running]
+
+
+def no_dialog_left(case: Case) -> Iterator[Finding]:
+    left = case.evidence.dialogs_left
+    if left != 0:
+        seen = "Kamailio did not say" if left is None else f"{left} active"
+        yield broken(case, "dialogs", "dialogs in Kamailio after the last call", "none", seen)
+
+
+def kamailio_is_well(case: Case) -> Iterator[Finding]:
+    for service in case.evidence.services:
+        if service.name == "kamailio" and not service.alive:
+            yield broken(case, "kamailio", "Kamailio", "running", f"ended with status {service.exit_status}")
+    for line in _while_it_should_run(case):
+        if line.level in ("CRITICAL", "BUG"):
+            yield broken(case, "kamailio", "Kamailio's log", "nothing at critical level", line.text[:200])
+            break
+    lost = sum("Cell for handler" in line.text for line in case.evidence.log)
+    if lost > _SPINS:
+        yield broken(
+            case,
+            "kamailio",
+            "Kamailio's http_async_client spins",
+            "sockets that are forgotten with their requests",
+            f"{lost} events of sockets whose requests are over",
+            hint="after a broken connection requests are mixed up (Kamailio issue 4701); cured in 6.0.7 and 6.1.2",
+        )
+
+
+def _while_it_should_run(case: Case) -> Iterator[LogLine]:
+    """Without the lines between a signal that the scenario asked for and the next start: processes that end one after
+    the other complain of each other."""
+    asked_for = any(service.name == "kamailio" and service.restarts for service in case.evidence.services)
+    going_down = False
+    for line in case.evidence.log:
+        if asked_for and "sig_usr(): signal" in line.text:
+            going_down = True
+        elif "Listening on" in line.text:
+            going_down = False
+        if not going_down:
+            yield line

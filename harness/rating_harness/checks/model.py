@@ -1,0 +1,118 @@
+"""What checks find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rating_harness.errors import Location
+from rating_harness.evidence.calls import Call, calls_of
+from rating_harness.evidence.model import Evidence, Exchange
+from rating_harness.scenario.model import Scenario
+
+__all__ = ["Case", "Finding", "Verdict", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that isn't as it should be.
+
+    :param check: the invariant's name, or the path of the expectation (``calls[0].expect.reply``).
+    :param where: the line that asked for it.
+    :param call_id: the call that shows it, if it is one.
+    :param expected, seen: short texts, to be read one above the other.
+    """
+
+    check: str
+    message: str
+    expected: str
+    seen: str
+    where: Location
+    call_id: str | None = None
+    hint: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.message}", f"  expected: {self.expected}", f"  seen:     {self.seen}"]
+        return "\n".join(lines + [f"  hint:     {self.hint}"] * bool(self.hint))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All findings on one run. Without any, it passed."""
+
+    scenario: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings
+
+
+class Case:
+    """A scenario and what was observed of it: what every check is given."""
+
+    def __init__(self, scenario: Scenario, evidence: Evidence) -> None:
+        self.scenario = scenario
+        self.evidence = evidence
+        self.calls = calls_of(evidence)
+        self._by_tag: dict[str, list[Exchange]] = {}
+        for exchange in evidence.exchanges:
+            self._by_tag.setdefault(str(exchange.requested("transaction_tag")), []).append(exchange)
+        self._of: dict[str, list[Call]] = {}
+        for call in self.calls:
+            self._of.setdefault(call.id, []).append(call)
+        self._records: dict[str, list[Mapping[str, Any]]] = {}
+        for record in evidence.after.transactions if evidence.after else ():
+            self._records.setdefault(str(record.get("transaction_tag")), []).append(record)
+
+    @property
+    def counts_failures(self) -> bool:
+        """Whether calls that differ are counted, and judged by their number: under load always."""
+        return self.scenario.load is not None or self.scenario.expect.failures is not None
+
+    def of(self, call_id: str) -> tuple[Call, ...]:
+        """The calls with that id in the scenario: its repetitions."""
+        return tuple(self._of.get(call_id, ()))
+
+    def records(self, call: Call) -> Sequence[Mapping[str, Any]]:
+        """The engine's records of a call, after all of them; empty when they were never read."""
+        return self._records.get(call.call_id, ())
+
+    def exchanges(self, call: Call, kind: str | None = None) -> tuple[Exchange, ...]:
+        """The agent's exchanges about a call; ``kind`` is the path's last segment."""
+        found = self._by_tag.get(call.call_id, ())
+        return tuple(exchange for exchange in found if kind is None or exchange.kind == kind)
+
+    def strangers(self) -> tuple[Exchange, ...]:
+        """Exchanges about no call of the scenario."""
+        known = {call.call_id for call in self.calls}
+        return tuple(each for tag, found in self._by_tag.items() if tag not in known for each in found)
+
+    def acknowledged(self, call: Call, kind: str) -> tuple[Exchange, ...]:
+        """Those that were answered ``ok``."""
+        return tuple(e for e in self.exchanges(call, kind) if e.status == 200 and e.answer("ok") is True)
+
+
+def broken(
+    case: Case,
+    name: str,
+    message: str,
+    expected: str,
+    seen: str,
+    *,
+    call: Call | None = None,
+    index: int | None = None,
+    hint: str = "",
+) -> Finding:
+    """An invariant that doesn't hold, in the call with that index, or in the whole scenario."""
+    where = case.scenario.where("calls", index) if index is not None else case.scenario.where("scenario")
+    return Finding(
+        check=f"always: {name}",
+        message=message,
+        expected=expected,
+        seen=seen,
+        where=where,
+        call_id=call.call_id if call else None,
+        hint=hint,
+    )

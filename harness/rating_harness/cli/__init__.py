@@ -1,0 +1,1 @@
+"""The command ``rating-harness``: one module for each group of its commands."""

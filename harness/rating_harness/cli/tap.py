@@ -1,0 +1,48 @@
+"""``rating-harness tap``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+__all__ = ["tap"]
+
+
+@click.command()
+@click.option("--listen", multiple=True, required=True, metavar="ADDRESS", help="Where the agent's clients connect.")
+@click.option("--control", multiple=True, required=True, metavar="ADDRESS", help="Where the control API is.")
+@click.option("--upstream", metavar="URL", help="The agent. Without one, only faults answer.")
+def tap(listen: Sequence[str], control: Sequence[str], upstream: str | None) -> None:
+    """Stand in front of an agent: record its exchanges, inject faults.
+
+    An ADDRESS is HOST:PORT (port 0: any free one) or unix:PATH; there can be several of each kind.
+    """
+    import asyncio
+    import signal
+
+    import uvloop
+
+    from rating_harness.errors import HarnessError
+    from rating_harness.rating.address import Address
+    from rating_harness.tap.server import serve
+
+    def ready(doors: Sequence[Address], offices: Sequence[Address]) -> None:
+        click.echo(f"tap ready at {' '.join(map(str, doors))}, control at {' '.join(map(str, offices))}")
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+        await serve(
+            [Address.parse(text) for text in listen],
+            [Address.parse(text) for text in control],
+            upstream,
+            ready=ready,
+            stop=stop,
+        )
+
+    try:
+        uvloop.run(run())
+    except HarnessError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,168 @@
+"""A call, as it can be read from the messages that its two ends sent and received."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from rating_harness.evidence.model import Evidence, SipMessage
+
+__all__ = ["Call", "calls_of"]
+
+EndedBy = Literal["caller", "callee", "kamailio"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call, told apart by its Call-ID.
+
+    :param id: the call's id in the scenario; ``index`` counts its repetitions from 1.
+    :param caller: messages that the caller's host sent and received, in order.
+    :param carriers: the same of all other hosts.
+    """
+
+    id: str
+    index: int
+    call_id: str
+    caller: tuple[SipMessage, ...]
+    carriers: tuple[SipMessage, ...]
+
+    @cached_property
+    def messages(self) -> tuple[SipMessage, ...]:
+        return tuple(sorted((*self.caller, *self.carriers), key=lambda message: message.at))
+
+    @cached_property
+    def invite(self) -> SipMessage | None:
+        """The first request that the caller sent: an INVITE, unless the scenario says another method."""
+        return next((m for m in self.caller if m.direction == "sent" and m.is_request), None)
+
+    @cached_property
+    def replies(self) -> tuple[SipMessage, ...]:
+        """Responses to that request which the caller received. With digest, to the last try of it."""
+        method = self.invite.method if self.invite else None
+        same = [m for m in self.caller if m.method == method]
+        tries = [m.cseq for m in same if m.direction == "sent" and m.is_request]
+        responses = [m for m in same if m.direction == "received" and not m.is_request]
+        challenged = {m.cseq for m in responses if m.status in (401, 407)}
+        initial = next((cseq for cseq in tries if cseq not in challenged), tries[-1] if tries else None)
+        return tuple(m for m in responses if m.cseq == initial)
+
+    @cached_property
+    def provisional(self) -> tuple[int, ...]:
+        """Statuses of the provisional replies, in order, repetitions of the same left out."""
+        seen: list[int] = []
+        for reply in self.replies:
+            if reply.status is not None and reply.status < 200 and (not seen or seen[-1] != reply.status):
+                seen.append(reply.status)
+        return tuple(seen)
+
+    @cached_property
+    def finals(self) -> tuple[SipMessage, ...]:
+        """Final replies that differ; a retransmission of the same status is the same reply."""
+        seen: dict[tuple[int | None, str | None], SipMessage] = {}
+        for reply in self.replies:
+            if reply.is_final:
+                seen.setdefault((reply.status, reply.header("To")), reply)
+        return tuple(seen.values())
+
+    @property
+    def final(self) -> SipMessage | None:
+        return self.finals[0] if self.finals else None
+
+    @property
+    def answered(self) -> float | None:
+        """When the caller got the 2xx to its INVITE."""
+        final = self.final
+        if final is None or final.method != "INVITE" or final.status is None or final.status >= 300:
+            return None
+        return final.at
+
+    @cached_property
+    def byes(self) -> tuple[SipMessage, ...]:
+        return tuple(m for m in self.messages if m.is_request and m.method == "BYE")
+
+    @cached_property
+    def ended_by(self) -> EndedBy | None:
+        """Who sent the first BYE; Kamailio when one was received that neither end had sent.
+
+        Traces of two hosts are some milliseconds apart, so only messages of the same host are put in order.
+        """
+        sides: tuple[tuple[EndedBy, tuple[SipMessage, ...]], ...] = (
+            ("caller", self.caller),
+            ("callee", self.carriers),
+        )
+        first = {
+            side: next((m.direction for m in messages if m.is_request and m.method == "BYE"), None)
+            for side, messages in sides
+        }
+        senders = [side for side, direction in first.items() if direction == "sent"]
+        if senders:
+            return min(senders, key=lambda side: next(m.at for m in self.byes if m in dict(sides)[side]))
+        return "kamailio" if "received" in first.values() else None
+
+    def bye_received_by(self, side: Literal["caller", "callee"]) -> SipMessage | None:
+        messages = self.caller if side == "caller" else self.carriers
+        return next((m for m in messages if m.direction == "received" and m.is_request and m.method == "BYE"), None)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the caller's 2xx to the first BYE that anyone sent or received."""
+        if self.answered is None or not self.byes:
+            return None
+        return max(0.0, self.byes[0].at - self.answered)
+
+    @cached_property
+    def tried(self) -> tuple[str, ...]:
+        """Carriers' hosts that the INVITE reached, in order; retransmissions count once."""
+        hosts: list[str] = []
+        for message in self.carriers:
+            if message.direction == "received" and message.is_request and message.method == "INVITE":
+                in_dialog = "tag=" in (message.header("To") or "")
+                if not in_dialog and message.host not in hosts:
+                    hosts.append(message.host)
+        return tuple(hosts)
+
+    @cached_property
+    def answered_by(self) -> str | None:
+        """The carrier's host which sent the 2xx."""
+        return next(
+            (
+                m.host
+                for m in self.carriers
+                if m.direction == "sent" and m.method == "INVITE" and m.status is not None and 200 <= m.status < 300
+            ),
+            None,
+        )
+
+    @property
+    def setup(self) -> float | None:
+        """Seconds from the caller's INVITE to the final reply."""
+        if self.invite is None or self.final is None:
+            return None
+        return self.final.at - self.invite.at
+
+
+def calls_of(evidence: Evidence) -> tuple[Call, ...]:
+    """The calls that the scenario planned, in its order, whether or not a message of theirs was seen."""
+    by_call_id: dict[str, list[SipMessage]] = {}
+    for message in evidence.messages:
+        by_call_id.setdefault(message.call_id, []).append(message)
+    return tuple(
+        _call(name, index, call_id, by_call_id.get(call_id, ()), evidence)
+        for name, call_ids in evidence.call_ids.items()
+        for index, call_id in enumerate(call_ids, start=1)
+    )
+
+
+def _call(name: str, index: int, call_id: str, messages: Iterable[SipMessage], evidence: Evidence) -> Call:
+    callers = {result.host for result in evidence.sipp if result.role == "caller"}
+    ordered = sorted(messages, key=lambda message: message.at)
+    return Call(
+        id=name,
+        index=index,
+        call_id=call_id,
+        caller=tuple(m for m in ordered if m.host in callers),
+        carriers=tuple(m for m in ordered if m.host not in callers),
+    )

@@ -1,0 +1,136 @@
+"""Kamailio's JSON-RPC, over HTTP or over the datagram socket of the jsonrpcs module.
+
+Source: the documentation of the modules jsonrpcs (transports) and dialog (``dlg.*``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+
+from rating_harness.errors import LabError
+from rating_harness.lab.protocol import Endpoint
+
+__all__ = ["DatagramTransport", "HttpTransport", "KamailioClient", "RpcError", "Transport"]
+
+_LARGEST_DATAGRAM = 1 << 20
+
+
+class RpcError(LabError):
+    """Kamailio answered with an error, or didn't answer at all (``code`` None)."""
+
+    def __init__(self, message: str, *, code: int | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class Transport(Protocol):
+    def exchange(self, request: bytes) -> bytes:
+        """:raises RpcError: no answer."""
+
+    def close(self) -> None: ...
+
+
+class HttpTransport:
+    """JSON-RPC over HTTP: the modules xhttp and jsonrpcs, at ``/RPC``."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float = 2.0) -> None:
+        self._client = httpx.Client(base_url=endpoint.url, timeout=timeout)
+
+    def exchange(self, request: bytes) -> bytes:
+        try:
+            response = self._client.post("/RPC", content=request, headers={"Content-Type": "application/json"})
+        except httpx.HTTPError as error:
+            raise RpcError(f"Kamailio's JSON-RPC over HTTP doesn't answer: {error}") from None
+        return response.content
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class DatagramTransport:
+    """JSON-RPC over a Unix datagram socket (``dgram_socket`` of jsonrpcs, on by default)."""
+
+    def __init__(self, path: Path, *, timeout: float = 2.0) -> None:
+        self._path = path
+        self._timeout = timeout
+
+    def exchange(self, request: bytes) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="rpc-", dir=self._path.parent) as directory:
+            own = os.path.join(directory, "s")  # noqa: PTH118 - the length of socket paths is limited: no detours
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+                client.bind(own)
+                client.settimeout(self._timeout)
+                try:
+                    client.sendto(request, str(self._path))
+                    return client.recv(_LARGEST_DATAGRAM)
+                except OSError as error:
+                    raise RpcError(f"Kamailio's JSON-RPC socket {self._path.name} doesn't answer: {error}") from None
+
+    def close(self) -> None:
+        pass
+
+
+class KamailioClient:
+    """Commands of a running Kamailio."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._id = 0
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def call(self, method: str, *parameters: str | int) -> Any:
+        """The result of an RPC command.
+
+        :raises RpcError: it was refused (with its code), or there was no answer.
+        """
+        self._id += 1
+        request: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "id": self._id}
+        if parameters:
+            request["params"] = list(parameters)
+        raw = self._transport.exchange(json.dumps(request).encode())
+        try:
+            answer = json.loads(raw)
+        except ValueError:
+            raise RpcError(
+                f"Kamailio answered {method} with something that isn't JSON: {raw[:80]!r}",
+                hint="jsonrpcs needs `transport` 7 for HTTP, and xhttp an event_route[xhttp:request]",
+            ) from None
+        if "error" in answer:
+            error = answer["error"]
+            raise RpcError(f"Kamailio refused {method}: {error.get('message')}", code=error.get("code"))
+        return answer.get("result")
+
+    def uptime(self) -> int:
+        """Seconds since it started (``core.uptime``)."""
+        return int(self.call("core.uptime")["uptime"])
+
+    def version(self) -> str:
+        """Such as ``kamailio 6.0.1 (x86_64/linux)``."""
+        return str(self.call("core.version"))
+
+    def dialogs(self) -> list[dict[str, Any]]:
+        """``dlg.list``: each with ``call-id``, ``state``, ``lifetime``, ``from_uri``, ``to_uri``, ``timeout``..."""
+        listed = self.call("dlg.list")
+        return list(listed) if isinstance(listed, list) else []
+
+    def active_dialogs(self) -> int:
+        """``dlg.stats_active``: those in any state but deleted."""
+        return int(self.call("dlg.stats_active")["all"])
+
+    def statistics(self, *names: str) -> dict[str, int]:
+        """``stats.get_statistics``: ``{"core:rcv_requests": 3}``."""
+        found: dict[str, int] = {}
+        for line in self.call("stats.get_statistics", *names):
+            name, _, value = str(line).partition("=")
+            if value.strip().lstrip("-").isdigit():
+                found[name.strip()] = int(value)
+        return found

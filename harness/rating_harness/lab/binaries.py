@@ -1,0 +1,138 @@
+"""Where Kamailio and SIPp come from: the machine, where its own are good enough, else a root filesystem."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from rating_harness.errors import MissingTool
+
+__all__ = ["Found", "borrowed", "find_kamailio", "find_sipp", "holds", "kamailio_in", "parse_kamailio", "parse_sipp"]
+
+_KAMAILIO = (6, 0)
+_SIPP = (3, 7)
+_MODULES = ("http_async_client", "jansson", "dialog", "tmx", "jsonrpcs")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A program of the machine.
+
+    :param version: as it says itself; empty when there is none.
+    :param lacks: why it isn't good enough; None when it is.
+    """
+
+    name: str
+    path: str | None = None
+    version: str = ""
+    lacks: str | None = None
+
+    @property
+    def good(self) -> bool:
+        return self.path is not None and self.lacks is None
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
+
+
+def parse_kamailio(output: str) -> str | None:
+    """The version in the output of ``kamailio -v``."""
+    match = re.search(r"version: kamailio (\d+(?:\.\d+)+)", output)
+    return match[1] if match else None
+
+
+def parse_sipp(output: str) -> tuple[str, bool] | None:
+    """The version in the output of ``sipp -v``, and whether it was built with TLS."""
+    match = re.search(r"SIPp v(\d+(?:\.\d+)+)([-\w]*)", output)
+    return (match[1], "-TLS" in match[2]) if match else None
+
+
+def _output(*command: str) -> str:
+    # sipp -v exits with status 99.
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout + done.stderr
+
+
+def _which(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def _modules(directories: list[Path]) -> set[str]:
+    return {module.stem for directory in directories for module in directory.glob("*.so")}
+
+
+def _lacking(root: Path) -> str | None:
+    directories = [*root.glob("usr/lib/*/kamailio/modules"), *root.glob("usr/lib*/kamailio/modules")]
+    directories += root.glob("usr/local/lib*/kamailio/modules")
+    missing = [name for name in _MODULES if name not in _modules(directories)]
+    return f"it lacks the module{'s' * (len(missing) > 1)} {', '.join(missing)}" if missing else None
+
+
+@cache
+def find_kamailio() -> Found:
+    path = _which("kamailio")
+    if path is None:
+        return Found("kamailio", lacks="it isn't installed")
+    version = parse_kamailio(_output(path, "-v"))
+    if version is None:
+        return Found("kamailio", path, lacks="it doesn't say its version")
+    too_old = _version(version) < _KAMAILIO
+    return Found("kamailio", path, version, "6.0 or later is needed" if too_old else _lacking(Path("/")))
+
+
+@cache
+def find_sipp() -> Found:
+    path = _which("sipp")
+    if path is None:
+        return Found("sipp", lacks="it isn't installed")
+    parsed = parse_sipp(_output(path, "-v"))
+    if parsed is None:
+        return Found("sipp", path, lacks="it doesn't say its version")
+    version, tls = parsed
+    lacks = "3.7 or later is needed" if _version(version) < _SIPP else None if tls else "it was built without TLS"
+    return Found("sipp", path, version, lacks)
+
+
+def holds(root: Path, name: str) -> bool:
+    """Whether the root filesystem has that program."""
+    return any(path.exists() for path in _programs(root, name))
+
+
+def _programs(root: Path, name: str) -> list[Path]:
+    return [root / directory / name for directory in ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")]
+
+
+def kamailio_in(root: Path) -> str | None:
+    """What a root filesystem lacks to run Kamailio; None when it is complete."""
+    if not holds(root, "kamailio"):
+        return "it holds no Kamailio"
+    return _lacking(root)
+
+
+def borrowed(root: Path, argv: Sequence[str]) -> list[str]:
+    """The command, run from a root filesystem that can't be entered: by its own dynamic loader, with its libraries.
+
+    :raises MissingTool: the root filesystem hasn't all that this takes.
+    """
+    program = next((path for path in _programs(root, argv[0]) if path.exists()), None)
+    libraries = next((path.parent for path in root.glob("usr/lib/*/libc.so.6")), None)
+    loader = next(libraries.glob("ld-linux*.so*"), None) if libraries else None
+    if program is None or libraries is None or loader is None:
+        raise MissingTool(
+            f"{argv[0]} can't be run: namespaces are refused here, so that {root} can't be entered",
+            expected=f"a {argv[0]} of the machine's own that is good enough, or a Debian root filesystem",
+            hint="use the docker driver, or allow user namespaces; `rating-harness doctor` tells how",
+        )
+    modules = ["-L", str(libraries / "kamailio/modules")] if argv[0] == "kamailio" else []
+    return [str(loader), "--library-path", str(libraries), str(program), *modules, *argv[1:]]

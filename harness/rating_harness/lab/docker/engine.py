@@ -1,0 +1,116 @@
+"""A Docker engine that answers, and its errors in the harness's words."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import docker
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from rating_harness.errors import LabError, MissingTool
+
+__all__ = ["Engine", "available", "connect", "engine_errors"]
+
+ANSWERS_WITHIN = 1
+"""Seconds in which an engine must answer to count as there."""
+
+CALL_TIMEOUT = 60
+"""Seconds for one call of the engine's API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A connection to an engine.
+
+    :param host: the machine it runs on; None when it's asked over a local socket.
+    :param kernel: version of that machine's kernel, (5, 16) say; containers share it.
+    """
+
+    client: docker.DockerClient
+    host: str | None
+    kernel: tuple[int, int]
+
+    @contextmanager
+    def patient(self, seconds: int) -> Iterator[docker.DockerClient]:
+        """A connection of its own, whose calls may be silent for that long."""
+        client = docker.from_env(timeout=seconds)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def connect() -> Engine:
+    """The engine that ``DOCKER_HOST`` names, or the one behind this machine's socket.
+
+    :raises MissingTool: none answers.
+    """
+    address = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    try:
+        _knock(address)
+        # The version is negotiated, so that this is already a question to the engine.
+        client = docker.from_env(timeout=ANSWERS_WITHIN)
+        kernel = str(client.version().get("KernelVersion", ""))
+    except (DockerException, RequestException, OSError) as error:
+        raise MissingTool(
+            "no Docker engine answers",
+            expected=f"an engine at {address}",
+            found=_explanation(error),
+            hint="start one, set DOCKER_HOST, or use the local lab, which needs none",
+        ) from error
+    client.api.timeout = CALL_TIMEOUT
+    # Requests would read the environment for each call, in whichever thread, and fail where another thread (pytest's,
+    # which notes the test there) changes it meanwhile.
+    client.api.trust_env = False
+    numbers = [int(number) for number in re.findall(r"\d+", kernel)[:2]]
+    major, minor = numbers if len(numbers) == 2 else (0, 0)
+    return Engine(client, _machine(address), (major, minor))
+
+
+def available() -> Engine | None:
+    """The engine that answers, or None. Quick and quiet."""
+    try:
+        return connect()
+    except MissingTool:
+        return None
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Turn whatever docker-py raises inside into a `LabError` that says what was being done.
+
+    Time-outs of a call come as errors of requests, not of docker-py.
+    """
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise LabError(f"the Docker engine failed while {doing}", found=_explanation(error)) from error
+
+
+def _knock(address: str) -> None:
+    """Connect to a local socket, since docker-py leaves its own open when nobody is there."""
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(ANSWERS_WITHIN)
+            knocking.connect(address.removeprefix("unix://"))
+
+
+def _machine(docker_host: str) -> str | None:
+    address = urlsplit(docker_host)
+    return address.hostname if address.scheme in ("tcp", "ssh", "http", "https") else None
+
+
+def _explanation(error: Exception) -> str:
+    if isinstance(error, APIError) and error.explanation:
+        return str(error.explanation)
+    return str(error) or type(error).__name__

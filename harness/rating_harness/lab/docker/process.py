@@ -1,0 +1,157 @@
+"""A container as a process of the lab."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import requests
+from docker.errors import APIError, NotFound
+
+from rating_harness.deadline import Deadline
+from rating_harness.errors import LabError, Timeout
+from rating_harness.lab.docker.archive import unpack
+from rating_harness.lab.docker.engine import Engine, engine_errors
+from rating_harness.lab.ready import last_lines
+
+__all__ = ["WORK", "ContainerProcess", "remove_container"]
+
+WORK = "/work"
+"""The working directory of a program, inside its container."""
+
+SIGNALLED = range(129, 193)
+"""Statuses by which a shell, and docker-init, report a signal; SIPp's own are below and above."""
+
+
+class ContainerProcess:
+    """Implements `rating_harness.lab.protocol.Process`.
+
+    :param host: the name of the host on which it runs.
+    """
+
+    def __init__(self, engine: Engine, container: str, name: str, host: str) -> None:
+        self._engine = engine
+        self._api = engine.client.api
+        self._container = container
+        self._files: dict[str, bytes] | None = None
+        self._removed: int | None = None
+        self.name = name
+        self.host = host
+
+    def start(self) -> None:
+        """Start it, or start it again: its files and its log stay.
+
+        :raises LabError: the engine can't, because the program isn't in the image, say.
+        """
+        self._files = None
+        with engine_errors(f"starting {self.name}"):
+            self._api.start(self._container)
+
+    def poll(self) -> int | None:
+        if self._removed is not None:
+            return self._removed
+        with engine_errors(f"looking at {self.name}"):
+            state = self._state()
+        return None if state["Running"] else _status(state["ExitCode"])
+
+    def wait(self, deadline: Deadline) -> int:
+        if self._removed is not None:
+            return self._removed
+        try:
+            with engine_errors(f"waiting for {self.name}"):
+                seconds: Any = max(deadline.remaining, 0.01)  # the stubs know whole seconds only
+                return _status(self._api.wait(self._container, timeout=seconds)["StatusCode"])
+        except LabError as error:
+            if not isinstance(error.__cause__, requests.exceptions.RequestException) or not deadline.expired:
+                raise
+        raise Timeout(
+            f"{self.name} still runs after {deadline.seconds:g} s",
+            expected="its end",
+            detail=last_lines(self.output()),
+        )
+
+    def signal(self, signum: signal.Signals) -> None:
+        if self._removed is not None:
+            return
+        with engine_errors(f"sending {signum.name} to {self.name}"):
+            try:
+                self._api.kill(self._container, signum.name)
+            except APIError as error:
+                # 409: it isn't running any more.
+                if error.status_code != requests.codes.conflict:
+                    raise
+
+    def pause(self) -> None:
+        with engine_errors(f"pausing {self.name}"):
+            self._api.pause(self._container)
+
+    def resume(self) -> None:
+        """Go on; does nothing when it isn't paused."""
+        with engine_errors(f"resuming {self.name}"):
+            if self._state()["Paused"]:
+                self._api.unpause(self._container)
+
+    def output(self) -> str:
+        if self._removed is not None:
+            return ""
+        with engine_errors(f"reading the log of {self.name}"):
+            log: bytes = self._api.logs(self._container, stdout=True, stderr=True)
+        return log.decode("utf-8", "replace")
+
+    def read_file(self, name: str) -> bytes | None:
+        if name.startswith("/"):
+            return next((content for _, content in self._archive(name)), None)
+        if self._ended():
+            return self._all_files().get(str(PurePosixPath(name)))
+        return next((content for _, content in self._archive(f"{WORK}/{name}")), None)
+
+    def list_files(self) -> Sequence[str]:
+        files = self._all_files() if self._ended() else dict(self._archive(WORK))
+        return sorted(files)
+
+    def remove(self) -> None:
+        if self._removed is not None:
+            return
+        self._removed = -signal.SIGKILL
+        with engine_errors(f"removing {self.name}"):
+            remove_container(self._engine, self._container)
+
+    def _state(self) -> Any:
+        return self._api.inspect_container(self._container)["State"]
+
+    def _ended(self) -> bool:
+        return self.poll() is not None
+
+    def _all_files(self) -> dict[str, bytes]:
+        """The files of a program that has ended: they don't change any more, so one question is enough."""
+        if self._files is None:
+            self._files = dict(self._archive(WORK))
+        return self._files
+
+    def _archive(self, path: str) -> list[tuple[str, bytes]]:
+        if self._removed is not None:
+            return []
+        with engine_errors(f"reading {path} of {self.name}"):
+            try:
+                chunks, _ = self._api.get_archive(self._container, path)
+            except NotFound:
+                return []
+            return list(unpack(chunks))
+
+
+def remove_container(engine: Engine, container: str) -> None:
+    """Kill it if it runs, and remove it with its volumes; nothing when it's gone, or going, already."""
+    try:
+        engine.client.api.remove_container(container, force=True, v=True)
+    except NotFound:
+        return
+    except APIError as error:
+        # 409: somebody else is removing it.
+        if error.status_code != requests.codes.conflict:
+            raise
+
+
+def _status(code: int) -> int:
+    return 128 - code if code in SIGNALLED else code

@@ -1,0 +1,197 @@
+"""Starts a holder (`rating_harness.lab.local.holder`) and speaks to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from rating_harness.deadline import Deadline
+from rating_harness.errors import LabError, Timeout
+from rating_harness.lab.lease import MARK, ProcessIdentity
+
+__all__ = ["HolderClient", "Started", "start_holder"]
+
+_ANSWER = 10.0
+"""Seconds within which a holder answers; it does nothing that takes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A holder that is ready.
+
+    :param networks: the lab's networks (``198.18.0.0/16``); those it got, not those it was asked for.
+    :param refusal: why there are no namespaces; None when there are.
+    :param enterable: each of the root filesystems can be entered.
+    :param lost: capability -> why it isn't there.
+    :param lifeline: the pipe whose closing ends the holder; None for a lab that is kept.
+    """
+
+    identity: ProcessIdentity
+    networks: tuple[str, ...]
+    refusal: str | None
+    enterable: bool
+    lost: dict[str, str]
+    lifeline: IO[bytes] | None
+
+
+def start_holder(
+    directory: Path,
+    *,
+    own_network: bool,
+    networks: Mapping[str, str],
+    binds: Mapping[str, Path],
+    roots: Collection[Path],
+    keep: bool,
+    seconds: float = 10.0,
+) -> Started:
+    """Start a holder for the lab in that directory, and wait until it is ready.
+
+    Where namespaces can be made, but nothing can be set up in them (some kernels' policy), it does without them.
+
+    :param networks: network -> the address of those who connect from it without having bound one.
+    :param roots: the root filesystems that are to be entered.
+    :param binds: file of the machine -> the one that takes its place, for all that runs in the lab.
+    :raises LabError: it could not set up the lab.
+    :raises Timeout: it is not ready after ``seconds``.
+    """
+    options = {
+        "directory": str(directory),
+        "own_network": own_network,
+        "networks": dict(networks),
+        "binds": {target: str(source) for target, source in binds.items()},
+        "roots": [str(root) for root in roots],
+        "keep": keep,
+    }
+    try:
+        return _start(directory, {**options, "refusal": None}, Deadline(seconds))
+    except _SetupFailed as refused:
+        return _start(directory, {**options, "refusal": refused.found}, Deadline(seconds))
+
+
+class _SetupFailed(LabError):
+    """The holder says why it could not set up the lab."""
+
+
+def _start(directory: Path, options: dict[str, Any], deadline: Deadline) -> Started:
+    log = directory / "holder.log"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("holder.py")), json.dumps(options)],
+            stdin=subprocess.DEVNULL if options["keep"] else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            bufsize=0,
+            cwd="/",
+            env={**os.environ, MARK: directory.name},
+        )
+    try:
+        # The process that was started ends at once; its child, the holder, goes on with the same pipes.
+        facts = _read_facts(process, log, deadline)
+        identity = ProcessIdentity.of(facts["pid"])
+        if identity is None:
+            raise LabError("the lab's holder died at once", detail=log.read_text(errors="replace"))
+    except BaseException:
+        if process.stdin:
+            process.stdin.close()
+        raise
+    finally:
+        process.wait(10)
+    return Started(
+        identity=identity,
+        networks=tuple(facts["networks"]),
+        refusal=facts["refusal"],
+        enterable=facts["enterable"],
+        lost=facts["lost"],
+        lifeline=process.stdin,
+    )
+
+
+def _read_facts(process: subprocess.Popen[bytes], log: Path, deadline: Deadline) -> dict[str, Any]:
+    """What the holder reports, a JSON object per line, until there is all of it."""
+    facts: dict[str, Any] = {}
+    assert process.stdout is not None
+    with process.stdout as output:
+        while not facts.keys() >= {"pid", "networks"}:
+            if not select.select([output], [], [], deadline.remaining)[0]:
+                raise Timeout("the lab's holder is not ready in time", detail=log.read_text(errors="replace"))
+            line = output.readline()
+            if not line:
+                raise LabError("the lab's holder could not start", detail=log.read_text(errors="replace"))
+            facts |= json.loads(line)
+            if "error" in facts:
+                raise _SetupFailed("the lab could not be set up", found=facts["error"])
+    return facts
+
+
+class HolderClient:
+    """One request per connection: there is no state to share between threads, or to lose."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = str(directory / "holder.sock")
+
+    def ask(self, do: str, *, seconds: float = _ANSWER, **request: Any) -> dict[str, Any]:
+        """Send a request and wait for its answer.
+
+        :raises LabError: the holder is gone, or says that it could not do it.
+        :raises Timeout: no answer came in time.
+        """
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(max(seconds, 0.001))
+                connection.connect(self._path)
+                connection.sendall(json.dumps({"do": do, **request}).encode() + b"\n")
+                with connection.makefile("rb") as lines:
+                    line = lines.readline()
+        except TimeoutError as error:
+            raise Timeout(f"the lab's holder did not answer ({do}) within {seconds:g} s") from error
+        except OSError as error:
+            raise LabError("the lab has ended", found=error.strerror, hint="open another one") from error
+        if not line:
+            raise LabError("the lab ended while it was asked for something", found=do)
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise LabError(f"the lab could not do this: {do}", found=answer["error"])
+        return answer
+
+    def spawn(self, request: Mapping[str, Any]) -> int:
+        return int(self.ask("spawn", **request)["key"])
+
+    def poll(self, key: int) -> int | None:
+        status: int | None = self.ask("poll", key=key)["status"]
+        return status
+
+    def wait(self, key: int, deadline: Deadline) -> int | None:
+        """Its exit status; None when it still runs at the deadline."""
+        try:
+            return int(self.ask("wait", key=key, seconds=deadline.remaining)["status"])
+        except Timeout:
+            return None
+
+    def signal(self, key: int, signum: int, *, group: bool) -> None:
+        self.ask("signal", key=key, signal=int(signum), group=group)
+
+    def assign(self, address: str) -> None:
+        """Let processes bind an IPv6 address, which takes more than a route to it."""
+        self.ask("assign", address=address)
+
+    def source(self, address: str, address6: str | None) -> None:
+        """Let those who connect without having bound an address have this one."""
+        self.ask("source", address=address, address6=address6)
+
+
+def environment_of_this_process() -> dict[str, str]:
+    """What the harness's own services inherit: everything but proxies, which the lab's network can't reach."""
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    package = str(Path(__file__).parents[3])
+    kept["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
+    kept["PYTHONPATH"] = os.pathsep.join(filter(None, (package, kept.get("PYTHONPATH", ""))))
+    kept["PYTHONUNBUFFERED"] = "1"
+    return kept

@@ -1,0 +1,411 @@
+"""The `local` driver: a lab's services and programs as processes of this machine, in namespaces of the lab's own.
+
+Every host of the lab has an address of its own on the lab's loopback interface, and a name in the lab's hosts file.
+Kamailio and SIPp run in a root filesystem, each with its own files laid over it; the harness's own services run on
+the machine's file system. One small process, the holder, holds it all (`rating_harness.lab.local.holder`).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP, SIGTERM, Signals
+from types import TracebackType
+from typing import IO, Any, Literal, Self
+
+from rating_harness.deadline import Deadline
+from rating_harness.errors import LabError
+from rating_harness.lab import lease as leasing
+from rating_harness.lab.lease import Lease
+from rating_harness.lab.local.client import HolderClient, Started, environment_of_this_process, start_holder
+from rating_harness.lab.local.hosts import NETWORK, NETWORK6, Hosts, hosts_file
+from rating_harness.lab.local.layout import Place, rewrite, skeleton
+from rating_harness.lab.local.packet_filter import Cable
+from rating_harness.lab.local.process import LocalProcess, LocalService
+from rating_harness.lab.local.programs import Supply, choose
+from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Role, Service
+
+__all__ = ["LocalLab"]
+
+_STATE = "lab.pickle"
+_LOCALHOST = "127.0.0.1 localhost\n::1 localhost\n"
+_NO_RESOLVER = "options attempts:1 timeout:1\n"
+"""Nobody answers DNS in the lab: a name that the hosts file lacks is unknown at once."""
+
+
+@dataclass
+class _State:
+    """What there is to know of a lab. Who attaches to a lab that is kept reads it from the lab's directory.
+
+    :param own_network: the network is the lab's own.
+    :param refusal: why there are no namespaces; None when there are.
+    :param lost: capability -> why it isn't there.
+    :param localhost: how the hosts file begins.
+    """
+
+    supply: Supply
+    own_network: bool
+    refusal: str | None
+    lost: Mapping[str, str]
+    localhost: str
+    hosts: Hosts
+    services: dict[str, LocalService] = field(default_factory=dict)
+
+
+class LocalLab:
+    """Implements `rating_harness.lab.protocol.Lab`. Made by `open`, or found again by `attach`."""
+
+    driver: Driver = "local"
+
+    def __init__(self, directory: Path, lease: Lease, state: _State, lifeline: IO[bytes] | None = None) -> None:
+        self.id = lease.id
+        self._directory = directory
+        self._lease = lease
+        self._state = state
+        self._lifeline = lifeline
+        self._client = HolderClient(directory)
+        self._programs: list[LocalProcess] = []
+        self._lock = threading.RLock()
+
+    # --- beginning and end ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        release: str | Path | None = None,
+        network: Literal["own", "host"] = "own",
+        keep: bool = False,
+        announce: Callable[[str], None] | None = None,
+    ) -> LocalLab:
+        """A new lab, with nothing in it. The first one on a machine may have to make a root filesystem, for 30 s.
+
+        :param release: where Kamailio and SIPp come from: ``trixie`` or ``sid`` (made and cached if need be), a root
+            filesystem's directory, or None: the machine's own where they're good enough, else trixie.
+        :param network: ``own``, or ``host``: the machine's network, on loopback addresses of the lab's own, for
+            services outside of the lab on the machine's loopback.
+        :param keep: the lab outlives this process, until `stop` or ``rating-harness clean``.
+        :param announce: told one line before anything that takes long; standard error by default.
+        :raises LabError: it could not be set up; nothing is left of it.
+        """
+        return cls._open(choose(release, announce), own_network=network == "own", keep=keep)
+
+    @classmethod
+    def refused(cls) -> str | None:
+        """Why a lab would have no namespaces of its own on this machine; None when it would.
+
+        :raises LabError: no lab could be set up at all.
+        """
+        with cls._open(Supply(None, None), own_network=True, keep=False) as lab:
+            return lab._state.refusal
+
+    @classmethod
+    def _open(cls, supply: Supply, *, own_network: bool, keep: bool) -> LocalLab:
+        leasing.sweep()
+        lab_id, directory = leasing.make_directory()
+        lease = Lease.new(lab_id, "local", keep=keep)
+        lease.write(directory)
+        try:
+            localhost = _LOCALHOST if own_network else _text("/etc/hosts")
+            started = _start(directory, localhost, supply, own_network=own_network, keep=keep)
+            lease = replace(lease, holder=started.identity, contained=started.refusal is None)
+            lease.write(directory)
+            state = _State(
+                supply=replace(supply, enterable=started.enterable),
+                own_network=own_network and started.refusal is None,
+                refusal=started.refusal,
+                lost=started.lost,
+                localhost=localhost,
+                hosts=_hosts_in(started.networks),
+            )
+            lab = cls(directory, lease, state, started.lifeline)
+            lab._save()
+        except BaseException:
+            leasing.remove(directory, Lease.read(directory))
+            raise
+        return lab
+
+    @classmethod
+    def attach(cls, lab_id: str) -> LocalLab:
+        """The lab with that id, opened by another process with ``keep``.
+
+        :raises LabError: there is no such lab, or it has ended.
+        """
+        directory = leasing.base_directory() / lab_id
+        lease = Lease.read(directory)
+        if lease is None or lease.holder is None or not lease.holder.alive:
+            raise LabError(f"there is no running lab {lab_id}", hint="`rating-harness clean --list` tells which run")
+        if not lease.keep:
+            raise LabError(f"lab {lab_id} ends with process {lease.owner.pid}", hint="open one that is kept")
+        # Only this user can write to the directory: `base_directory` sees to it.
+        return cls(directory, lease, pickle.loads((directory / _STATE).read_bytes()))
+
+    def stop(self) -> None:
+        with self._lock:
+            # The holder is killed before its lifeline is cut: it would remove the directory at the same time.
+            ended = leasing.remove(self._directory, self._lease)
+            if self._lifeline:
+                self._lifeline.close()
+                self._lifeline = None
+            if not ended:
+                raise LabError(f"lab {self.id} could not be ended", found="its holder outlives SIGKILL")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _save(self) -> None:
+        if self._lease.keep:
+            temporary = self._directory / f".{_STATE}"
+            temporary.write_bytes(pickle.dumps(self._state))
+            temporary.replace(self._directory / _STATE)
+
+    # --- what it can do ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        state = self._state
+        why = dict(state.lost)
+        if state.refusal:
+            why["names"] = f"namespaces are refused ({state.refusal}): there is no hosts file of the lab's own"
+            why["isolated"] = f"namespaces are refused ({state.refusal})"
+        if not state.own_network:
+            why.setdefault("isolated", "the lab was asked to be in the machine's network")
+            why["ipv6"] = "IPv6 has one loopback address only, and the lab is in the machine's network"
+            why["unplug"] = "the lab is in the machine's network, whose packet filter isn't the lab's"
+        elif not self._cable.works:
+            why["unplug"] = "no iptables that works was found in the root filesystem or on the machine"
+        return Capabilities(
+            names="names" not in why,
+            isolated="isolated" not in why,
+            unplug="unplug" not in why,
+            ipv6="ipv6" not in why,
+            why=why,
+        )
+
+    # --- hosts ------------------------------------------------------------------------------------------------------
+
+    def host(self, name: str, *aliases: str) -> Host:
+        with self._lock:
+            host, new = self._state.hosts.get(name, *aliases)
+            if new:
+                self._publish()
+                if host.address6:
+                    self._client.assign(host.address6)
+            return host
+
+    def release(self, name: str) -> None:
+        with self._lock:
+            if self._state.hosts.release(name):
+                self._publish()
+
+    def _publish(self) -> None:
+        """Rewrite the hosts file in place: it is mounted, and a mount is of a file, not of a name."""
+        text = hosts_file(self._state.hosts.hosts, base=self._state.localhost).encode()
+        try:
+            descriptor = os.open(self._directory / "hosts", os.O_WRONLY)
+        except FileNotFoundError as error:
+            raise LabError("the lab has ended", hint="open another one") from error
+        try:
+            os.pwrite(descriptor, text, 0)
+            os.ftruncate(descriptor, len(text))
+        finally:
+            os.close(descriptor)
+        self._save()
+
+    # --- services ---------------------------------------------------------------------------------------------------
+
+    def start_service(self, service: Service, deadline: Deadline) -> Process:
+        with self._lock:
+            running = self._state.services.get(service.name)
+            if running and running.poll() is None:
+                raise LabError(f"the lab runs a service {service.name} already", hint="restart it")
+            host = self.host(service.name, *service.aliases)
+            if service.role == "kamailio":
+                self._client.source(host.address, host.address6)
+            started = self._prepare(service, host)
+            started.start()
+            self._state.services[service.name] = started
+            self._save()
+        started.await_ready(deadline)
+        return started
+
+    def _prepare(self, service: Service, host: Host) -> LocalService:
+        """Put its files in place, and say how it is to be started."""
+        place = self._make_place(f"s/{service.name}", service.role)
+        moved = place.put_files(service.files)
+        values = {"{address}": host.address, "{address6}": host.address6 or "", "{run}": str(place.run)}
+        words = [_fill(rewrite(word, moved), values) for word in service.command]
+        environment = {name: rewrite(value, moved) for name, value in service.environment.items()}
+        argv = self._state.supply.command(service.role, words)
+        return LocalService(
+            service.name,
+            host,
+            place,
+            self._client,
+            self._request(place, argv, environment, working=False),
+            service.ports,
+            service.sockets,
+            service.ready,
+            self._state.own_network,
+        )
+
+    def service(self, name: str) -> LocalService:
+        return self._state.services[name]
+
+    def restart_service(self, name: str, deadline: Deadline, *, how: Signals = SIGTERM) -> Process:
+        service = self.service(name)
+        service.end(deadline, how)
+        with self._lock:
+            service.start()
+            self._save()
+        service.await_ready(deadline)
+        return service
+
+    def stop_service(self, name: str, deadline: Deadline, *, how: Signals = SIGTERM) -> None:
+        self.service(name).end(deadline, how)
+
+    def endpoint(self, service: str, port: int) -> Endpoint:
+        return self.service(service).endpoint(port)
+
+    def published(self, service: str, port: int) -> str:
+        return f"{self.service(service).host.address}:{port}"
+
+    def run_directory(self, service: str) -> str | None:
+        return str(self.service(service).place.run)
+
+    # --- programs ---------------------------------------------------------------------------------------------------
+
+    def run(self, program: Program) -> Process:
+        with self._lock:
+            self._programs = [known for known in self._programs if not known.removed]
+            if any(known.name == program.name for known in self._programs):
+                raise LabError(f"the lab has a program {program.name} already", hint="remove it first")
+            place = self._make_place(f"p/{program.name}", program.role)
+            argv = self._state.supply.command(program.role, program.argv)
+            request = self._request(place, argv, {}, working=True)
+            process = LocalProcess(program.name, program.host, place, self._client, request)
+            self._programs.append(process)
+        place.put_work(program.files)
+        try:
+            process.start()
+        except LabError:
+            process.remove()
+            raise
+        return process
+
+    # --- faults -----------------------------------------------------------------------------------------------------
+
+    def pause(self, name: str) -> None:
+        self._signal_host(name, SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        self._signal_host(name, SIGCONT)
+
+    def _signal_host(self, name: str, signum: Signals) -> None:
+        with self._lock:
+            there = [*self._state.services.values(), *self._programs]
+        running = [process for process in there if name in _names(process.host) and process.poll() is None]
+        if not running:
+            raise LabError(f"nothing runs on host {name}")
+        for process in running:
+            process.signal_group(signum)
+
+    def disconnect(self, name: str) -> None:
+        self._cable.unplug(self._pluggable(name))
+
+    def reconnect(self, name: str) -> None:
+        self._cable.plug(self._pluggable(name))
+
+    def _pluggable(self, name: str) -> Host:
+        if not self.capabilities.unplug:
+            raise LabError(f"{name} can't be unplugged", found=self.capabilities.why["unplug"])
+        hosts = self._state.hosts.hosts
+        if name not in hosts:
+            raise LabError(f"the lab has no host {name}", expected=f"one of {', '.join(hosts)}")
+        return hosts[name]
+
+    @cached_property
+    def _cable(self) -> Cable:
+        return Cable(self._tool)
+
+    def _tool(self, *argv: str) -> tuple[int, str]:
+        with self._lock:
+            place = self._make_place("tool", "sipp")
+            environment = {"XTABLES_LOCKFILE": f"{place.run}/xtables.lock"}
+            request = self._request(place, argv, environment, working=True)
+            process = LocalProcess(argv[0], Host(argv[0], ""), place, self._client, request)
+            try:
+                process.start()
+                return process.wait(Deadline(10)), process.output()
+            except LabError as error:
+                return 127, str(error)
+            finally:
+                process.remove()
+
+    # --- processes --------------------------------------------------------------------------------------------------
+
+    def _make_place(self, name: str, role: Role) -> Place:
+        place = Place(self._directory / name, self._state.supply.root(role))
+        place.make()
+        return place
+
+    def _request(
+        self, place: Place, argv: Sequence[str], environment: Mapping[str, str], *, working: bool
+    ) -> Mapping[str, Any]:
+        inherited = environment_of_this_process() if place.root is None else {}
+        marked = {**inherited, **environment, leasing.MARK: self.id}
+        return place.request(argv, marked, working=working, shared=self._directory)
+
+
+def _start(directory: Path, localhost: str, supply: Supply, *, own_network: bool, keep: bool) -> Started:
+    """Lay out the lab's directory, and start its holder."""
+    skeleton(directory / "skeleton")
+    for name in ("root", "s", "p"):
+        (directory / name).mkdir()
+    (directory / "hosts").write_text(localhost, encoding="utf-8")
+    resolver = _NO_RESOLVER if own_network else _text("/etc/resolv.conf")
+    (directory / "resolv.conf").write_text(resolver, encoding="utf-8")
+    binds = {
+        "/etc/hosts": directory / "hosts",
+        "/etc/resolv.conf": directory / "resolv.conf",
+        "/etc/gai.conf": directory / "skeleton/etc/gai.conf",
+    }
+    networks = {str(network): str(network[1]) for network in (NETWORK, NETWORK6)}
+    return start_holder(
+        directory, own_network=own_network, networks=networks, binds=binds, roots=supply.roots, keep=keep
+    )
+
+
+def _hosts_in(networks: Sequence[str]) -> Hosts:
+    network = next(IPv4Network(network) for network in networks if ":" not in network)
+    network6 = next((IPv6Network(network) for network in networks if ":" in network), None)
+    return Hosts(network, network6)
+
+
+def _names(host: Host) -> tuple[str, ...]:
+    return host.name, *host.aliases
+
+
+def _fill(word: str, values: Mapping[str, str]) -> str:
+    for placeholder, value in values.items():
+        word = word.replace(placeholder, value)
+    return word
+
+
+def _text(path: str) -> str:
+    """The file's text; none when it isn't there."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,205 @@
+"""Root filesystems of a current Debian with Kamailio and SIPp, made once and cached.
+
+The same file system serves the local lab as a directory, and the Docker lab as a tar to be imported where no registry
+can be reached: one recipe, two drivers. One made by root lies where every user can read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, get_args
+
+import click
+import filelock
+import platformdirs
+
+from rating_harness.errors import ImageError, MissingTool
+from rating_harness.lab.binaries import kamailio_in
+
+__all__ = [
+    "PACKAGES",
+    "RELEASES",
+    "Release",
+    "cached",
+    "check",
+    "ensure",
+    "ensure_tar",
+    "made_by_this_user",
+    "recipe_hash",
+]
+
+Release = Literal["trixie", "sid"]
+
+RELEASES: tuple[Release, ...] = get_args(Release)
+
+PACKAGES = (
+    "ca-certificates",
+    "iptables",
+    "kamailio",
+    "kamailio-extra-modules",
+    "kamailio-json-modules",
+    "kamailio-sqlite-modules",
+    "kamailio-tls-modules",
+    "kamailio-utils-modules",
+    "sip-tester",
+)
+
+_SLIMMING = 'rm -rf "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/info "$1"/usr/share/locale'
+_UNSTABLE = 'Acquire::Check-Valid-Until "false"'
+"""Release files of testing and unstable expire within days; a mirror that is a frozen copy still serves them."""
+
+_SYSTEM = Path("/var/cache/rating-harness")
+_SECONDS = 900
+_HINT = "apt-get install mmdebstrap"
+
+
+def _command(release: Release) -> list[str]:
+    command = ["mmdebstrap", "--variant=minbase", "--format=tar", f"--include={','.join(PACKAGES)}"]
+    command.append(f"--customize-hook={_SLIMMING}")
+    if release == "sid":
+        command.append(f"--aptopt={_UNSTABLE}")
+    return [*command, release]
+
+
+def recipe_hash(release: Release) -> str:
+    """Names what is in the file system: another recipe has another hash."""
+    return hashlib.sha256(json.dumps(_command(release)).encode()).hexdigest()[:12]
+
+
+def _user_cache() -> Path:
+    return _SYSTEM if os.geteuid() == 0 else platformdirs.user_cache_path("rating-harness")
+
+
+def _candidates(name: str) -> Iterator[Path]:
+    yield from dict.fromkeys((_user_cache() / name, _SYSTEM / name))
+
+
+def cached(release: Release) -> Path | None:
+    """The directory, if it has been made already, by this user or by root."""
+    name = f"{release}-{recipe_hash(release)}"
+    return next((path for path in _candidates(name) if path.is_dir()), None)
+
+
+def made_by_this_user() -> list[Path]:
+    """All that the cache holds and this user may remove, of older recipes too."""
+    return sorted(path for release in RELEASES for path in _user_cache().glob(f"{release}-*"))
+
+
+def ensure(release: Release = "trixie", *, announce: Callable[[str], None] | None = None) -> Path:
+    """The root filesystem's directory, made if need be: about 30 s, once.
+
+    :param announce: told one line before anything that takes long; standard error by default.
+    :raises MissingTool: it has to be made, and mmdebstrap isn't there.
+    :raises ImageError: it could not be made.
+    """
+    ready = cached(release)
+    if ready:
+        return ready
+    target = _user_cache() / f"{release}-{recipe_hash(release)}"
+    with _alone(target):
+        if not target.is_dir():
+            tar = ensure_tar(release, announce=announce)
+            with _scratch(target) as scratch:
+                root = scratch / "root"
+                root.mkdir()
+                _run(["tar", "--extract", "--file", str(tar), "--exclude=./dev/*", "--directory", str(root)], release)
+                # Whoever reads the cache gets no set-uid programs that nobody updates.
+                _run(["chmod", "--recursive", "a+rX,u+w,ug-s", str(root)], release)
+                lacking = kamailio_in(root)
+                if lacking:
+                    raise ImageError(f"the {release} root filesystem is of no use", found=lacking)
+                root.rename(target)
+    return target
+
+
+def ensure_tar(release: Release = "trixie", *, announce: Callable[[str], None] | None = None) -> Path:
+    """The same as an uncompressed tar, made if need be; ``docker import`` takes it as it is.
+
+    :raises MissingTool: it has to be made, and mmdebstrap isn't there.
+    :raises ImageError: it could not be made.
+    """
+    name = f"{release}-{recipe_hash(release)}.tar"
+    ready = next((path for path in _candidates(name) if path.is_file()), None)
+    if ready:
+        return ready
+    target = _user_cache() / name
+    with _alone(target):
+        if not target.is_file():
+            if shutil.which("mmdebstrap") is None:
+                raise MissingTool(
+                    f"a Debian {release} root filesystem has to be made, and mmdebstrap isn't there", hint=_HINT
+                )
+            say = announce or (lambda line: click.echo(line, err=True))
+            say(f"making a Debian {release} root filesystem with Kamailio and SIPp, once; about 30 s")
+            with _scratch(target) as scratch:
+                made = scratch / "root.tar"
+                _run([*_command(release), str(made)], release)
+                made.rename(target)
+    return target
+
+
+def check(root: Path) -> Path:
+    """A directory that the user names instead.
+
+    :raises MissingTool: it isn't one that Kamailio can be run from.
+    """
+    lacking = kamailio_in(root) if root.is_dir() else "there is no such directory"
+    if lacking:
+        raise MissingTool(
+            f"{root} can't be used for Kamailio",
+            expected="the directory of a root filesystem with Kamailio 6.0 or later",
+            found=lacking,
+        )
+    return root.resolve()
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """One process at a time makes it; the others wait and find it made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(target.with_name(f".{target.name}.lock"), timeout=2 * _SECONDS):
+        yield
+
+
+@contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """A directory on the cache's file system, so that what is complete can be renamed in place.
+
+    Its name is always the same, so that what a killed run left is removed by the next.
+    """
+    scratch = target.with_name(f".making-{target.name}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run(command: list[str], release: str) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ImageError(f"{command[0]} ({release}) did not end within {_SECONDS} s") from error
+    if done.returncode:
+        raise ImageError(
+            f"{command[0]} ({release}) failed with status {done.returncode}",
+            detail="\n".join(done.stdout.splitlines()[-20:]),
+            hint="`rating-harness doctor` tells what is missing",
+        )

@@ -1,0 +1,98 @@
+"""A plan: what will be done, with everything decided. It can be printed, and nothing in it runs anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from rating_harness.plan.sampling import Drawn
+from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.values import Moment
+from rating_harness.sipp.agent import Agent
+from rating_harness.tap.faults import Fault as TapFault
+
+__all__ = ["AgentFault", "Outage", "Plan", "PlannedCall", "PlannedCarrier"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """A call of the scenario, or its repetitions: one SIPp process.
+
+    :param call_ids: one for each repetition, in order.
+    :param drawn: what was drawn for it.
+    :param longest: seconds after which the last of them is over, if all goes as planned.
+    """
+
+    id: str
+    agent: Agent
+    call_ids: tuple[str, ...]
+    start: Moment
+    drawn: Drawn
+    longest: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCarrier:
+    """A carrier's host: one SIPp process, or nobody (``agent`` None) at an address that exists."""
+
+    host: str
+    agent: Agent | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFault:
+    """A fault for the tap, in force from ``when`` (None: from the start) until ``until`` (None: to the end).
+
+    :param index: among the scenario's faults.
+    """
+
+    index: int
+    fault: TapFault
+    when: Moment | None = None
+    until: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Something that befalls a service or a host.
+
+    :param index: among the scenario's faults.
+    :param seconds: how long; None for good.
+    """
+
+    index: int
+    kind: Literal["kill", "restart", "stop", "pause", "unplug"]
+    target: str
+    seconds: float | None
+    when: Moment
+    until: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run needs.
+
+    :param token: begins every Call-ID; no two runs have the same.
+    :param seed: what was drawn was drawn from it.
+    :param tls, ipv6: whether Kamailio has to speak it.
+    :param traced: whether Kamailio has to tell which routes ran.
+    :param horizon: seconds from the first call's start by which all calls must be over.
+    """
+
+    scenario: Scenario
+    token: str
+    seed: int
+    calls: tuple[PlannedCall, ...]
+    carriers: tuple[PlannedCarrier, ...]
+    agent_faults: tuple[AgentFault, ...]
+    outages: tuple[Outage, ...]
+    defines: Mapping[str, str]
+    tls: bool
+    ipv6: bool
+    horizon: float
+    traced: bool = False
+
+    @property
+    def call_ids(self) -> dict[str, tuple[str, ...]]:
+        return {call.id: call.call_ids for call in self.calls}

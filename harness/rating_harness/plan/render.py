@@ -1,0 +1,38 @@
+"""SIPp scenarios from Jinja2 templates."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jinja2
+
+__all__ = ["FINAL_CODES", "render"]
+
+FINAL_CODES = (
+    *(300, 301, 302, 305, 380, 400, 401, 402, 403, 404, 405, 406, 407, 408, 410, 412, 413, 414, 415, 416, 417, 420),
+    *(421, 422, 423, 424, 425, 428, 429, 430, 433, 436, 437, 438, 439, 440, 469, 470, 478, 480, 481, 482, 483, 484),
+    *(485, 486, 487, 488, 489, 491, 493, 494, 500, 501, 502, 503, 504, 505, 513, 555, 580, 600, 603, 604, 606, 607),
+    *(608, 477, 479),
+)
+"""Final replies other than 200 which a caller takes as such: IANA's registry of SIP response codes, and Kamailio's
+own 477 to 479. SIPp wants each one named."""
+
+CROSSING_MS = 500
+"""How long a side that hung up waits for the reply once the other side's BYE has crossed its own."""
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("rating_harness.plan"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+        extensions=["jinja2.ext.do"],
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """A SIPp scenario."""
+    return _environment().get_template(template).render(final_codes=FINAL_CODES, crossing=CROSSING_MS, **values)

@@ -1,0 +1,306 @@
+"""The pytest plugin: scenarios in YAML are tests.
+
+Collected are the YAML files that are named on the command line, and those below ``scenario_paths`` (an ini option,
+``scenarios`` by default), whatever they hold: a file that isn't a scenario is an error there, not another kind of
+file. Files whose name begins with ``_`` hold what scenarios share.
+
+Each pytest-xdist worker has a lab of its own.
+
+Every pytest in an environment with this package imports this module, so it imports the rest only where it's used.
+"""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from rating_harness.errors import HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from rating_harness.rating.client import EngineClient
+    from rating_harness.run.options import Options
+    from rating_harness.run.stack import Stack
+    from rating_harness.scenario.model import Scenario
+    from rating_harness.session.session import Outcome, Session
+
+__all__ = ["ScenarioFailed", "ScenarioFile", "ScenarioItem"]
+
+_SESSION: pytest.StashKey[Session] = pytest.StashKey()
+_NAMED = pytest.StashKey[frozenset[Path]]()
+_SEED = pytest.StashKey[int]()
+
+
+class ScenarioFailed(Exception):
+    """A scenario whose verdict has findings. Its text is what the report shows."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        from rating_harness.report.failure import failure_text
+
+        assert outcome.verdict is not None
+        assert outcome.evidence is not None
+        super().__init__(failure_text(outcome.scenario, outcome.evidence, outcome.verdict, outcome.folder))
+        self.outcome = outcome
+
+
+# --- options --------------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Called once, before the command line is parsed."""
+    group = parser.getgroup("rating-harness", "scenarios for Kamailio and a rating engine")
+    group.addoption(
+        "--lab",
+        choices=["auto", "docker", "local"],
+        default="auto",
+        help="where services run: in Docker, or on this machine itself (default: Docker where an engine answers)",
+    )
+    group.addoption(
+        "--kamailio", metavar="WHERE", help="Kamailio's origin: trixie, sid, a root filesystem's directory, an image"
+    )
+    group.addoption(
+        "--kamailio-config", metavar="DIR", type=Path, help="your own configuration, with its kamailio.cfg"
+    )
+    group.addoption("--define", metavar="NAME=VALUE", action="append", default=[], help="Kamailio's -A; repeatable")
+    group.addoption("--agent-url", metavar="URL", help="the agent of your own rating engine")
+    group.addoption("--api-url", metavar="URL", help="the GraphQL API of your own rating engine, without /graphql")
+    group.addoption("--target", metavar="HOST:PORT", help="a Kamailio that runs already")
+    group.addoption("--seed", type=int, help="seed of all that is drawn (default: a new one, which is printed)")
+    group.addoption(
+        "--evidence",
+        metavar="DIR",
+        type=Path,
+        help="keep the evidence of all scenarios there, not of failed ones only",
+    )
+    group.addoption(
+        "--canyan-lenient",
+        action="store_true",
+        help="canyan-tester's files: pass over what canyan-tester passes over",
+    )
+    parser.addini("scenario_paths", "directories whose YAML files are scenarios", type="paths", default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Called after the command line was parsed, in every process."""
+    worker = getattr(config, "workerinput", None)
+    seed = config.getoption("--seed")
+    config.stash[_SEED] = (
+        worker["rating_seed"] if worker else seed if seed is not None else secrets.randbelow(1_000_000)
+    )
+    config.stash[_NAMED] = frozenset(
+        path.resolve() for arg in config.args if (path := Path(str(arg).partition("::")[0])).is_file()
+    )
+
+
+class _Distribution:
+    """Hooks of pytest-xdist, registered only where it is there."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Called in the controller for each worker that is about to start: all draw from the same seed."""
+        node.workerinput["rating_seed"] = node.config.stash[_SEED]
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Called for each plugin; xdist's hooks may be implemented only once xdist is there."""
+    if manager.hasplugin("xdist") and not manager.hasplugin("rating_harness_xdist"):
+        manager.register(_Distribution(), "rating_harness_xdist")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Called for the lines at the top of the terminal report."""
+    return f"rating-harness: lab {config.getoption('--lab')}, seed {config.stash[_SEED]}"
+
+
+def options_of(config: pytest.Config) -> Options:
+    """:raises pytest.UsageError: options that make no sense."""
+    from rating_harness.run.options import Options
+
+    names = ("lab", "kamailio", "kamailio_config", "agent_url", "api_url", "target", "evidence")
+    given = {name: config.getoption(f"--{name.replace('_', '-')}") for name in names}
+    try:
+        return Options.of(defines=config.getoption("--define"), seed=config.stash[_SEED], **given)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+# --- collection -----------------------------------------------------------------------------------------------------
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
+    """Called for each file below the paths that are collected."""
+    if file_path.suffix not in (".yaml", ".yml"):
+        return None
+    named = file_path.resolve() in parent.config.stash[_NAMED]
+    if not named and (file_path.name.startswith("_") or not _is_below_scenarios(file_path, parent.config)):
+        return None
+    return ScenarioFile.from_parent(parent, path=file_path)
+
+
+def _is_below_scenarios(path: Path, config: pytest.Config) -> bool:
+    paths: list[Path] = config.getini("scenario_paths") or [config.rootpath / "scenarios"]
+    return any(path.resolve().is_relative_to(directory.resolve()) for directory in paths)
+
+
+class ScenarioFile(pytest.File):
+    """A YAML file. Its mistakes are reported when it is collected, all at once."""
+
+    def collect(self) -> Iterator[ScenarioItem]:
+        from rating_harness.scenario.loader import load
+
+        for scenario in load(self._shown_path, canyan_lenient=self.config.getoption("--canyan-lenient")):
+            name = f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
+            yield ScenarioItem.from_parent(self, name=name, scenario=scenario)
+
+    @property
+    def _shown_path(self) -> Path:
+        """Relative where that's shorter: the path that messages cite."""
+        here = self.config.invocation_params.dir
+        return self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
+        if isinstance(excinfo.value, HarnessError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+
+class ScenarioItem(pytest.Item):
+    """A scenario; of a file with a matrix, one row."""
+
+    def __init__(self, *, scenario: Scenario, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scenario = scenario
+        self.extra_keyword_matches.update(scenario.tags)
+
+    def runtest(self) -> None:
+        from rating_harness.report.junit import junit_properties
+
+        outcome = _session(self.config).run(self.scenario)
+        if outcome.skipped is not None:
+            pytest.skip(outcome.skipped)
+        assert outcome.verdict is not None
+        assert outcome.evidence is not None
+        self.user_properties += junit_properties(outcome.evidence, outcome.folder)
+        if not outcome.verdict.passed:
+            raise ScenarioFailed(outcome)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, ScenarioFailed):
+            return str(excinfo.value)
+        if isinstance(excinfo.value, HarnessError):
+            from rating_harness.report.failure import error_text
+
+            return error_text(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, self.scenario.where("scenario").line - 1, self.name
+
+
+# --- the session ----------------------------------------------------------------------------------------------------
+
+
+def _session(config: pytest.Config) -> Session:
+    if _SESSION not in config.stash:
+        from rating_harness.session.evidence_archive import keeper
+        from rating_harness.session.session import Session
+
+        options = options_of(config)
+        config.stash[_SESSION] = Session(options, keeper(options.evidence))
+        _end_in_good_order(config)
+    return config.stash[_SESSION]
+
+
+def _end_in_good_order(config: pytest.Config) -> None:
+    """SIGTERM ends the session as Ctrl-C does, so that the lab is taken down.
+
+    A worker whose controller dies gets one: xdist would interrupt it seconds later, if it isn't deaf to that.
+    """
+
+    def interrupt(signum: int, frame: object) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, interrupt)
+        if hasattr(config, "workerinput"):
+            import ctypes
+
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _close(config: pytest.Config) -> None:
+    session = config.stash.get(_SESSION, None)
+    if session is not None:
+        session.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Called after the last fixture's end, also after Ctrl-C.
+
+    In a worker whose controller is dead nothing more is called: xdist wants to tell it next.
+    """
+    _close(session.config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Called last in every process, also where the session didn't begin."""
+    _close(config)
+
+
+# --- fixtures, for tests in Python ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rating_stack(pytestconfig: pytest.Config) -> Stack:
+    """The running services: ``.lab``, ``.kamailio`` (JSON-RPC), ``.engine`` (its API) and ``.tap``.
+
+    They are those of the session, shared with the scenarios: leave them as they were.
+    """
+    try:
+        return _session(pytestconfig).stack
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+@pytest.fixture
+def rating_engine(rating_stack: Stack) -> EngineClient:
+    """A client of the engine's API: seeds accounts and rates, reads balances and records."""
+    return rating_stack.engine
+
+
+class RunScenario(Protocol):
+    """What `run_scenario` gives."""
+
+    def __call__(self, scenario: Scenario | Path | str, *, check: bool = True) -> Outcome: ...
+
+
+@pytest.fixture
+def run_scenario(pytestconfig: pytest.Config) -> RunScenario:
+    """A function that runs a scenario, and so places calls: the path of a YAML file, or a `Scenario`.
+
+    It returns `rating_harness.session.session.Outcome`, with evidence and verdict; and raises `ScenarioFailed`,
+    unless it is given ``check=False``.
+    """
+    from rating_harness.scenario.loader import load
+
+    def run(scenario: Scenario | Path | str, *, check: bool = True) -> Outcome:
+        __tracebackhide__ = True
+        loaded = load(Path(scenario))[0] if isinstance(scenario, Path | str) else scenario
+        outcome = _session(pytestconfig).run(loaded)
+        if outcome.skipped is not None:
+            pytest.skip(outcome.skipped)
+        if check and outcome.verdict is not None and not outcome.verdict.passed:
+            raise ScenarioFailed(outcome)
+        return outcome
+
+    return run

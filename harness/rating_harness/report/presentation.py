@@ -1,0 +1,89 @@
+"""How findings, calls and scenarios are told of, wherever they are shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rating_harness.checks.model import Case, Finding
+from rating_harness.errors import Location
+from rating_harness.evidence.model import Evidence
+from rating_harness.scenario.model import Scenario
+
+__all__ = ["Told", "asked_line", "names_of_calls", "printable", "telling_first", "title_of"]
+
+
+def printable(text: str) -> str:
+    """The text, character by character, with nothing in it that moves a terminal's cursor or breaks a line."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def title_of(scenario: Scenario) -> str:
+    """What it proves; of a file with a matrix, and in which row."""
+    return f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A finding, and on how many more repetitions of its call it is the same."""
+
+    finding: Finding
+    more: int
+
+    @property
+    def message(self) -> str:
+        return f"{self.finding.message} (and {self.more} more like it)" if self.more else self.finding.message
+
+
+def telling_first(case: Case, findings: Sequence[Finding]) -> list[Told]:
+    """Causes before what follows from them; what several repetitions of a call share, once."""
+    was_called = any(message.direction == "sent" for call in case.calls for message in call.caller)
+
+    def rank(finding: Finding) -> int:
+        if finding.check == "always: kamailio" or (finding.check == "always: calls" and not was_called):
+            return 0
+        return next((rank for rank, part in enumerate(_TELLING, start=1) if part in finding.check), len(_TELLING) + 1)
+
+    alike: dict[object, list[Finding]] = {}
+    for finding in sorted(findings, key=rank):
+        what = _REPETITION.sub("", finding.message) if finding.call_id else finding
+        alike.setdefault((finding.check, finding.where, what), []).append(finding)
+    return [Told(first, len(again)) for first, *again in alike.values()]
+
+
+_REPETITION = re.compile(r"(?<=\w) \d+(?=: )")
+"""Of ``call ana 12: ...``, what tells it from its other repetitions."""
+
+_TELLING = (
+    ".expect.reply",
+    "expect.failures",
+    "always: calls",
+    "always: carriers",
+    "calls[",
+    "expect.requests",
+    "always: begin_and_end",
+)
+"""Parts of a check's name. A wrong reply explains a missing record, and not the other way round."""
+
+
+def asked_line(where: Location) -> str:
+    """The line that asked for it, as its author wrote it; nothing when the file has gone."""
+    try:
+        return Path(where.path).read_text(encoding="utf-8").splitlines()[where.line - 1].strip()
+    except (OSError, UnicodeDecodeError, IndexError):
+        return ""
+
+
+def names_of_calls(evidence: Evidence) -> dict[str, str]:
+    """Call-ID -> a name, of the calls that were planned; of those that were seen where no Call-ID was planned."""
+    names = {
+        call_id: f"Call {name}{f' {index}' if len(call_ids) > 1 else ''}"
+        for name, call_ids in evidence.call_ids.items()
+        for index, call_id in enumerate(call_ids, start=1)
+    }
+    if not names:
+        for message in evidence.messages:
+            names.setdefault(message.call_id, f"Call at {message.host}")
+    return names

@@ -1,0 +1,63 @@
+"""The tap's exchanges as evidence."""
+
+from __future__ import annotations
+
+from rating_harness.evidence.model import Exchange
+from rating_harness.tap.client import TapClient
+from rating_harness.tap.exchange import Exchange as TapExchange
+from rating_harness.tap.exchange import parse_json
+
+__all__ = ["ExchangeLog", "as_exchange"]
+
+_MANY = 1000
+"""Exchanges which the tap may hold as well."""
+
+
+class ExchangeLog:
+    """The exchanges since the tap was last cleared, taken over from it as they change: never all of them at once."""
+
+    def __init__(self, tap: TapClient) -> None:
+        self._tap = tap
+        self._cursor = 0
+        self._seen: dict[int, Exchange] = {}
+        self._pending: set[int] = set()
+
+    def drain(self) -> None:
+        """Take over what has changed."""
+        news = self._tap.exchanges(self._cursor)
+        if news.cursor == self._cursor:
+            return
+        self._cursor = news.cursor
+        for each in news.exchanges:
+            self._seen[each.number] = as_exchange(each)
+            if each.pending:
+                self._pending.add(each.number)
+            else:
+                self._pending.discard(each.number)
+        if len(self._seen) > _MANY:
+            self._tap.forget(self._cursor)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether every request that was taken over is answered."""
+        return not self._pending
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        return tuple(self._seen[number] for number in sorted(self._seen))
+
+
+def as_exchange(seen: TapExchange) -> Exchange:
+    request = seen.json
+    response = parse_json(seen.answer) if seen.answer else None
+    return Exchange(
+        number=seen.number,
+        received=seen.received,
+        answered=seen.answered,
+        method=seen.method,
+        path=seen.path,
+        request=request if request is not None else seen.body,
+        status=seen.status if seen.outcome != "pending" else None,
+        response=response if response is not None else seen.answer,
+        fault=seen.kind,
+    )

@@ -1,0 +1,139 @@
+"""How Kamailio is started: which configuration, defines, transports and database."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rating_harness.errors import UsageError
+from rating_harness.kamailio.dialog_database import empty_dialog_database
+from rating_harness.kamailio.trace import TRACING
+from rating_harness.lab.protocol import Driver, Service
+from rating_harness.plan.callers import DEFAULT_DOMAIN
+from rating_harness.plan.certificates import certificates
+from rating_harness.plan.model import Plan
+from rating_harness.run.options import Options
+
+__all__ = ["LAB_DEFINES", "Variant", "kamailio_service"]
+
+LAB_DEFINES: Mapping[str, str] = {"FR_TIMER": "2000", "FR_INV_TIMER": "8000", "RATING_HTTP_TIMEOUT": "1000"}
+"""The project's configuration in a lab: its timers are shorter than production's, so that tests are."""
+
+_DATABASE = "/etc/kamailio/empty-dialog.sqlite"
+"""Where the empty database lies; Kamailio works on a copy, in its run directory."""
+
+
+_MAIN, _AROUND = "/etc/kamailio/kamailio.cfg", "/etc/kamailio/around-kamailio.cfg"
+_HOSTS_FILE = """# The DNS cache asks name servers alone: without it, /etc/hosts counts.
+use_dns_cache=off
+"""
+_DOMAIN = f"""# The domain of the calls is one that it serves.
+alias="{DEFAULT_DOMAIN}"
+"""
+_RPC = """# There's no way into the container but this one.
+loadmodule "xhttp.so"
+modparam("jsonrpcs", "transport", 7)
+tcp_accept_no_cl=yes
+event_route[xhttp:request] {
+	if ($hu =~ "^/RPC") jsonrpc_dispatch();
+	else xhttp_reply("404", "Not Found", "", "");
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to start Kamailio. Scenarios that want the same one share a process.
+
+    :param configuration: of the user's: a directory with a kamailio.cfg, or a file to take its place; None for the
+        project's.
+    :param traced: whether it logs each action of its routes.
+    """
+
+    defines: Mapping[str, str] = field(default_factory=dict)
+    configuration: Path | None = None
+    tls: bool = False
+    ipv6: bool = False
+    traced: bool = False
+
+    @classmethod
+    def of(cls, plan: Plan, options: Options) -> Variant:
+        """The one that a plan wants; what the scenario says goes before the command line."""
+        own = plan.scenario.kamailio.config
+        configuration = plan.scenario.origin.file.parent / own if own else options.kamailio_config
+        return cls({**options.defines, **plan.defines}, configuration, plan.tls, plan.ipv6, plan.traced)
+
+
+def kamailio_service(
+    service: Service, variant: Variant, *, agent_url: str, number: int, driver: Driver = "local"
+) -> Service:
+    """The service of the compose file, as it's wanted.
+
+    A configuration of the user's is included in one that makes it run in such a lab: its calls are of a domain of the
+    harness's, a local one has names in a hosts file only, and one in Docker can ask JSON-RPC over HTTP only.
+
+    :param number: tells one start from the next: each has a database of its own.
+    :raises UsageError: there's no such configuration.
+    """
+    defines = dict(variant.defines)
+    files = dict(service.files)
+    if variant.configuration is None:
+        defines = {**LAB_DEFINES, "RATING_AGENT_URL": f'"{agent_url}"', **defines}
+    else:
+        files = _configuration_files(variant.configuration)
+    command = list(service.command)
+    around = _around(variant, driver, files)
+    if around is not None:
+        files[_AROUND] = around
+        command[command.index(_MAIN)] = _AROUND
+    if variant.ipv6:
+        command += ["-l", "udp:[{address6}]:5060", "-l", "tcp:[{address6}]:5060"]
+    if variant.tls:
+        defines.setdefault("WITH_TLS", "")
+        command += ["-l", "tls:{address}:5061", *(["-l", "tls:[{address6}]:5061"] if variant.ipv6 else [])]
+        files |= {f"/etc/kamailio/tls/{name}": content for name, content in certificates().items()}
+    if "WITH_DIALOG_DB" in defines:
+        path = f"{{run}}/dialog-{number}.sqlite"
+        defines.setdefault("DIALOG_DB_PATH", f'"{path}"')
+        files[_DATABASE] = empty_dialog_database()
+        command += _define_options(defines)
+        # -n: after a restart the dialogs of before are there.
+        command = ["sh", "-c", f"cp -n {_DATABASE} {path} && exec {shlex.join(command)}"]
+    else:
+        command += _define_options(defines)
+    return replace(service, command=tuple(command), files=files)
+
+
+def _around(variant: Variant, driver: Driver, files: Mapping[str, bytes]) -> bytes | None:
+    """A configuration around the wanted one, with what the lab or the scenario needs besides; None for none."""
+    is_foreign = variant.configuration is not None
+    has_http = any(b"xhttp.so" in content for content in files.values())
+    before = [_DOMAIN] * is_foreign + [_HOSTS_FILE] * (is_foreign and driver == "local") + [TRACING] * variant.traced
+    after = [_RPC] * (is_foreign and driver == "docker" and not has_http)
+    if not (before or after):
+        return None
+    return "".join(["#!KAMAILIO\n", *before, 'include_file "kamailio.cfg"\n', *after]).encode()
+
+
+def _define_options(defines: Mapping[str, str]) -> list[str]:
+    return [word for name, value in defines.items() for word in ("-A", f"{name}={value}" if value else name)]
+
+
+def _configuration_files(configuration: Path) -> dict[str, bytes]:
+    """What is to be below /etc/kamailio: all of a directory, or a file with the other .cfg files beside it."""
+    directory, main = configuration, configuration / "kamailio.cfg"
+    if configuration.is_file():
+        directory, main = configuration.parent, configuration
+    if not main.is_file():
+        raise UsageError("there is no such configuration of Kamailio", expected=str(main), where=str(configuration))
+    files = directory.rglob("*") if main.name == "kamailio.cfg" else directory.glob("*.cfg")
+    return {
+        **{
+            f"/etc/kamailio/{path.relative_to(directory).as_posix()}": path.read_bytes()
+            for path in sorted(files)
+            if path.is_file()
+        },
+        _MAIN: main.read_bytes(),
+    }

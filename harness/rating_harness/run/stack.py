@@ -1,0 +1,303 @@
+"""The services under test, brought up in a lab: Kamailio, the tap, the rating engine; and the clients of each."""
+
+from __future__ import annotations
+
+import re
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from rating_harness.deadline import Deadline, await_condition
+from rating_harness.errors import ServiceDied, Timeout, UsageError
+from rating_harness.kamailio.rpc import DatagramTransport, HttpTransport, KamailioClient, RpcError, Transport
+from rating_harness.kamailio.versions import loses_sockets, satisfies
+from rating_harness.lab import attach_lab, compose, open_lab
+from rating_harness.lab.files import data_directory
+from rating_harness.lab.protocol import Driver, Endpoint, Lab, Program, Service
+from rating_harness.plan.model import Plan
+from rating_harness.plan.planner import speaks_tls
+from rating_harness.rating.client import EngineClient
+from rating_harness.run.kamailio import Variant, kamailio_service
+from rating_harness.run.options import Options
+from rating_harness.scenario.model import Scenario
+from rating_harness.tap.client import TapClient
+
+__all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
+
+ENGINE, AGENT, KAMAILIO = "rating-engine", "rating-agent", "kamailio"
+
+_START = 30.0
+"""Seconds that a service may take to become ready."""
+
+
+class Stack:
+    """Brought up by `open`. One scenario after another runs on it; `prepare` makes it as new for each."""
+
+    def __init__(self, lab: Lab, options: Options) -> None:
+        self.lab = lab
+        self.options = options
+        self._services = compose.load(data_directory("compose") / "lab.yaml")
+        self._variant = Variant(options.defines, options.kamailio_config)
+        self._starts = 0
+        self._dirty: set[str] = set()
+
+    @classmethod
+    def open(cls, options: Options, *, standing: bool = False) -> Stack:
+        """Bring everything up.
+
+        :param standing: for a person to play with: it outlives this process, with its services on loopback.
+        :raises LabError: something could not be; nothing is left.
+        """
+        if (options.agent_url is None) != (options.api_url is None):
+            raise UsageError(
+                "an engine of one's own has an agent and an API",
+                expected="--agent-url and --api-url, both or none",
+            )
+        lab = open_lab(
+            options.lab,
+            release=options.kamailio,
+            host_network=_on_loopback(options.agent_url) or _on_loopback(options.api_url),
+            keep=standing,
+            target=options.target,
+        )
+        try:
+            stack = cls(lab, options)
+            stack._start(standing)
+        except BaseException:
+            lab.stop()
+            raise
+        return stack
+
+    @classmethod
+    def attach(cls, driver: Driver, lab_id: str, options: Options) -> Stack:
+        """The stack of a lab that stands (`open`).
+
+        :raises LabError: there is none.
+        """
+        stack = cls(attach_lab(driver, lab_id), options)
+        stack._connect()
+        return stack
+
+    def close(self) -> None:
+        for client in (self.tap, self.engine, self.kamailio):
+            client.close()
+        self.lab.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- bringing up ------------------------------------------------------------------------------------------------
+
+    def _start(self, standing: bool) -> None:
+        for described in self._services.services:
+            self.lab.host(described.service.name, *described.service.aliases)
+        deadline = Deadline(_START)
+        wanted = [self._tap_service(), self._kamailio_service(self._variant)]
+        if self.options.api_url is None:
+            wanted.append(self._services[ENGINE].service)
+        if standing:
+            wanted = [replace(each, published=self._services[each.name].published) for each in wanted]
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            list(pool.map(lambda service: self.lab.start_service(service, deadline), wanted))
+        self._connect()
+        self.await_kamailio(deadline)
+
+    def _connect(self) -> None:
+        self.tap = TapClient(self.lab.endpoint(AGENT, 8001))
+        self.engine = self._engine_client()
+        self.kamailio = KamailioClient(self._rpc_transport())
+
+    @cached_property
+    def _version(self) -> str:
+        return self.kamailio.version().split(" (")[0].removeprefix("kamailio ")
+
+    def published(self) -> dict[str, str]:
+        """Where a person on this machine finds what: ``{"SIP": "127.0.0.1:5060", "agent": ..., "API": ...}``."""
+        ports = {"SIP": (KAMAILIO, 5060), "agent": (AGENT, 8000), "API": (ENGINE, 8000)}
+        return {what: self.lab.published(service, port) for what, (service, port) in ports.items()}
+
+    def _engine_client(self) -> EngineClient:
+        url = self.options.api_url
+        return EngineClient(Endpoint(url) if url else self.lab.endpoint(ENGINE, 8000))
+
+    def _tap_service(self) -> Service:
+        service = self._services[AGENT].service
+        upstream = self.options.agent_url or f"http://{self.address(ENGINE)}:8080"
+        return replace(
+            service,
+            command=tuple(
+                f"--upstream={upstream}" if word.startswith("--upstream=") else word for word in service.command
+            ),
+        )
+
+    def _kamailio_service(self, variant: Variant) -> Service:
+        self._starts += 1
+        return kamailio_service(
+            self._services[KAMAILIO].service,
+            variant,
+            agent_url=f"http://{self.address(AGENT)}:8000",
+            number=self._starts,
+            driver=self.lab.driver,
+        )
+
+    def address(self, name: str) -> str:
+        """The name itself where the lab has names, else its address."""
+        return name if self.lab.capabilities.names else self.lab.host(name).address
+
+    def _rpc_transport(self) -> Transport:
+        directory = self.lab.run_directory(KAMAILIO)
+        if directory is not None:
+            return DatagramTransport(Path(directory) / "kamailio_rpc.sock")
+        return HttpTransport(self.lab.endpoint(KAMAILIO, 5060))
+
+    def await_kamailio(self, deadline: Deadline) -> None:
+        """:raises ServiceDied: Kamailio ended; with its last lines, errors of its configuration among them.
+        :raises Timeout: it runs, and doesn't answer JSON-RPC.
+        """
+        process = self.lab.service(KAMAILIO)
+        last = "nothing"
+
+        def answers() -> bool:
+            nonlocal last
+            status = process.poll()
+            if status is not None:
+                raise ServiceDied(
+                    f"Kamailio ended with status {status} instead of starting",
+                    service=KAMAILIO,
+                    status=status,
+                    detail=_why_it_ended(process.output()),
+                )
+            try:
+                self.kamailio.uptime()
+            except RpcError as error:
+                last = str(error)
+                return False
+            return True
+
+        try:
+            await_condition(answers, deadline, "an answer of Kamailio's JSON-RPC")
+        except Timeout as error:
+            raise Timeout(
+                error.message,
+                found=last,
+                detail="\n".join(process.output().splitlines()[-15:]) or None,
+                hint="the configuration has to load jsonrpcs; its datagram socket and HTTP at /RPC are looked for",
+            ) from None
+
+    # --- between scenarios ------------------------------------------------------------------------------------------
+
+    def prepare(self, plan: Plan) -> None:
+        """As new: an engine that knows what is given and no more, the plan's faults, Kamailio with its defines."""
+        self.heal()
+        variant = Variant.of(plan, self.options)
+        # In a database, calls of the scenario before would outlive the restart.
+        afresh = plan.outages and "WITH_DIALOG_DB" in variant.defines
+        if variant != self._variant or afresh:
+            deadline = Deadline(_START)
+            self.lab.stop_service(KAMAILIO, deadline)
+            self.lab.start_service(self._kamailio_service(variant), deadline)
+            self._variant = variant
+            self.await_kamailio(deadline)
+        for user, password in plan.scenario.kamailio.users.items():
+            self.kamailio.call("htable.sets", "subscriber", user, password)
+        given = plan.scenario.given.model_dump()
+        for carrier in given["carriers"]:
+            # The engine's API knows no TLS: what it tells of such a carrier is changed on the way.
+            carrier["protocol"] = "TCP" if carrier["protocol"] == "TLS" else carrier["protocol"]
+        if self.options.api_url is None:
+            self.engine.reset()
+        else:
+            self.engine.remove(given)
+        self.engine.seed(given)
+        self.tap.clear()
+        self.tap.set_faults(*(fault.fault for fault in plan.agent_faults))
+
+    @property
+    def description(self) -> dict[str, str]:
+        """What is under test, in words: ``driver``, ``kamailio``, ``engine``."""
+        engine = self.options.api_url or "embedded"
+        return {"driver": self.lab.driver, "kamailio": self._version, "engine": engine}
+
+    def unmet(self, scenario: Scenario) -> str | None:
+        """Why a scenario can't be run here: what it requires and this lab lacks; None when it has all of it."""
+        requires = scenario.requires
+        capabilities = self.lab.capabilities
+        for name in ("ipv6", "isolated"):
+            if getattr(requires, name) and not getattr(capabilities, name):
+                return f"requires {name}: {capabilities.why.get(name, 'this lab has none')}"
+        if requires.docker and self.lab.driver != "docker":
+            return f"requires docker: this is a {self.lab.driver} lab"
+        if requires.engine == "canyan" and self.options.api_url is None:
+            return "requires the engine canyan: this is the embedded one"
+        if requires.engine == "embedded" and self.options.api_url is not None:
+            return "requires the embedded engine: this is one of your own"
+        if requires.kamailio and not satisfies(self._version, requires.kamailio):
+            return f"requires Kamailio {requires.kamailio}: this is {self._version}"
+        if requires.sipp and not satisfies(self._sipp, requires.sipp):
+            return f"requires SIPp {requires.sipp}: this is {self._sipp.split()[1]}"
+        if speaks_tls(scenario) and "wolfssl" in self._sipp:
+            return "requires TLS: SIPp here is built with wolfSSL, and never ends its handshake; try --kamailio sid"
+        return None
+
+    @cached_property
+    def _sipp(self) -> str:
+        """SIPp's version, and the libraries it is linked with."""
+        ask = Program(
+            "sipp-version", "sipp", ("sh", "-c", "sipp -v; ldd $(command -v sipp)"), self.lab.host("asking")
+        )
+        process = self.lab.run(ask)
+        try:
+            process.wait(Deadline(_START))
+            return process.output()
+        finally:
+            process.remove()
+            self.lab.release("asking")
+
+    def spoiled(self, name: str) -> None:
+        """A service that isn't as it should be: it's restarted before the next scenario."""
+        self._dirty.add(name)
+
+    def broke_connections(self) -> None:
+        """The agent broke connections. A Kamailio whose HTTP client then mixes up later requests is restarted."""
+        if loses_sockets(self._version):
+            self.spoiled(KAMAILIO)
+
+    def heal(self) -> None:
+        """Restart what has ended or was spoiled, plug in what was unplugged."""
+        deadline = Deadline(_START)
+        for described in self._services.services:
+            name = described.service.name
+            try:
+                process = self.lab.service(name)
+            except KeyError:
+                continue
+            if process.poll() is not None or name in self._dirty:
+                self.lab.restart_service(name, deadline, how=signal.SIGKILL)
+                if name == KAMAILIO:
+                    self.await_kamailio(deadline)
+        self._dirty.clear()
+
+
+def _on_loopback(url: str | None) -> bool:
+    """Whether only the machine itself can reach it. A network of a lab's own could not."""
+    return url is not None and (urlsplit(url).hostname or "").startswith(("127.", "localhost", "::1"))
+
+
+_REASON = re.compile(r"CRITICAL|ERROR|ALERT|yyerror|error", re.IGNORECASE)
+
+
+def _why_it_ended(output: str) -> str:
+    """The lines that tell, and the last ones: Kamailio says a lot while it goes down."""
+    lines = output.splitlines()
+    telling = [line for line in lines if _REASON.search(line)]
+    return "\n".join(dict.fromkeys([*telling[:8], *lines[-5:]]))

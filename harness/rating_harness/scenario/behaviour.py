@@ -1,0 +1,99 @@
+"""How carriers treat calls."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from rating_harness.scenario.fields import (
+    CallRef,
+    Count,
+    DrawnDuration,
+    Flag,
+    FromAnswer,
+    HeaderValues,
+    Model,
+    PerCent,
+    Provisional,
+    Refusing,
+    Text,
+    key,
+)
+
+__all__ = ["Behaviour", "CarrierBehaviour", "Refusal", "SippFile"]
+
+
+class SippFile(Model):
+    """A SIPp scenario written by hand."""
+
+    shorthand = "file"
+    file: Annotated[Text, key("The XML file, relative to this one.", "odd-invite.xml")]
+    variables: Annotated[HeaderValues, key("Values for SIPp's `[name]` keywords.", {"service": "39040123456"})] = (
+        Field(default_factory=dict)
+    )
+
+
+class Refusal(Model):
+    """A final reply that refuses."""
+
+    shorthand = "code"
+    code: Annotated[Refusing, key("Its status.", 503)]
+    reason: Annotated[Text | None, key("Its reason phrase; the usual one when not given.", "Busy Here")] = None
+
+
+class Behaviour(Model):
+    """How a carrier treats a call. With no key at all it rings shortly and answers."""
+
+    provisional: Annotated[
+        tuple[Provisional, ...],
+        key("Provisional replies it sends, in order.", [100, 183]),
+    ] = (180,)
+    answer_after: Annotated[
+        DrawnDuration | None,
+        key("Slow from the start: nothing at all, not even a provisional reply, for so long.", "1s"),
+    ] = None
+    ring: Annotated[DrawnDuration | None, key("How long it rings before it answers or refuses.", "2s")] = None
+    refuse: Annotated[Refusal | None, key("Refuse with this reply.", 486, {"code": 503, "reason": "Maintenance"})] = (
+        None
+    )
+    silent: Annotated[Flag, key("It gets the INVITE and never replies.", True)] = False
+    absent: Annotated[Flag, key("Nobody listens at its address.", True)] = False
+    hang_up_after: Annotated[DrawnDuration | None, key("It hangs up so long after the answer.", "2s")] = None
+    vanish: Annotated[FromAnswer | None, key("It falls silent in mid-call: when.", "after 1s", "while ringing")] = (
+        None
+    )
+    retransmit_answer: Annotated[Count, key("How many times more it sends the 200, whatever the ACK.", 2)] = 0
+    answer_cancelled: Annotated[
+        Flag, key("It answers 200 to the INVITE although a CANCEL came: the two cross.", True)
+    ] = False
+    headers: Annotated[HeaderValues, key("Headers it adds to its final reply.", {"Retry-After": "30"})] = Field(
+        default_factory=dict
+    )
+    sipp: Annotated[
+        SippFile | None, key("A SIPp scenario written by hand for the callee's side.", "odd-answer.xml")
+    ] = None
+
+
+class CarrierBehaviour(Behaviour):
+    """How a carrier treats calls; differently by call, or by attempt, where that is said."""
+
+    loss: Annotated[
+        PerCent | None, key("How many of 100 UDP messages are lost, of those it sends and of those it gets.", 10)
+    ] = None
+    calls: Annotated[
+        dict[CallRef, Behaviour], key("A different behaviour for one call.", {"ana": {"refuse": 486}})
+    ] = Field(default_factory=dict)
+    attempts: Annotated[
+        tuple[Behaviour, ...],
+        key(
+            "A behaviour for the 1st INVITE, the 2nd, and so on; after the last, the carrier's own.",
+            [{"refuse": 503}, {}],
+        ),
+    ] = ()
+
+    def of(self, call: str, attempt: int) -> Behaviour:
+        """What to do with the INVITE number ``attempt`` (from 0) for ``call``: a call's own word goes first."""
+        if call in self.calls:
+            return self.calls[call]
+        return self.attempts[attempt] if attempt < len(self.attempts) else self

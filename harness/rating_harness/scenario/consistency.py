@@ -1,0 +1,261 @@
+"""Keys that can't both be meant: each is right by itself, and together they say nothing or the opposite."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rating_harness.scenario.behaviour import Behaviour, SippFile
+from rating_harness.scenario.calls import Call
+from rating_harness.scenario.diagnostics import did_you_mean, listing
+from rating_harness.scenario.expectations import CallExpectation, Expectations
+from rating_harness.scenario.faults import Fault
+from rating_harness.scenario.fields import Model
+from rating_harness.scenario.findings import Finding
+from rating_harness.scenario.matchers import Absent, OneOf, Status
+from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.nodes import ValuePath
+from rating_harness.scenario.values import Moment
+from rating_harness.scenario.yaml_parser import is_file
+
+__all__ = ["contradictions"]
+
+_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%#]+")
+_CREDENTIAL = re.compile(r"[^\s\[\]]+")
+_DOMAIN = re.compile(r"([A-Za-z0-9\-.]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
+_HEADER = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+
+
+def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
+    """What can't be meant. ``folder`` is where relative files are looked for."""
+    for index, call in enumerate(scenario.calls):
+        path: ValuePath = ("calls", index)
+        yield from _call(call, path)
+        yield from _headers(call.headers, (*path, "headers"))
+        yield from _sipp(call.sipp, (*path, "sipp"), folder)
+        yield from _call_expectation(call.expect, (*path, "expect"))
+        if scenario.load is not None:
+            yield from _idle(call, path, ("repeat", "rate", "concurrency"), "'load' decides how many calls")
+    yield from _start_circles(scenario)
+    for path, behaviour in _behaviours(scenario):
+        yield from _behaviour(behaviour, path)
+        yield from _headers(behaviour.headers, (*path, "headers"))
+        yield from _sipp(behaviour.sipp, (*path, "sipp"), folder)
+    for index, fault in enumerate(scenario.faults):
+        yield from _fault(fault, ("faults", index))
+    yield from _absences(scenario.expect)
+    yield from _expectations(scenario.expect)
+
+
+_DELETE_ONE = "delete one of the two"
+
+
+def _clash(path: ValuePath, message: str, hint: str = _DELETE_ONE) -> Finding:
+    return Finding(path, message, hint, at_key=True)
+
+
+def _idle(model: Model, path: ValuePath, keys: Iterable[str], why: str, hint: str = _DELETE_ONE) -> Iterator[Finding]:
+    """A finding for each of the keys that the author wrote although nothing comes of it."""
+    for key in keys:
+        if key in model.model_fields_set:
+            yield _clash((*path, key), f"'{key}' has no effect: {why}", hint)
+
+
+def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
+    for key, user in (("from", call.from_), ("to", call.to)):
+        if not _USER.fullmatch(user):
+            hint = "write the number or name alone; the domain has its own key, 'domain'"
+            yield Finding((*path, key), f"{user[:60]!r} can't be the user part of a SIP URI", hint)
+    if call.domain is not None and not _DOMAIN.fullmatch(call.domain):
+        message = f"{call.domain[:60]!r} can't be the domain of a SIP URI"
+        yield Finding((*path, "domain"), message, "a name or an address: example.org")
+    if isinstance(call.sdp, str):
+        yield from _in_a_message("a session description", call.sdp, (*path, "sdp"))
+    for key, secret in (("username", call.auth.username), ("password", call.auth.password)) if call.auth else ():
+        if not _CREDENTIAL.fullmatch(secret):
+            yield Finding((*path, "auth", key), f"SIPp can't sign with this {key}", "without spaces and brackets")
+    if call.sipp is not None:
+        decided = ("hold", "hangup", "cancel", "reinvite", "vanish", "no_ack", "retransmit", "bye", "sdp", "headers")
+        yield from _idle(call, path, decided, "the SIPp file decides what the caller does")
+    if call.method != "INVITE":
+        of_a_call = ("ring", "hold", "hangup", "cancel", "reinvite", "vanish", "no_ack", "bye")
+        yield from _idle(call, path, of_a_call, f"{call.method} makes no call")
+    if call.transport != "udp":
+        yield from _idle(call, path, ("loss",), f"{call.transport} sends again what is lost")
+    if call.cancel is not None:
+        yield from _idle(call, path, ("hold", "hangup", "reinvite", "no_ack"), "the call is cancelled")
+        if call.vanish is not None and call.vanish.who == "caller":
+            yield _clash((*path, "vanish"), "a caller who has vanished can't cancel")
+        if call.cancel.event in ("answered", "ended"):
+            yield Finding((*path, "cancel"), "a call that is answered can't be cancelled", "use 'hangup' and 'hold'")
+    if call.hangup == "never":
+        yield from _idle(call, path, ("hold", "bye"), "'hangup: never'")
+    for index, renewal in enumerate(call.reinvite):
+        if renewal.at.event != "answered":
+            yield Finding(
+                (*path, "reinvite", index), "a call is renewed once it is answered", "for example: after 1s"
+            )
+    if call.vanish is not None:
+        yield from _vanish(call.vanish.who, call.vanish.at, (*path, "vanish"))
+    if call.vanish is not None and call.vanish.who == call.hangup and call.cancel is None:
+        other = "callee" if call.hangup == "caller" else "caller"
+        message = f"the {call.hangup} vanishes, and can't hang up then"
+        yield Finding((*path, "vanish"), message, f"hangup: never, or hangup: {other}")
+    if "repeat" not in call.model_fields_set:
+        yield from _idle(call, path, ("rate", "concurrency"), "this is one call", "say how many with 'repeat'")
+
+
+def _vanish(who: str, at: Moment, path: ValuePath) -> Iterator[Finding]:
+    """A callee that vanishes before it answers does so with its last provisional reply."""
+    if at.event == "ended" or (who == "callee" and at != Moment("ringing") and at.event != "answered"):
+        silent = "; a carrier that never replies is 'silent'" if who == "callee" else ""
+        yield Finding(
+            path, f"a {who} can't vanish at this moment", f"while ringing, or after 1s (of the answer){silent}"
+        )
+
+
+def _call_expectation(expect: CallExpectation, path: ValuePath) -> Iterator[Finding]:
+    if expect.reply is None:
+        return
+    code = expect.reply.code
+    if expect.reply.reason is not None and expect.reason is not None:
+        yield _clash((*path, "reason"), "the reason phrase is said twice", "here and in 'reply': delete one")
+    if not _refuses(code):
+        return
+    for key in ("duration", "bye_reason", "bye_reply", "carrier", "reinvite_reply"):
+        if not isinstance(getattr(expect, key), Absent | None):
+            yield _clash((*path, key), f"'{key}' is of answered calls, and the reply is {code}")
+    if expect.ended_by not in (None, "nobody"):
+        yield _clash((*path, "ended_by"), f"a call with the reply {code} has no BYE")
+
+
+def _refuses(code: object) -> bool:
+    if isinstance(code, OneOf):
+        return all(map(_refuses, code.choices))
+    return isinstance(code, Absent) or (isinstance(code, Status) and code.low >= 300)
+
+
+def _start_circles(scenario: Scenario) -> Iterator[Finding]:
+    after = {call.id: call.start.call for call in scenario.calls}
+    if len(after) < len(scenario.calls):
+        return  # an id that two calls have: which of them is meant is another mistake's affair
+    starts: set[str | None] = {None}
+    for index, call in enumerate(scenario.calls):
+        waiting: dict[str | None, None] = {}
+        name: str | None = call.id
+        while name not in starts and name not in waiting:
+            waiting[name] = None
+            name = after.get(name) if name else None
+        if name not in starts:
+            yield Finding(("calls", index, "start"), f"{call.id!r} waits for itself", "one call must start by itself")
+        starts |= waiting.keys()
+
+
+def _behaviours(scenario: Scenario) -> Iterator[tuple[ValuePath, Behaviour]]:
+    for host, carrier in scenario.carriers.items():
+        yield ("carriers", host), carrier
+        for name, behaviour in carrier.calls.items():
+            yield ("carriers", host, "calls", name), behaviour
+        for attempt, behaviour in enumerate(carrier.attempts):
+            yield ("carriers", host, "attempts", attempt), behaviour
+
+
+def _behaviour(behaviour: Behaviour, path: ValuePath) -> Iterator[Finding]:
+    answer = ("hang_up_after", "vanish", "retransmit_answer", "answer_cancelled")
+    reply = ("provisional", "answer_after", "ring", "refuse", "headers")
+    if behaviour.sipp is not None:
+        decided = ("silent", "absent", *reply, *answer)
+        yield from _idle(behaviour, path, decided, "the SIPp file decides what the carrier does")
+    elif behaviour.absent:
+        yield from _idle(behaviour, path, ("silent", *reply, *answer), "nobody listens ('absent')")
+    elif behaviour.silent:
+        yield from _idle(behaviour, path, (*reply, *answer), "the carrier never replies ('silent')")
+    elif behaviour.refuse is not None:
+        yield from _idle(behaviour, path, answer, "the call is refused")
+        yield from _single_line("a reason phrase", behaviour.refuse.reason or "", (*path, "refuse", "reason"))
+    elif behaviour.vanish is not None:
+        yield from _vanish("callee", behaviour.vanish, (*path, "vanish"))
+
+
+def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path) -> Iterator[Finding]:
+    if sipp is not None and not is_file(folder / sipp.file):
+        yield Finding(path, f"no file {sipp.file[:80]!r}", "the path is relative to this file")
+
+
+def _headers(headers: dict[str, str], path: ValuePath) -> Iterator[Finding]:
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name):
+            yield _clash((*path, name), f"{name[:60]!r} is no name of a SIP header", "the name alone, without ':'")
+        else:
+            yield from _single_line("a header's value", value, (*path, name))
+
+
+def _single_line(what: str, text: str, path: ValuePath) -> Iterator[Finding]:
+    if "\r" in text or "\n" in text:
+        yield Finding(path, f"{what} is a single line", "take the line break out")
+    else:
+        yield from _in_a_message(what, text, path)
+
+
+def _in_a_message(what: str, text: str, path: ValuePath) -> Iterator[Finding]:
+    if "]]>" in text:
+        yield Finding(path, f"{what} can't hold ']]>', which ends a message in SIPp's files", "take it out")
+
+
+def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
+    outages = [name for name in fault.actions if name in Fault.OUTAGES]
+    answers = [name for name in fault.actions if name in Fault.ANSWERS]
+    if not outages and not answers:
+        to_agent = listing([f"to the agent: {Fault.ANSWERS[0]}", *Fault.ANSWERS[1:]])
+        to_service = listing([f"to a whole service: {Fault.OUTAGES[0]}", *Fault.OUTAGES[1:]])
+        yield Finding(path, "this fault does nothing", f"{to_agent}\n{to_service}")
+    elif outages and len(fault.actions) > 1:
+        other = [*answers, *outages][-1] if len(outages) > 1 else answers[0]
+        message = f"one fault does one of '{outages[0]}' and '{other}'"
+        yield _clash((*path, other), message, "make two faults of it")
+    elif outages:
+        for key in ("path", "call", "nth", "times"):
+            if key in fault.model_fields_set:
+                message = f"'{key}' chooses requests, and '{outages[0]}' is for the whole service"
+                yield _clash((*path, key), message, "use 'when'")
+    elif fault.on != "agent" and did_you_mean(fault.on, ["agent"]) is None:
+        hint = "on: agent; how a carrier answers is said under 'carriers'"
+        yield _clash((*path, answers[0]), f"'{answers[0]}' is a fault of the agent, not of {fault.on!r}", hint)
+    yield from _answers_at_once(answers, path)
+
+
+def _answers_at_once(answers: list[str], path: ValuePath) -> Iterator[Finding]:
+    """An answer may be late and odd at once, but it's odd in one way; its status, body and fields go together."""
+    odd = [name for name in answers if name not in ("delay", "late", "duplicate", "drip")]
+    go_together = set(odd) <= {"status", "body", "partial"} or set(odd) <= {"status", "set", "remove", "partial"}
+    if len(odd) > 1 and not go_together:
+        message = f"an answer can't be '{odd[0]}' and '{odd[1]}' at once"
+        yield _clash((*path, odd[1]), message, "make two faults of it")
+
+
+def _absences(expect: Expectations) -> Iterator[Finding]:
+    """What must be absent has no further qualities."""
+    for section in ("dialogs", "requests", "transactions", "log"):
+        for index, item in enumerate(getattr(expect, section)):
+            for key in ("count", "timeout", "state", "gone", "order"):
+                if item.absent and key in item.model_fields_set:
+                    yield _clash(("expect", section, index, key), f"'{key}' of what must be absent")
+
+
+def _expectations(expect: Expectations) -> Iterator[Finding]:
+    for index, request in enumerate(expect.requests):
+        path: ValuePath = ("expect", "requests", index)
+        if request.order is not None and request.call is None:
+            yield _clash((*path, "order"), "'order' is of one call's requests", "say which with 'call'")
+        if request.order is not None and request.path is not None:
+            yield _clash((*path, "path"), "'path' chooses one kind, and 'order' is of all")
+    for index, record in enumerate(expect.transactions):
+        if record.call is None and record.transaction_tag is None and record.account_tag is None:
+            hint = "say it with 'call', 'account_tag' or 'transaction_tag'"
+            yield Finding(("expect", "transactions", index), "which record?", hint)
+    for positive, negative in (("begun", "not_begun"), ("ended", "not_ended")):
+        said = set(getattr(expect, positive))
+        for index, name in enumerate(getattr(expect, negative)):
+            if name in said:
+                yield Finding(("expect", negative, index), f"{name!r} is in '{positive}' too", _DELETE_ONE)

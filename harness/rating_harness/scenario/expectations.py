@@ -1,0 +1,230 @@
+"""What is expected, of each call and of the whole scenario."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rating_harness.scenario.fields import (
+    CallRef,
+    DurationMatch,
+    ExchangePath,
+    Flag,
+    FlagMatch,
+    Model,
+    NumberMatch,
+    Provisional,
+    Seconds,
+    StatusMatch,
+    Text,
+    TextMatch,
+    ValueMatch,
+    WholeSecondsMatch,
+    key,
+)
+
+__all__ = [
+    "AccountExpectation",
+    "CallExpectation",
+    "CarrierExpectation",
+    "DialogExpectation",
+    "Expectations",
+    "LogExpectation",
+    "Percentiles",
+    "Reply",
+    "RequestExpectation",
+    "Routes",
+    "TransactionExpectation",
+]
+
+
+class Reply(Model):
+    """A reply that is expected."""
+
+    shorthand = "code"
+    code: Annotated[StatusMatch, key("Its status: a code, a class, or several of them.", 200, "4xx", [486, 600])]
+    reason: Annotated[TextMatch | None, key("Its reason phrase.", "Forbidden -- insufficient balance")] = None
+
+
+class CallExpectation(Model):
+    """What is expected of one call; of each, when it is repeated."""
+
+    reply: Annotated[
+        Reply | None, key("The final reply to the caller.", 200, {"code": 403, "reason": "/insufficient/"})
+    ] = None
+    reason: Annotated[
+        TextMatch | None, key("The reason phrase of the final reply.", "Forbidden -- insufficient balance")
+    ] = None
+    provisional: Annotated[
+        tuple[Provisional, ...] | None,
+        key("The provisional replies, in order; 100 isn't counted unless named.", [180, 183]),
+    ] = None
+    headers: Annotated[
+        dict[Text, TextMatch], key("Headers of the final reply.", {"Contact": "any", "Retry-After": "absent"})
+    ] = Field(default_factory=dict)
+    ended_by: Annotated[
+        Literal["caller", "callee", "kamailio", "nobody"] | None, key("Who sent the BYE.", "kamailio")
+    ] = None
+    duration: Annotated[DurationMatch | None, key("From answer to BYE.", "3s ± 1s")] = None
+    carrier: Annotated[TextMatch | None, key("The carrier that answered, by host name.", "carrier")] = None
+    carriers: Annotated[
+        tuple[Text, ...] | None,
+        key("The carriers that got the INVITE, in order, by host name; [] for none.", ["first", "second"]),
+    ] = None
+    setup: Annotated[DurationMatch | None, key("From INVITE to the final reply.", "below 500ms")] = None
+    bye_reason: Annotated[TextMatch | None, key("The Reason header of the BYE.", "/cause=500/")] = None
+    bye_reply: Annotated[StatusMatch | None, key("The reply to the BYE.", 200)] = None
+    reinvite_reply: Annotated[StatusMatch | None, key("The reply to each re-INVITE or UPDATE.", 200)] = None
+    source: Annotated[TextMatch | None, key("From URI as it reached the carrier.", "/^sip:1000@/")] = None
+    destination: Annotated[TextMatch | None, key("Request URI as it reached the carrier.", "/^sip:39/")] = None
+
+
+class DialogExpectation(Model):
+    """A dialog as Kamailio has it."""
+
+    call: Annotated[CallRef, key("Which call.", "ana")]
+    timeout: Annotated[WholeSecondsMatch | None, key("The timeout set on the dialog.", "3s")] = None
+    state: Annotated[
+        Literal["early", "confirmed_na", "confirmed", "deleted"] | None,
+        key("The furthest state it was seen in.", "confirmed"),
+    ] = None
+    gone: Annotated[Flag | None, key("Whether it is gone in the end.", True)] = None
+    absent: Annotated[Flag, key("No dialog was ever seen.", True)] = False
+
+
+class RequestExpectation(Model):
+    """Requests from Kamailio to the agent."""
+
+    path: Annotated[ExchangePath | None, key("Which kind; all when not given.", "authorization")] = None
+    call: Annotated[CallRef | None, key("Those of one call.", "ana")] = None
+    count: Annotated[NumberMatch | None, key("How many; at least one when not given.", 1, "at most 3")] = None
+    order: Annotated[
+        tuple[ExchangePath, ...] | None,
+        key("The requests of the call, in this order and no others.", ["authorization", "begin", "end"]),
+    ] = None
+    fields: Annotated[
+        dict[Text, ValueMatch],
+        key("Fields of each of them; others may be there.", {"account_tag": "1000", "timestamp_begin": "any"}),
+    ] = Field(default_factory=dict)
+    status: Annotated[StatusMatch | None, key("The HTTP status that Kamailio got.", 200)] = None
+    absent: Annotated[Flag, key("There is no such request.", True)] = False
+
+
+class TransactionExpectation(Model):
+    """A record in the engine: a subset of its fields."""
+
+    call: Annotated[CallRef | None, key("Which call; matched by its Call-ID.", "ana")] = None
+    transaction_tag: Annotated[
+        TextMatch | None, key("The Call-ID itself, for records of no call of this file.", "any")
+    ] = None
+    account_tag: Annotated[TextMatch | None, key("The account it was booked on.", "1000")] = None
+    primary: Annotated[FlagMatch | None, key("true for the account of the call, false for a linked one.", True)] = (
+        None
+    )
+    inbound: Annotated[FlagMatch | None, key("true for the account that was called.", False)] = None
+    authorized: Annotated[FlagMatch | None, key("Whether the engine authorised it.", True)] = None
+    unauthorized_reason: Annotated[
+        TextMatch | None, key("Why not. The published engine always stores an empty text.", "/.*/")
+    ] = None
+    duration: Annotated[WholeSecondsMatch | None, key("Seconds that were billed.", "3s ± 1s")] = None
+    fee: Annotated[NumberMatch | None, key("What was charged.", "3 ± 1")] = None
+    source: Annotated[TextMatch | None, key("From URI.", "/^sip:1000@/")] = None
+    source_ip: Annotated[TextMatch | None, key("Address of the source.", "any")] = None
+    destination: Annotated[TextMatch | None, key("To URI.", "/^sip:39040123456@/")] = None
+    carrier_ip: Annotated[TextMatch | None, key("Address of the carrier.", "any")] = None
+    tags: Annotated[tuple[Text, ...] | None, key("Tags it has, at least.", ["vip"])] = None
+    timestamp_auth: Annotated[TextMatch | None, key("When it was authorised.", "any")] = None
+    timestamp_begin: Annotated[TextMatch | None, key("When it began.", "any")] = None
+    timestamp_end: Annotated[TextMatch | None, key("When it ended.", "absent")] = None
+    destination_rate: Annotated[
+        dict[Text, ValueMatch] | None, key("The rate it was charged at.", {"prefix": "sip:39", "rate": 1})
+    ] = None
+    count: Annotated[NumberMatch | None, key("How many such records; one for each call made when not given.", 1)] = (
+        None
+    )
+    absent: Annotated[Flag, key("There is no such record.", True)] = False
+
+
+class AccountExpectation(Model):
+    """An account after the calls."""
+
+    account_tag: Annotated[Text, key("Which account.", "1000")]
+    balance: Annotated[NumberMatch | None, key("Its balance.", "0 ± 1")] = None
+    running: Annotated[NumberMatch | None, key("How many transactions it has running.", 0)] = None
+
+
+class CarrierExpectation(Model):
+    """What reached a carrier, all calls together."""
+
+    host: Annotated[Text, key("Its host name.", "carrier")]
+    invites: Annotated[NumberMatch, key("How many INVITEs reached it, retransmissions not counted.", 0)]
+
+
+class LogExpectation(Model):
+    """A line of Kamailio's log."""
+
+    shorthand = "line"
+    line: Annotated[TextMatch, key("A text that the line contains, or a regular expression.", "/timeout/")]
+    level: Annotated[
+        Literal["critical", "alert", "error", "warning", "notice", "info", "debug"] | None, key("Its level.", "alert")
+    ] = None
+    call: Annotated[CallRef | None, key("Only lines with the Call-ID of this call.", "ana")] = None
+    count: Annotated[NumberMatch | None, key("How many such lines; at least one when not given.", 1)] = None
+    absent: Annotated[Flag, key("There must be no such line.", True)] = False
+
+
+class Routes(Model):
+    """Routes of kamailio.cfg, from the trace."""
+
+    run: Annotated[tuple[Text, ...], key("Routes that ran.", ["RATING_AUTHORIZATION"])] = ()
+    not_run: Annotated[tuple[Text, ...], key("Routes that did not run.", ["RATING_BEGIN_TRANSACTION"])] = ()
+
+
+class Percentiles(Model):
+    """Times of many calls, from INVITE to the final reply."""
+
+    p50: Annotated[DurationMatch | None, key("Half of the calls.", "below 100ms")] = None
+    p90: Annotated[DurationMatch | None, key("Nine of ten.", "below 200ms")] = None
+    p95: Annotated[DurationMatch | None, key("95 of a hundred.", "below 200ms")] = None
+    p99: Annotated[DurationMatch | None, key("99 of a hundred.", "below 500ms")] = None
+    max: Annotated[DurationMatch | None, key("All.", "below 2s")] = None
+
+
+class Expectations(Model):
+    """What is expected of the scenario as a whole. Records are awaited: the engine stores them in its own time."""
+
+    dialogs: Annotated[
+        tuple[DialogExpectation, ...], key("Dialogs in Kamailio.", [{"call": "ana", "timeout": "3s"}])
+    ] = ()
+    requests: Annotated[
+        tuple[RequestExpectation, ...],
+        key("Requests from Kamailio to the agent.", [{"path": "end", "call": "ana", "count": 1}]),
+    ] = ()
+    begun: Annotated[tuple[CallRef, ...], key("Calls whose begin is in the engine.", ["ana"])] = ()
+    not_begun: Annotated[tuple[CallRef, ...], key("Calls that have no begin.", ["bob"])] = ()
+    ended: Annotated[tuple[CallRef, ...], key("Calls whose end is in the engine.", ["ana"])] = ()
+    not_ended: Annotated[tuple[CallRef, ...], key("Calls that have no end.", ["bob"])] = ()
+    transactions: Annotated[
+        tuple[TransactionExpectation, ...], key("Records in the engine.", [{"call": "ana", "fee": "3 ± 1"}])
+    ] = ()
+    accounts: Annotated[
+        tuple[AccountExpectation, ...],
+        key("Accounts after the calls.", [{"account_tag": "1000", "balance": "0 ± 1"}]),
+    ] = ()
+    carriers: Annotated[
+        tuple[CarrierExpectation, ...], key("What reached the carriers.", [{"host": "carrier", "invites": 0}])
+    ] = ()
+    log: Annotated[
+        tuple[LogExpectation, ...],
+        key(
+            "Lines of Kamailio's log that must, or must not, be there.",
+            ["/rating timeout/", {"line": "/lost/", "absent": True}],
+        ),
+    ] = ()
+    routes: Annotated[Routes | None, key("Routes that ran, and that did not.", {"run": ["SIPOUT"]})] = None
+    setup: Annotated[Percentiles | None, key("Set-up time of all calls.", {"p95": "below 200ms"})] = None
+    failures: Annotated[
+        NumberMatch | None, key("Calls that did not go as `calls` says; 0 when not given.", 0, "at most 5")
+    ] = None
+    within: Annotated[Seconds, key("How long records are awaited.", "10s")] = 5.0

@@ -1,0 +1,240 @@
+"""The types of the fields, the base of the models, and what an editor shows for a key."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    Strict,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from rating_harness.scenario import matchers, patterns, values
+from rating_harness.scenario.matchers import Matcher
+from rating_harness.scenario.values import DrawnCount, DrawnSeconds, Moment
+
+__all__ = [
+    "CallId",
+    "CallRef",
+    "Count",
+    "DrawnDuration",
+    "DurationMatch",
+    "ExchangePath",
+    "Flag",
+    "FlagMatch",
+    "FromAnswer",
+    "FromStart",
+    "HeaderValues",
+    "HttpStatus",
+    "Int32",
+    "Model",
+    "NumberMatch",
+    "Outage",
+    "PerCent",
+    "PerSecond",
+    "Port",
+    "Positive",
+    "Provisional",
+    "Raw",
+    "Reason",
+    "Refusing",
+    "Repeat",
+    "Seconds",
+    "StatusMatch",
+    "Takes",
+    "Text",
+    "TextMatch",
+    "ValueMatch",
+    "VersionText",
+    "When",
+    "Whole",
+    "WholeSecondsMatch",
+    "Yes",
+    "key",
+]
+
+
+class Takes(str):
+    """What a field takes, in words: for the hints of mistakes."""
+
+    __slots__ = ()
+
+
+def key(description: str, *examples: object, **constraints: Any) -> FieldInfo:
+    """What an editor shows for a key."""
+    info: FieldInfo = Field(description=description, examples=list(examples), **constraints)
+    return info
+
+
+def _or_drawn(bound: dict[str, Any]) -> WithJsonSchema:
+    both = {"min": bound, "max": bound}
+    drawn = {"type": "object", "properties": both, "required": ["min", "max"], "additionalProperties": False}
+    return WithJsonSchema({"anyOf": [bound, drawn]})
+
+
+def _spelled(pattern: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": patterns.whole(pattern)}
+
+
+_DURATION = _spelled(patterns.DURATION)
+_STATUS = {
+    "anyOf": [{"type": "integer", "minimum": 100, "maximum": 699}, _spelled(r"(?:[1-6](?:xx|XX)|any|absent)")],
+}
+_OTHER_MOMENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"after": _spelled(patterns.OTHER_MOMENT), "delay": _DURATION},
+    "required": ["after"],
+    "additionalProperties": False,
+}
+
+Text = Annotated[str, Strict(), Field(min_length=1), Takes("a text")]
+Raw = Annotated[str, Strict(), Takes("a text")]
+Whole = Annotated[int, Strict(), Field(ge=-(2**53), le=2**53), Takes("a whole number")]
+Int32 = Annotated[int, Strict(), Field(ge=-(2**31), lt=2**31), Takes("a whole number")]
+Count = Annotated[int, Strict(), Field(ge=0, lt=2**31), Takes("a whole number, 0 or more")]
+Positive = Annotated[int, Strict(), Field(ge=1, lt=2**31), Takes("a whole number, 1 or more")]
+PerCent = Annotated[int, Strict(), Field(ge=1, le=90), Takes("a percentage from 1 to 90, as a whole number: 10")]
+Port = Annotated[int, Strict(), Field(ge=1, le=65535), Takes("a port from 1 to 65535")]
+Provisional = Annotated[int, Strict(), Field(ge=100, le=199), Takes("a provisional status, 100 to 199")]
+Refusing = Annotated[int, Strict(), Field(ge=300, le=699), Takes("a status that refuses, 300 to 699")]
+HttpStatus = Annotated[int, Strict(), Field(ge=100, le=599), Takes("an HTTP status, 100 to 599")]
+Flag = Annotated[bool, Strict(), Takes("true or false")]
+Reason = Annotated[str, Strict(), Field(min_length=1), Takes("the reason, in words")]
+Yes = Annotated[Literal[True], Takes("true (or leave the key out)")]
+CallId = Annotated[
+    str, Strict(), Field(pattern=rf"^{patterns.CALL_ID}$"), Takes("a name: a letter, then letters, digits, - or _")
+]
+CallRef = Annotated[str, Strict(), Field(pattern=rf"^{patterns.CALL_ID}$"), Takes("the id of a call")]
+HeaderValues = dict[Text, Raw]
+
+ExchangePath = Literal["authorization", "begin", "end"]
+"""A request to the agent: ``begin`` is ``/v1/begin_transaction``, and so on."""
+
+Seconds = Annotated[
+    float, PlainValidator(values.parse_duration), WithJsonSchema(_DURATION), Takes("a duration: 3s, 200ms, 1m")
+]
+DrawnDuration = Annotated[
+    DrawnSeconds,
+    PlainValidator(lambda value: values.parse_drawn(value, values.parse_duration, DrawnSeconds)),
+    _or_drawn(_DURATION),
+    Takes("a duration (3s, 200ms, 1m), or {min: 1s, max: 3s} to draw one"),
+]
+Outage = Annotated[
+    Literal[True] | float,
+    PlainValidator(lambda value: value if value is True else values.parse_duration(value)),
+    WithJsonSchema({"anyOf": [{"const": True}, _DURATION]}),
+    Takes("a duration (2s), or true for good"),
+]
+Repeat = Annotated[
+    DrawnCount,
+    PlainValidator(lambda value: values.parse_drawn(value, values.parse_count, DrawnCount)),
+    _or_drawn({"type": "integer", "minimum": 1}),
+    Takes("a whole number, 1 or more, or {min: 10, max: 20} to draw one"),
+]
+PerSecond = Annotated[
+    float,
+    PlainValidator(values.parse_rate),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+    Takes("a number of calls per second"),
+]
+FromStart = Annotated[
+    Moment,
+    PlainValidator(lambda value: values.parse_moment(value, "started")),
+    WithJsonSchema(_spelled(patterns.MOMENT)),
+    Takes("a moment: at once, while ringing, after 200ms, 2s after ringing"),
+]
+FromAnswer = Annotated[
+    Moment,
+    PlainValidator(lambda value: values.parse_moment(value, "answered")),
+    WithJsonSchema(_spelled(patterns.MOMENT)),
+    Takes("a moment: after 2s (of the answer), while ringing, 2s after ringing"),
+]
+When = Annotated[
+    Moment,
+    PlainValidator(values.parse_other_moment),
+    WithJsonSchema({"anyOf": [_spelled(patterns.OTHER_MOMENT), _OTHER_MOMENT]}),
+    Takes("a moment: 2s, ana is answered, 2s after ana is answered"),
+]
+VersionText = Annotated[
+    str,
+    PlainValidator(values.parse_version),
+    WithJsonSchema(_spelled(patterns.VERSION)),
+    Takes('a version: at least 6.1, below 7, "6.0"'),
+]
+TextMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_text_matcher),
+    WithJsonSchema({"type": "string"}),
+    Takes("a text, /a regular expression/, any, absent"),
+]
+NumberMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_whole_matcher),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, _spelled(patterns.NUMBER_MATCH)]}),
+    Takes("a whole number: 3, 0 ± 1, at least 2, below 5, any, absent"),
+]
+DurationMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_duration_matcher),
+    WithJsonSchema(_spelled(patterns.DURATION_MATCH)),
+    Takes("a duration: 3s, 3s ± 1s, below 200ms, any, absent"),
+]
+WholeSecondsMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_whole_seconds_matcher),
+    WithJsonSchema(_spelled(patterns.DURATION_MATCH)),
+    Takes("a duration in whole seconds: 3s, 3s ± 1s, below 5s, any, absent"),
+]
+StatusMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_status_matcher),
+    WithJsonSchema({"anyOf": [_STATUS, {"type": "array", "items": _STATUS, "minItems": 1}]}),
+    Takes("a status from 100 to 699, a class such as 4xx, or a list of them"),
+]
+FlagMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_flag_matcher),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, _spelled("(?:any|absent)")]}),
+    Takes("true, false, any, absent"),
+]
+ValueMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_any_matcher),
+    WithJsonSchema({}),
+    Takes("any value, 3 ± 1, /a regular expression/, any, absent"),
+]
+
+
+class Model(BaseModel):
+    """Base of all: immutable, and nothing but the named keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shorthand: ClassVar[str] = ""
+    """The key that is meant when the author writes a plain value in place of a mapping."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_shorthand(cls, value: Any) -> Any:
+        return {cls.shorthand: value} if cls.shorthand and not isinstance(value, dict | cls) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        if not cls.shorthand:
+            return schema
+        mapping = handler.resolve_ref_schema(schema)
+        short = {name: value for name, value in mapping["properties"][cls.shorthand].items() if name != "default"}
+        body = dict(mapping)
+        mapping.clear()
+        mapping.update(anyOf=[short, body], description=body.get("description", ""))
+        return schema

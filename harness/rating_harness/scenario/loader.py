@@ -1,0 +1,122 @@
+"""From a file to scenarios: one for each row of its matrix, or all the mistakes of the file at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from rating_harness.canyan.loader import load_canyan
+from rating_harness.errors import ScenarioError, UsageError
+from rating_harness.scenario.consistency import contradictions
+from rating_harness.scenario.diagnostics import Mistakes, did_you_mean
+from rating_harness.scenario.includes import with_shared
+from rating_harness.scenario.matrix import check_used, interpolate, rows
+from rating_harness.scenario.model import Origin, Scenario
+from rating_harness.scenario.name_resolution import references
+from rating_harness.scenario.nodes import Mapping, Sequence, find, places, span_at
+from rating_harness.scenario.validation import shaped
+from rating_harness.scenario.yaml_parser import read_file
+
+__all__ = ["existing", "load", "scenario_files"]
+
+_ENOUGH_ROWS = 10
+"""After so many rows of a matrix with mistakes the others are not looked at."""
+
+
+def load(path: Path, *, canyan_lenient: bool = False) -> list[Scenario]:
+    """The scenarios of a file, each with its id and the places of its values.
+
+    A file with ``workers`` is canyan-tester's, and one scenario.
+
+    :param canyan_lenient: in a file of canyan-tester's, what it ignores is ignored.
+    :raises ScenarioError: with every mistake of the file, and of the files that it uses.
+    """
+    mistakes = Mistakes()
+    root = read_file(path, mistakes)
+    if root is not None and "workers" in root.entries:
+        return [load_canyan(path, lenient=canyan_lenient)]
+    scenarios: list[Scenario] = []
+    if root is not None:
+        scenarios = _scenarios(with_shared(root, path, mistakes), path, mistakes)
+    if found := mistakes.all():
+        raise ScenarioError(found)
+    return scenarios
+
+
+def _scenarios(root: Mapping, path: Path, mistakes: Mistakes) -> list[Scenario]:
+    calls = find(root, ("calls",))
+    if isinstance(calls, Sequence) and not calls.items:
+        mistakes.add(calls.span, "there are no calls, so nothing is tested", "a call has: id, from, to")
+    scenarios: list[Scenario] = []
+    looked_at: list[tuple[str, Mistakes]] = []
+    used: set[str] = set()
+    wrong_rows = 0
+    table = rows(root, mistakes)
+    for row in table:
+        of_row = mistakes.fork()
+        tree, used_here = interpolate(root, row, of_row)
+        used |= used_here
+        scenario = _scenario(tree, path, of_row) if tree is not None else None
+        if tree is not None and scenario is not None:
+            scenarios.append(scenario.located(Origin(path, row.id, places(tree))))
+        looked_at.append((row.id, of_row))
+        wrong_rows += bool(of_row.all())
+        if wrong_rows == _ENOUGH_ROWS:
+            break
+    else:
+        check_used(table, used, mistakes)
+    mistakes.join(looked_at)
+    return scenarios
+
+
+def _scenario(tree: Mapping, path: Path, mistakes: Mistakes) -> Scenario | None:
+    scenario, remaining = shaped(tree, Scenario, mistakes)
+    if scenario is not None:
+        for finding in (*references(scenario, tree), *contradictions(scenario, path.parent)):
+            span = span_at(remaining, finding.path, key=finding.at_key)
+            if mistakes.full:
+                break
+            if not isinstance(find(remaining, finding.path), Mapping) or not mistakes.within(span):
+                mistakes.add(span, finding.message, finding.hint)
+    return scenario
+
+
+def scenario_files(paths: Iterable[Path]) -> list[Path]:
+    """The scenario files among ``paths``; of a directory those below it, but not shared ones (``_name.yaml``).
+
+    :raises UsageError: for a path that doesn't exist.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if existing(path).is_dir():
+            inside = (file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
+            found.update(dict.fromkeys(sorted(file for file in inside if not file.name.startswith("_"))))
+        else:
+            found[path] = None
+    return list(found)
+
+
+def existing(path: Path) -> Path:
+    """The path itself.
+
+    :raises UsageError: there is nothing; with what was meant, where a neighbour has nearly that name.
+    """
+    if _is_there(path):
+        return path
+    missing = path
+    while not _is_there(missing.parent):
+        missing = missing.parent
+    with suppress(OSError):
+        close = did_you_mean(missing.name, sorted(neighbour.name for neighbour in missing.parent.iterdir()))
+        if close is not None:
+            meant = missing.with_name(close) / path.relative_to(missing)
+            raise UsageError(f"no such file or directory; did you mean {meant}?", where=str(path))
+    raise UsageError("no such file or directory", where=str(path))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # a name that no file can have

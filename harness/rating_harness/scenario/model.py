@@ -1,0 +1,226 @@
+"""What a scenario says, as immutable values. The JSON Schema for editors is made from this very model.
+
+Durations are seconds (float); what is drawn is a ``DrawnSeconds`` or ``DrawnCount`` of
+:mod:`rating_harness.scenario.values`, what is expected is a ``Matcher`` of :mod:`rating_harness.scenario.matchers`.
+Field names are those of the YAML file, except ``from`` (here ``from_``); those of accounts, carriers, pricelists,
+rates, customers and transactions are the rating engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr
+
+from rating_harness.errors import Location
+from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, Refusal, SippFile
+from rating_harness.scenario.calls import Call, Credentials, Load, Reinvite, Vanish
+from rating_harness.scenario.expectations import (
+    AccountExpectation,
+    CallExpectation,
+    CarrierExpectation,
+    DialogExpectation,
+    Expectations,
+    LogExpectation,
+    Percentiles,
+    Reply,
+    RequestExpectation,
+    Routes,
+    TransactionExpectation,
+)
+from rating_harness.scenario.faults import Fault
+from rating_harness.scenario.fields import Count, Flag, Int32, Model, Reason, Seconds, Takes, Text, VersionText, key
+from rating_harness.scenario.given import Account, Carrier, Customer, Given, Pricelist, Rate, Running
+from rating_harness.scenario.nodes import ValuePath
+
+__all__ = [
+    "INVARIANTS",
+    "Account",
+    "AccountExpectation",
+    "Behaviour",
+    "Call",
+    "CallExpectation",
+    "Carrier",
+    "CarrierBehaviour",
+    "CarrierExpectation",
+    "Credentials",
+    "Customer",
+    "DialogExpectation",
+    "Expectations",
+    "Fault",
+    "Given",
+    "Kamailio",
+    "Load",
+    "LogExpectation",
+    "Origin",
+    "Percentiles",
+    "Pricelist",
+    "Rate",
+    "Refusal",
+    "Reinvite",
+    "Reply",
+    "RequestExpectation",
+    "Requires",
+    "Routes",
+    "Running",
+    "Scenario",
+    "SippFile",
+    "TransactionExpectation",
+    "ValuePath",
+    "Vanish",
+]
+
+INVARIANTS: dict[str, str] = {
+    "calls": "every call was made; zero calls are a failure",
+    "begin_and_end": "each answered call has exactly one begin and one end, no other call has any",
+    "limit": "no call lasts longer than the engine allowed",
+    "balances": "balances move by exactly the fees",
+    "running": "no running transaction is left",
+    "dialogs": "no dialog is active at the end",
+    "carriers": "nothing unexpected reached a carrier",
+    "final_reply": "the caller gets exactly one final reply",
+    "kamailio": "Kamailio neither restarts nor logs at critical level",
+}
+"""The checks that are always on, by the name that switches one off."""
+
+
+class Requires(Model):
+    """What this scenario needs; where the lab lacks it, it is skipped and the report says why."""
+
+    tls: Annotated[Flag, key("TLS in Kamailio and SIPp.", True)] = False
+    ipv6: Annotated[Flag, key("IPv6 in the lab.", True)] = False
+    isolated: Annotated[Flag, key("A network of its own.", True)] = False
+    docker: Annotated[Flag, key("A Docker engine.", True)] = False
+    kamailio: Annotated[VersionText | None, key("A version of Kamailio.", "at least 6.1")] = None
+    sipp: Annotated[VersionText | None, key("A version of SIPp.", "at least 3.7")] = None
+    engine: Annotated[Literal["embedded", "canyan"] | None, key("This rating engine.", "embedded")] = None
+
+
+class Kamailio(Model):
+    """How Kamailio is started for this scenario."""
+
+    defines: Annotated[
+        dict[Text, Text | Int32], key("Values for the configuration's `#!trydef`.", {"RATING_HTTP_TIMEOUT": 500})
+    ] = Field(default_factory=dict)
+    config: Annotated[
+        Text | None, key("A configuration of your own: a file, or a directory with a kamailio.cfg.", "own.cfg")
+    ] = None
+    users: Annotated[
+        dict[Text, Text], key("Users and passwords for digest authentication (WITH_AUTH).", {"1000": "secret"})
+    ] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a scenario comes from."""
+
+    file: Path
+    row: str = ""
+    places: Mapping[ValuePath, Location] = field(default_factory=dict)
+
+    def where(self, path: ValuePath) -> Location:
+        """The place of a value in its file; of the nearest one around it, when the author didn't write that one."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.places:
+                return self.places[path[:end]]
+        return Location(self.file.as_posix(), 1, 1)
+
+
+class Scenario(Model):
+    """A scenario: given these accounts and prices, when these calls are made, expect this."""
+
+    scenario: Annotated[
+        Text, key("What it proves, in one sentence.", "A prepaid call is cut when the balance runs out")
+    ]
+    description: Annotated[
+        Text | None, key("Why, and what is worth knowing.", "The timeout comes from max_available_units.")
+    ] = None
+    tags: Annotated[tuple[Text, ...], key("Words to select scenarios by.", ["dialog", "prepaid"])] = ()
+    use: Annotated[
+        tuple[Text, ...],
+        key("Files with shared `given`, `carriers` and `variables`, relative to this one.", ["_retail.yaml"]),
+    ] = ()
+    variables: Annotated[dict[Text, Any], key("Values for `${name}` anywhere in the file.", {"account": "1000"})] = (
+        Field(default_factory=dict)
+    )
+    matrix: Annotated[
+        dict[Text, tuple[Any, ...]] | tuple[dict[Text, Any], ...],
+        Takes("a list of rows, or lists of values by name"),
+        key(
+            "One test for each row of variables, or for each combination.",
+            [{"id": "busy", "code": 486}],
+            {"transport": ["udp", "tcp"]},
+        ),
+    ] = ()
+    seed: Annotated[
+        Count | None, key("Seed of what is drawn; printed, and new for each run, when not given.", 42)
+    ] = None
+    requires: Annotated[Requires, key("What it needs.", {"tls": True})] = Requires()
+    skip: Annotated[Reason | None, key("A reason not to run it.", "waits for Kamailio 6.2")] = None
+    timeout: Annotated[Seconds | None, key("Most time the whole scenario may take.", "1m")] = None
+    kamailio: Annotated[
+        Kamailio, key("How Kamailio is started for it.", {"defines": {"RATING_HTTP_TIMEOUT": 500}})
+    ] = Kamailio()
+    given: Annotated[Given, key("What the engine knows before the calls.", {"accounts": []})] = Given()
+    carriers: Annotated[
+        dict[Text, CarrierBehaviour],
+        key(
+            "How carriers behave, by host name; one that isn't named rings shortly and answers.",
+            {"carrier": {"refuse": 486}},
+        ),
+    ] = Field(default_factory=dict)
+    calls: Annotated[
+        tuple[Call, ...],
+        key(
+            "The calls, each with an id, from and to.",
+            [{"id": "ana", "from": "1000", "to": "39040123456"}],
+            json_schema_extra={"minItems": 1},
+        ),
+    ]
+    faults: Annotated[
+        tuple[Fault, ...], key("What goes wrong.", [{"on": "agent", "path": "begin", "status": 500}])
+    ] = ()
+    load: Annotated[Load | None, key("The same calls in numbers.", {"rate": 50, "duration": "1m"})] = None
+    expect: Annotated[
+        Expectations, key("What is expected of it all.", {"accounts": [{"account_tag": "1000", "balance": 0}]})
+    ] = Expectations()
+    invariants: Annotated[
+        dict[Text, Reason],
+        key(
+            "Checks that are otherwise always on, switched off with a reason.",
+            {"balances": "the engine is killed in mid-call"},
+            json_schema_extra={"propertyNames": {"enum": list(INVARIANTS)}},
+        ),
+    ] = Field(default_factory=dict)
+
+    _origin: Origin = PrivateAttr(default=Origin(Path("-")))
+
+    @property
+    def origin(self) -> Origin:
+        return self._origin
+
+    @property
+    def id(self) -> str:
+        """Unique among the scenarios of one run: the file's path, and the row of its matrix."""
+        name = self._origin.file.as_posix()
+        return f"{name}[{self._origin.row}]" if self._origin.row else name
+
+    def where(self, *path: str | int) -> Location:
+        """The place of a value in its file, as `Origin.where` finds it."""
+        return self._origin.where(path)
+
+    def call(self, call_id: str) -> Call:
+        """:raises KeyError: of a call that the scenario doesn't have."""
+        for call in self.calls:
+            if call.id == call_id:
+                return call
+        raise KeyError(call_id)
+
+    def located(self, origin: Origin) -> Scenario:
+        """The same scenario, knowing its origin."""
+        copy = self.model_copy()
+        copy._origin = origin
+        return copy

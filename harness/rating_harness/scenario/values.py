@@ -1,0 +1,253 @@
+"""Values with a meaning of their own: durations, drawn values, moments.
+
+Every parser raises :class:`Unfit`. All values are immutable, and ``str()`` gives them as they are written in YAML.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Literal, TypeVar
+
+from rating_harness.scenario.patterns import CALL_ID, DURATION, NUMBER, VERSION
+
+__all__ = [
+    "Between",
+    "DrawnCount",
+    "DrawnSeconds",
+    "Event",
+    "Moment",
+    "Unfit",
+    "duration_text",
+    "is_number",
+    "parse_count",
+    "parse_drawn",
+    "parse_duration",
+    "parse_moment",
+    "parse_number",
+    "parse_other_moment",
+    "parse_rate",
+    "parse_version",
+]
+
+
+class Unfit(ValueError):
+    """A value that can't be what is wanted. A ValueError, because pydantic collects those.
+
+    ``hint`` says what would be right; when it's empty, what the field takes is hint enough.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST = 7 * 24 * 3600.0
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of a text such as ``3s``, ``200ms``, ``1.5m`` or ``2h``.
+
+    :raises Unfit: without a unit, with an unknown one, or longer than a week.
+    """
+    if is_number(value):
+        value = f"{value:.10g}"
+    if not isinstance(value, str):
+        raise Unfit("this is no duration")
+    match = re.fullmatch(rf"({NUMBER})\s*([a-zA-Zµ]*)", value.strip(), re.ASCII)
+    if match is None:
+        raise Unfit(f"{value[:40]!r} is no duration")
+    number, unit = match.groups()
+    if not unit:
+        raise Unfit(f"{number} has no unit", f"{number}s, {number}ms or {number}m (minutes)?")
+    if unit not in _UNITS:
+        raise Unfit(f"{unit[:20]!r} is no unit of time", "units are ms, s, m (minutes) and h")
+    seconds = round(float(number) * _UNITS[unit], 6)
+    if seconds > _LONGEST:
+        raise Unfit(f"{value} is more than a week", "a scenario that takes so long can't be run")
+    return seconds
+
+
+def duration_text(seconds: float) -> str:
+    """``200ms``, ``3s``, ``1.5s``, ``90s``: the form that a person would write."""
+    if 0 < abs(seconds) < 1:
+        return f"{seconds * 1000:.6g}ms"
+    return f"{seconds:.10g}s"
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A value that is drawn: evenly from ``low`` to ``high``, both included. A fixed value has the two equal."""
+
+    low: float
+    high: float
+
+    @property
+    def fixed(self) -> bool:
+        return self.low == self.high
+
+
+class DrawnSeconds(Between):
+    """A duration in seconds, fixed or drawn."""
+
+    __slots__ = ()
+
+    def draw(self, random: Random) -> float:
+        return self.low if self.fixed else round(random.uniform(self.low, self.high), 3)
+
+    def __str__(self) -> str:
+        if self.fixed:
+            return duration_text(self.low)
+        return f"{duration_text(self.low)} to {duration_text(self.high)}"
+
+
+class DrawnCount(Between):
+    """A whole number, fixed or drawn."""
+
+    __slots__ = ()
+
+    def draw(self, random: Random) -> int:
+        return random.randint(int(self.low), int(self.high))
+
+    def __str__(self) -> str:
+        return f"{self.low:g}" if self.fixed else f"{self.low:g} to {self.high:g}"
+
+
+D = TypeVar("D", bound=Between)
+
+
+def parse_drawn(value: object, bound: Callable[[object], float], kind: type[D]) -> D:
+    """A fixed value, or ``{min: LOW, max: HIGH}``."""
+    if not isinstance(value, Mapping):
+        fixed = bound(value)
+        return kind(fixed, fixed)
+    if set(value) != {"min", "max"}:
+        raise Unfit("a value that is drawn has 'min' and 'max', and nothing else")
+    low, high = bound(value["min"]), bound(value["max"])
+    if low > high:
+        raise Unfit(f"'min' ({value['min']}) is above 'max' ({value['max']})", "exchange them")
+    return kind(low, high)
+
+
+def parse_count(value: object) -> int:
+    """A whole number, 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000_000:
+        raise Unfit("this is no whole number of 1 or more")
+    return value
+
+
+Event = Literal["started", "ringing", "answered", "ended"]
+_EVENTS: dict[str, Event] = {
+    "started": "started",
+    "start": "started",
+    "invite": "started",
+    "ringing": "ringing",
+    "ring": "ringing",
+    "answered": "answered",
+    "answer": "answered",
+    "ended": "ended",
+    "end": "ended",
+}
+_OWN_MOMENT = re.compile(rf"(?:(?P<delay>{DURATION})\s+)?after\s+(?P<event>[a-z]+)")
+_OTHER_MOMENT = re.compile(
+    rf"(?:(?P<delay>{DURATION})\s+after\s+)?(?P<call>{CALL_ID})(?:\s+is\s+|\.|\s+has\s+)(?P<event>[a-z]+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """``delay`` seconds after ``event`` of ``call``.
+
+    ``call`` is None in a moment of the call itself (``reinvite: 2s after answer``), and ``event`` is None when the
+    moment counts from the start of the scenario's calls (``start: 2s``).
+    """
+
+    event: Event | None
+    delay: float = 0.0
+    call: str | None = None
+
+    def __str__(self) -> str:
+        delay = f"{duration_text(self.delay)} after " if self.delay else ""
+        if self.event is None:
+            return duration_text(self.delay)
+        if self.call is not None:
+            verb = "has" if self.event in ("started", "ended") else "is"
+            return f"{delay}{self.call} {verb} {self.event}"
+        return f"{delay or 'after '}{self.event}"
+
+
+def parse_moment(value: object, default: Event) -> Moment:
+    """A moment in the life of the call that says it; ``after 2s`` counts from ``default``.
+
+    Forms: ``at once`` (right after the INVITE), ``while ringing``, ``after answer``, ``after 200ms``,
+    ``2s after ringing``.
+    """
+    if not isinstance(value, str):
+        raise Unfit("this is no moment")
+    text = " ".join(value.split())
+    if text == "at once":
+        return Moment("started")
+    if text == "while ringing":
+        return Moment("ringing")
+    if re.fullmatch(rf"after {DURATION}", text):
+        return Moment(default, parse_duration(text.removeprefix("after ")))
+    if re.fullmatch(DURATION, text):
+        return Moment(default, parse_duration(text))
+    match = _OWN_MOMENT.fullmatch(text)
+    if match is None or match["event"] not in _EVENTS:
+        raise Unfit(f"{text[:60]!r} is no moment")
+    return Moment(_EVENTS[match["event"]], parse_duration(match["delay"]) if match["delay"] else 0.0)
+
+
+def parse_other_moment(value: object) -> Moment:
+    """A moment in the scenario: ``2s``, ``ana is answered``, ``2s after ana is answered``, or ``{after, delay}``."""
+    if isinstance(value, Mapping):
+        if not {"after"} <= set(value) <= {"after", "delay"}:
+            raise Unfit("a moment has 'after', and may have 'delay'", "{after: ana.answered, delay: 2s}")
+        moment = parse_other_moment(value["after"])
+        if moment.call is None:
+            raise Unfit("'after' names an event of a call", "after: ana.answered (or ringing, ended)")
+        return Moment(moment.event, moment.delay + parse_duration(value.get("delay", "0s")), moment.call)
+    if not isinstance(value, str):
+        if isinstance(value, int | float):
+            parse_duration(value)
+        raise Unfit("this is no moment")
+    text = " ".join(value.split())
+    if re.fullmatch(r"[0-9].*", text) and " " not in text:
+        return Moment(None, parse_duration(text))
+    match = _OTHER_MOMENT.fullmatch(text)
+    if match is None or match["event"] not in _EVENTS:
+        raise Unfit(f"{text[:60]!r} is no moment")
+    return Moment(_EVENTS[match["event"]], parse_duration(match["delay"]) if match["delay"] else 0.0, match["call"])
+
+
+def parse_number(value: object) -> float:
+    """A finite number, from YAML's own or from text."""
+    if isinstance(value, str) and re.fullmatch(rf"-?{NUMBER}", value.strip(), re.ASCII):
+        number = float(value)
+        return int(number) if number.is_integer() else number
+    if isinstance(value, int | float) and is_number(value) and abs(value) < 2**63:
+        return value
+    raise Unfit("this is no number")
+
+
+def parse_rate(value: object) -> float:
+    """Calls per second, more than 0."""
+    if not isinstance(value, int | float) or not is_number(value) or not 0 < value <= 1_000_000:
+        raise Unfit("this is no number above 0")
+    return float(value)
+
+
+def parse_version(value: object) -> str:
+    """``at least 6.1``, ``below 7``, ``"6.0"``; a version that is given alone must be that one."""
+    if not isinstance(value, str) or re.fullmatch(VERSION, value) is None:
+        raise Unfit("this is no version", 'at least 6.1, below 7, or "6.0" in quotes')
+    return value

@@ -1,0 +1,113 @@
+"""What PyYAML complains of, in words for people who write scenarios."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import yaml
+
+from rating_harness.scenario.nodes import Span
+
+__all__ = ["DEEPEST", "explain"]
+
+DEEPEST = 40
+"""Most levels of nesting in a file."""
+
+_QUOTES = "put the text in quotes"
+_IN_WORDS = "write it in words (at least 2, above 3s), or in quotes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """A pattern for PyYAML's words, and ours. ``at_context``: the mistake is where the broken thing began."""
+
+    pattern: str
+    message: str
+    hint: str
+    at_context: bool = False
+
+
+_PROBLEMS = (
+    _Problem(r"too deep", f"more than {DEEPEST} levels of nesting", "a scenario needs seven at most"),
+    _Problem(r"found character '\\t'", "a tab: YAML is indented with spaces", "replace the tab by spaces"),
+    _Problem(r"expected chomping or indentation", "a value can't begin with '>' or '|'", _IN_WORDS),
+    _Problem(r"found character '>'", "a value can't begin with '>'", _IN_WORDS),
+    _Problem(r"found character '([^'])'", "a value can't begin with '{0}'", _QUOTES),
+    _Problem(
+        r"mapping values are not allowed",
+        "a second ':' in one value, or a key that isn't aligned",
+        f"{_QUOTES}; or align the key with those above it;\n"
+        "or does the line above lack its ': ' or '- ', each with a space?",
+    ),
+    _Problem(
+        r"could not find expected ':'",
+        "neither 'key: value' nor an item '- value'",
+        "is a ': ' missing, with its space?",
+        at_context=True,
+    ),
+    _Problem(r"found unexpected end of stream", "a quote is opened and never closed", "close it", at_context=True),
+    _Problem(
+        r"found unknown escape character '(.)'",
+        "in double quotes a backslash begins an escape, and '\\{0}' is none",
+        "use single quotes: '\\{0}...'",
+    ),
+    _Problem(
+        r"expected ',' or '(.)', but got '(?!\{)",
+        "this bracket isn't closed, or a ',' is missing after it",
+        "close it with '{0}'; a text with a comma or a bracket in it goes in quotes",
+        at_context=True,
+    ),
+    _Problem(
+        r"expected ',' or '(.)', but got '\{'",
+        "a second '{{' where a ',' or a '{0}' should be",
+        'a variable inside {{ }} or [ ] goes in quotes: "${{name}}"',
+    ),
+    _Problem(
+        r"found undefined alias '?([^']*)'?",
+        "the alias '*{0}' has no anchor '&{0}' before it",
+        "a text that begins with '*' goes in quotes",
+    ),
+    _Problem(r"second occurrence", "this anchor's name is taken", "give it another name"),
+    _Problem(r"alphabetic or numeric character", "'*' and '&' begin an alias or an anchor", _QUOTES),
+    _Problem(
+        r"but found another document",
+        "a second document ('---')",
+        "one file holds one scenario; for variants there is 'matrix'",
+    ),
+    _Problem(
+        r"expected <block end>, but found '<block mapping start>'",
+        "this key isn't aligned with those above it",
+        "align it with the keys that belong to the same thing",
+    ),
+    _Problem(
+        r"expected <block end>, but found '(?:<scalar>|,|\]|\})'",
+        "this follows a value that had ended",
+        f"{_QUOTES} as a whole; or is a quote missing on the line above?",
+    ),
+    _Problem(
+        r"expected <block end>",
+        "this isn't aligned with what is above it",
+        "begin it in the same column as the first of those it belongs to, or look for a slip in the lines above",
+    ),
+    _Problem(
+        r"expected '<document start>'",
+        "this isn't aligned with the first line",
+        "begin it in the same column as the file's first key",
+    ),
+)
+
+
+def explain(error: yaml.MarkedYAMLError, path: str) -> tuple[Span, str, str]:
+    """The place, the message and the hint."""
+    problem = error.problem or "this is not YAML"
+    ours = _Problem("", problem.replace("{", "{{").replace("}", "}}"), "")
+    words: tuple[str, ...] = ()
+    for candidate in _PROBLEMS:
+        if match := re.search(candidate.pattern, problem):
+            ours, words = candidate, match.groups()
+            break
+    marks = [error.problem_mark, error.context_mark]
+    mark = next((mark for mark in (reversed(marks) if ours.at_context else marks) if mark is not None), None)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return Span(path, line, column, line, column + 1), ours.message.format(*words), ours.hint.format(*words)

@@ -1,0 +1,285 @@
+"""Text to a tree with places. Whatever is in the file, this ends in a tree or in mistakes.
+
+Plain words are read as YAML 1.2 does (as editors do), with the words on which YAML 1.1 and 1.2 differ refused: ``no``
+is false to some programs and a text to others, and ``0390`` is 390, 248 or a text.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from yaml.composer import ComposerError
+
+from rating_harness.scenario.diagnostics import Mistakes
+from rating_harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, Span
+from rating_harness.scenario.yaml_errors import DEEPEST, explain
+
+__all__ = ["LARGEST_FILE", "decode", "is_file", "read", "read_file"]
+
+LARGEST_FILE = 256 * 1024
+_MOST_VALUES = 20_000
+
+_NULL = re.compile(r"(?:~|null|Null|NULL|)")
+_BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,99})")
+_FLOAT = re.compile(
+    r"[-+]?(?:(?:0|[1-9][0-9]{0,18})?\.[0-9]{1,20}|(?:0|[1-9][0-9]{0,18})\.?)(?:[eE][-+]?[0-9]{1,2})?"
+)
+_WORD_BOOL = re.compile(r"(?:yes|no|on|off)", re.IGNORECASE)
+_ODD_SPACE = re.compile("(?:^[ -]*|:)([\u00a0\u2000-\u200b\u202f\u3000\ufeff])", re.MULTILINE)
+_TYPOGRAPHIC = re.compile("[\u201c\u201d\u201e\u2018\u2019].*")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
+
+
+class _Tag:
+    """Tags of our own, so that any other one was written by the author."""
+
+    TEXT, NULL, BOOL, INT, FLOAT = ".text", ".null", ".bool", ".int", ".float"
+    WORD_BOOL, LEADING_ZERO, SEQUENCE, MAPPING = ".word-bool", ".leading-zero", ".sequence", ".mapping"
+
+
+_PLAIN = (
+    (_NULL, _Tag.NULL),
+    (_BOOL, _Tag.BOOL),
+    (_INT, _Tag.INT),
+    (_FLOAT, _Tag.FLOAT),
+    (_WORD_BOOL, _Tag.WORD_BOOL),
+    (_LEADING_ZERO, _Tag.LEADING_ZERO),
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML up to its nodes: bounded in depth, with our reading of plain words."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise ComposerError(None, None, "too deep", self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+        if kind is yaml.SequenceNode:
+            return _Tag.SEQUENCE
+        if kind is yaml.MappingNode:
+            return _Tag.MAPPING
+        if implicit[0]:
+            for pattern, tag in _PLAIN:
+                if pattern.fullmatch(value):
+                    return tag
+        return _Tag.TEXT
+
+
+class _TooMuchError(Exception):
+    """More values than any scenario has: an alias of aliases, most likely."""
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; no for a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def read_file(path: Path, mistakes: Mistakes, *, yaml11: bool = False) -> Mapping | None:
+    """The tree of a file, or None when it holds no mapping. Mistakes are added, both ways.
+
+    :param yaml11: words are read as YAML 1.1 does; only where that misreads a number is it a mistake.
+    """
+    name, start = path.as_posix(), Span(path.as_posix(), 1, 1, 1, 2)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            mistakes.add(start, "the file can't be read: not a regular file", "a scenario is a file")
+            return None
+        with path.open("rb") as stream:
+            raw = stream.read(LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        mistakes.add(start, f"the file can't be read: {reason}", "is its name right, and may you read it?")
+        return None
+    text = decode(raw, name, mistakes)
+    root = read(text, name, mistakes, yaml11=yaml11) if text is not None else None
+    if root is None or isinstance(root, Mapping):
+        return root
+    mistakes.add(root.span, "a scenario is a mapping (key: value)", "it begins with 'scenario: what it proves'")
+    return None
+
+
+def decode(raw: bytes, path: str, mistakes: Mistakes) -> str | None:
+    """The text of a file: UTF-8, with or without a byte order mark, no larger than it may be."""
+    if len(raw) > LARGEST_FILE:
+        mistakes.add(Span(path, 1, 1, 1, 2), f"the file is larger than {LARGEST_FILE // 1024} KiB", "divide it")
+        return None
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        mistakes.add(Span(path, 1, 1, 1, 2), "the file is UTF-16", "save it as UTF-8")
+        return None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8-sig", "replace")
+        mistakes.add_source(path, raw.decode("utf-8", "replace"))
+        mistakes.add(
+            _at(before, len(before), path),
+            f"the byte 0x{raw[error.start]:02x} is not UTF-8",
+            "save the file as UTF-8",
+        )
+        return None
+
+
+def _at(text: str, index: int, path: str) -> Span:
+    """The place of a single character."""
+    line, column = text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
+    return Span(path, line, column, line, column + 1)
+
+
+def read(text: str, path: str, mistakes: Mistakes, *, yaml11: bool = False) -> Node | None:
+    """The tree of ``text``, or None when it isn't YAML at all. Mistakes are added, both ways."""
+    mistakes.add_source(path, text)
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        odd = _ODD_SPACE.search(text)
+        if odd is not None:
+            mistakes.add(_at(text, odd.start(1), path), "this only looks like a space", "delete it, and type a space")
+        else:
+            mistakes.add(*explain(error, path))
+        return None
+    except yaml.reader.ReaderError as error:
+        mistakes.add(
+            _at(text, error.position, path),
+            f"the character U+{ord(text[error.position]):04X} can't be in a YAML file",
+            "is this a text file? Delete the character",
+        )
+        return None
+    if root is None:
+        mistakes.add(Span(path, 1, 1, 1, 2), "the file is empty", "a scenario has at least: scenario, calls")
+        return None
+    try:
+        return _Converter(path, mistakes, yaml11).node(root)
+    except _TooMuchError:
+        mistakes.add(
+            Span(path, 1, 1, 1, 2),
+            f"the file holds more than {_MOST_VALUES} values",
+            "do its anchors and aliases multiply each other?",
+        )
+        return None
+
+
+class _Converter:
+    """PyYAML's nodes to ours: keys are texts, merges are done, aliases are expanded within bounds."""
+
+    def __init__(self, path: str, mistakes: Mistakes, yaml11: bool) -> None:
+        self._path = path
+        self._yaml11 = yaml11
+        self._mistakes = mistakes
+        self._left = _MOST_VALUES
+        self._open: set[int] = set()
+
+    def node(self, node: yaml.Node) -> Node:
+        self._left -= 1
+        if self._left < 0 or len(self._open) > 4 * DEEPEST:
+            raise _TooMuchError
+        if id(node) in self._open:
+            self._mistakes.add(self._span(node), "an anchor that holds an alias of itself", "write the value out")
+            return Scalar(None, self._span(node), "")
+        self._open.add(id(node))
+        try:
+            return self._convert(node)
+        finally:
+            self._open.discard(id(node))
+
+    def _convert(self, node: yaml.Node) -> Node:
+        if not node.tag.startswith("."):
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            self._mistakes.add(
+                self._span(node), f"the tag {tag[:40]!r} has no meaning here", "delete it; quotes make a text"
+            )
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node)
+        if isinstance(node, yaml.SequenceNode):
+            return Sequence(tuple(self.node(item) for item in node.value), self._span(node))
+        return self._scalar(cast("yaml.ScalarNode", node))
+
+    def _scalar(self, node: yaml.ScalarNode) -> Scalar:
+        text: str = node.value
+        span = self._span(node)
+        match node.tag:
+            case _Tag.NULL:
+                return Scalar(None, span, text)
+            case _Tag.BOOL:
+                return Scalar(text.lower() == "true", span, text)
+            case _Tag.INT:
+                return Scalar(int(text), span, text)
+            case _Tag.FLOAT:
+                return Scalar(float(text), span, text)
+            case _Tag.WORD_BOOL if self._yaml11:
+                return Scalar(text.lower() in ("yes", "on"), span, text)
+            case _Tag.LEADING_ZERO if self._yaml11 and not _OCTAL.fullmatch(text):
+                return Scalar(text, span, text)
+            case _Tag.WORD_BOOL:
+                flag = "true" if text.lower() in ("yes", "on") else "false"
+                self._mistakes.add(
+                    span,
+                    f"{text!r} is {flag} to some programs and a text to others",
+                    f'write {flag}, or "{text}" in quotes when the text is meant',
+                )
+            case _Tag.LEADING_ZERO:
+                self._mistakes.add(
+                    span, f"{text} begins with 0: some programs read another number", f'put it in quotes: "{text}"'
+                )
+        if node.style is None and _TYPOGRAPHIC.fullmatch(text):
+            self._mistakes.add(span, "typographic quotes are part of the text", """type " or ' instead""")
+        return Scalar(text, span, text, quoted=node.style is not None)
+
+    def _mapping(self, node: yaml.MappingNode) -> Mapping:
+        entries: dict[str, Entry] = {}
+        merged: dict[str, Entry] = {}
+        for key_node, value_node in node.value:
+            span = self._span(key_node)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._mistakes.add(
+                    span, "a key is a single word, not a list or a mapping", "a text with [ ] or { } goes in quotes"
+                )
+                continue
+            key = key_node.value
+            if key == "<<" and key_node.style is None:
+                self._merge(value_node, merged)
+                continue
+            if key in entries:
+                first = entries[key].key_span
+                self._mistakes.add(
+                    span, f"the key {key[:60]!r} is here twice", f"it is on line {first.line} already: keep one"
+                )
+                continue
+            entries[key] = Entry(span, self.node(value_node))
+        return Mapping({**merged, **entries}, self._span(node))
+
+    def _merge(self, node: yaml.Node, merged: dict[str, Entry]) -> None:
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for source in sources:
+            converted = self.node(source)
+            if isinstance(converted, Mapping):
+                merged.update({key: entry for key, entry in converted.entries.items() if key not in merged})
+            else:
+                self._mistakes.add(
+                    converted.span,
+                    "'<<' takes a mapping, or a list of them",
+                    "<<: *base, where &base stands before a mapping above",
+                )
+
+    def _span(self, node: yaml.Node) -> Span:
+        begin, end = node.start_mark, node.end_mark
+        if begin is None or end is None:
+            return Span(self._path, 1, 1, 1, 2)
+        return Span(self._path, begin.line + 1, begin.column + 1, end.line + 1, end.column + 1)

@@ -1,0 +1,123 @@
+"""Several sessions side by side, each with a lab of its own: the command's counterpart of pytest-xdist."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+
+from rating_harness.errors import HarnessError
+from rating_harness.report import events
+from rating_harness.run.options import Options
+from rating_harness.scenario.model import Scenario
+from rating_harness.session.evidence_archive import Keep
+from rating_harness.session.session import Session
+
+__all__ = ["Crew"]
+
+
+class Crew:
+    """Runs scenarios on as many labs as there are ``jobs``, and tells ``reporters`` of it."""
+
+    def __init__(self, options: Options, keep: Keep, reporters: Sequence[events.Reporter], jobs: int) -> None:
+        self._options = options
+        self._keep = keep
+        self._reporters = reporters
+        self._jobs = jobs
+        self._telling = threading.Lock()
+        self._stopped = threading.Event()
+        self._lab_is_told = False
+        self._crashes: list[BaseException] = []
+        self.passed = True
+        self.ran = 0
+
+    def run(self, scenarios: Sequence[Scenario]) -> bool:
+        """Run them all. Returns whether every one that wasn't skipped passed, and at least one did.
+
+        Ctrl-C ends it as soon as the scenarios under way can be left, and takes the labs down; the reporters
+        are told what has ended until then.
+        """
+        started = time.time()
+        self._tell(events.SessionStarted(started, len(scenarios), self._options.seed, self._options.lab))
+        waiting: queue.SimpleQueue[Scenario] = queue.SimpleQueue()
+        for scenario in scenarios:
+            waiting.put(scenario)
+        jobs = min(self._jobs, len(scenarios)) or 1
+        workers = [threading.Thread(target=self._work, args=(waiting,), daemon=True) for _ in range(jobs)]
+        for worker in workers:
+            worker.start()
+        try:
+            for worker in workers:
+                while worker.is_alive():
+                    worker.join(0.2)
+        except KeyboardInterrupt:
+            self._stopped.set()
+            for worker in workers:
+                worker.join()
+            self._tell_the_end(started, interrupted=True)
+            raise
+        self._tell_the_end(started, interrupted=bool(self._crashes))
+        if self._crashes:
+            raise self._crashes[0]
+        return self.passed and self.ran > 0
+
+    def _work(self, waiting: queue.SimpleQueue[Scenario]) -> None:
+        session = Session(self._options, self._keep)
+        try:
+            while not self._stopped.is_set():
+                try:
+                    scenario = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                self._run(session, scenario)
+        except BaseException as error:  # noqa: BLE001 - told in the main thread
+            self._crashes.append(error)
+            self._stopped.set()
+        finally:
+            session.close()
+
+    def _run(self, session: Session, scenario: Scenario) -> None:
+        started = time.time()
+        self._tell(events.ScenarioStarted(started, scenario))
+        try:
+            self._tell_lab(session, started)
+            outcome = session.run(scenario)
+        except HarnessError as error:
+            self.passed = False
+            self._tell(events.ScenarioFailedToRun(time.time(), time.time() - started, scenario, error))
+            return
+        if outcome.skipped is not None:
+            self._tell(events.ScenarioSkipped(time.time(), scenario, outcome.skipped))
+            return
+        assert outcome.verdict is not None
+        assert outcome.evidence is not None
+        assert outcome.plan is not None
+        self.ran += 1
+        self.passed = self.passed and outcome.verdict.passed
+        self._tell(
+            events.ScenarioFinished(
+                time.time(),
+                outcome.seconds,
+                scenario,
+                outcome.verdict,
+                outcome.evidence,
+                outcome.folder,
+                outcome.plan.seed,
+            )
+        )
+
+    def _tell_lab(self, session: Session, started: float) -> None:
+        lab = session.stack.description
+        with self._telling:
+            told, self._lab_is_told = self._lab_is_told, True
+        if not told:
+            self._tell(events.LabUp(time.time(), time.time() - started, lab))
+
+    def _tell_the_end(self, started: float, *, interrupted: bool) -> None:
+        self._tell(events.SessionFinished(time.time(), time.time() - started, interrupted))
+
+    def _tell(self, event: events.Event) -> None:
+        with self._telling:
+            for reporter in self._reporters:
+                reporter.on_event(event)

@@ -1,0 +1,112 @@
+"""From scenarios to verdicts: what the plugin and the command have in common.
+
+A session has one lab, brought up for its first scenario and used for all that follow. A lab that can't be brought up
+isn't tried again: every later scenario fails with the first cause.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rating_harness.canyan.model import CanyanScenario
+from rating_harness.canyan.tester import run_on_stack
+from rating_harness.checks import Verdict, records_settled
+from rating_harness.errors import HarnessError
+from rating_harness.evidence.model import Evidence
+from rating_harness.plan.model import Plan
+from rating_harness.plan.planner import breaks_services, plan_scenario
+from rating_harness.run.options import Options
+from rating_harness.run.runner import run_plan
+from rating_harness.run.stack import Stack
+from rating_harness.scenario.model import Scenario
+from rating_harness.session.dialects import judge
+from rating_harness.session.evidence_archive import Keep
+from rating_harness.session.persistent_lab import borrow
+
+__all__ = ["Outcome", "Session"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a scenario.
+
+    :param skipped: why it was not run; then there's neither verdict nor evidence.
+    :param folder: where the evidence is kept, if it is.
+    """
+
+    scenario: Scenario
+    seconds: float
+    plan: Plan | None = None
+    evidence: Evidence | None = None
+    verdict: Verdict | None = None
+    folder: Path | None = None
+    skipped: str | None = None
+
+
+class Session:
+    """Runs scenarios one after the other, on one stack. Not for several threads: each has its own."""
+
+    def __init__(self, options: Options, keep: Keep) -> None:
+        self.options = options
+        self._keep = keep
+        self._own: Stack | None = None
+        self._borrowed: Stack | None = None
+        self._asked = False
+        self._exits = ExitStack()
+        self._broken: HarnessError | None = None
+
+    @property
+    def stack(self) -> Stack:
+        """The services under test: those of the lab that stands, where it's free, else brought up at the first use.
+
+        :raises HarnessError: they can't be, or couldn't be the first time.
+        """
+        if not self._asked:
+            self._asked = True
+            self._borrowed = self._exits.enter_context(borrow(self.options))
+        return self._borrowed or self._own_stack()
+
+    def _own_stack(self) -> Stack:
+        if self._broken is not None:
+            raise self._broken
+        if self._own is None:
+            try:
+                self._own = Stack.open(self.options)
+            except HarnessError as error:
+                self._broken = error
+                raise
+        return self._own
+
+    def run(self, scenario: Scenario) -> Outcome:
+        """Run a scenario and judge it.
+
+        :raises HarnessError: it could not be run; what failed of the system under test is in the verdict.
+        """
+        started = time.monotonic()
+        if scenario.skip:
+            return Outcome(scenario, 0.0, skipped=scenario.skip)
+        stack = self._own_stack() if breaks_services(scenario) else self.stack
+        reason = stack.unmet(scenario)
+        if reason:
+            return Outcome(scenario, 0.0, skipped=reason)
+        plan, evidence = self._carry_out(stack, scenario, secrets.token_hex(4))
+        verdict = judge(scenario, evidence)
+        folder = self._keep(plan, evidence, verdict)
+        return Outcome(scenario, time.monotonic() - started, plan, evidence, verdict, folder)
+
+    def _carry_out(self, stack: Stack, scenario: Scenario, token: str) -> tuple[Plan, Evidence]:
+        seed = self.options.seed
+        if isinstance(scenario, CanyanScenario):
+            return run_on_stack(stack, scenario, token=token, seed=seed)
+        plan = plan_scenario(scenario, token=token, seed=seed, hosts=stack.lab.host)
+        return plan, run_plan(stack, plan, lambda seen: records_settled(scenario, seen))
+
+    def close(self) -> None:
+        self._exits.close()
+        if self._own is not None:
+            self._own.close()
+            self._own = None

@@ -1,0 +1,271 @@
+"""Faults as values: what goes wrong, and for which requests.
+
+Every fault has one JSON form, the same in both directions::
+
+    {"action": {"kind": "answer", "status": 503}, "delay": 0.5,
+     "path": "authorization", "match": {"account_tag": {"regex": "^10"}}, "nth": 2}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from rating_harness.errors import UsageError
+
+__all__ = [
+    "Action",
+    "Answer",
+    "Close",
+    "Drip",
+    "Duplicate",
+    "Edit",
+    "Fault",
+    "FaultState",
+    "Garbage",
+    "Malformed",
+    "Partial",
+    "Pass",
+    "Refuse",
+    "Regex",
+    "Reset",
+    "Silence",
+    "parse_faults",
+]
+
+Moment = Literal["request", "upstream"]
+"""After the tap has read the request (the agent never sees it), or after the agent has answered it."""
+
+
+class _Strict:
+    """Unknown keys are errors, wherever a fault comes from."""
+
+    __slots__ = ()
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Pass(_Strict):
+    """The agent's answer as it is; what goes wrong is its time (`Fault.late`, `Fault.delay`)."""
+
+    kind: Literal["pass"] = "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence(_Strict):
+    """No answer, ever. The connection is held until the client goes."""
+
+    after: Moment = "request"
+    kind: Literal["silence"] = "silence"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(_Strict):
+    """The tap answers itself; the agent isn't asked. A body that isn't text is sent as JSON."""
+
+    status: int = 200
+    body: Any = field(default="", hash=False)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    kind: Literal["answer"] = "answer"
+
+    def __post_init__(self) -> None:
+        if not 200 <= self.status <= 999:
+            raise UsageError("an answer has no such status", expected="200 to 999", found=str(self.status))
+
+
+@dataclass(frozen=True, slots=True)
+class Edit(_Strict):
+    """The agent's JSON answer with keys set (to values of a wrong type, say) and removed."""
+
+    set: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    remove: tuple[str, ...] = ()
+    kind: Literal["edit"] = "edit"
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed(_Strict):
+    """The first half of the agent's body, as a whole HTTP answer: sound HTTP, broken JSON."""
+
+    kind: Literal["malformed"] = "malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Partial(_Strict):
+    """The agent's answer with its full length announced and so many bytes of the body sent; then the end, or silence.
+
+    :param size: None for half of the body.
+    """
+
+    then: Literal["close", "hang"] = "close"
+    size: int | None = None
+    kind: Literal["partial"] = "partial"
+
+    def __post_init__(self) -> None:
+        _at_least(0, "size", self.size or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Drip(_Strict):
+    """The agent's answer, headers included, in pieces of so many bytes, so many seconds apart."""
+
+    size: int = 8
+    interval: float = 0.3
+    kind: Literal["drip"] = "drip"
+
+    def __post_init__(self) -> None:
+        _at_least(1, "size", self.size)
+        _at_least(0, "interval", self.interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset(_Strict):
+    """A TCP reset instead of an answer. curl sends a POST again when that happens on a kept-alive connection."""
+
+    after: Moment = "request"
+    kind: Literal["reset"] = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Close(_Strict):
+    """The end of the connection (FIN) instead of an answer."""
+
+    after: Moment = "request"
+    kind: Literal["close"] = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage(_Strict):
+    """Something that isn't HTTP, then the end of the connection."""
+
+    data: str = "\x16\x03\x01 this is no HTTP\r\n"
+    kind: Literal["garbage"] = "garbage"
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate(_Strict):
+    """The agent gets the request twice, one after the other; the client gets one of the answers."""
+
+    answer: Literal["first", "last"] = "first"
+    kind: Literal["duplicate"] = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse(_Strict):
+    """As long as it is armed, connections are refused; open ones are closed as soon as nothing is in hand."""
+
+    kind: Literal["refuse"] = "refuse"
+
+
+Action = Annotated[
+    Pass | Silence | Answer | Edit | Malformed | Partial | Drip | Reset | Close | Garbage | Duplicate | Refuse,
+    Field(discriminator="kind"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Regex(_Strict):
+    """A pattern that has to be found somewhere in a request's field."""
+
+    regex: str
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.regex)
+        except re.error as error:
+            raise UsageError(f"{self.regex!r} is no regular expression: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault(_Strict):
+    """What goes wrong, and for which requests.
+
+    Of several faults that fit a request, the first in the list is applied, alone.
+
+    :param late: seconds by which the request reaches the agent late, even when the client has given up by then.
+    :param delay: seconds by which the answer, or what stands for it, comes late: the agent has done its work by then.
+    :param path: the whole path, or its last segment (``authorization``); None for every path.
+    :param match: key of the request's JSON body -> its value, or a `Regex`; all of them must fit.
+    :param nth: the first request to be affected, counted from 1 among those that fit while the fault is armed.
+    :param count: how many requests are affected, from that one on; None for all.
+    :param armed: whether it is in force.
+    :param id: its name; the tap gives it one when it has none.
+    """
+
+    action: Action = field(default_factory=Pass)
+    late: float = 0.0
+    delay: float = 0.0
+    path: str | None = None
+    match: Mapping[str, str | int | float | bool | Regex | None] = field(default_factory=dict, hash=False)
+    nth: int = 1
+    count: int | None = None
+    armed: bool = True
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("late", "delay"):
+            _at_least(0, name, getattr(self, name))
+        _at_least(1, "nth", self.nth)
+        _at_least(1, "count", 1 if self.count is None else self.count)
+        requests = (self.path, self.match, self.nth > 1, self.count, self.late, self.delay)
+        if self.action.kind == "refuse" and any(requests):
+            raise UsageError(
+                "'refuse' concerns connections, which have no path, fields, number or time",
+                hint="leave these out, and arm and disarm the fault",
+            )
+
+    @property
+    def kind(self) -> str:
+        """In a word: the action's kind; ``late`` or ``delay`` when nothing else goes wrong."""
+        if self.action.kind != "pass":
+            return self.action.kind
+        return "late" if self.late else "delay" if self.delay else "pass"
+
+    def concerns(self, path: str) -> bool:
+        return self.path is None or self.path in (path, path.rsplit("/", 1)[-1])
+
+    def matches(self, body: Any) -> bool:
+        """Whether the parsed body has the fields asked for."""
+        if not self.match:
+            return True
+        return isinstance(body, dict) and all(
+            key in body and _fits(expected, body[key]) for key, expected in self.match.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FaultState:
+    """A fault as the tap has it: ``seen`` requests that it fits so far, and how often it was ``applied``."""
+
+    fault: Fault
+    seen: int = 0
+    applied: int = 0
+
+
+_FAULTS: TypeAdapter[list[Fault]] = TypeAdapter(list[Fault])
+
+
+def parse_faults(text: bytes) -> list[Fault]:
+    """Faults from their JSON: a list of them.
+
+    :raises UsageError: naming every mistake.
+    """
+    try:
+        return _FAULTS.validate_json(text)
+    except ValidationError as error:
+        mistakes = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors()]
+        raise UsageError("these are no faults", detail="\n".join(mistakes)) from None
+
+
+def _fits(expected: object, found: object) -> bool:
+    if isinstance(expected, Regex):
+        return re.search(expected.regex, str(found)) is not None
+    return type(expected) is type(found) and expected == found
+
+
+def _at_least(least: float, name: str, value: float) -> None:
+    if not value >= least:
+        raise UsageError(f"{name!r} is out of range", expected=f"{least} or more", found=str(value))

@@ -1,0 +1,61 @@
+"""Listening sockets that can be closed and opened again at the same address."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from rating_harness.rating.address import BACKLOG, Address
+
+__all__ = ["Listener"]
+
+
+class Listener:
+    """One address at which connections are accepted while it is open."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._socket: socket.socket | None = None
+        self._server: asyncio.Server | None = None
+        self._ours = False
+
+    def bind(self) -> None:
+        """Take the address. A port of 0 is settled the first time.
+
+        :raises UsageError: the address can't be had.
+        """
+        self._socket = self._listen()
+
+    async def open(self, protocol: Callable[[], asyncio.Protocol]) -> None:
+        """Accept connections.
+
+        :raises UsageError: the address can't be had.
+        """
+        if self._server:
+            return
+        listener, self._socket = self._socket or self._listen(), None
+        loop = asyncio.get_running_loop()
+        create = loop.create_unix_server if self.address.path else loop.create_server
+        self._server = await create(protocol, sock=listener, backlog=BACKLOG)
+
+    def close(self) -> None:
+        """Refuse connections. A Unix socket's file stays, so that connecting is refused there too."""
+        if self._server:
+            self._server.close()
+            self._server = None
+
+    def remove(self) -> None:
+        """Close it for good."""
+        self.close()
+        if self._socket:
+            self._socket.close()
+        if self.address.path and self._ours:
+            Path(self.address.path).unlink(missing_ok=True)
+
+    def _listen(self) -> socket.socket:
+        listener = self.address.listen()
+        self.address = self.address.taken(listener)
+        self._ours = True
+        return listener

@@ -1,0 +1,195 @@
+"""What the tap does with a request: pass it on and record it, or carry out a fault."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import orjson
+
+from rating_harness.tap.connections import Connection
+from rating_harness.tap.exchange import UpstreamAnswer, parse_json
+from rating_harness.tap.fault_set import FaultBook
+from rating_harness.tap.faults import (
+    Action,
+    Answer,
+    Close,
+    Drip,
+    Duplicate,
+    Edit,
+    Fault,
+    Garbage,
+    Malformed,
+    Partial,
+    Reset,
+    Silence,
+)
+from rating_harness.tap.messages import Headers, Request, Response, json_response, parse_text, render
+from rating_harness.tap.recorder import Journal, Result
+from rating_harness.tap.upstream import Upstream, UpstreamFailed
+
+__all__ = ["Proxy"]
+
+
+class Proxy:
+    """Handles the requests of the agent's clients."""
+
+    def __init__(self, journal: Journal, faults: FaultBook, upstream: Upstream) -> None:
+        self._journal = journal
+        self._faults = faults
+        self._upstream = upstream
+
+    async def handle(self, request: Request, connection: Connection) -> None:
+        """Answer a request, or don't, and record what became of it."""
+        fault = None if request.error else self._faults.choose(request)
+        number = self._journal.received(request, fault)
+        handling = _Handling(self._journal, self._upstream, number, request, connection)
+        if request.error:
+            result = handling.turn_away()
+        elif fault:
+            result = await handling.carry_out(fault)
+        else:
+            result = await handling.pass_on()
+        self._journal.ended(number, result, client_gone=connection.gone)
+
+
+class _Handling:
+    """One exchange under way."""
+
+    def __init__(
+        self, journal: Journal, upstream: Upstream, number: int, request: Request, connection: Connection
+    ) -> None:
+        self._journal = journal
+        self._upstream = upstream
+        self._number = number
+        self._request = request
+        self._connection = connection
+
+    def turn_away(self) -> Result:
+        """Answer what could not be parsed."""
+        return self._answer(Response(400, self._request.error.encode()))
+
+    async def pass_on(self) -> Result:
+        return self._answer(await self._ask())
+
+    async def carry_out(self, fault: Fault) -> Result:
+        if fault.late:
+            await asyncio.sleep(fault.late)
+        response = await self._response(fault.action)
+        if fault.delay:
+            await self._connection.until_gone(fault.delay)
+        return await self._send(fault.action, response)
+
+    async def _response(self, action: Action) -> Response:
+        match action:
+            case Answer():
+                return _own(action)
+            case Edit():
+                return self._edited(await self._ask(), action)
+            case Malformed():
+                response = await self._ask()
+                return replace(response, body=response.body[: len(response.body) // 2])
+            case Duplicate():
+                first, last = await self._ask(), await self._ask()
+                return first if action.answer == "first" else last
+            case Silence(after="request") | Reset(after="request") | Close(after="request") | Garbage():
+                return _UNASKED
+            case _:
+                return await self._ask()
+
+    async def _send(self, action: Action, response: Response) -> Result:
+        connection = self._connection
+        match action:
+            case Silence():
+                await connection.until_gone()
+                return Result("silence")
+            case _ if connection.gone:
+                return Result("gone")
+            case Reset():
+                connection.reset()
+                return Result("reset")
+            case Close():
+                connection.close()
+                return Result("closed")
+            case Garbage():
+                data = action.data.encode()
+                connection.send(data)
+                connection.close()
+                return Result("garbage", answer=data)
+            case Partial():
+                return await self._send_part(response, action)
+            case Drip():
+                return await self._drip(response, action)
+            case _:
+                return self._answer(response)
+
+    async def _ask(self) -> Response:
+        """The agent's answer, recorded; 502 with the reason when there is none."""
+        asked = time.time()
+        try:
+            response = await self._upstream.ask(self._request)
+        except UpstreamFailed as error:
+            self._journal.hindered(self._number, str(error))
+            return _bad_gateway(str(error))
+        self._journal.asked(
+            self._number, UpstreamAnswer(response.status, parse_text(response.body), asked, time.time())
+        )
+        return response
+
+    def _answer(self, response: Response) -> Result:
+        connection, keep_alive = self._connection, self._request.keep_alive
+        if connection.gone:
+            return Result("gone")
+        connection.send(render(response, keep_alive=keep_alive))
+        if not keep_alive:
+            connection.close()
+        return Result("answered", response.status, response.body)
+
+    def _edited(self, response: Response, edit: Edit) -> Response:
+        fields = parse_json(response.body)
+        if not isinstance(fields, dict):
+            error = f"nothing to edit: the agent's answer is no JSON object: {parse_text(response.body[:200])}"
+            self._journal.hindered(self._number, error)
+            return _bad_gateway(error)
+        kept = {key: value for key, value in fields.items() if key not in edit.remove}
+        return replace(response, body=orjson.dumps(kept | dict(edit.set)))
+
+    async def _send_part(self, response: Response, partial: Partial) -> Result:
+        body = response.body[: len(response.body) // 2 if partial.size is None else partial.size]
+        self._connection.send(render(response).removesuffix(response.body) + body)
+        if partial.then == "hang":
+            await self._connection.until_gone()
+        else:
+            self._connection.close()
+        return Result("partial", response.status, body)
+
+    async def _drip(self, response: Response, drip: Drip) -> Result:
+        data = render(response, keep_alive=False)
+        for start in range(0, len(data), drip.size):
+            self._connection.send(data[start : start + drip.size])
+            if await self._connection.until_gone(drip.interval):
+                sent = data[: start + drip.size].partition(b"\r\n\r\n")[2]
+                return Result("partial", response.status, sent)
+        self._connection.close()
+        return Result("answered", response.status, response.body)
+
+
+_UNASKED = Response(0)
+
+
+def _own(answer: Answer) -> Response:
+    if isinstance(answer.body, str):
+        return Response(answer.status, answer.body.encode(), _with_type(answer.headers, "text/plain; charset=utf-8"))
+    return Response(answer.status, orjson.dumps(answer.body), _with_type(answer.headers, "application/json"))
+
+
+def _with_type(headers: Mapping[str, str], default: str) -> Headers:
+    if any(name.lower() == "content-type" for name in headers):
+        return tuple(headers.items())
+    return (("content-type", default), *headers.items())
+
+
+def _bad_gateway(error: str) -> Response:
+    return json_response(502, orjson.dumps({"error": error}))

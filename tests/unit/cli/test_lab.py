@@ -1,0 +1,93 @@
+"""The command `clean`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rating_harness.cli.lab_images import clean
+from rating_harness.errors import MissingTool
+from rating_harness.lab import docker, rootfs
+from rating_harness.lab import lease as leasing
+from rating_harness.lab.lease import Lease, ProcessIdentity
+
+GONE = ProcessIdentity(pid=2**22 + 1, started=0)
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without a Docker engine, and with places of its own for labs and for the cache."""
+
+    def no_engine(*, kept: bool) -> list[str]:
+        raise MissingTool("no Docker engine answers")
+
+    for name in ("labs", "cache"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(leasing, "base_directory", lambda: tmp_path / "labs")
+    monkeypatch.setattr(rootfs, "_user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(docker, "sweep", no_engine)
+    return tmp_path
+
+
+def lab(
+    machine: Path,
+    lab_id: str,
+    *,
+    owner: ProcessIdentity,
+    holder: ProcessIdentity | None = None,
+    keep: bool = False,
+) -> Path:
+    directory = machine / "labs" / lab_id
+    directory.mkdir()
+    replace(Lease.new(lab_id, "local", keep=keep), owner=owner, holder=holder).write(directory)
+    return directory
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(clean, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_nothing_to_do() -> None:
+    assert run() == "nothing to remove\n"
+    assert run("--list") == "no labs\n"
+
+
+def test_abandoned_and_kept_labs_are_removed_and_used_ones_stay(machine: Path) -> None:
+    used = lab(machine, "used", owner=ProcessIdentity.own())
+    lab(machine, "abandoned", owner=GONE)
+    lab(machine, "kept", owner=GONE, keep=True)
+    assert run() == "removed local lab abandoned\nremoved local lab kept\n"
+    assert list((machine / "labs").iterdir()) == [used]
+
+
+def test_labs_are_listed_with_what_they_are(machine: Path) -> None:
+    own = ProcessIdentity.own()
+    lab(machine, "a", owner=own)
+    lab(machine, "b", owner=GONE)
+    lab(machine, "c", owner=GONE, holder=own, keep=True)
+    (machine / "labs/d").mkdir()
+    assert run("--list").splitlines() == [
+        f"a  of process {own.pid}, 0 min old",
+        "b  abandoned, 0 min old",
+        "c  kept, 0 min old",
+        "d  without a lease",
+    ]
+    assert len(list((machine / "labs").iterdir())) == 4, "listing removes nothing"
+
+
+def test_docker_labs_are_removed_where_an_engine_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "sweep", lambda *, kept: ["12ab"] if kept else [])
+    assert run() == "removed docker lab 12ab\n"
+
+
+def test_the_cache_is_kept_unless_asked_for(machine: Path) -> None:
+    root = machine / "cache/trixie-0123"
+    (root / "usr").mkdir(parents=True)
+    assert run() == "nothing to remove\n"
+    assert run("--cache") == f"removed {root}\n"
+    assert not root.exists()

@@ -1,0 +1,77 @@
+"""Where Kamailio and SIPp come from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rating_harness.errors import MissingTool
+from rating_harness.lab import rootfs
+from rating_harness.lab.binaries import Found
+from rating_harness.lab.local import programs
+from rating_harness.lab.local.programs import Supply, choose
+
+GOOD = Found("x", "/usr/bin/x", "9.9")
+BAD = Found("x", lacks="it isn't installed")
+OWN = Path("/cache/trixie")
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ensure(release: str = "trixie", *, announce: Callable[[str], None] | None) -> Path:
+        return Path("/cache") / release
+
+    monkeypatch.setattr(rootfs, "ensure", ensure)
+    monkeypatch.setattr(rootfs, "check", lambda path: path)
+
+
+@pytest.mark.parametrize(
+    ("kamailio", "sipp", "release", "chosen"),
+    [
+        (GOOD, GOOD, None, Supply(None, None)),
+        (GOOD, BAD, None, Supply(None, OWN)),
+        (BAD, GOOD, None, Supply(OWN, None)),
+        (BAD, BAD, None, Supply(OWN, OWN)),
+        (GOOD, GOOD, "sid", Supply(Path("/cache/sid"), Path("/cache/sid"))),
+        (GOOD, GOOD, "/mine", Supply(Path("/mine"), None)),
+        (GOOD, BAD, "/mine", Supply(Path("/mine"), OWN)),
+    ],
+)
+def test_the_machines_own_where_good_enough_unless_another_is_asked_for(
+    kamailio: Found, sipp: Found, release: str | None, chosen: Supply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "find_kamailio", lambda: kamailio)
+    monkeypatch.setattr(programs, "find_sipp", lambda: sipp)
+    assert choose(release) == chosen
+
+
+def test_a_directory_that_has_sipp_too_serves_both(tmp_path: Path) -> None:
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/bin/sipp").touch()
+    assert choose(tmp_path) == Supply(tmp_path, tmp_path)
+
+
+def test_the_harness_itself_runs_on_the_machine() -> None:
+    both = Supply(OWN, OWN)
+    assert both.root("harness") is None
+    assert both.command("harness", ["rating-harness", "tap"]) == [sys.executable, "-m", "rating_harness", "tap"]
+    assert both.command("harness", ["python", "-V"]) == [sys.executable, "-V"]
+    assert both.command("harness", ["sh", "-c", ":"]) == ["sh", "-c", ":"]
+
+
+def test_programs_of_a_root_that_is_entered_have_their_own_names() -> None:
+    entered = Supply(OWN, None)
+    assert (entered.root("kamailio"), entered.root("sipp")) == (OWN, None)
+    assert entered.command("kamailio", ["kamailio", "-v"]) == ["kamailio", "-v"]
+    assert entered.command("sipp", ["sipp", "-v"]) == ["sipp", "-v"]
+
+
+def test_programs_of_a_root_that_cannot_be_entered_are_borrowed() -> None:
+    refused = Supply(OWN, None, enterable=False)
+    assert refused.root("kamailio") is None
+    assert refused.command("sipp", ["sipp", "-v"]) == ["sipp", "-v"]
+    with pytest.raises(MissingTool, match="kamailio can't be run"):
+        refused.command("kamailio", ["kamailio", "-v"])

@@ -1,0 +1,36 @@
+"""Several sessions side by side."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from rating_harness.report import events
+from rating_harness.run.options import Options
+from rating_harness.session.parallel import Crew
+from tests.builders import scenario_of
+
+
+class _Told:
+    def __init__(self) -> None:
+        self.events: list[events.Event] = []
+
+    def on_event(self, event: events.Event) -> None:
+        self.events.append(event)
+
+
+def test_an_interrupted_run_tells_its_end_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: threading.Thread) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "is_alive", interrupted)
+    monkeypatch.setattr(Crew, "_work", lambda *_: None)
+    told = _Told()
+    scenario = scenario_of(tmp_path / "s.yaml", 'calls: [{id: ana, from: "1000", to: "39"}]\n')
+    with pytest.raises(KeyboardInterrupt):
+        Crew(Options(seed=1), lambda *_: None, [told], 1).run([scenario])
+    last = told.events[-1]
+    assert isinstance(last, events.SessionFinished)
+    assert last.interrupted
