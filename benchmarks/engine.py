@@ -25,7 +25,7 @@ import click
 import httpx
 
 from rating_harness.deadline import Deadline, await_condition
-from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.store import Store
 from rating_harness.rating.engine.tables import merge_statement
 
@@ -169,13 +169,13 @@ def populate(path: Path, accounts: int, rates: int, transactions: int) -> None:
 
 async def _populate(path: Path, accounts: int, rates: int, transactions: int) -> None:
     store = Store(path)
-    book = Book(store)
+    state = State(store)
     for tag in CARRIERS:
         carrier = {"carrier_tag": tag, "host": f"{tag}.test", "port": 5060, "protocol": "UDP", "active": True}
-        book.put("Carrier", {"id": tag, "tenant": "default"} | carrier)
-    book.put("Pricelist", {"id": "p", "tenant": "default", "pricelist_tag": "p"})
+        state.put("Carrier", {"id": tag, "tenant": "default"} | carrier)
+    state.put("Pricelist", {"id": "p", "tenant": "default", "pricelist_tag": "p"})
     for number in range(rates):
-        book.put(
+        state.put(
             "PricelistRate",
             {
                 "id": f"rate-{number}",
@@ -193,7 +193,7 @@ async def _populate(path: Path, accounts: int, rates: int, transactions: int) ->
     for number in range(accounts):
         account = {"account_tag": f"account-{number}", "type": "PREPAID", "balance": 10**12, "active": True}
         lists = {"tags": [], "pricelist_tags": ["p"], "carrier_tags": list(CARRIERS)}
-        book.put("Account", {"id": f"account-{number}", "tenant": "default"} | account | lists)
+        state.put("Account", {"id": f"account-{number}", "tenant": "default"} | account | lists)
     statement = merge_statement("source", "destination", "tags", "primary", "inbound", "duration", "fee")
     for number in range(transactions):
         account_tag, call = f"account-{number * 7919 % accounts}", f"old-{number}@bench.test"

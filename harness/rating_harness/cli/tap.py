@@ -27,8 +27,10 @@ def tap(listen: Sequence[str], control: Sequence[str], upstream: str | None) -> 
     from rating_harness.rating.address import Address
     from rating_harness.tap.server import serve
 
-    def ready(doors: Sequence[Address], offices: Sequence[Address]) -> None:
-        click.echo(f"tap ready at {' '.join(map(str, doors))}, control at {' '.join(map(str, offices))}")
+    def ready(listeners: Sequence[Address], control_listeners: Sequence[Address]) -> None:
+        click.echo(
+            f"tap ready at {' '.join(map(str, listeners))}, control at {' '.join(map(str, control_listeners))}"
+        )
 
     async def run() -> None:
         stop = asyncio.Event()

@@ -19,7 +19,7 @@ from rating_harness.rating.seed import Given, Operation, removals, seeding
 __all__ = ["EngineClient"]
 
 _BATCH = 50
-"""Records asked for, or deleted, in one request."""
+"""Records read, or deleted, in one request."""
 
 _READS = 3
 """How often a list is read that is shorter than the engine counts: a record may have come in between."""
@@ -127,13 +127,13 @@ class EngineClient:
 
     def _read_lists(self, kind: str, record: type, filters: Sequence[Mapping[str, str]]) -> list[Any]:
         declared = ", ".join(f"$f{number}: {kind}Filter" for number in range(len(filters)))
-        asked = "\n".join(
+        selections = "\n".join(
             f"n{number}: _all{kind}sMeta(filter: $f{number}) {{count}}\n"
             f"r{number}: all{kind}s(perPage: 0, filter: $f{number}) {selection(record)}"
             for number in range(len(filters))
         )
         variables = {f"f{number}": each for number, each in enumerate(filters)}
-        operation = Operation(f"query ({declared}) {{\n{asked}\n}}", variables, f"all{kind}s")
+        operation = Operation(f"query ({declared}) {{\n{selections}\n}}", variables, f"all{kind}s")
         for _ in range(_READS):
             data = self._execute(operation)
             try:
@@ -220,9 +220,9 @@ class EngineClient:
 
 def _deletion(ids: Sequence[str]) -> Operation:
     declared = ", ".join(f"$id{number}: ID" for number in range(len(ids)))
-    asked = " ".join(f"d{number}: deleteTransaction(id: $id{number}) {{id}}" for number in range(len(ids)))
+    mutations = " ".join(f"d{number}: deleteTransaction(id: $id{number}) {{id}}" for number in range(len(ids)))
     variables = {f"id{number}": each for number, each in enumerate(ids)}
-    return Operation(f"mutation ({declared}) {{{asked}}}", variables, "deleteTransaction")
+    return Operation(f"mutation ({declared}) {{{mutations}}}", variables, "deleteTransaction")
 
 
 def _messages(errors: Any) -> str:

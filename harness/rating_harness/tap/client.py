@@ -1,4 +1,4 @@
-"""How the harness directs a tap and reads what it has recorded."""
+"""The client of a tap's control API: sets faults, reads recorded exchanges."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class TapClient:
         self._request("DELETE", "/exchanges")
 
     def forget(self, cursor: int) -> None:
-        """Forget the exchanges that had ended at that cursor: what changes later is still told."""
+        """Forget the exchanges that had ended at that cursor: what changes later is still returned."""
         self._request("DELETE", "/exchanges", params={"until": cursor})
 
     def faults(self) -> tuple[FaultState, ...]:

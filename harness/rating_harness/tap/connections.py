@@ -16,13 +16,13 @@ import httptools
 
 from rating_harness.tap.messages import Request
 
-__all__ = ["Clients", "Connection"]
+__all__ = ["Connection", "Connections"]
 
 _numbers = itertools.count(1)
 
 
 @dataclass(slots=True)
-class Clients:
+class Connections:
     """The open connections of one kind, and what handles their requests.
 
     :param handle: answers a request through its connection.
@@ -50,13 +50,13 @@ class Clients:
 class Connection(asyncio.Protocol):
     """One client's connection: reads requests, and has them handled one after another."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Connections) -> None:
         self.number = next(_numbers)
         self._clients = clients
         self._gone = asyncio.Event()
         self._waiting: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._deaf = False
+        self._ignoring_input = False
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
         self.on_message_begin()
@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
         self._gone.set()
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        if self._ignoring_input:
             return
         try:
             self._parser.feed_data(data)
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
             # The request itself is whole, and it is answered as if nothing else had been asked for (RFC 9110, 7.8).
             pass
         except httptools.HttpParserError as error:
-            self._deaf = True
+            self._ignoring_input = True
             self._received(Request("", "", (), data, False, self.number, time.time(), f"not HTTP: {error}"))
 
     def on_message_begin(self) -> None:
@@ -148,7 +148,7 @@ class Connection(asyncio.Protocol):
         )
 
     def _stop_reading(self) -> None:
-        self._deaf = True
+        self._ignoring_input = True
         self._waiting.clear()
 
     def _received(self, request: Request) -> None:

@@ -26,10 +26,10 @@ import orjson
 
 from rating_harness.errors import UsageError
 from rating_harness.tap.connections import Connection
-from rating_harness.tap.fault_set import FaultBook
+from rating_harness.tap.fault_set import FaultSet
 from rating_harness.tap.faults import parse_faults
 from rating_harness.tap.messages import Request, Response, json_response, render
-from rating_harness.tap.recorder import Journal
+from rating_harness.tap.recorder import Recorder
 from rating_harness.tap.upstream import Upstream
 
 __all__ = ["PAGE", "Control"]
@@ -41,15 +41,15 @@ _DONE = Response(204)
 
 
 class Control:
-    """Handles the requests of whoever directs the tap.
+    """Handles the requests of the control API.
 
     :param refuse: makes the agent's address refuse connections, or accept them again.
     """
 
     def __init__(
-        self, journal: Journal, faults: FaultBook, upstream: Upstream, refuse: Callable[[bool], Awaitable[None]]
+        self, recorder: Recorder, faults: FaultSet, upstream: Upstream, refuse: Callable[[bool], Awaitable[None]]
     ) -> None:
-        self._journal = journal
+        self._recorder = recorder
         self._faults = faults
         self._upstream = upstream
         self._refuse = refuse
@@ -102,16 +102,16 @@ class Control:
 
     def _forget(self, query: str) -> None:
         if "until" in parse_qs(query):
-            self._journal.forget(int(_number(query, "until")))
+            self._recorder.forget(int(_number(query, "until")))
         else:
-            self._journal.clear()
+            self._recorder.clear()
 
     async def _exchanges(self, query: str) -> Response:
         cursor, wait = int(_number(query, "after")), _number(query, "wait")
         if wait:
-            await self._journal.changed(cursor, wait)
-        reached, exchanges = self._journal.since(cursor, PAGE)
-        return _json({"cursor": reached, "more": reached < self._journal.cursor, "exchanges": exchanges})
+            await self._recorder.changed(cursor, wait)
+        reached, exchanges = self._recorder.since(cursor, PAGE)
+        return _json({"cursor": reached, "more": reached < self._recorder.cursor, "exchanges": exchanges})
 
 
 def _number(query: str, name: str) -> float:

@@ -17,11 +17,11 @@ left before there was an answer."""
 
 @dataclass(frozen=True, slots=True)
 class UpstreamAnswer:
-    """What the engine's agent answered, and when it was asked and had answered (Unix seconds)."""
+    """What the engine's agent answered, when the request was sent to it, and when it had answered (Unix seconds)."""
 
     status: int
     body: str
-    asked: float
+    sent: float
     answered: float
 
 
@@ -33,14 +33,14 @@ class Exchange:
     :param nth: counts the requests to this path, from 1, since the recording was last cleared.
     :param connection: number of the client's connection.
     :param received: when the request's last byte had come.
-    :param upstream: the agent's answers; none when it wasn't asked, two when it was asked twice.
+    :param upstream: the agent's answers; none when no request was sent to it, two when it got the request twice.
     :param status: what the client was answered; None when it got no whole status line.
     :param answer: the body sent to the client (all that was sent, when it isn't HTTP).
     :param answered: when the exchange ended; None while it is pending.
     :param fault: id of the fault applied.
     :param kind: kind of the fault applied.
     :param client_gone: the client had closed its connection before the end.
-    :param error: what hindered the tap itself: no HTTP in the request, an upstream out of reach.
+    :param error: what failed the tap itself: no HTTP in the request, an upstream out of reach.
     """
 
     number: int

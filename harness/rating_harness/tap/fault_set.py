@@ -10,10 +10,10 @@ from rating_harness.tap.exchange import parse_json
 from rating_harness.tap.faults import Fault, FaultState
 from rating_harness.tap.messages import Request
 
-__all__ = ["FaultBook"]
+__all__ = ["FaultSet"]
 
 
-class FaultBook:
+class FaultSet:
     """An ordered list of faults, with what they have seen and done so far."""
 
     def __init__(self) -> None:

@@ -65,7 +65,7 @@ class Silence(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Answer(_Strict):
-    """The tap answers itself; the agent isn't asked. A body that isn't text is sent as JSON."""
+    """The tap answers itself; the agent gets no request. A body that isn't text is sent as JSON."""
 
     status: int = 200
     body: Any = field(default="", hash=False)
@@ -228,7 +228,7 @@ class Fault(_Strict):
         return self.path is None or self.path in (path, path.rsplit("/", 1)[-1])
 
     def matches(self, body: Any) -> bool:
-        """Whether the parsed body has the fields asked for."""
+        """Whether the parsed body has the fields that the fault names."""
         if not self.match:
             return True
         return isinstance(body, dict) and all(

@@ -11,7 +11,7 @@ import orjson
 
 from rating_harness.tap.connections import Connection
 from rating_harness.tap.exchange import UpstreamAnswer, parse_json
-from rating_harness.tap.fault_set import FaultBook
+from rating_harness.tap.fault_set import FaultSet
 from rating_harness.tap.faults import (
     Action,
     Answer,
@@ -27,7 +27,7 @@ from rating_harness.tap.faults import (
     Silence,
 )
 from rating_harness.tap.messages import Headers, Request, Response, json_response, parse_text, render
-from rating_harness.tap.recorder import Journal, Result
+from rating_harness.tap.recorder import Recorder, Result
 from rating_harness.tap.upstream import Upstream, UpstreamFailed
 
 __all__ = ["Proxy"]
@@ -36,45 +36,45 @@ __all__ = ["Proxy"]
 class Proxy:
     """Handles the requests of the agent's clients."""
 
-    def __init__(self, journal: Journal, faults: FaultBook, upstream: Upstream) -> None:
-        self._journal = journal
+    def __init__(self, recorder: Recorder, faults: FaultSet, upstream: Upstream) -> None:
+        self._recorder = recorder
         self._faults = faults
         self._upstream = upstream
 
     async def handle(self, request: Request, connection: Connection) -> None:
         """Answer a request, or don't, and record what became of it."""
         fault = None if request.error else self._faults.choose(request)
-        number = self._journal.received(request, fault)
-        handling = _Handling(self._journal, self._upstream, number, request, connection)
+        number = self._recorder.received(request, fault)
+        handling = _ExchangeHandler(self._recorder, self._upstream, number, request, connection)
         if request.error:
-            result = handling.turn_away()
+            result = handling.reject()
         elif fault:
-            result = await handling.carry_out(fault)
+            result = await handling.apply(fault)
         else:
-            result = await handling.pass_on()
-        self._journal.ended(number, result, client_gone=connection.gone)
+            result = await handling.forward()
+        self._recorder.ended(number, result, client_gone=connection.gone)
 
 
-class _Handling:
+class _ExchangeHandler:
     """One exchange under way."""
 
     def __init__(
-        self, journal: Journal, upstream: Upstream, number: int, request: Request, connection: Connection
+        self, recorder: Recorder, upstream: Upstream, number: int, request: Request, connection: Connection
     ) -> None:
-        self._journal = journal
+        self._recorder = recorder
         self._upstream = upstream
         self._number = number
         self._request = request
         self._connection = connection
 
-    def turn_away(self) -> Result:
+    def reject(self) -> Result:
         """Answer what could not be parsed."""
         return self._answer(Response(400, self._request.error.encode()))
 
-    async def pass_on(self) -> Result:
+    async def forward(self) -> Result:
         return self._answer(await self._ask())
 
-    async def carry_out(self, fault: Fault) -> Result:
+    async def apply(self, fault: Fault) -> Result:
         if fault.late:
             await asyncio.sleep(fault.late)
         response = await self._response(fault.action)
@@ -95,7 +95,7 @@ class _Handling:
                 first, last = await self._ask(), await self._ask()
                 return first if action.answer == "first" else last
             case Silence(after="request") | Reset(after="request") | Close(after="request") | Garbage():
-                return _UNASKED
+                return _NOT_FORWARDED
             case _:
                 return await self._ask()
 
@@ -127,14 +127,14 @@ class _Handling:
 
     async def _ask(self) -> Response:
         """The agent's answer, recorded; 502 with the reason when there is none."""
-        asked = time.time()
+        sent = time.time()
         try:
             response = await self._upstream.ask(self._request)
         except UpstreamFailed as error:
-            self._journal.hindered(self._number, str(error))
+            self._recorder.failed(self._number, str(error))
             return _bad_gateway(str(error))
-        self._journal.asked(
-            self._number, UpstreamAnswer(response.status, parse_text(response.body), asked, time.time())
+        self._recorder.upstream_answered(
+            self._number, UpstreamAnswer(response.status, parse_text(response.body), sent, time.time())
         )
         return response
 
@@ -151,7 +151,7 @@ class _Handling:
         fields = parse_json(response.body)
         if not isinstance(fields, dict):
             error = f"nothing to edit: the agent's answer is no JSON object: {parse_text(response.body[:200])}"
-            self._journal.hindered(self._number, error)
+            self._recorder.failed(self._number, error)
             return _bad_gateway(error)
         kept = {key: value for key, value in fields.items() if key not in edit.remove}
         return replace(response, body=orjson.dumps(kept | dict(edit.set)))
@@ -176,7 +176,7 @@ class _Handling:
         return Result("answered", response.status, response.body)
 
 
-_UNASKED = Response(0)
+_NOT_FORWARDED = Response(0)
 
 
 def _own(answer: Answer) -> Response:

@@ -11,7 +11,7 @@ from rating_harness.tap.exchange import Exchange, Outcome, UpstreamAnswer
 from rating_harness.tap.faults import Fault
 from rating_harness.tap.messages import Request, parse_text
 
-__all__ = ["Journal", "Result"]
+__all__ = ["Recorder", "Result"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Result:
     answer: bytes = b""
 
 
-class Journal:
+class Recorder:
     """All exchanges since the last `clear`, in memory.
 
     Each exchange changes twice: when its request is received and when it ends. Changes are counted, and the count is
@@ -65,12 +65,12 @@ class Journal:
         self._changed(self._number)
         return self._number
 
-    def asked(self, number: int, answer: UpstreamAnswer) -> None:
+    def upstream_answered(self, number: int, answer: UpstreamAnswer) -> None:
         """Add an upstream answer to an exchange."""
         if exchange := self._exchanges.get(number):
             self._exchanges[number] = replace(exchange, upstream=(*exchange.upstream, answer))
 
-    def hindered(self, number: int, error: str) -> None:
+    def failed(self, number: int, error: str) -> None:
         """Note what kept the tap from doing its work on an exchange."""
         if exchange := self._exchanges.get(number):
             self._exchanges[number] = replace(exchange, error=error)

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from rating_harness.rating.address import Address
-from rating_harness.tap.connections import Clients
+from rating_harness.tap.connections import Connections
 from rating_harness.tap.control import Control
-from rating_harness.tap.fault_set import FaultBook
+from rating_harness.tap.fault_set import FaultSet
 from rating_harness.tap.listener import Listener
 from rating_harness.tap.proxy import Proxy
-from rating_harness.tap.recorder import Journal
+from rating_harness.tap.recorder import Recorder
 from rating_harness.tap.upstream import Upstream
 
 __all__ = ["serve"]
@@ -33,38 +33,38 @@ async def serve(
     :param ready: called once with the addresses in use, when both accept connections.
     :raises UsageError: an address can't be had, or the URL is none.
     """
-    doors = [Listener(address) for address in listen]
-    offices = [Listener(address) for address in control]
-    journal, faults, agent = Journal(), FaultBook(), Upstream(upstream)
+    listeners = [Listener(address) for address in listen]
+    control_listeners = [Listener(address) for address in control]
+    recorder, faults, agent = Recorder(), FaultSet(), Upstream(upstream)
     try:
-        for listener in (*doors, *offices):
+        for listener in (*listeners, *control_listeners):
             listener.bind()
         async with asyncio.TaskGroup() as tasks:
-            clients = Clients(Proxy(journal, faults, agent).handle, tasks)
+            clients = Connections(Proxy(recorder, faults, agent).handle, tasks)
             one_at_a_time = asyncio.Lock()
 
             async def refuse(refusing: bool) -> None:
                 async with one_at_a_time:
                     clients.leave(refusing)
-                    for door in doors:
+                    for listener in listeners:
                         if refusing:
-                            door.close()
+                            listener.close()
                         else:
-                            await door.open(clients.connection)
+                            await listener.open(clients.connection)
 
-            directors = Clients(Control(journal, faults, agent, refuse).handle, tasks)
+            control_clients = Connections(Control(recorder, faults, agent, refuse).handle, tasks)
             await refuse(False)
-            for office in offices:
-                await office.open(directors.connection)
-            ready([door.address for door in doors], [office.address for office in offices])
+            for listener in control_listeners:
+                await listener.open(control_clients.connection)
+            ready([each.address for each in listeners], [each.address for each in control_listeners])
             await stop.wait()
-            for connection in (*clients.open, *directors.open):
+            for connection in (*clients.open, *control_clients.open):
                 connection.close()
             raise _Stopped
     except* _Stopped:
         pass
     finally:
-        for listener in (*doors, *offices):
+        for listener in (*listeners, *control_listeners):
             listener.remove()
         agent.close()
 

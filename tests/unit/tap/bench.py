@@ -175,16 +175,18 @@ def running_tap(upstream: str | None = None, *more: Address) -> Iterator[Tap]:
             [LOCAL, *more],
             [LOCAL],
             upstream,
-            ready=lambda doors, offices: addresses.set_result((list(doors), list(offices), loop, stop)),
+            ready=lambda listeners, control_listeners: addresses.set_result(
+                (list(listeners), list(control_listeners), loop, stop)
+            ),
             stop=stop,
         )
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
-    doors, offices, loop, stop = addresses.result(timeout=5)
+    listeners, control_listeners, loop, stop = addresses.result(timeout=5)
     try:
-        with TapClient(Endpoint(f"http://{offices[0]}")) as client:
-            yield Tap(doors[0], client, offices[0])
+        with TapClient(Endpoint(f"http://{control_listeners[0]}")) as client:
+            yield Tap(listeners[0], client, control_listeners[0])
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(timeout=5)

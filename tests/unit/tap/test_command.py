@@ -47,20 +47,23 @@ def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_when_it_is_ready_and_ends_in_good_order(tmp_path: Path, signum: signal.Signals) -> None:
-    door, office = tmp_path / "agent.sock", tmp_path / "control.sock"
-    addresses = ("--listen", f"unix:{door}", "--listen", "127.0.0.1:0", "--control", f"unix:{office}")
+    listener, control_listener = tmp_path / "agent.sock", tmp_path / "control.sock"
+    addresses = ("--listen", f"unix:{listener}", "--listen", "127.0.0.1:0", "--control", f"unix:{control_listener}")
     with process(*addresses) as (tap, line):
-        assert line.startswith(f"tap ready at unix:{door} 127.0.0.1:")
-        assert line.rstrip().endswith(f"control at unix:{office}")
-        with TapClient(Endpoint("http://tap", str(office))) as client, socket.socket(socket.AF_UNIX) as agent:
+        assert line.startswith(f"tap ready at unix:{listener} 127.0.0.1:")
+        assert line.rstrip().endswith(f"control at unix:{control_listener}")
+        with (
+            TapClient(Endpoint("http://tap", str(control_listener))) as client,
+            socket.socket(socket.AF_UNIX) as agent,
+        ):
             client.set_faults(Fault(Silence()))
-            agent.connect(str(door))
+            agent.connect(str(listener))
             agent.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert client.exchanges(wait=2).exchanges[0].pending
             tap.send_signal(signum)
             assert tap.wait(timeout=5) == 0
-    assert not door.exists()
-    assert not office.exists()
+    assert not listener.exists()
+    assert not control_listener.exists()
 
 
 def test_an_address_in_use_is_said_without_a_traceback(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def test_an_exchange_is_recorded_whole(tap: Tap, agent: Agent) -> None:
     assert begin.upstream[0].status == 200
     assert json.loads(begin.upstream[0].body) == AUTHORIZED
     assert begin.answered is not None
-    asked, answered = begin.upstream[0].asked, begin.upstream[0].answered
-    assert before <= begin.received <= asked <= answered <= begin.answered <= time.time()
+    sent, answered = begin.upstream[0].sent, begin.upstream[0].answered
+    assert before <= begin.received <= sent <= answered <= begin.answered <= time.time()
     assert (begin.fault, begin.kind, begin.client_gone, begin.error, begin.pending) == (None, None, False, "", False)
     assert [(each.number, each.nth) for each in (begin, end, again)] == [(1, 1), (2, 1), (3, 2)]
     assert len({begin.connection, end.connection, again.connection}) == 3

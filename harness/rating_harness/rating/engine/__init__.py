@@ -6,9 +6,9 @@ From the core outwards; a module imports only from those before it::
     entities                             the one description of what the API keeps
     arithmetic, rates, accounts          pure: units, fees, prefixes, routing
     decision                             pure: who may call, and for how long
-    store, tables, book                  SQLite, and the hot state in memory
-    calls, ledger                        who takes part in a call; authorization, begin, end, rollback, record
-    types, manners, pages, observe       how HTTP and GraphQL are spoken; metrics and the log
+    store, tables, state                 SQLite, and the hot state in memory
+    calls, operations                    who takes part in a call; authorization, begin, end, rollback, record
+    types, graphql_http, html, metrics   HTTP and GraphQL as the real services speak it; metrics and the log
     api, agent                           the two services
-    server, command                      sockets, signals, the command line
+    server                               sockets, signals
 """

@@ -8,7 +8,7 @@ from rating_harness.rating.engine.accounts import Account
 from rating_harness.rating.engine.arithmetic import Incomplete
 from rating_harness.rating.engine.decision import Party
 from rating_harness.rating.engine.rates import Rate
-from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.tables import Equals, Order
 
 __all__ = ["Call", "CallRequest", "Directory"]
@@ -64,10 +64,10 @@ class Call:
 
 
 class Directory:
-    """Finds in the book who takes part in a call, at what rate, and over which carriers."""
+    """Finds in the state who takes part in a call, at what rate, and over which carriers."""
 
-    def __init__(self, book: Book) -> None:
-        self._book = book
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def read(self, request: CallRequest, destination: str | None) -> Call:
         """The accounts of a call, with rates and routes when there is a destination. Whatever dangles makes all of it
@@ -94,10 +94,10 @@ class Directory:
         return call
 
     def _account(self, tenant: str, tag: str) -> Account | None:
-        account = self._book.accounts.keys.get((tenant, tag))
+        account = self._state.accounts.keys.get((tenant, tag))
         if account is not None:
             customer = account.document.get("customer_tag")
-            if customer and (tenant, customer) not in self._book.others["Customer"].keys:
+            if customer and (tenant, customer) not in self._state.others["Customer"].keys:
                 raise Dangling(customer)
         return account
 
@@ -105,14 +105,14 @@ class Directory:
         """The account and its linked accounts by tag; ghosts are skipped (``Quirk.LINKED_GHOSTS``)."""
         if not account.linked:
             return [account]
-        keys = self._book.accounts.keys
+        keys = self._state.accounts.keys
         return [account, *(keys[tenant, tag] for tag in account.linked if (tenant, tag) in keys)]
 
     def _rate(self, tenant: str, account: Account, destination: str) -> Rate | None:
-        book = self._book
-        rate = book.rates.charged(tenant, destination, account.rated_pricelists, account.rated_carriers)
+        state = self._state
+        rate = state.rates.charged(tenant, destination, account.rated_pricelists, account.rated_carriers)
         if rate is not None:
-            for tag, table in ((rate.carrier_tag, book.carriers), (rate.pricelist_tag, book.pricelists)):
+            for tag, table in ((rate.carrier_tag, state.carriers), (rate.pricelist_tag, state.pricelists)):
                 if tag and (tenant, tag) not in table.keys:
                     raise Dangling(tag)
         return rate
@@ -120,9 +120,9 @@ class Directory:
     def _routes(self, tenant: str, account: Account, destination: str) -> list[str]:
         """The carriers by cost, as ``PROTOCOL:host:port``; deleted ones are left out (``Quirk.DELETED_CARRIERS``),
         inactive ones are not (``Quirk.INACTIVE_CARRIERS``)."""
-        keys = self._book.carriers.keys
+        keys = self._state.carriers.keys
         routes = []
-        for rate in self._book.rates.by_cost(tenant, destination, account.carriers):
+        for rate in self._state.rates.by_cost(tenant, destination, account.carriers):
             carrier = keys.get((tenant, rate.carrier_tag))
             if carrier is not None:
                 get = carrier.document.get
@@ -139,7 +139,7 @@ class Directory:
             Equals("transaction_tag", request.transaction_tag),
             Equals("primary", True),
         ]
-        records = [record.document for record in self._book.transactions.select(criteria, Order("id"))]
+        records = [record.document for record in self._state.transactions.select(criteria, Order("id"))]
         if not records:
             return request
         first, last = records[0], records[-1]

@@ -38,7 +38,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from rating_harness.errors import EngineError
-from rating_harness.rating.engine.quirks import Told
+from rating_harness.rating.engine.quirks import ClientError
 from rating_harness.rating.engine.store import Store
 
 __all__ = ["ANY_ORIGIN", "LARGEST_BODY", "GraphQLEndpoint", "detail", "json_response", "status"]
@@ -247,10 +247,10 @@ def _server_error() -> Response:
 
 
 def _report(result: ExecutionResult) -> None:
-    """Whoever asked gets every error; one that nothing raises on purpose is shown where the engine runs, too."""
+    """Log the errors that nothing raises on purpose: the client gets every error in its answer."""
     for error in result.errors or ():
         cause = error.original_error
-        meant = isinstance(cause, Told | GraphQLError | None) or error.message.startswith(_UNREADABLE)
+        meant = isinstance(cause, ClientError | GraphQLError | None) or error.message.startswith(_UNREADABLE)
         if not meant:
             _LOGGER.error("%s failed", error.path, exc_info=cause)
 

@@ -1,4 +1,4 @@
-"""What the agent asks for: authorization, begin, end, rollback and record, on the book and on its journal."""
+"""What the agent asks for: authorization, begin, end, rollback and record, on the state and on its journal."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rating_harness.rating.engine.accounts import Account, Running
 from rating_harness.rating.engine.arithmetic import Incomplete, duration, fee
 from rating_harness.rating.engine.calls import Call, CallRequest, Directory
 from rating_harness.rating.engine.decision import Decision, Party, Reason, decide
-from rating_harness.rating.engine.quirks import Policy, Quirk, Told
+from rating_harness.rating.engine.quirks import ClientError, Policy, Quirk
 from rating_harness.rating.engine.rates import Rate
-from rating_harness.rating.engine.state import Book, Overflow, checked
+from rating_harness.rating.engine.state import Overflow, State, checked
 from rating_harness.rating.engine.tables import merge_statement, new_id
 
-__all__ = ["Fault", "Ledger"]
+__all__ = ["OperationError", "Operations"]
 
 
 LARGEST_FEE = 2**31 - 1
@@ -51,24 +51,24 @@ _CALLED = merge_statement(
 )
 
 
-class Fault(Told):
+class OperationError(ClientError):
     """The real engine fails here with an exception: HTTP 500, or a GraphQL error."""
 
 
-class Ledger:
+class Operations:
     """The five operations. Each changes the memory at once and queues what the store must have; the caller waits for
     the commit before it answers."""
 
-    def __init__(self, book: Book, policy: Policy) -> None:
-        self._book = book
-        self._directory = Directory(book)
+    def __init__(self, state: State, policy: Policy) -> None:
+        self._state = state
+        self._directory = Directory(state)
         self._policy = policy
 
     def authorize(self, request: CallRequest) -> dict[str, Any]:
         """Decide on a call, and note the decision.
 
         :return: the answer, with the keys in the contract's order.
-        :raises Fault: where the real engine fails.
+        :raises OperationError: where the real engine fails.
         :raises Refused: when the engine is strict and the request relies on a mistake.
         """
         if request.account_tag is None and request.destination_account_tag is None:
@@ -81,7 +81,7 @@ class Ledger:
         try:
             decision = decide(call.outbound, call.inbound, timestamps.now())
         except Incomplete as missing:
-            raise Fault(f"TypeError({str(missing)!r})") from missing
+            raise OperationError(f"TypeError({str(missing)!r})") from missing
         self._note_authorization(request, call, decision)
         return _answer(request, decision, call)
 
@@ -94,9 +94,9 @@ class Ledger:
             return False
         began = _now_unless(request.timestamp_begin)
         for position, party in enumerate(call.outbound):
-            self._book.begin(party.account, _entry(request, began, party.rate, primary=position == 0, inbound=False))
+            self._state.begin(party.account, _entry(request, began, party.rate, primary=position == 0, inbound=False))
         for position, account in enumerate(call.inbound):
-            self._book.begin(account, _entry(request, began, None, primary=position == 0, inbound=True))
+            self._state.begin(account, _entry(request, began, None, primary=position == 0, inbound=True))
         return call.named(request)
 
     def end(self, request: CallRequest) -> bool:
@@ -122,14 +122,14 @@ class Ledger:
         tags = [tag for tag in (request.account_tag, request.destination_account_tag) if tag is not None]
         dropped = []
         for tag in tags:
-            account = self._book.accounts.by_key((request.tenant, tag))
-            dropped.append(account is not None and self._book.drop(account, request.transaction_tag))
+            account = self._state.accounts.by_key((request.tenant, tag))
+            dropped.append(account is not None and self._state.drop(account, request.transaction_tag))
         return bool(tags) and all(dropped)
 
     def record(self, request: CallRequest) -> bool:
         """Record a call that was never begun, without charging it (``Quirk.RECORD_KEEPS_BALANCE``).
 
-        :raises Fault: where the real engine fails.
+        :raises OperationError: where the real engine fails.
         """
         self._refuse_empty(request)
         call = self._directory.read(request, request.destination)
@@ -137,9 +137,9 @@ class Ledger:
             return False
         began, ended = _now_unless(request.timestamp_begin), _now_unless(request.timestamp_end)
         for inbound, leg in ((False, call.outbound), (True, [Party(account, None) for account in call.inbound])):
-            told = inbound and not self._policy.has(Quirk.RECORD_OUTBOUND)
+            shown_inbound = inbound and not self._policy.has(Quirk.RECORD_OUTBOUND)
             for position, party in enumerate(leg):
-                entry = _entry(request, began, party.rate, primary=position == 0, inbound=told)
+                entry = _entry(request, began, party.rate, primary=position == 0, inbound=shown_inbound)
                 tags = self._record_tags(request, party.account)
                 if not self._note_call(request, party.account, entry, ended, tags):
                     return False
@@ -157,7 +157,7 @@ class Ledger:
                 return Decision(reason=Reason.NOT_ACTIVE, refused_tag=request.account_tag)
             if request.destination is None:
                 self._policy.tolerate(Quirk.NO_DESTINATION, "an account needs a destination", "destination")
-                raise Fault("KeyError('destination_rate')")
+                raise OperationError("KeyError('destination_rate')")
             if call.outbound[0].rate is None:
                 return Decision(reason=Reason.UNREACHEABLE_DESTINATION, refused_tag=request.account_tag)
         if request.destination_account_tag:
@@ -183,7 +183,7 @@ class Ledger:
                 continue
             reason = decision.reason if decision.refused_tag == account.tag else None
             tags = [*(request.tags or ()), *(account.document.get("tags") or ())]
-            self._book.store.write(
+            self._state.store.write(
                 _AUTHORIZED,
                 (
                     new_id(),
@@ -212,11 +212,11 @@ class Ledger:
         except Overflow:
             return False
         if not self._note_call(request, account, entry, ended, tags):
-            self._book.end(account, entry, ended)
+            self._state.end(account, entry, ended)
             return False
         if cost:
-            self._book.set_balance(account, balance)
-        self._book.drop(account, entry.transaction_tag)
+            self._state.set_balance(account, balance)
+        self._state.drop(account, entry.transaction_tag)
         return True
 
     def _note_call(
@@ -227,7 +227,7 @@ class Ledger:
         if abs(cost) > LARGEST_FEE:
             return False
         rate = entry.destination_rate
-        self._book.store.write(
+        self._state.store.write(
             _CALLED,
             (
                 new_id(),
@@ -253,7 +253,7 @@ class Ledger:
     def _record_tags(self, request: CallRequest, account: Account) -> list[str]:
         of_account = account.document.get("tags")
         if (request.tags is None or of_account is None) and self._policy.has(Quirk.RECORD_TAGS):
-            raise Fault("TypeError('tags')")
+            raise OperationError("TypeError('tags')")
         return [*(request.tags or ()), *(of_account or ())]
 
 
@@ -278,7 +278,7 @@ def _entry(request: CallRequest, began: int, rate: Rate | None, *, primary: bool
 
 
 def _answer(request: CallRequest, decision: Decision, call: Call | None = None) -> dict[str, Any]:
-    """The answer to an authorization. Against a call, and before one was looked at, nothing is told of it."""
+    """The answer to an authorization. Against a call, and before one was looked at, the answer says nothing of it."""
     granted = Call() if call is None or decision.reason else call
     return {
         "tenant": request.tenant,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["STRICT", "Policy", "Quirk", "Refused", "Told"]
+__all__ = ["STRICT", "ClientError", "Policy", "Quirk", "Refused"]
 
 
 class Quirk(Enum):
@@ -96,11 +96,11 @@ STRICT = frozenset(
 """The quirks that ``--strict`` turns off."""
 
 
-class Told(Exception):
-    """An exception that is an answer: its text goes to whoever asked."""
+class ClientError(Exception):
+    """An error that the client gets as its answer, with this text."""
 
 
-class Refused(Told):
+class Refused(ClientError):
     """The strict engine refuses what the real one accepts. ``field`` is what to change, where it's one field."""
 
     def __init__(self, quirk: Quirk, message: str, field: str | None = None) -> None:

@@ -18,9 +18,9 @@ from rating_harness.rating.address import Address
 from rating_harness.rating.engine.agent.app import agent_app
 from rating_harness.rating.engine.api.app import api_app
 from rating_harness.rating.engine.metrics import Log, Metrics, observed
-from rating_harness.rating.engine.operations import Ledger
+from rating_harness.rating.engine.operations import Operations
 from rating_harness.rating.engine.quirks import Policy
-from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.store import Store
 
 __all__ = ["run"]
@@ -51,13 +51,13 @@ def run(
     policy = Policy(strict=strict)
     store = Store(database)
     try:
-        book = Book(store)
+        state = State(store)
         # What was loaded stays: to look for garbage in it would only make requests wait.
         gc.freeze()
         metrics = Metrics()
         services = {
-            "agent": observed(agent_app(Ledger(book, policy), store), "agent", metrics, log),
-            "api": observed(api_app(book, policy, metrics), "api", metrics, log),
+            "agent": observed(agent_app(Operations(state, policy), store), "agent", metrics, log),
+            "api": observed(api_app(state, policy, metrics), "api", metrics, log),
         }
         listeners = {
             "agent": [(address, address.listen()) for address in agent],

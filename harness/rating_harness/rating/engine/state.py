@@ -8,22 +8,22 @@ import orjson
 
 from rating_harness.rating.engine.accounts import Account, Record, Running
 from rating_harness.rating.engine.entities import ENTITIES, entity
-from rating_harness.rating.engine.quirks import Told
+from rating_harness.rating.engine.quirks import ClientError
 from rating_harness.rating.engine.rates import Rate, RateIndex
 from rating_harness.rating.engine.store import Store
 from rating_harness.rating.engine.tables import MemoryTable, Table, TransactionTable
 
-__all__ = ["Book", "Overflow", "checked"]
+__all__ = ["Overflow", "State", "checked"]
 
 LARGEST_BALANCE = 2**62
 """Balances are stored in 64 bits, and the fees of what runs are taken from them."""
 
 
-class Overflow(Told):
+class Overflow(ClientError):
     """A balance would be beyond :data:`LARGEST_BALANCE`."""
 
 
-class Book:
+class State:
     """Accounts, carriers, rates and the rest, as the store has them or is about to."""
 
     def __init__(self, store: Store) -> None:

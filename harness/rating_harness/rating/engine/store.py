@@ -1,6 +1,6 @@
 """SQLite, as a journal of statements that is committed in groups.
 
-What is asked for in one turn of the event loop becomes one transaction, and who waits for it is told after the
+Writes of one turn of the event loop become one transaction, and who waits for it is notified after the
 commit. What nobody waits for (authorization records) is written a little later, in batches. The order never changes.
 """
 

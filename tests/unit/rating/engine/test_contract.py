@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, lexicographic_sort_schema, print_schema
 
-from rating_harness.rating.engine.agent.app import operations
+from rating_harness.rating.engine.agent.app import handlers
 from rating_harness.rating.engine.agent.schema import agent_schema
 from rating_harness.rating.engine.api.schema import api_schema
-from rating_harness.rating.engine.operations import Ledger
+from rating_harness.rating.engine.operations import Operations
 from rating_harness.rating.engine.quirks import Policy
-from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.store import Store
 from tests.unit.rating.engine.conftest import Start
 from tests.unit.rating.engine.contract import replay
@@ -48,10 +48,10 @@ def recorded_schema(name: str) -> str:
 
 
 def test_the_api_schema_is_the_recorded_one() -> None:
-    schema = api_schema(Book(Store()), Policy())
+    schema = api_schema(State(Store()), Policy())
     assert print_schema(lexicographic_sort_schema(schema)) == recorded_schema("schema-api.graphql")
 
 
 def test_the_agent_schema_is_the_recorded_one() -> None:
-    schema = agent_schema(operations(Ledger(Book(Store()), Policy())))
+    schema = agent_schema(handlers(Operations(State(Store()), Policy())))
     assert print_schema(lexicographic_sort_schema(schema)) == recorded_schema("schema-agent.graphql")

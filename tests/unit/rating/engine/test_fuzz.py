@@ -15,15 +15,15 @@ from hypothesis_graphql import nodes
 from hypothesis_graphql import strategies as graphql
 from schemathesis import GenerationMode
 
-from rating_harness.rating.engine.agent.app import operations
+from rating_harness.rating.engine.agent.app import handlers
 from rating_harness.rating.engine.agent.openapi import description
 from rating_harness.rating.engine.agent.requests import MODELS
 from rating_harness.rating.engine.agent.schema import agent_schema
 from rating_harness.rating.engine.api.schema import api_schema
 from rating_harness.rating.engine.entities import ENTITIES, Entity
-from rating_harness.rating.engine.operations import Ledger
+from rating_harness.rating.engine.operations import Operations
 from rating_harness.rating.engine.quirks import Policy
-from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.store import Store
 from tests.unit.rating.engine.conftest import HTTP, Engine
 
@@ -106,9 +106,9 @@ def test_balances_are_their_start_less_the_fees_of_the_records(engine: Engine) -
 @pytest.mark.parametrize("kind", ["queries", "mutations"])
 def test_queries_of_any_kind_are_answered(engine: Engine, service: str, kind: str) -> None:
     store = Store()
-    book = Book(store)
-    ledger = Ledger(book, Policy())
-    schema = api_schema(book, Policy()) if service == "api" else agent_schema(operations(ledger))
+    state = State(store)
+    operations = Operations(state, Policy())
+    schema = api_schema(state, Policy()) if service == "api" else agent_schema(handlers(operations))
     address = getattr(engine, service)
 
     @SHORT

@@ -14,9 +14,9 @@ from rating_harness.errors import EngineError, UsageError
 from rating_harness.rating.engine.agent.app import agent_app
 from rating_harness.rating.engine.api.app import api_app
 from rating_harness.rating.engine.metrics import Metrics
-from rating_harness.rating.engine.operations import Ledger
+from rating_harness.rating.engine.operations import Operations
 from rating_harness.rating.engine.quirks import Policy
-from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.store import VERSION, Store
 from rating_harness.rating.engine.tables import Equals, Order
 
@@ -89,12 +89,12 @@ def test_a_failed_commit_is_rolled_back_and_told() -> None:
 def test_memory_follows_the_database_after_a_failure() -> None:
     async def fail() -> None:
         store = Store()
-        book = Book(store)
-        book.put("Carrier", {"id": "c", "tenant": "default", "carrier_tag": "c"})
+        state = State(store)
+        state.put("Carrier", {"id": "c", "tenant": "default", "carrier_tag": "c"})
         store.write("INSERT INTO nowhere VALUES (?)", (1,))
         with pytest.raises(EngineError):
             await store.committed()
-        assert book.carriers.select([Equals("id", "c")], Order()) == []
+        assert state.carriers.select([Equals("id", "c")], Order()) == []
 
     asyncio.run(fail())
 
@@ -102,11 +102,11 @@ def test_memory_follows_the_database_after_a_failure() -> None:
 def test_a_request_that_could_not_be_stored_is_not_acknowledged() -> None:
     async def fail() -> None:
         store = Store()
-        book = Book(store)
-        agent = agent_app(Ledger(book, Policy()), store)
-        api = api_app(book, Policy(), Metrics())
+        state = State(store)
+        agent = agent_app(Operations(state, Policy()), store)
+        api = api_app(state, Policy(), Metrics())
         alice = {"id": "a", "tenant": "default", "account_tag": "alice", "type": "PREPAID", "balance": 5}
-        book.put("Account", alice)
+        state.put("Account", alice)
         await store.committed()
         begin = {"transaction_tag": "t", "account_tag": "alice"}
         change = {"query": 'mutation { setAccountBalance(account_tag: "alice", balance: 9) { ok } }'}
@@ -114,7 +114,7 @@ def test_a_request_that_could_not_be_stored_is_not_acknowledged() -> None:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
                 store.write("INSERT INTO nowhere VALUES (?)", (1,))
                 assert (await client.post(f"http://engine/{path}", json=body)).status_code == 500
-                account = book.accounts.by_id("a")
+                account = state.accounts.by_id("a")
                 assert account is not None
                 assert (account.balance, account.running) == (5, [])
                 assert (await client.get("http://engine/status")).status_code == 204

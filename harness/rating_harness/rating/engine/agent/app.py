@@ -28,7 +28,7 @@ from rating_harness.rating.engine.graphql_http import (
     json_response,
     status,
 )
-from rating_harness.rating.engine.operations import Fault, Ledger
+from rating_harness.rating.engine.operations import OperationError, Operations
 from rating_harness.rating.engine.quirks import Refused
 from rating_harness.rating.engine.store import Store
 
@@ -76,7 +76,7 @@ class CallEndpoint:
         except Refused as refusal:
             mistake = invalid(refusal.field or "transaction_tag", str(refusal), "value_error")
             return 422, [_JSON], orjson.dumps({"detail": mistake.errors})
-        except (Fault, EngineError):
+        except (OperationError, EngineError):
             return 500, [_TEXT, _DROPPED], b"Internal Server Error"
         return 200, [_JSON], orjson.dumps(answer)
 
@@ -96,7 +96,7 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def acknowledgement(operation: Callable[[CallRequest], bool]) -> Callable[[CallRequest], dict[str, Any]]:
-    """An operation with its answer: whether it was done, and the request's names. Why not is never told."""
+    """An operation with its answer: whether it was done, and the request's names. The answer never says why not."""
 
     def answer(request: CallRequest) -> dict[str, Any]:
         return {
@@ -110,24 +110,24 @@ def acknowledgement(operation: Callable[[CallRequest], bool]) -> Callable[[CallR
     return answer
 
 
-def operations(ledger: Ledger) -> dict[str, Callable[[CallRequest], dict[str, Any]]]:
+def handlers(operations: Operations) -> dict[str, Callable[[CallRequest], dict[str, Any]]]:
     """The five, by the last part of their path."""
     return {
-        "authorization": ledger.authorize,
-        "begin_transaction": acknowledgement(ledger.begin),
-        "end_transaction": acknowledgement(ledger.end),
-        "rollback_transaction": acknowledgement(ledger.rollback),
-        "record_transaction": acknowledgement(ledger.record),
+        "authorization": operations.authorize,
+        "begin_transaction": acknowledgement(operations.begin),
+        "end_transaction": acknowledgement(operations.end),
+        "rollback_transaction": acknowledgement(operations.rollback),
+        "record_transaction": acknowledgement(operations.record),
     }
 
 
-def agent_app(ledger: Ledger, store: Store) -> ASGIApp:
+def agent_app(operations: Operations, store: Store) -> ASGIApp:
     """The agent.
 
     A request for one of the five operations goes straight to it; what needs more (another path, another method, an
     Origin) takes the way through Starlette, to the same operation.
     """
-    work = operations(ledger)
+    work = handlers(operations)
     endpoints = {
         f"/v1/{name}": CallEndpoint(model, work[name], store, acknowledged=name != "authorization")
         for name, model in MODELS.items()

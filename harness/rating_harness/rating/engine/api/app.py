@@ -15,7 +15,7 @@ from rating_harness.rating.engine.api.schema import api_schema
 from rating_harness.rating.engine.graphql_http import ANY_ORIGIN, GraphQLEndpoint, detail, json_response, status
 from rating_harness.rating.engine.metrics import Metrics
 from rating_harness.rating.engine.quirks import Policy
-from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.state import State
 
 __all__ = ["api_app"]
 
@@ -34,16 +34,16 @@ _OPENAPI = {
 }
 
 
-def api_app(book: Book, policy: Policy, metrics: Metrics) -> Starlette:
+def api_app(state: State, policy: Policy, metrics: Metrics) -> Starlette:
     """The API."""
-    graphql = GraphQLEndpoint(api_schema(book, policy), book.store, page=html.graphiql("API"))
+    graphql = GraphQLEndpoint(api_schema(state, policy), state.store, page=html.graphiql("API"))
 
     async def reset(_: Request) -> Response:
-        book.clear()
+        state.clear()
         return Response(status_code=204)
 
     async def exposition(_: Request) -> Response:
-        running = sum(len(account.running) for account in book.accounts.records.values())
+        running = sum(len(account.running) for account in state.accounts.records.values())
         return PlainTextResponse(metrics.exposition(running), media_type="text/plain; version=0.0.4")
 
     app = Starlette(

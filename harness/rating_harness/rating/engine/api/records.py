@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rating_harness.rating.engine.accounts import Record
-from rating_harness.rating.engine.api.views import Document, Mistake, Views
+from rating_harness.rating.engine.api.views import Document, RecordError, Views
 from rating_harness.rating.engine.arithmetic import LONGEST_PREFIX, Incomplete
 from rating_harness.rating.engine.entities import Entity, entity
 from rating_harness.rating.engine.quirks import Policy, Quirk
-from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.tables import Contains, Criterion, Equals, OneOf, Order, key_of, new_id
 
 __all__ = ["Records"]
@@ -19,12 +19,12 @@ _CHARGES = ("connect_fee", "rate", "rate_increment", "interval_start")
 
 
 class Records:
-    """The records of the book, as plain documents."""
+    """The records of the state, as plain documents."""
 
-    def __init__(self, book: Book, policy: Policy) -> None:
-        self._book = book
+    def __init__(self, state: State, policy: Policy) -> None:
+        self._state = state
         self._policy = policy
-        self._views = Views(book)
+        self._views = Views(state)
 
     def get(self, kind: Entity, **arguments: Any) -> Document | None:
         """The record with the id, whatever its tenant, or with the key."""
@@ -44,40 +44,40 @@ class Records:
         size = _PAGE if perPage is None else perPage
         skip = (page or 0) * size
         if skip < 0:
-            raise Mistake("page must not be negative")
+            raise RecordError("page must not be negative")
         order = Order(
             field=self._sort_field(kind, sortField or "id"),
             descending=(sortOrder or "asc").lower() != "asc",
             skip=skip,
             limit=abs(size) or None,
         )
-        records = self._book.table(kind.name).select(self._criteria(kind, filter), order)
+        records = self._state.table(kind.name).select(self._criteria(kind, filter), order)
         return [self._views.of(kind, record) for record in records]
 
     def count(self, kind: Entity, filter: Document | None = None, **_: Any) -> Document:
         """How many records a list has, on all its pages."""
-        return {"count": self._book.table(kind.name).count(self._criteria(kind, filter))}
+        return {"count": self._state.table(kind.name).count(self._criteria(kind, filter))}
 
     def upsert(self, kind: Entity, **arguments: Any) -> Document:
         """Make a record, or change the fields that are given."""
         given = {name: value for name, value in arguments.items() if value is not None}
-        table = self._book.table(kind.name)
+        table = self._state.table(kind.name)
         id_ = given.pop("id", None) or None
         old = table.by_id(id_) if id_ else None
         given.setdefault("tenant", "default" if old is None else old.document["tenant"])
         self._replace_ids(kind, given)
         if id_ is None:
             if not all(given.get(name) for name in kind.key):
-                raise Mistake(_incomplete(kind))
+                raise RecordError(_incomplete(kind))
             old = table.by_key(key_of(kind, given))
         stored = {} if old is None else old.document
         document = stored | self._defaults(kind, old) | given | {"id": stored.get("id") or id_ or new_id()}
         twin = table.by_key(key_of(kind, document))
         if twin is not None and twin.document["id"] != document["id"]:
-            raise Mistake(f"{kind.name} {twin.document['id']} has that {' and '.join(kind.key)} already")
+            raise RecordError(f"{kind.name} {twin.document['id']} has that {' and '.join(kind.key)} already")
         if self._policy.strict:
             self._refuse(kind, document, given, old)
-        return self._views.of(kind, self._book.put(kind.name, document))
+        return self._views.of(kind, self._state.put(kind.name, document))
 
     def delete(self, kind: Entity, **arguments: Any) -> Document | None:
         """Delete a record, whatever refers to it. Returns what it was."""
@@ -85,7 +85,7 @@ class Records:
         if record is None:
             return None
         document = self._views.of(kind, record)
-        self._book.discard(kind.name, record)
+        self._state.discard(kind.name, record)
         return document
 
     # rating
@@ -94,7 +94,7 @@ class Records:
         """The rate that a call of an account would be charged."""
         kind = entity("PricelistRate")
         tenant = account["tenant"]
-        rate = self._book.rates.charged(
+        rate = self._state.rates.charged(
             tenant,
             destination or "",
             frozenset(account.get("pricelist_tags") or ()) or None,
@@ -102,7 +102,7 @@ class Records:
         )
         if rate is None:
             return None
-        record = self._book.others[kind.name].by_key((tenant, rate.pricelist_tag, rate.carrier_tag, rate.prefix))
+        record = self._state.others[kind.name].by_key((tenant, rate.pricelist_tag, rate.carrier_tag, rate.prefix))
         return None if record is None else self._views.of(kind, record)
 
     def least_cost_routing(
@@ -117,20 +117,20 @@ class Records:
             self._policy.tolerate(Quirk.OVERRIDE_IGNORED, "carrier_tags_override has no effect")
         tags = None if carrier_tags is None else frozenset(carrier_tags)
         try:
-            rates = self._book.rates.by_cost(tenant, destination or "", tags)
+            rates = self._state.rates.by_cost(tenant, destination or "", tags)
         except Incomplete as missing:
-            raise Mistake(f"a rate for {destination} has no {missing}") from missing
-        carriers = (self._book.carriers.by_key((tenant, rate.carrier_tag)) for rate in rates)
+            raise RecordError(f"a rate for {destination} has no {missing}") from missing
+        carriers = (self._state.carriers.by_key((tenant, rate.carrier_tag)) for rate in rates)
         return [carrier.document for carrier in carriers if carrier is not None]
 
     # what is looked for
 
     def _find(self, kind: Entity, arguments: Document) -> Record | None:
-        table = self._book.table(kind.name)
+        table = self._state.table(kind.name)
         if arguments.get("id") is not None:
             return table.by_id(arguments["id"])
         if any(arguments.get(name) is None for name in kind.key):
-            raise Mistake(_incomplete(kind))
+            raise RecordError(_incomplete(kind))
         return table.by_key(key_of(kind, arguments))
 
     def _sort_field(self, kind: Entity, name: str) -> str | None:
@@ -162,7 +162,7 @@ class Records:
     def _criterion(self, name: str, value: Any, filters: Document) -> list[Criterion]:
         if name in ("carrier_id", "pricelist_id"):
             tag = name.replace("_id", "_tag")
-            record = self._book.table("Carrier" if name == "carrier_id" else "Pricelist").by_id(value)
+            record = self._state.table("Carrier" if name == "carrier_id" else "Pricelist").by_id(value)
             if record is None:
                 self._policy.tolerate(Quirk.FILTERS_IGNORED, f"there is no {name} {value}")
             if record is None or filters.get(tag):
@@ -207,7 +207,7 @@ class Records:
             if old is None and document.get("balance") is None:
                 tolerate(Quirk.NO_BALANCE, "the account has no balance")
             for tag in given.get("linked_accounts") or ():
-                if self._book.accounts.by_key((document["tenant"], tag)) is None:
+                if self._state.accounts.by_key((document["tenant"], tag)) is None:
                     tolerate(Quirk.LINKED_GHOSTS, f"linked account {tag} doesn't exist")
 
 

@@ -22,7 +22,7 @@ from rating_harness.rating.engine.api.balances import Balances
 from rating_harness.rating.engine.api.records import Records
 from rating_harness.rating.engine.entities import ENTITIES, ENUMS, SHAPES, Entity, entity
 from rating_harness.rating.engine.quirks import Policy
-from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.types import TypeFactory
 
 __all__ = ["api_schema"]
@@ -34,9 +34,9 @@ _ONE_CALL = _ONE_ACCOUNT | {"transaction_tag": "String"}
 _BALANCE = _ONE_ACCOUNT | {"balance": "BigInt", "tags": "[String]"}
 
 
-def api_schema(book: Book, policy: Policy) -> GraphQLSchema:
+def api_schema(state: State, policy: Policy) -> GraphQLSchema:
     """The schema, with what answers it."""
-    records = Records(book, policy)
+    records = Records(state, policy)
     types = TypeFactory()
     for name, values in ENUMS.items():
         types.add(GraphQLEnumType(name, {value: value for value in values}))
@@ -49,7 +49,7 @@ def api_schema(book: Book, policy: Policy) -> GraphQLSchema:
         types.add(GraphQLObjectType(kind.name, partial(_entity_fields, types, kind, records)))
         types.add(GraphQLInputObjectType(f"{kind.name}Filter", partial(_filter_fields, types, kind)))
     types.add(GraphQLObjectType("LinkedAccount", partial(_linked_fields, types, records)))
-    balances = Balances(book, policy)
+    balances = Balances(state, policy)
     queries = _operations(types, {"AccountTransaction": (_ONE_CALL, balances.running)})
     mutations = _operations(
         types,

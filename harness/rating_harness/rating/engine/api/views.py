@@ -6,16 +6,16 @@ from typing import Any
 
 from rating_harness.rating.engine.accounts import Account, Record
 from rating_harness.rating.engine.entities import Entity, Reference, entity
-from rating_harness.rating.engine.quirks import Told
-from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.quirks import ClientError
+from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.tables import Key
 
-__all__ = ["Document", "Mistake", "Views"]
+__all__ = ["Document", "RecordError", "Views"]
 
 Document = dict[str, Any]
 
 
-class Mistake(Told):
+class RecordError(ClientError):
     """A request can't be done; the message says why."""
 
 
@@ -26,8 +26,8 @@ class Views:
     (``Quirk.DANGLING_FAILS_LIST``).
     """
 
-    def __init__(self, book: Book) -> None:
-        self._book = book
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._makers = {
             "Invoice": self._invoice,
             "PricelistRate": self._rate,
@@ -38,7 +38,7 @@ class Views:
     def of(self, kind: Entity, record: Record) -> Document:
         """The document.
 
-        :raises Mistake: when something it refers to doesn't exist.
+        :raises RecordError: when something it refers to doesn't exist.
         """
         maker = self._makers.get(kind.name)
         return record.document if maker is None else maker(record)
@@ -46,9 +46,9 @@ class Views:
     def referred(self, reference: Reference, document: Document) -> Record | None:
         """The record that a document refers to; None when the field is empty.
 
-        :raises Mistake: when there is no such record.
+        :raises RecordError: when there is no such record.
         """
-        table = self._book.table(reference.entity)
+        table = self._state.table(reference.entity)
         id_ = document.get(reference.by_id) if reference.by_id else None
         tag = document.get(reference.field)
         if not id_ and not tag:
@@ -57,7 +57,7 @@ class Views:
         record = table.by_id(id_) if id_ else table.by_key(key)
         if record is None:
             wanted = f"id {id_}" if id_ else f"{table.entity.key[0]} {tag}"
-            raise Mistake(f"{reference.entity} with {wanted} not found in tenant {document.get('tenant')}!")
+            raise RecordError(f"{reference.entity} with {wanted} not found in tenant {document.get('tenant')}!")
         return record
 
     def _references(self, name: str, record: Record) -> list[Record | None]:
@@ -87,7 +87,7 @@ class Views:
         }
 
     def _linked(self, account: Account) -> list[Document]:
-        accounts, tenant = self._book.accounts.keys, account.document.get("tenant")
+        accounts, tenant = self._state.accounts.keys, account.document.get("tenant")
         without = {"id": None, "customer_tag": None, "customer": None}
         return [_own(accounts[tenant, tag]) | without for tag in account.linked if (tenant, tag) in accounts]
 

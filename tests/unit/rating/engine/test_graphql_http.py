@@ -17,14 +17,14 @@ from rating_harness.rating.engine.api.schema import api_schema
 from rating_harness.rating.engine.graphql_http import GraphQLEndpoint
 from rating_harness.rating.engine.metrics import Metrics
 from rating_harness.rating.engine.quirks import Policy
-from rating_harness.rating.engine.state import Book
+from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.store import Store
 
 
 @pytest.fixture
 def endpoint() -> GraphQLEndpoint:
     store = Store()
-    schema: GraphQLSchema = api_schema(Book(store), Policy())
+    schema: GraphQLSchema = api_schema(State(store), Policy())
     return GraphQLEndpoint(schema, store, page="")
 
 
@@ -98,7 +98,7 @@ def test_an_unexpected_error_is_shown_where_the_engine_runs(
         raise ZeroDivisionError("unexpected")
 
     monkeypatch.setattr(Balances, "running", fail)
-    app = api_app(Book(Store()), Policy(), Metrics())
+    app = api_app(State(Store()), Policy(), Metrics())
     with caplog.at_level(logging.ERROR):
         assert ask(app, "{ Account { id } }") == 400
         assert ask(app, 'mutation { upsertCarrier(id: "x") { carrier_tag } }') == 400
