@@ -11,6 +11,7 @@ LAB ?= auto
 # Where Kamailio and SIPp come from: trixie, sid, a root filesystem's directory, an image.
 KAMAILIO ?=
 FROM = $(if $(KAMAILIO),--kamailio $(KAMAILIO))
+PYTEST_FROM = $(if $(KAMAILIO),--rating-kamailio $(KAMAILIO))
 # Further options for pytest: make test-kamailio ARGS="-k failover"
 ARGS ?=
 
@@ -46,7 +47,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 .PHONY: test-kamailio
 test-kamailio: setup ## Run all scenarios: real calls through Kamailio and a rating engine
 	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
-	$(BIN)/pytest scenarios -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
+	$(BIN)/pytest scenarios -n $(WORKERS) --rating-lab $(LAB) $(PYTEST_FROM) $(ARGS)
 
 # What `make matrix` goes through.
 KAMAILIOS ?= trixie sid
@@ -79,17 +80,17 @@ soak: setup ## Make mixed calls with faults for a long while: RATE=50 DURATION=1
 .PHONY: flake
 flake: setup ## Run all scenarios N times (50), and go on where it was left: a flake is a failure
 	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
-	$(BIN)/python -m benchmarks.flake --runs $(or $(N),50) -- -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
+	$(BIN)/python -m benchmarks.flake --runs $(or $(N),50) -- -n $(WORKERS) --rating-lab $(LAB) $(PYTEST_FROM) $(ARGS)
 
 # Of the scenarios those that ask what any integration has to do; the others know this one's log, switches and policies.
 ANY := $(addprefix scenarios/,authorization dialog routing unanswered)
 
 .PHONY: test-public
 test-public: setup ## Try a checkout of the public integration: its files, and its configuration: DIR=...
-	$(BIN)/pytest $(DIR)/tests/scenarios/*.yaml -n $(WORKERS) --lab $(LAB) $(FROM) $(ARGS)
-	$(BIN)/pytest $(DIR)/tests/scenarios/*.yaml -n $(WORKERS) --lab $(LAB) $(FROM) --kamailio-config $(DIR)/conf/kamailio
+	$(BIN)/pytest $(DIR)/tests/scenarios/*.yaml -n $(WORKERS) --rating-lab $(LAB) $(PYTEST_FROM) $(ARGS)
+	$(BIN)/pytest $(DIR)/tests/scenarios/*.yaml -n $(WORKERS) --rating-lab $(LAB) $(PYTEST_FROM) --rating-kamailio-config $(DIR)/conf/kamailio
 	@echo "What its own files don't see in its configuration (docs/public-example.md):"
-	$(BIN)/pytest $(ANY) -n $(WORKERS) --lab $(LAB) $(FROM) --kamailio-config $(DIR)/conf/kamailio; test $$? = 1
+	$(BIN)/pytest $(ANY) -n $(WORKERS) --rating-lab $(LAB) $(PYTEST_FROM) --rating-kamailio-config $(DIR)/conf/kamailio; test $$? = 1
 
 .PHONY: docker-start
 docker-start: setup ## Bring a lab up and leave it there to play with

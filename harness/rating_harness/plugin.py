@@ -1,8 +1,8 @@
 """The pytest plugin: scenarios in YAML are tests.
 
-Collected are the YAML files that are named on the command line, and those below ``scenario_paths`` (an ini option,
-``scenarios`` by default), whatever they hold: a file that isn't a scenario is an error there, not another kind of
-file. Files whose name begins with ``_`` hold what scenarios share.
+Collected are the YAML files that are named on the command line, and those below ``rating_scenario_paths`` (an ini
+option, ``scenarios`` by default), whatever they hold: a file that isn't a scenario is an error there, not another kind
+of file. Files whose name begins with ``_`` hold what scenarios share.
 
 Each pytest-xdist worker has a lab of its own.
 
@@ -11,6 +11,7 @@ Every pytest in an environment with this package imports this module, so it impo
 
 from __future__ import annotations
 
+import re
 import secrets
 import signal
 from collections.abc import Iterator
@@ -54,40 +55,48 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Called once, before the command line is parsed."""
     group = parser.getgroup("rating-harness", "scenarios for Kamailio and a rating engine")
     group.addoption(
-        "--lab",
+        "--rating-lab",
         choices=["auto", "docker", "local"],
         default="auto",
         help="where services run: in Docker, or on this machine itself (default: Docker where an engine answers)",
     )
     group.addoption(
-        "--kamailio", metavar="WHERE", help="Kamailio's origin: trixie, sid, a root filesystem's directory, an image"
+        "--rating-kamailio",
+        metavar="WHERE",
+        help="Kamailio's origin: trixie, sid, a root filesystem's directory, an image",
     )
     group.addoption(
-        "--kamailio-config", metavar="DIR", type=Path, help="your own configuration, with its kamailio.cfg"
+        "--rating-kamailio-config", metavar="DIR", type=Path, help="your own configuration, with its kamailio.cfg"
     )
-    group.addoption("--define", metavar="NAME=VALUE", action="append", default=[], help="Kamailio's -A; repeatable")
-    group.addoption("--agent-url", metavar="URL", help="the agent of your own rating engine")
-    group.addoption("--api-url", metavar="URL", help="the GraphQL API of your own rating engine, without /graphql")
-    group.addoption("--target", metavar="HOST:PORT", help="a Kamailio that runs already")
-    group.addoption("--seed", type=int, help="seed of all that is drawn (default: a new one, which is printed)")
     group.addoption(
-        "--evidence",
+        "--rating-define", metavar="NAME=VALUE", action="append", default=[], help="Kamailio's -A; repeatable"
+    )
+    group.addoption("--rating-agent-url", metavar="URL", help="the agent of your own rating engine")
+    group.addoption(
+        "--rating-api-url", metavar="URL", help="the GraphQL API of your own rating engine, without /graphql"
+    )
+    group.addoption("--rating-target", metavar="HOST:PORT", help="a Kamailio that runs already")
+    group.addoption(
+        "--rating-seed", type=int, help="seed of all that is drawn (default: a new one, which is printed)"
+    )
+    group.addoption(
+        "--rating-evidence",
         metavar="DIR",
         type=Path,
         help="keep the evidence of all scenarios there, not of failed ones only",
     )
     group.addoption(
-        "--canyan-lenient",
+        "--rating-canyan-lenient",
         action="store_true",
         help="canyan-tester's files: pass over what canyan-tester passes over",
     )
-    parser.addini("scenario_paths", "directories whose YAML files are scenarios", type="paths", default=None)
+    parser.addini("rating_scenario_paths", "directories whose YAML files are scenarios", type="paths", default=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Called after the command line was parsed, in every process."""
     worker = getattr(config, "workerinput", None)
-    seed = config.getoption("--seed")
+    seed = config.getoption("--rating-seed")
     config.stash[_SEED] = (
         worker["rating_seed"] if worker else seed if seed is not None else secrets.randbelow(1_000_000)
     )
@@ -113,7 +122,18 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Called for the lines at the top of the terminal report."""
-    return f"rating-harness: lab {config.getoption('--lab')}, seed {config.stash[_SEED]}"
+    return f"rating-harness: lab {config.getoption('--rating-lab')}, seed {config.stash[_SEED]}"
+
+
+_COMMANDS_OPTION = re.compile(
+    r"(`rating-harness [^`]*`)"
+    r"|--(?=(?:lab|kamailio|kamailio-config|define|agent-url|api-url|target|seed|evidence|canyan-lenient)\b)"
+)
+
+
+def _in_pytest(text: str) -> str:
+    """An error's text with the options as pytest has them: errors name the command's (``--lab``)."""
+    return _COMMANDS_OPTION.sub(lambda match: match[1] or "--rating-", text)
 
 
 def options_of(config: pytest.Config) -> Options:
@@ -121,11 +141,11 @@ def options_of(config: pytest.Config) -> Options:
     from rating_harness.run.options import Options
 
     names = ("lab", "kamailio", "kamailio_config", "agent_url", "api_url", "target", "evidence")
-    given = {name: config.getoption(f"--{name.replace('_', '-')}") for name in names}
+    given = {name: config.getoption(f"--rating-{name.replace('_', '-')}") for name in names}
     try:
-        return Options.of(defines=config.getoption("--define"), seed=config.stash[_SEED], **given)
+        return Options.of(defines=config.getoption("--rating-define"), seed=config.stash[_SEED], **given)
     except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(_in_pytest(str(error))) from None
 
 
 # --- collection -----------------------------------------------------------------------------------------------------
@@ -142,7 +162,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
 
 
 def _is_below_scenarios(path: Path, config: pytest.Config) -> bool:
-    paths: list[Path] = config.getini("scenario_paths") or [config.rootpath / "scenarios"]
+    paths: list[Path] = config.getini("rating_scenario_paths") or [config.rootpath / "scenarios"]
     return any(path.resolve().is_relative_to(directory.resolve()) for directory in paths)
 
 
@@ -152,7 +172,7 @@ class ScenarioFile(pytest.File):
     def collect(self) -> Iterator[ScenarioItem]:
         from rating_harness.scenario.loader import load
 
-        for scenario in load(self._shown_path, canyan_lenient=self.config.getoption("--canyan-lenient")):
+        for scenario in load(self._shown_path, canyan_lenient=self.config.getoption("--rating-canyan-lenient")):
             name = f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
             yield ScenarioItem.from_parent(self, name=name, scenario=scenario)
 
@@ -164,7 +184,7 @@ class ScenarioFile(pytest.File):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         if isinstance(excinfo.value, HarnessError):
-            return str(excinfo.value)
+            return _in_pytest(str(excinfo.value))
         return super().repr_failure(excinfo)
 
 
@@ -181,7 +201,7 @@ class ScenarioItem(pytest.Item):
 
         outcome = _session(self.config).run(self.scenario)
         if outcome.skipped is not None:
-            pytest.skip(outcome.skipped)
+            pytest.skip(_in_pytest(outcome.skipped))
         assert outcome.verdict is not None
         assert outcome.evidence is not None
         self.user_properties += junit_properties(outcome.evidence, outcome.folder)
@@ -194,7 +214,7 @@ class ScenarioItem(pytest.Item):
         if isinstance(excinfo.value, HarnessError):
             from rating_harness.report.failure import error_text
 
-            return error_text(excinfo.value)
+            return _in_pytest(error_text(excinfo.value))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -269,7 +289,7 @@ def rating_stack(pytestconfig: pytest.Config) -> Stack:
     try:
         return _session(pytestconfig).stack
     except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(_in_pytest(str(error))) from None
 
 
 @pytest.fixture
@@ -298,7 +318,7 @@ def run_scenario(pytestconfig: pytest.Config) -> RunScenario:
         loaded = load(Path(scenario))[0] if isinstance(scenario, Path | str) else scenario
         outcome = _session(pytestconfig).run(loaded)
         if outcome.skipped is not None:
-            pytest.skip(outcome.skipped)
+            pytest.skip(_in_pytest(outcome.skipped))
         if check and outcome.verdict is not None and not outcome.verdict.passed:
             raise ScenarioFailed(outcome)
         return outcome

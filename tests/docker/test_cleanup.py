@@ -126,7 +126,7 @@ def calling(engine: Engine, controller: int) -> list[str]:
 def test_a_run_with_workers_leaves_nothing(engine: Engine, tmp_path: Path, how: signal.Signals) -> None:
     for name in ("one.yaml", "two.yaml"):
         (tmp_path / name).write_text(LONG_CALL, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "one.yaml", "two.yaml", "-n", "2", "--lab", "docker"]
+    command = [sys.executable, "-m", "pytest", "one.yaml", "two.yaml", "-n", "2", "--rating-lab", "docker"]
     with (
         (tmp_path / "output").open("w+") as output,
         subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=output) as run,

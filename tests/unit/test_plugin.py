@@ -27,7 +27,7 @@ calls: [{{id: ana, from: "1000", to: "39040123456"}}]
 def run(session: Session, scenario: Scenario) -> Outcome:
     """In place of `Session.run`, with no call and no lab: a scenario tagged ``bad`` fails, and so on."""
     if "broken" in scenario.tags:
-        raise LabError("no lab today", hint="try tomorrow")
+        raise LabError("no lab today", hint="try tomorrow, --lab docker, or `rating-harness up --lab local`")
     if "skipped" in scenario.tags:
         return Outcome(scenario, 0.0, skipped="requires tls: there is none")
     evidence = evidence_of(())
@@ -65,8 +65,8 @@ def test_a_file_that_is_named_is_collected_wherever_it_is(project: pytest.Pytest
     project.runpytest(str(path)).assert_outcomes(passed=1)
 
 
-def test_scenario_paths_can_be_set(project: pytest.Pytester) -> None:
-    project.makeini("[pytest]\nscenario_paths = calls\n")
+def test_rating_scenario_paths_can_be_set(project: pytest.Pytester) -> None:
+    project.makeini("[pytest]\nrating_scenario_paths = calls\n")
     write(project, "calls/one.yaml")
     write(project, "scenarios/two.yaml")
     project.runpytest().assert_outcomes(passed=1)
@@ -120,6 +120,12 @@ def test_a_lab_that_fails_is_told_without_a_traceback(project: pytest.Pytester) 
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_an_error_names_the_options_as_pytest_has_them(project: pytest.Pytester) -> None:
+    write(project, "scenarios/broken.yaml", tag="broken")
+    result = project.runpytest()
+    result.stdout.fnmatch_lines(["*try tomorrow, --rating-lab docker, or `rating-harness up --lab local`*"])
+
+
 def test_a_skip_says_why(project: pytest.Pytester) -> None:
     write(project, "scenarios/skipped.yaml", tag="skipped")
     result = project.runpytest("-rs")
@@ -135,7 +141,7 @@ def test_tags_select(project: pytest.Pytester) -> None:
 
 def test_the_seed_is_told(project: pytest.Pytester) -> None:
     write(project, "scenarios/one.yaml")
-    result = project.runpytest("--seed", "42")
+    result = project.runpytest("--rating-seed", "42")
     result.stdout.fnmatch_lines(["rating-harness: lab auto, seed 42"])
 
 
@@ -163,9 +169,9 @@ def test_all_workers_draw_from_one_seed(project: pytest.Pytester, monkeypatch: p
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--lab=moon", "*invalid choice*moon*"),
-        ("--define==x", "*defines nothing*"),
-        ("--seed=x", "*invalid int value*"),
+        ("--rating-lab=moon", "*invalid choice*moon*"),
+        ("--rating-define==x", "*defines nothing*"),
+        ("--rating-seed=x", "*invalid int value*"),
     ],
 )
 def test_wrong_options_are_usage_errors(project: pytest.Pytester, option: str, said: str) -> None:
