@@ -10,8 +10,7 @@ from typing import Any
 from rating_harness.canyan.model import CanyanFile, CanyanScenario, Range, SippWorker, XhttpRequest
 from rating_harness.canyan.placeholders import ALWAYS_STORED, filled, names_in, references_in
 from rating_harness.errors import ScenarioError
-from rating_harness.scenario.diagnostics import Mistakes, did_you_mean, way
-from rating_harness.scenario.findings import Finding
+from rating_harness.scenario.diagnostics import Finding, Mistakes, did_you_mean, way
 from rating_harness.scenario.introspection import fields, model_at
 from rating_harness.scenario.model import Origin
 from rating_harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, ValuePath, find, places, span_at

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag
 from rating_harness.canyan.placeholders import built_in
 from rating_harness.scenario.fields import Flag, Model, Raw, Takes, Text, Whole, key
 from rating_harness.scenario.model import Kamailio, Origin, Scenario
-from rating_harness.scenario.values import DrawnCount, Unfit, parse_drawn
+from rating_harness.scenario.values import CountRange, Unfit, parse_range
 
 __all__ = ["CanyanFile", "CanyanScenario", "Range", "Request", "SippWorker", "Step", "Worker", "XhttpRequest"]
 
@@ -27,7 +27,7 @@ def _whole(lowest: int) -> Any:
             raise Unfit("this is no such number")
         return value
 
-    return PlainValidator(lambda value: parse_drawn(value, parse, DrawnCount))
+    return PlainValidator(lambda value: parse_range(value, parse, CountRange))
 
 
 def _seconds(value: object) -> float:
@@ -46,8 +46,8 @@ def _json(text: str) -> str:
 
 _DRAWN = "or {min: 10, max: 20} to draw one"
 
-Drawn = Annotated[DrawnCount, _whole(0), Takes(f"a whole number, 0 or more, {_DRAWN}")]
-DrawnPositive = Annotated[DrawnCount, _whole(1), Takes(f"a whole number, 1 or more, {_DRAWN}")]
+Drawn = Annotated[CountRange, _whole(0), Takes(f"a whole number, 0 or more, {_DRAWN}")]
+DrawnPositive = Annotated[CountRange, _whole(1), Takes(f"a whole number, 1 or more, {_DRAWN}")]
 Seconds = Annotated[float, PlainValidator(_seconds), Takes("a number of seconds")]
 JsonText = Annotated[Text, AfterValidator(_json), Takes("JSON, as a text")]
 
@@ -93,7 +93,7 @@ class XhttpRequest(Request):
     payload: Annotated[dict[Text, Any], key("The JSON body.", {"jsonrpc": "2.0", "method": "core.uptime"})] = Field(
         default_factory=dict
     )
-    number: Annotated[DrawnPositive, key("How many of them are sent.", 1)] = DrawnCount(1, 1)
+    number: Annotated[DrawnPositive, key("How many of them are sent.", 1)] = CountRange(1, 1)
 
 
 class SippWorker(Model):
@@ -101,14 +101,14 @@ class SippWorker(Model):
 
     type: Annotated[Literal["sipp"], key("What kind of worker it is.", "sipp")] = "sipp"
     scenario: Annotated[Text | None, key("The SIPp scenario; a call with digest by default.", "basic.xml")] = None
-    number: Annotated[DrawnPositive, key("How many run side by side.", 1)] = DrawnCount(1, 1)
-    repeat: Annotated[DrawnPositive, key("How often each of them is run.", 1)] = DrawnCount(1, 1)
+    number: Annotated[DrawnPositive, key("How many run side by side.", 1)] = CountRange(1, 1)
+    repeat: Annotated[DrawnPositive, key("How often each of them is run.", 1)] = CountRange(1, 1)
     timeout: Annotated[Seconds | None, key("Seconds after which a run is killed.", 600)] = None
-    delay: Annotated[Drawn, key("Milliseconds before the first run.", 500)] = DrawnCount(0, 0)
-    call_limit: Annotated[DrawnPositive, key("Calls at once.", 1)] = DrawnCount(1, 1)
-    call_number: Annotated[DrawnPositive, key("Calls in all, of one run.", 1)] = DrawnCount(1, 1)
-    call_rate: Annotated[DrawnPositive, key("New calls in each period.", 1)] = DrawnCount(1, 1)
-    call_rate_period: Annotated[DrawnPositive, key("The period, in milliseconds.", 1000)] = DrawnCount(1000, 1000)
+    delay: Annotated[Drawn, key("Milliseconds before the first run.", 500)] = CountRange(0, 0)
+    call_limit: Annotated[DrawnPositive, key("Calls at once.", 1)] = CountRange(1, 1)
+    call_number: Annotated[DrawnPositive, key("Calls in all, of one run.", 1)] = CountRange(1, 1)
+    call_rate: Annotated[DrawnPositive, key("New calls in each period.", 1)] = CountRange(1, 1)
+    call_rate_period: Annotated[DrawnPositive, key("The period, in milliseconds.", 1000)] = CountRange(1000, 1000)
     values: Annotated[
         dict[Text, Value],
         key("Values for %(name)s in the SIPp scenario. Of a list each worker takes one.", {"to_user": "39040123456"}),

@@ -20,7 +20,7 @@ from rating_harness.lab.protocol import Host
 from rating_harness.plan.model import Plan, PlannedCarrier
 from rating_harness.plan.render import render
 from rating_harness.plan.sdp import sdp_for
-from rating_harness.scenario.values import DrawnCount
+from rating_harness.scenario.values import CountRange
 from rating_harness.sipp.agent import Agent
 
 __all__ = ["CARRIER", "NOBODY", "CanyanPlan", "PlannedWorker", "plan_canyan"]
@@ -155,7 +155,7 @@ def _worker(
 
 def _draw(worker: Worker, name: str, random: Random) -> int:
     """A count. A number that is given costs a draw even where it is fixed, and one that isn't given costs none."""
-    drawn: DrawnCount = getattr(worker, name)
+    drawn: CountRange = getattr(worker, name)
     return drawn.draw(random) if name in worker.model_fields_set else int(drawn.low)
 
 

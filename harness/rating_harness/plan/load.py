@@ -9,7 +9,7 @@ from typing import Any
 
 from rating_harness.errors import PlanError
 from rating_harness.scenario.model import Call, Load, Scenario, ValuePath
-from rating_harness.scenario.values import DrawnCount
+from rating_harness.scenario.values import CountRange
 
 __all__ = ["TRACED", "Pace", "in_numbers", "pace_of", "refuse_unseen"]
 
@@ -57,7 +57,7 @@ def in_numbers(scenario: Scenario) -> Scenario:
 
 
 def _repeated(call: Call, load: Load, number: int, kinds: int) -> Call:
-    changes: dict[str, Any] = {"repeat": DrawnCount(number, number), "rate": load.rate / kinds}
+    changes: dict[str, Any] = {"repeat": CountRange(number, number), "rate": load.rate / kinds}
     if load.hold is not None:
         changes["hold"] = load.hold
     if load.concurrency is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 from rating_harness.scenario.model import Call
-from rating_harness.scenario.values import DrawnSeconds
+from rating_harness.scenario.values import SecondsRange
 
 __all__ = ["DIGITS", "Drawn", "draw_call", "last_digit", "values_of"]
 
@@ -38,12 +38,12 @@ def draw_call(call: Call, random: Random) -> Drawn:
     calls = call.repeat.draw(random)
     return Drawn(
         calls=calls,
-        holds=values_of(call.hold or DrawnSeconds(DEFAULT_HOLD, DEFAULT_HOLD), calls, random),
+        holds=values_of(call.hold or SecondsRange(DEFAULT_HOLD, DEFAULT_HOLD), calls, random),
         rings=values_of(call.ring, calls, random) if call.ring else (),
     )
 
 
-def values_of(drawn: DrawnSeconds, calls: int, random: Random) -> tuple[float, ...]:
+def values_of(drawn: SecondsRange, calls: int, random: Random) -> tuple[float, ...]:
     """One value where it's fixed; else one for each last digit of the calls' numbers that occurs."""
     return tuple(drawn.draw(random) for _ in range(1 if drawn.fixed else min(calls, DIGITS)))
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from rating_harness.scenario.fields import (
     CallRef,
     Count,
-    DrawnDuration,
+    DurationOrRange,
     Flag,
     FromAnswer,
     HeaderValues,
@@ -50,16 +50,16 @@ class Behaviour(Model):
         key("Provisional replies it sends, in order.", [100, 183]),
     ] = (180,)
     answer_after: Annotated[
-        DrawnDuration | None,
+        DurationOrRange | None,
         key("Slow from the start: nothing at all, not even a provisional reply, for so long.", "1s"),
     ] = None
-    ring: Annotated[DrawnDuration | None, key("How long it rings before it answers or refuses.", "2s")] = None
+    ring: Annotated[DurationOrRange | None, key("How long it rings before it answers or refuses.", "2s")] = None
     refuse: Annotated[Refusal | None, key("Refuse with this reply.", 486, {"code": 503, "reason": "Maintenance"})] = (
         None
     )
     silent: Annotated[Flag, key("It gets the INVITE and never replies.", True)] = False
     absent: Annotated[Flag, key("Nobody listens at its address.", True)] = False
-    hang_up_after: Annotated[DrawnDuration | None, key("It hangs up so long after the answer.", "2s")] = None
+    hang_up_after: Annotated[DurationOrRange | None, key("It hangs up so long after the answer.", "2s")] = None
     vanish: Annotated[FromAnswer | None, key("It falls silent in mid-call: when.", "after 1s", "while ringing")] = (
         None
     )

@@ -10,7 +10,7 @@ from rating_harness.scenario.behaviour import SippFile
 from rating_harness.scenario.expectations import CallExpectation
 from rating_harness.scenario.fields import (
     CallId,
-    DrawnDuration,
+    DurationOrRange,
     Flag,
     FromAnswer,
     FromStart,
@@ -25,7 +25,7 @@ from rating_harness.scenario.fields import (
     When,
     key,
 )
-from rating_harness.scenario.values import DrawnCount, Moment
+from rating_harness.scenario.values import CountRange, Moment
 
 __all__ = ["Call", "Credentials", "Load", "Reinvite", "Vanish"]
 
@@ -71,8 +71,8 @@ class Call(Model):
     ipv6: Annotated[Flag, key("Call over IPv6.", True)] = False
     auth: Annotated[Credentials | None, key("Digest credentials.", {"username": "1000", "password": "secret"})] = None
     sdp: Annotated[Flag | Text, key("false for an INVITE without a body, or the SDP itself.", False)] = True
-    repeat: Annotated[Repeat, key("How many such calls, or a number that is drawn.", 50, {"min": 10, "max": 20})] = (
-        DrawnCount(1, 1)
+    repeat: Annotated[Repeat, key("How many such calls, or a random number.", 50, {"min": 10, "max": 20})] = (
+        CountRange(1, 1)
     )
     rate: Annotated[
         PerSecond | None,
@@ -89,13 +89,13 @@ class Call(Model):
         ),
     ] = Moment(None)
     ring: Annotated[
-        DrawnDuration | None,
+        DurationOrRange | None,
         key(
             "How long the callee rings before it answers; overrides the carrier's.", "2s", {"min": "1s", "max": "3s"}
         ),
     ] = None
     hold: Annotated[
-        DrawnDuration | None,
+        DurationOrRange | None,
         key("How long the call lasts once answered; 1s when not given.", "5s", {"min": "1s", "max": "9s"}),
     ] = None
     hangup: Annotated[Literal["caller", "callee", "never"], key("Who hangs up after `hold`.", "callee")] = "caller"
@@ -140,6 +140,6 @@ class Load(Model):
     duration: Annotated[Seconds, key("How long new calls are made.", "1m")]
     ramp: Annotated[Seconds | None, key("Time in which the rate grows from 0 to `rate`.", "10s")] = None
     hold: Annotated[
-        DrawnDuration | None, key("How long each call lasts; overrides the calls' own.", {"min": "1s", "max": "9s"})
+        DurationOrRange | None, key("How long each call lasts; overrides the calls' own.", {"min": "1s", "max": "9s"})
     ] = None
     concurrency: Annotated[Positive | None, key("Most calls at once.", 500)] = None

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from rating_harness.scenario.behaviour import Behaviour, SippFile
 from rating_harness.scenario.calls import Call
-from rating_harness.scenario.diagnostics import did_you_mean, listing
+from rating_harness.scenario.diagnostics import Finding, did_you_mean, listing
 from rating_harness.scenario.expectations import CallExpectation, Expectations
 from rating_harness.scenario.faults import Fault
 from rating_harness.scenario.fields import Model
-from rating_harness.scenario.findings import Finding
 from rating_harness.scenario.matchers import Absent, OneOf, Status
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.nodes import ValuePath
@@ -82,7 +81,7 @@ def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
         of_a_call = ("ring", "hold", "hangup", "cancel", "reinvite", "vanish", "no_ack", "bye")
         yield from _idle(call, path, of_a_call, f"{call.method} makes no call")
     if call.transport != "udp":
-        yield from _idle(call, path, ("loss",), f"{call.transport} sends again what is lost")
+        yield from _idle(call, path, ("loss",), f"{call.transport} retransmits what is lost")
     if call.cancel is not None:
         yield from _idle(call, path, ("hold", "hangup", "reinvite", "no_ack"), "the call is cancelled")
         if call.vanish is not None and call.vanish.who == "caller":

@@ -6,14 +6,14 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
 
 from rating_harness.errors import Location, Mistake
 from rating_harness.scenario.nodes import Span, ValuePath
 
-__all__ = ["MOST", "Mistakes", "did_you_mean", "listing", "shown", "there", "way"]
+__all__ = ["MOST", "Finding", "Mistakes", "did_you_mean", "listing", "shown", "there", "way"]
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _WIDEST = 100
@@ -21,7 +21,20 @@ _MOST_COMPARED = 500
 _MOST_NAMED = 20
 
 MOST = 100
-"""More mistakes than these of one file aren't told: nobody reads them."""
+"""Most mistakes that are reported of one file: nobody reads more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A mistake at a value, before it is known where in the file that is.
+
+    :param at_key: whether it's the key that is wrong, not its value.
+    """
+
+    path: ValuePath
+    message: str
+    hint: str = ""
+    at_key: bool = False
 
 
 class Mistakes:
@@ -69,8 +82,8 @@ class Mistakes:
         for name, row in rows:
             for place, mistake in row._found.items():
                 of_row = f"{mistake.message} (row {name!r} of the matrix)"
-                told = mistake if times[mistake] == len(rows) else replace(mistake, message=of_row)
-                self._found.setdefault(place, told)
+                reported = mistake if times[mistake] == len(rows) else replace(mistake, message=of_row)
+                self._found.setdefault(place, reported)
 
     def all(self) -> list[Mistake]:
         """The mistakes, in the order in which they were found."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from rating_harness.scenario.fields import (
     CallRef,
     Count,
-    DrawnDuration,
+    DurationOrRange,
     ExchangePath,
     HttpStatus,
     Model,
@@ -41,9 +41,9 @@ class Fault(Model):
     times: Annotated[Positive | None, key("For so many requests; all when not given.", 1)] = None
 
     delay: Annotated[
-        DrawnDuration | None, key("The engine works at once, its answer arrives so much later.", "3s")
+        DurationOrRange | None, key("The engine works at once, its answer arrives so much later.", "3s")
     ] = None
-    late: Annotated[DrawnDuration | None, key("The request reaches the engine so much later.", "3s")] = None
+    late: Annotated[DurationOrRange | None, key("The request reaches the engine so much later.", "3s")] = None
     lost: Annotated[
         Literal["request", "answer"] | None,
         key("The request never reaches the engine, or its answer never comes back; the connection closes.", "answer"),
@@ -83,11 +83,11 @@ class Fault(Model):
 
     @property
     def actions(self) -> dict[str, Any]:
-        """What the author asked for, by key: several for an answer (a delay and a status), one for an outage."""
-        asked = {name: getattr(self, name) for name in (*self.ANSWERS, *self.OUTAGES)}
-        return {name: value for name, value in asked.items() if value is not None}
+        """What the author wrote, by key: several for an answer (a delay and a status), one for an outage."""
+        written = {name: getattr(self, name) for name in (*self.ANSWERS, *self.OUTAGES)}
+        return {name: value for name, value in written.items() if value is not None}
 
     @property
     def is_outage(self) -> bool:
-        """Whether it befalls a whole service, not the agent's answers."""
+        """Whether it concerns a whole service, not the agent's answers."""
         return any(getattr(self, name) is not None for name in self.OUTAGES)

@@ -18,16 +18,16 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from rating_harness.scenario import matchers, patterns, values
+from rating_harness.scenario import matchers, values
 from rating_harness.scenario.matchers import Matcher
-from rating_harness.scenario.values import DrawnCount, DrawnSeconds, Moment
+from rating_harness.scenario.values import CountRange, Moment, SecondsRange
 
 __all__ = [
     "CallId",
     "CallRef",
     "Count",
-    "DrawnDuration",
     "DurationMatch",
+    "DurationOrRange",
     "ExchangePath",
     "Flag",
     "FlagMatch",
@@ -75,23 +75,23 @@ def key(description: str, *examples: object, **constraints: Any) -> FieldInfo:
     return info
 
 
-def _or_drawn(bound: dict[str, Any]) -> WithJsonSchema:
+def _or_range(bound: dict[str, Any]) -> WithJsonSchema:
     both = {"min": bound, "max": bound}
-    drawn = {"type": "object", "properties": both, "required": ["min", "max"], "additionalProperties": False}
-    return WithJsonSchema({"anyOf": [bound, drawn]})
+    limits = {"type": "object", "properties": both, "required": ["min", "max"], "additionalProperties": False}
+    return WithJsonSchema({"anyOf": [bound, limits]})
 
 
 def _spelled(pattern: str) -> dict[str, Any]:
-    return {"type": "string", "pattern": patterns.whole(pattern)}
+    return {"type": "string", "pattern": values.whole(pattern)}
 
 
-_DURATION = _spelled(patterns.DURATION)
+_DURATION = _spelled(values.DURATION)
 _STATUS = {
     "anyOf": [{"type": "integer", "minimum": 100, "maximum": 699}, _spelled(r"(?:[1-6](?:xx|XX)|any|absent)")],
 }
 _OTHER_MOMENT: dict[str, Any] = {
     "type": "object",
-    "properties": {"after": _spelled(patterns.OTHER_MOMENT), "delay": _DURATION},
+    "properties": {"after": _spelled(values.OTHER_MOMENT), "delay": _DURATION},
     "required": ["after"],
     "additionalProperties": False,
 }
@@ -111,9 +111,9 @@ Flag = Annotated[bool, Strict(), Takes("true or false")]
 Reason = Annotated[str, Strict(), Field(min_length=1), Takes("the reason, in words")]
 Yes = Annotated[Literal[True], Takes("true (or leave the key out)")]
 CallId = Annotated[
-    str, Strict(), Field(pattern=rf"^{patterns.CALL_ID}$"), Takes("a name: a letter, then letters, digits, - or _")
+    str, Strict(), Field(pattern=rf"^{values.CALL_ID}$"), Takes("a name: a letter, then letters, digits, - or _")
 ]
-CallRef = Annotated[str, Strict(), Field(pattern=rf"^{patterns.CALL_ID}$"), Takes("the id of a call")]
+CallRef = Annotated[str, Strict(), Field(pattern=rf"^{values.CALL_ID}$"), Takes("the id of a call")]
 HeaderValues = dict[Text, Raw]
 
 ExchangePath = Literal["authorization", "begin", "end"]
@@ -122,11 +122,11 @@ ExchangePath = Literal["authorization", "begin", "end"]
 Seconds = Annotated[
     float, PlainValidator(values.parse_duration), WithJsonSchema(_DURATION), Takes("a duration: 3s, 200ms, 1m")
 ]
-DrawnDuration = Annotated[
-    DrawnSeconds,
-    PlainValidator(lambda value: values.parse_drawn(value, values.parse_duration, DrawnSeconds)),
-    _or_drawn(_DURATION),
-    Takes("a duration (3s, 200ms, 1m), or {min: 1s, max: 3s} to draw one"),
+DurationOrRange = Annotated[
+    SecondsRange,
+    PlainValidator(lambda value: values.parse_range(value, values.parse_duration, SecondsRange)),
+    _or_range(_DURATION),
+    Takes("a duration (3s, 200ms, 1m), or {min: 1s, max: 3s} for a random one"),
 ]
 Outage = Annotated[
     Literal[True] | float,
@@ -135,10 +135,10 @@ Outage = Annotated[
     Takes("a duration (2s), or true for good"),
 ]
 Repeat = Annotated[
-    DrawnCount,
-    PlainValidator(lambda value: values.parse_drawn(value, values.parse_count, DrawnCount)),
-    _or_drawn({"type": "integer", "minimum": 1}),
-    Takes("a whole number, 1 or more, or {min: 10, max: 20} to draw one"),
+    CountRange,
+    PlainValidator(lambda value: values.parse_range(value, values.parse_count, CountRange)),
+    _or_range({"type": "integer", "minimum": 1}),
+    Takes("a whole number, 1 or more, or {min: 10, max: 20} for a random one"),
 ]
 PerSecond = Annotated[
     float,
@@ -149,25 +149,25 @@ PerSecond = Annotated[
 FromStart = Annotated[
     Moment,
     PlainValidator(lambda value: values.parse_moment(value, "started")),
-    WithJsonSchema(_spelled(patterns.MOMENT)),
+    WithJsonSchema(_spelled(values.MOMENT)),
     Takes("a moment: at once, while ringing, after 200ms, 2s after ringing"),
 ]
 FromAnswer = Annotated[
     Moment,
     PlainValidator(lambda value: values.parse_moment(value, "answered")),
-    WithJsonSchema(_spelled(patterns.MOMENT)),
+    WithJsonSchema(_spelled(values.MOMENT)),
     Takes("a moment: after 2s (of the answer), while ringing, 2s after ringing"),
 ]
 When = Annotated[
     Moment,
     PlainValidator(values.parse_other_moment),
-    WithJsonSchema({"anyOf": [_spelled(patterns.OTHER_MOMENT), _OTHER_MOMENT]}),
+    WithJsonSchema({"anyOf": [_spelled(values.OTHER_MOMENT), _OTHER_MOMENT]}),
     Takes("a moment: 2s, ana is answered, 2s after ana is answered"),
 ]
 VersionText = Annotated[
     str,
     PlainValidator(values.parse_version),
-    WithJsonSchema(_spelled(patterns.VERSION)),
+    WithJsonSchema(_spelled(values.VERSION)),
     Takes('a version: at least 6.1, below 7, "6.0"'),
 ]
 TextMatch = Annotated[
@@ -179,19 +179,19 @@ TextMatch = Annotated[
 NumberMatch = Annotated[
     Matcher,
     PlainValidator(matchers.parse_whole_matcher),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, _spelled(patterns.NUMBER_MATCH)]}),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, _spelled(values.NUMBER_MATCH)]}),
     Takes("a whole number: 3, 0 ± 1, at least 2, below 5, any, absent"),
 ]
 DurationMatch = Annotated[
     Matcher,
     PlainValidator(matchers.parse_duration_matcher),
-    WithJsonSchema(_spelled(patterns.DURATION_MATCH)),
+    WithJsonSchema(_spelled(values.DURATION_MATCH)),
     Takes("a duration: 3s, 3s ± 1s, below 200ms, any, absent"),
 ]
 WholeSecondsMatch = Annotated[
     Matcher,
     PlainValidator(matchers.parse_whole_seconds_matcher),
-    WithJsonSchema(_spelled(patterns.DURATION_MATCH)),
+    WithJsonSchema(_spelled(values.DURATION_MATCH)),
     Takes("a duration in whole seconds: 3s, 3s ± 1s, below 5s, any, absent"),
 ]
 StatusMatch = Annotated[

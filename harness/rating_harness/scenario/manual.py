@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from rating_harness.scenario import introspection
-from rating_harness.scenario.diagnostics import Mistakes
 from rating_harness.scenario.fields import Model
-from rating_harness.scenario.nodes import plain
-from rating_harness.scenario.yaml_parser import read
+from rating_harness.scenario.yaml_writer import flow
 
 __all__ = ["reference"]
 
@@ -69,16 +66,4 @@ def _table(name: str, model: type[Model]) -> Iterator[str]:
 
 
 def _example(info: FieldInfo) -> str:
-    return f"`{_flow(info.examples[0])}`" if info.examples else ""
-
-
-def _flow(value: Any) -> str:
-    """A value as YAML's flow style has it."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str):
-        alone = read(f"[{value}]", "", Mistakes())
-        return value if alone is not None and plain(alone) == [value] else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value)
+    return f"`{flow(info.examples[0])}`" if info.examples else ""

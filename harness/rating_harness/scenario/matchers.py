@@ -12,8 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
-from rating_harness.scenario.patterns import TOLERANCE
-from rating_harness.scenario.values import Unfit, duration_text, is_number, parse_duration, parse_number
+from rating_harness.scenario.values import TOLERANCE, Unfit, duration_text, is_number, parse_duration, parse_number
 
 __all__ = [
     "ABSENT",

@@ -141,11 +141,11 @@ def check_used(found: Iterable[Row], used: Set[str], mistakes: Mistakes) -> None
 
 
 class _TooMuchError(Exception):
-    """Variables that multiply each other, or too many mistakes. Both are told already."""
+    """Variables that multiply each other, or too many mistakes. Both are reported already."""
 
 
 class _UnresolvedError(Exception):
-    """A value for which a variable is missing. The mistake is told already."""
+    """A value for which a variable is missing. The mistake is reported already."""
 
 
 class _Interpolation:

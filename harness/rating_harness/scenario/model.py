@@ -1,6 +1,6 @@
 """What a scenario says, as immutable values. The JSON Schema for editors is made from this very model.
 
-Durations are seconds (float); what is drawn is a ``DrawnSeconds`` or ``DrawnCount`` of
+Durations are seconds (float); a random value is a ``SecondsRange`` or ``CountRange`` of
 :mod:`rating_harness.scenario.values`, what is expected is a ``Matcher`` of :mod:`rating_harness.scenario.matchers`.
 Field names are those of the YAML file, except ``from`` (here ``from_``); those of accounts, carriers, pricelists,
 rates, customers and transactions are the rating engine's.
@@ -156,7 +156,7 @@ class Scenario(Model):
         ),
     ] = ()
     seed: Annotated[
-        Count | None, key("Seed of what is drawn; printed, and new for each run, when not given.", 42)
+        Count | None, key("Seed of the random values; printed, and new for each run, when not given.", 42)
     ] = None
     requires: Annotated[Requires, key("What it needs.", {"tls": True})] = Requires()
     skip: Annotated[Reason | None, key("A reason not to run it.", "waits for Kamailio 6.2")] = None

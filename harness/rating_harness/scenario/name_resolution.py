@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from rating_harness.scenario.diagnostics import did_you_mean, there
-from rating_harness.scenario.findings import Finding
+from rating_harness.scenario.diagnostics import Finding, did_you_mean, there
 from rating_harness.scenario.matchers import Exactly, Matcher
 from rating_harness.scenario.model import INVARIANTS, Scenario
 from rating_harness.scenario.nodes import Mapping, Scalar, Sequence, ValuePath, find

@@ -10,7 +10,7 @@ from pydantic_core import core_schema
 from rating_harness.scenario.fields import Model
 from rating_harness.scenario.includes import Shared
 from rating_harness.scenario.model import Scenario
-from rating_harness.scenario.patterns import VARIABLE
+from rating_harness.scenario.values import VARIABLE
 
 __all__ = ["VERSION", "scenario_schema", "shared_schema"]
 

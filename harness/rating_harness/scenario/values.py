@@ -1,4 +1,4 @@
-"""Values with a meaning of their own: durations, drawn values, moments.
+"""Values with a meaning of their own: durations, random values, moments.
 
 Every parser raises :class:`Unfit`. All values are immutable, and ``str()`` gives them as they are written in YAML.
 """
@@ -12,26 +12,56 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, TypeVar
 
-from rating_harness.scenario.patterns import CALL_ID, DURATION, NUMBER, VERSION
-
 __all__ = [
+    "CALL_ID",
+    "DURATION",
+    "DURATION_MATCH",
+    "MOMENT",
+    "NUMBER",
+    "NUMBER_MATCH",
+    "OTHER_MOMENT",
+    "TOLERANCE",
+    "VARIABLE",
+    "VERSION",
     "Between",
-    "DrawnCount",
-    "DrawnSeconds",
+    "CountRange",
     "Event",
     "Moment",
+    "SecondsRange",
     "Unfit",
     "duration_text",
     "is_number",
     "parse_count",
-    "parse_drawn",
     "parse_duration",
     "parse_moment",
     "parse_number",
     "parse_other_moment",
+    "parse_range",
     "parse_rate",
     "parse_version",
+    "whole",
 ]
+
+# How texts with a meaning are spelled, as regular expressions that JSON Schema (ECMA 262) shares with Python.
+NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,6})?"
+DURATION = rf"{NUMBER}\s*(?:ms|s|m|h)"
+TOLERANCE = r"(?:±|\+-|\+/-)"
+CALL_ID = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
+VERSION = r"(?:(?:at least|below) )?[0-9]+(?:\.[0-9]+){0,3}"
+VARIABLE = r"\$\{[^{}]*\}"
+
+_COMPARED = r"(?:(?:<=|>=|<|>)\s*|(?:at most|at least|below|above)\s+)"
+_EVENT = r"(?:start(?:ed)?|invite|ring(?:ing)?|answer(?:ed)?|end(?:ed)?)"
+
+NUMBER_MATCH = rf"(?:any|absent|-?{NUMBER}(?:\s*{TOLERANCE}\s*{NUMBER})?|{_COMPARED}-?{NUMBER})"
+DURATION_MATCH = rf"(?:any|absent|{DURATION}(?:\s*{TOLERANCE}\s*{DURATION})?|{_COMPARED}{DURATION})"
+MOMENT = rf"(?:at once|while\s+ringing|(?:after\s+)?{DURATION}|(?:{DURATION}\s+)?after\s+{_EVENT})"
+OTHER_MOMENT = rf"(?:{DURATION}|(?:{DURATION}\s+after\s+)?{CALL_ID}(?:\s+is\s+|\.|\s+has\s+){_EVENT})"
+
+
+def whole(pattern: str) -> str:
+    """The pattern for JSON Schema, which else would find it anywhere in a text."""
+    return rf"^\s*{pattern}\s*$"
 
 
 class Unfit(ValueError):
@@ -85,7 +115,7 @@ def duration_text(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """A value that is drawn: evenly from ``low`` to ``high``, both included. A fixed value has the two equal."""
+    """A random value, evenly from ``low`` to ``high``, both included. A fixed value has the two equal."""
 
     low: float
     high: float
@@ -95,8 +125,8 @@ class Between:
         return self.low == self.high
 
 
-class DrawnSeconds(Between):
-    """A duration in seconds, fixed or drawn."""
+class SecondsRange(Between):
+    """A duration in seconds, fixed or random."""
 
     __slots__ = ()
 
@@ -109,8 +139,8 @@ class DrawnSeconds(Between):
         return f"{duration_text(self.low)} to {duration_text(self.high)}"
 
 
-class DrawnCount(Between):
-    """A whole number, fixed or drawn."""
+class CountRange(Between):
+    """A whole number, fixed or random."""
 
     __slots__ = ()
 
@@ -124,13 +154,13 @@ class DrawnCount(Between):
 D = TypeVar("D", bound=Between)
 
 
-def parse_drawn(value: object, bound: Callable[[object], float], kind: type[D]) -> D:
+def parse_range(value: object, bound: Callable[[object], float], kind: type[D]) -> D:
     """A fixed value, or ``{min: LOW, max: HIGH}``."""
     if not isinstance(value, Mapping):
         fixed = bound(value)
         return kind(fixed, fixed)
     if set(value) != {"min", "max"}:
-        raise Unfit("a value that is drawn has 'min' and 'max', and nothing else")
+        raise Unfit("a random value has 'min' and 'max', and nothing else")
     low, high = bound(value["min"]), bound(value["max"])
     if low > high:
         raise Unfit(f"'min' ({value['min']}) is above 'max' ({value['max']})", "exchange them")

@@ -6,6 +6,7 @@ is false to some programs and a text to others, and ``0390`` is 390, 248 or a te
 
 from __future__ import annotations
 
+import math
 import re
 import stat
 from pathlib import Path
@@ -27,7 +28,7 @@ _NULL = re.compile(r"(?:~|null|Null|NULL|)")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,99})")
 _FLOAT = re.compile(
-    r"[-+]?(?:(?:0|[1-9][0-9]{0,18})?\.[0-9]{1,20}|(?:0|[1-9][0-9]{0,18})\.?)(?:[eE][-+]?[0-9]{1,2})?"
+    r"[-+]?(?:(?:0|[1-9][0-9]{0,18})?\.[0-9]{1,20}|(?:0|[1-9][0-9]{0,18})\.?)(?:[eE][-+]?[0-9]{1,3})?"
 )
 _WORD_BOOL = re.compile(r"(?:yes|no|on|off)", re.IGNORECASE)
 _ODD_SPACE = re.compile("(?:^[ -]*|:)([\u00a0\u2000-\u200b\u202f\u3000\ufeff])", re.MULTILINE)
@@ -221,7 +222,7 @@ class _Converter:
                 return Scalar(text.lower() == "true", span, text)
             case _Tag.INT:
                 return Scalar(int(text), span, text)
-            case _Tag.FLOAT:
+            case _Tag.FLOAT if math.isfinite(float(text)):
                 return Scalar(float(text), span, text)
             case _Tag.WORD_BOOL if self._yaml11:
                 return Scalar(text.lower() in ("yes", "on"), span, text)

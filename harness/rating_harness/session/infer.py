@@ -6,7 +6,6 @@ tolerances.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from rating_harness.checks.model import Case
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Exchange
 from rating_harness.scenario.values import duration_text
+from rating_harness.scenario.yaml_writer import flow
 
 __all__ = ["call_expectations", "whole_expectations", "with_expectations"]
 
@@ -173,7 +173,7 @@ def with_expectations(text: str, calls: Sequence[Mapping[str, Value]], whole: Ma
             edits.append((key.start_mark.index, _line_end(text, _end(value)) + 1, ""))
     for start, end, replacement in sorted(edits, reverse=True):
         text = text[:start] + replacement + text[end:]
-    lines = [line for name, items in whole.items() for line in (f"  {name}:", *(f"    - {_flow(i)}" for i in items))]
+    lines = [line for name, items in whole.items() for line in (f"  {name}:", *(f"    - {flow(i)}" for i in items))]
     return "\n".join([text.rstrip(), *(["", "expect:", *lines] if lines else [])]) + "\n"
 
 
@@ -181,12 +181,12 @@ def _edit(text: str, node: yaml.MappingNode, expect: Mapping[str, Value]) -> tup
     """What is changed in the text of one call."""
     for key, value in node.value:
         if key.value == "expect":
-            return value.start_mark.index, _end(value), _flow(expect)
+            return value.start_mark.index, _end(value), flow(expect)
     last = _end(node.value[-1][1])
     if node.flow_style:
-        return last, last, f", expect: {_flow(expect)}"
+        return last, last, f", expect: {flow(expect)}"
     end = _line_end(text, last)
-    return end, end, f"\n{' ' * node.start_mark.column}expect: {_flow(expect)}"
+    return end, end, f"\n{' ' * node.start_mark.column}expect: {flow(expect)}"
 
 
 def _end(node: yaml.Node) -> int:
@@ -200,18 +200,3 @@ def _end(node: yaml.Node) -> int:
 def _line_end(text: str, index: int) -> int:
     end = text.find("\n", index)
     return len(text) if end < 0 else end
-
-
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*|\d+(ms|s) ± \d+(ms|s)|\d+(\.\d+)?s( ± 1s)?|\d+ ± \d+")
-_WORDS = frozenset({"yes", "no", "on", "off", "true", "false", "null", "y", "n"})
-
-
-def _flow(value: Value) -> str:
-    """A value in YAML's flow style, with quotes where they're needed."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-        return value
-    return json.dumps(value, ensure_ascii=False)

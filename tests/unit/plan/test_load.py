@@ -13,7 +13,7 @@ from rating_harness.lab.protocol import Host
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import plan_scenario
 from rating_harness.plan.sampling import last_digit, values_of
-from rating_harness.scenario.values import DrawnSeconds
+from rating_harness.scenario.values import SecondsRange
 from tests.builders import scenario_of
 
 _CALLS = 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n  - {id: bob, from: "1000", to: "39040123456"}\n'
@@ -93,7 +93,7 @@ def test_the_carrier_knows_how_long_each_call_rings(tmp_path: Path) -> None:
 
 
 def test_as_many_values_as_there_are_calls_and_digits() -> None:
-    drawn = DrawnSeconds(1, 2)
+    drawn = SecondsRange(1, 2)
     assert [len(values_of(drawn, calls, Random(1))) for calls in (1, 3, 10, 99)] == [1, 3, 10, 10]
-    assert values_of(DrawnSeconds(2, 2), 99, Random(1)) == (2,)
+    assert values_of(SecondsRange(2, 2), 99, Random(1)) == (2,)
     assert [last_digit(index) for index in (0, 8, 9)] == [1, 9, 0]

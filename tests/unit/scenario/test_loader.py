@@ -11,7 +11,7 @@ from rating_harness.scenario.diagnostics import MOST
 from rating_harness.scenario.loader import load, scenario_files
 from rating_harness.scenario.matchers import Near, Status
 from rating_harness.scenario.model import Call, Scenario
-from rating_harness.scenario.values import DrawnSeconds
+from rating_harness.scenario.values import SecondsRange
 
 GOOD = Path(__file__).parent / "good"
 HEAD = 'scenario: A call\ncalls:\n  - {id: ana, from: "1000", to: "39"}\n'
@@ -105,7 +105,7 @@ def test_variables_keep_their_type_and_reach_inside_texts() -> None:
     scenario = load(GOOD / "load.yaml")[0]
     assert scenario.load is not None
     assert scenario.load.rate == 10
-    assert scenario.load.hold == DrawnSeconds(1.0, 3.0)
+    assert scenario.load.hold == SecondsRange(1.0, 3.0)
     assert scenario.calls[0].headers["Subject"] == "to 39040123456, ${not} a variable"
 
 
@@ -127,7 +127,7 @@ def test_shared_files_are_merged_and_the_scenario_goes_first(tmp_path: Path) -> 
     )
     assert scenario.scenario == "own and kept"
     assert [(a.account_tag, a.balance) for a in scenario.given.accounts] == [("2000", 2), ("1000", 9)]
-    assert scenario.carriers["c"].ring == DrawnSeconds(2.0, 2.0)
+    assert scenario.carriers["c"].ring == SecondsRange(2.0, 2.0)
     assert scenario.where("given", "carriers", 0).path.endswith("_shared.yaml")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rating_harness.scenario import patterns
+from rating_harness.scenario import values
 from rating_harness.scenario.matchers import (
     ABSENT,
     ANY,
@@ -114,7 +114,7 @@ def test_matchers_are_values() -> None:
     assert (str(ANY), str(ABSENT), str(Exactly(False)), repr(MISSING)) == ("any", "absent", "false", "nothing")
 
 
-_SPELLED = {parse_number_matcher: patterns.NUMBER_MATCH, parse_duration_matcher: patterns.DURATION_MATCH}
+_SPELLED = {parse_number_matcher: values.NUMBER_MATCH, parse_duration_matcher: values.DURATION_MATCH}
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ _SPELLED = {parse_number_matcher: patterns.NUMBER_MATCH, parse_duration_matcher:
     [(_SPELLED[case[0]], str(text)) for case in CASES if case[0] in _SPELLED for text in (case[1], case[4])],
 )
 def test_an_editor_accepts_what_the_loader_accepts(pattern: str, spelled: str) -> None:
-    assert re.search(patterns.whole(pattern), spelled)
+    assert re.search(values.whole(pattern), spelled)

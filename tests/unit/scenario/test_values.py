@@ -5,19 +5,19 @@ from random import Random
 
 import pytest
 
-from rating_harness.scenario import patterns
+from rating_harness.scenario import values
 from rating_harness.scenario.values import (
     Between,
-    DrawnCount,
-    DrawnSeconds,
+    CountRange,
     Moment,
+    SecondsRange,
     Unfit,
     duration_text,
     parse_count,
-    parse_drawn,
     parse_duration,
     parse_moment,
     parse_other_moment,
+    parse_range,
     parse_rate,
     parse_version,
 )
@@ -29,7 +29,7 @@ from rating_harness.scenario.values import (
 )
 def test_durations_carry_units(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
-    assert re.search(patterns.whole(patterns.DURATION), text)
+    assert re.search(values.whole(values.DURATION), text)
 
 
 @pytest.mark.parametrize(
@@ -50,15 +50,15 @@ def test_durations_are_written_as_a_person_would(seconds: float, text: str) -> N
 
 
 def test_a_fixed_value_is_not_drawn() -> None:
-    fixed = parse_drawn("3s", parse_duration, DrawnSeconds)
+    fixed = parse_range("3s", parse_duration, SecondsRange)
     assert fixed.fixed
     assert fixed.draw(Random(1)) == 3.0
     assert str(fixed) == "3s"
 
 
 def test_values_are_drawn_within_their_bounds_and_alike_for_a_seed() -> None:
-    hold = parse_drawn({"min": "1s", "max": "3s"}, parse_duration, DrawnSeconds)
-    count = parse_drawn({"min": 2, "max": 4}, parse_count, DrawnCount)
+    hold = parse_range({"min": "1s", "max": "3s"}, parse_duration, SecondsRange)
+    count = parse_range({"min": 2, "max": 4}, parse_count, CountRange)
     drawn = [hold.draw(Random(seed)) for seed in range(200)]
     counted = {count.draw(Random(seed)) for seed in range(200)}
     assert all(1.0 <= value <= 3.0 for value in drawn)
@@ -73,7 +73,7 @@ def test_values_are_drawn_within_their_bounds_and_alike_for_a_seed() -> None:
 )
 def test_what_cannot_be_drawn_is_refused(wrong: object) -> None:
     with pytest.raises(Unfit):
-        parse_drawn(wrong, parse_count, Between)
+        parse_range(wrong, parse_count, Between)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_moments_of_a_call(text: str, moment: Moment, written: str) -> None:
     assert parse_moment(text, "answered") == moment
     assert str(moment) == written
     assert parse_moment(written, "answered") == moment
-    assert re.search(patterns.whole(patterns.MOMENT), text)
+    assert re.search(values.whole(values.MOMENT), text)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from rating_harness.scenario.yaml_writer import flow
 
 __all__ = ["Draft", "Item", "text_of"]
 
@@ -55,7 +54,7 @@ def _lines(draft: Draft) -> Iterator[str]:
     title = draft.source.stem.removeprefix("test_").replace("_", " ").replace("-", " ")
     yield f"# From {draft.source.name}."
     yield from (f"# {note}" for note in draft.notes)
-    yield f"scenario: {_flow(title[:1].upper() + title[1:])}"
+    yield f"scenario: {flow(title[:1].upper() + title[1:])}"
     if draft.given:
         yield from ("", "given:")
     for section, records in draft.given.items():
@@ -77,11 +76,11 @@ def _lines(draft: Draft) -> Iterator[str]:
 
 def _record(record: Any) -> Iterator[str]:
     if not isinstance(record, dict) or "rates" not in record:
-        yield f"    - {_flow(record)}"
+        yield f"    - {flow(record)}"
         return
     yield from _mapping({key: value for key, value in record.items() if key != "rates"}, "    ")
     yield "      rates:"
-    yield from (f"        - {_flow(rate)}" for rate in record["rates"])
+    yield from (f"        - {flow(rate)}" for rate in record["rates"])
 
 
 def _carriers(draft: Draft) -> Iterator[str]:
@@ -92,7 +91,7 @@ def _carriers(draft: Draft) -> Iterator[str]:
     for host in absent:
         if host != _NOBODY:
             yield f"  # a guess: canyan-tester's lab has no host {host}"
-        yield f"  {_flow(host)}: {{absent: true}}"
+        yield f"  {flow(host)}: {{absent: true}}"
 
 
 def _items(items: Sequence[Item], indent: str) -> Iterator[str]:
@@ -103,26 +102,4 @@ def _items(items: Sequence[Item], indent: str) -> Iterator[str]:
 
 def _mapping(value: Mapping[str, Any], indent: str) -> Iterator[str]:
     for number, (key, inner) in enumerate(value.items()):
-        yield f"{indent}{'  ' if number else '- '}{key}: {_flow(inner)}"
-
-
-def _flow(value: Any) -> str:
-    """A value in one line, texts in quotes where they could be read as anything else."""
-    text: str = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=10**9)
-    return text.removesuffix("\n").removesuffix("\n...")
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes are double, as in hand-written scenarios."""
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    node = yaml.SafeDumper.represent_str(dumper, value)
-    node.style = None if _PLAIN.fullmatch(value) else '"'
-    return node
-
-
-_PLAIN = re.compile(r"(?!(?:yes|no|on|off|true|false|null)$)[A-Za-z][\w ./@-]*|\d+(?:\.\d+)?(?:s|ms)", re.IGNORECASE)
-"""Texts that nobody could take for anything else."""
-
-_Dumper.add_representer(str, _text)
+        yield f"{indent}{'  ' if number else '- '}{flow(str(key))}: {flow(inner)}"
