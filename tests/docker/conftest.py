@@ -45,8 +45,8 @@ def engine() -> Iterator[Engine]:
 def lab(engine: Engine) -> Iterator[DockerLab]:
     """With the services of ``compose/lab.yaml``. Each test makes hosts of its own."""
     with DockerLab.open() as lab:
-        for described in compose.load(data_directory("compose") / "lab.yaml").services:
-            lab.start_service(described.service, Deadline(60))
+        for service in compose.load(data_directory("compose") / "lab.yaml").services.values():
+            lab.start_service(service, Deadline(60))
         yield lab
 
 

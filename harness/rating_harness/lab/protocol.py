@@ -71,7 +71,6 @@ class Service:
     :param sockets: port -> file name of the Unix stream socket below ``{run}`` which serves the same as that port.
     :param ready: an HTTP path probed with GET on the first of ``ports`` until it answers with any status below 500;
         None: the caller probes by its own means after `Lab.start_service`.
-    :param stop_signal: what ends it in good order.
     :param published: ``[ADDRESS:]PORT:PORT[/PROTOCOL]`` each: where a person on this machine finds it, in a lab that
         has to map ports for that (`Lab.published`).
     """
@@ -85,7 +84,6 @@ class Service:
     ports: tuple[int, ...] = ()
     sockets: Mapping[int, str] = field(default_factory=dict)
     ready: str | None = None
-    stop_signal: signal.Signals = signal.SIGTERM
     published: tuple[str, ...] = ()
 
 

@@ -41,7 +41,7 @@ class Stack:
     def __init__(self, lab: Lab, options: Options) -> None:
         self.lab = lab
         self.options = options
-        self._services = compose.load(data_directory("compose") / "lab.yaml")
+        self._composition = compose.load(data_directory("compose") / "lab.yaml")
         self._variant = Variant(options.defines, options.kamailio_config)
         self._starts = 0
         self._dirty: set[str] = set()
@@ -99,14 +99,14 @@ class Stack:
     # --- bringing up ------------------------------------------------------------------------------------------------
 
     def _start(self, standing: bool) -> None:
-        for described in self._services.services:
-            self.lab.host(described.service.name, *described.service.aliases)
+        for service in self._composition.services.values():
+            self.lab.host(service.name, *service.aliases)
         deadline = Deadline(_START)
         wanted = [self._tap_service(), self._kamailio_service(self._variant)]
         if self.options.api_url is None:
-            wanted.append(self._services[ENGINE].service)
+            wanted.append(self._composition.services[ENGINE])
         if standing:
-            wanted = [replace(each, published=self._services[each.name].published) for each in wanted]
+            wanted = [replace(each, published=self._composition.published[each.name]) for each in wanted]
         with ThreadPoolExecutor(len(wanted)) as pool:
             list(pool.map(lambda service: self.lab.start_service(service, deadline), wanted))
         self._connect()
@@ -131,7 +131,7 @@ class Stack:
         return EngineClient(Endpoint(url) if url else self.lab.endpoint(ENGINE, 8000))
 
     def _tap_service(self) -> Service:
-        service = self._services[AGENT].service
+        service = self._composition.services[AGENT]
         upstream = self.options.agent_url or f"http://{self.address(ENGINE)}:8080"
         return replace(
             service,
@@ -143,7 +143,7 @@ class Stack:
     def _kamailio_service(self, variant: Variant) -> Service:
         self._starts += 1
         return kamailio_service(
-            self._services[KAMAILIO].service,
+            self._composition.services[KAMAILIO],
             variant,
             agent_url=f"http://{self.address(AGENT)}:8000",
             number=self._starts,
@@ -275,8 +275,7 @@ class Stack:
     def heal(self) -> None:
         """Restart what has ended or was spoiled, plug in what was unplugged."""
         deadline = Deadline(_START)
-        for described in self._services.services:
-            name = described.service.name
+        for name in self._composition.services:
             try:
                 process = self.lab.service(name)
             except KeyError:
