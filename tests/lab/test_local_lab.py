@@ -22,7 +22,7 @@ from rating_harness.lab import lease as leasing
 from rating_harness.lab import rootfs
 from rating_harness.lab.lease import Lease, ProcessIdentity
 from rating_harness.lab.local import LocalLab, client
-from rating_harness.lab.local.programs import Supply
+from rating_harness.lab.local.programs import ProgramSource
 from rating_harness.lab.protocol import Host, Process, Program, Role, Service
 
 pytestmark = pytest.mark.lab
@@ -577,7 +577,7 @@ def test_the_machines_network_on_addresses_of_the_labs_own() -> None:
 
 def test_a_root_filesystem_that_cannot_be_entered_still_lends_its_programs(lab: LocalLab) -> None:
     root = rootfs.ensure()
-    lab._state.supply = Supply(root, root, enterable=False)
+    lab._state.source = ProgramSource(root, root, enterable=False)
     lab.start_service(kamailio(), Deadline(10))
     assert answered_by(ask_options(lab)) == "answer"
     assert lab.service("kamailio").read_file("/etc/kamailio/route.cfg")

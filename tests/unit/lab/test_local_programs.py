@@ -12,7 +12,7 @@ from rating_harness.errors import MissingTool
 from rating_harness.lab import rootfs
 from rating_harness.lab.binaries import Found
 from rating_harness.lab.local import programs
-from rating_harness.lab.local.programs import Supply, choose
+from rating_harness.lab.local.programs import ProgramSource, choose
 
 GOOD = Found("x", "/usr/bin/x", "9.9")
 BAD = Found("x", lacks="it isn't installed")
@@ -31,17 +31,17 @@ def cache(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("kamailio", "sipp", "release", "chosen"),
     [
-        (GOOD, GOOD, None, Supply(None, None)),
-        (GOOD, BAD, None, Supply(None, OWN)),
-        (BAD, GOOD, None, Supply(OWN, None)),
-        (BAD, BAD, None, Supply(OWN, OWN)),
-        (GOOD, GOOD, "sid", Supply(Path("/cache/sid"), Path("/cache/sid"))),
-        (GOOD, GOOD, "/mine", Supply(Path("/mine"), None)),
-        (GOOD, BAD, "/mine", Supply(Path("/mine"), OWN)),
+        (GOOD, GOOD, None, ProgramSource(None, None)),
+        (GOOD, BAD, None, ProgramSource(None, OWN)),
+        (BAD, GOOD, None, ProgramSource(OWN, None)),
+        (BAD, BAD, None, ProgramSource(OWN, OWN)),
+        (GOOD, GOOD, "sid", ProgramSource(Path("/cache/sid"), Path("/cache/sid"))),
+        (GOOD, GOOD, "/mine", ProgramSource(Path("/mine"), None)),
+        (GOOD, BAD, "/mine", ProgramSource(Path("/mine"), OWN)),
     ],
 )
 def test_the_machines_own_where_good_enough_unless_another_is_asked_for(
-    kamailio: Found, sipp: Found, release: str | None, chosen: Supply, monkeypatch: pytest.MonkeyPatch
+    kamailio: Found, sipp: Found, release: str | None, chosen: ProgramSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(programs, "find_kamailio", lambda: kamailio)
     monkeypatch.setattr(programs, "find_sipp", lambda: sipp)
@@ -51,11 +51,11 @@ def test_the_machines_own_where_good_enough_unless_another_is_asked_for(
 def test_a_directory_that_has_sipp_too_serves_both(tmp_path: Path) -> None:
     (tmp_path / "usr/bin").mkdir(parents=True)
     (tmp_path / "usr/bin/sipp").touch()
-    assert choose(tmp_path) == Supply(tmp_path, tmp_path)
+    assert choose(tmp_path) == ProgramSource(tmp_path, tmp_path)
 
 
 def test_the_harness_itself_runs_on_the_machine() -> None:
-    both = Supply(OWN, OWN)
+    both = ProgramSource(OWN, OWN)
     assert both.root("harness") is None
     assert both.command("harness", ["rating-harness", "tap"]) == [sys.executable, "-m", "rating_harness", "tap"]
     assert both.command("harness", ["python", "-V"]) == [sys.executable, "-V"]
@@ -63,14 +63,14 @@ def test_the_harness_itself_runs_on_the_machine() -> None:
 
 
 def test_programs_of_a_root_that_is_entered_have_their_own_names() -> None:
-    entered = Supply(OWN, None)
+    entered = ProgramSource(OWN, None)
     assert (entered.root("kamailio"), entered.root("sipp")) == (OWN, None)
     assert entered.command("kamailio", ["kamailio", "-v"]) == ["kamailio", "-v"]
     assert entered.command("sipp", ["sipp", "-v"]) == ["sipp", "-v"]
 
 
 def test_programs_of_a_root_that_cannot_be_entered_are_borrowed() -> None:
-    refused = Supply(OWN, None, enterable=False)
+    refused = ProgramSource(OWN, None, enterable=False)
     assert refused.root("kamailio") is None
     assert refused.command("sipp", ["sipp", "-v"]) == ["sipp", "-v"]
     with pytest.raises(MissingTool, match="kamailio can't be run"):

@@ -19,6 +19,15 @@ from rating_harness.lab.lease import MARK, ProcessIdentity
 
 __all__ = ["HolderClient", "Started", "start_holder"]
 
+_HOLDER = """\
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from holder.supervisor import main
+del sys.path[0]
+main()
+"""
+"""The holder is a package of its own here: to import it by its whole name would import the harness as well."""
+
 _ANSWER = 10.0
 """Seconds within which a holder answers; it does nothing that takes long."""
 
@@ -84,7 +93,7 @@ def _start(directory: Path, options: dict[str, Any], deadline: Deadline) -> Star
     log = directory / "holder.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("holder.py")), json.dumps(options)],
+            [sys.executable, "-I", "-S", "-c", _HOLDER, str(Path(__file__).parent), json.dumps(options)],
             stdin=subprocess.DEVNULL if options["keep"] else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -22,12 +22,15 @@ _FIRST = 10
 
 @dataclass
 class Hosts:
-    """Assigns addresses. An address that is given back is used again last, so that late packets find nobody."""
+    """Assigns addresses. An address that is given back is used again last, so that late packets find nobody.
+
+    :param last_number: the host's number in the address that was assigned last.
+    """
 
     network: IPv4Network = NETWORK
     network6: IPv6Network | None = NETWORK6
     hosts: dict[str, Host] = field(default_factory=dict)
-    _number: int = _FIRST - 1
+    last_number: int = _FIRST - 1
 
     def get(self, name: str, *aliases: str) -> tuple[Host, bool]:
         """The host of that name, made if need be, and whether anything is new.
@@ -50,10 +53,10 @@ class Hosts:
         last = self.network.num_addresses - 2
         taken = {host.address for host in self.hosts.values()}
         for _ in range(_FIRST, last + 1):
-            self._number = self._number + 1 if self._number < last else _FIRST
-            address = str(self.network[self._number])
+            self.last_number = self.last_number + 1 if self.last_number < last else _FIRST
+            address = str(self.network[self.last_number])
             if address not in taken:
-                return Host(name, address, str(self.network6[self._number]) if self.network6 else None)
+                return Host(name, address, str(self.network6[self.last_number]) if self.network6 else None)
         raise LabError(f"host {name}: no address is left in {self.network}")
 
 

@@ -8,10 +8,9 @@ the machine's file system. One small process, the holder, holds it all (`rating_
 from __future__ import annotations
 
 import os
-import pickle
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -26,36 +25,17 @@ from rating_harness.lab.lease import Lease
 from rating_harness.lab.local.client import HolderClient, Started, environment_of_this_process, start_holder
 from rating_harness.lab.local.hosts import NETWORK, NETWORK6, Hosts, hosts_file
 from rating_harness.lab.local.layout import Place, rewrite, skeleton
-from rating_harness.lab.local.packet_filter import Cable
+from rating_harness.lab.local.packet_filter import PacketFilter
 from rating_harness.lab.local.process import LocalProcess, LocalService
-from rating_harness.lab.local.programs import Supply, choose
+from rating_harness.lab.local.programs import ProgramSource, choose
+from rating_harness.lab.local.state import LabState, read_state, write_state
 from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Role, Service
 
 __all__ = ["LocalLab"]
 
-_STATE = "lab.pickle"
 _LOCALHOST = "127.0.0.1 localhost\n::1 localhost\n"
 _NO_RESOLVER = "options attempts:1 timeout:1\n"
 """Nobody answers DNS in the lab: a name that the hosts file lacks is unknown at once."""
-
-
-@dataclass
-class _State:
-    """What there is to know of a lab. Who attaches to a lab that is kept reads it from the lab's directory.
-
-    :param own_network: the network is the lab's own.
-    :param refusal: why there are no namespaces; None when there are.
-    :param lost: capability -> why it isn't there.
-    :param localhost: how the hosts file begins.
-    """
-
-    supply: Supply
-    own_network: bool
-    refusal: str | None
-    lost: Mapping[str, str]
-    localhost: str
-    hosts: Hosts
-    services: dict[str, LocalService] = field(default_factory=dict)
 
 
 class LocalLab:
@@ -63,7 +43,7 @@ class LocalLab:
 
     driver: Driver = "local"
 
-    def __init__(self, directory: Path, lease: Lease, state: _State, lifeline: IO[bytes] | None = None) -> None:
+    def __init__(self, directory: Path, lease: Lease, state: LabState, lifeline: IO[bytes] | None = None) -> None:
         self.id = lease.id
         self._directory = directory
         self._lease = lease
@@ -102,22 +82,22 @@ class LocalLab:
 
         :raises LabError: no lab could be set up at all.
         """
-        with cls._open(Supply(None, None), own_network=True, keep=False) as lab:
+        with cls._open(ProgramSource(None, None), own_network=True, keep=False) as lab:
             return lab._state.refusal
 
     @classmethod
-    def _open(cls, supply: Supply, *, own_network: bool, keep: bool) -> LocalLab:
+    def _open(cls, source: ProgramSource, *, own_network: bool, keep: bool) -> LocalLab:
         leasing.sweep()
         lab_id, directory = leasing.make_directory()
         lease = Lease.new(lab_id, "local", keep=keep)
         lease.write(directory)
         try:
             localhost = _LOCALHOST if own_network else _text("/etc/hosts")
-            started = _start(directory, localhost, supply, own_network=own_network, keep=keep)
+            started = _start(directory, localhost, source, own_network=own_network, keep=keep)
             lease = replace(lease, holder=started.identity, contained=started.refusal is None)
             lease.write(directory)
-            state = _State(
-                supply=replace(supply, enterable=started.enterable),
+            state = LabState(
+                source=replace(source, enterable=started.enterable),
                 own_network=own_network and started.refusal is None,
                 refusal=started.refusal,
                 lost=started.lost,
@@ -143,8 +123,7 @@ class LocalLab:
             raise LabError(f"there is no running lab {lab_id}", hint="`rating-harness clean --list` tells which run")
         if not lease.keep:
             raise LabError(f"lab {lab_id} ends with process {lease.owner.pid}", hint="open one that is kept")
-        # Only this user can write to the directory: `base_directory` sees to it.
-        return cls(directory, lease, pickle.loads((directory / _STATE).read_bytes()))
+        return cls(directory, lease, read_state(directory, HolderClient(directory)))
 
     def stop(self) -> None:
         with self._lock:
@@ -166,9 +145,7 @@ class LocalLab:
 
     def _save(self) -> None:
         if self._lease.keep:
-            temporary = self._directory / f".{_STATE}"
-            temporary.write_bytes(pickle.dumps(self._state))
-            temporary.replace(self._directory / _STATE)
+            write_state(self._directory, self._state)
 
     # --- what it can do ---------------------------------------------------------------------------------------------
 
@@ -183,7 +160,7 @@ class LocalLab:
             why.setdefault("isolated", "the lab was asked to be in the machine's network")
             why["ipv6"] = "IPv6 has one loopback address only, and the lab is in the machine's network"
             why["unplug"] = "the lab is in the machine's network, whose packet filter isn't the lab's"
-        elif not self._cable.works:
+        elif not self._filter.works:
             why["unplug"] = "no iptables that works was found in the root filesystem or on the machine"
         return Capabilities(
             names="names" not in why,
@@ -247,7 +224,7 @@ class LocalLab:
         values = {"{address}": host.address, "{address6}": host.address6 or "", "{run}": str(place.run)}
         words = [_fill(rewrite(word, moved), values) for word in service.command]
         environment = {name: rewrite(value, moved) for name, value in service.environment.items()}
-        argv = self._state.supply.command(service.role, words)
+        argv = self._state.source.command(service.role, words)
         return LocalService(
             service.name,
             host,
@@ -292,7 +269,7 @@ class LocalLab:
             if any(known.name == program.name for known in self._programs):
                 raise LabError(f"the lab has a program {program.name} already", hint="remove it first")
             place = self._make_place(f"p/{program.name}", program.role)
-            argv = self._state.supply.command(program.role, program.argv)
+            argv = self._state.source.command(program.role, program.argv)
             request = self._request(place, argv, {}, working=True)
             process = LocalProcess(program.name, program.host, place, self._client, request)
             self._programs.append(process)
@@ -322,12 +299,12 @@ class LocalLab:
             process.signal_group(signum)
 
     def disconnect(self, name: str) -> None:
-        self._cable.unplug(self._pluggable(name))
+        self._filter.disconnect(self._connectable(name))
 
     def reconnect(self, name: str) -> None:
-        self._cable.plug(self._pluggable(name))
+        self._filter.reconnect(self._connectable(name))
 
-    def _pluggable(self, name: str) -> Host:
+    def _connectable(self, name: str) -> Host:
         if not self.capabilities.unplug:
             raise LabError(f"{name} can't be unplugged", found=self.capabilities.why["unplug"])
         hosts = self._state.hosts.hosts
@@ -336,8 +313,8 @@ class LocalLab:
         return hosts[name]
 
     @cached_property
-    def _cable(self) -> Cable:
-        return Cable(self._tool)
+    def _filter(self) -> PacketFilter:
+        return PacketFilter(self._tool)
 
     def _tool(self, *argv: str) -> tuple[int, str]:
         with self._lock:
@@ -356,7 +333,7 @@ class LocalLab:
     # --- processes --------------------------------------------------------------------------------------------------
 
     def _make_place(self, name: str, role: Role) -> Place:
-        place = Place(self._directory / name, self._state.supply.root(role))
+        place = Place(self._directory / name, self._state.source.root(role))
         place.make()
         return place
 
@@ -368,7 +345,7 @@ class LocalLab:
         return place.request(argv, marked, working=working, shared=self._directory)
 
 
-def _start(directory: Path, localhost: str, supply: Supply, *, own_network: bool, keep: bool) -> Started:
+def _start(directory: Path, localhost: str, source: ProgramSource, *, own_network: bool, keep: bool) -> Started:
     """Lay out the lab's directory, and start its holder."""
     skeleton(directory / "skeleton")
     for name in ("root", "s", "p"):
@@ -383,7 +360,7 @@ def _start(directory: Path, localhost: str, supply: Supply, *, own_network: bool
     }
     networks = {str(network): str(network[1]) for network in (NETWORK, NETWORK6)}
     return start_holder(
-        directory, own_network=own_network, networks=networks, binds=binds, roots=supply.roots, keep=keep
+        directory, own_network=own_network, networks=networks, binds=binds, roots=source.roots, keep=keep
     )
 
 

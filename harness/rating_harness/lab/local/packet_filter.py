@@ -1,7 +1,7 @@
-"""Unplugging a host: a packet filter in the lab's network drops what arrives from it or for it.
+"""Disconnecting a host: a packet filter in the lab's network drops what arrives from it or for it.
 
-Only what arrives is dropped: the sender of a packet that may not leave would be told. What a host sends to itself
-needs no cable, and passes.
+Only what arrives is dropped: the sender of a packet that may not leave would get an error. What a host sends to
+itself passes.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from functools import cached_property
 from rating_harness.errors import LabError
 from rating_harness.lab.protocol import Host
 
-__all__ = ["Cable", "Tool"]
+__all__ = ["PacketFilter", "Tool"]
 
 Tool = Callable[..., tuple[int, str]]
 """Runs a command in the lab's network, and returns its status and its output."""
 
 
-class Cable:
+class PacketFilter:
     """The lab's packet filter, whichever of the flavours of iptables the kernel takes."""
 
     def __init__(self, tool: Tool) -> None:
@@ -29,12 +29,12 @@ class Cable:
     def works(self) -> bool:
         return self._filter is not None
 
-    def unplug(self, host: Host) -> None:
+    def disconnect(self, host: Host) -> None:
         """:raises LabError: the filter refused."""
         self._rules("--insert", host)
 
-    def plug(self, host: Host) -> None:
-        """:raises LabError: it wasn't unplugged."""
+    def reconnect(self, host: Host) -> None:
+        """:raises LabError: it wasn't disconnected."""
         self._rules("--delete", host)
 
     def _rules(self, action: str, host: Host) -> None:
@@ -46,7 +46,7 @@ class Cable:
         )
         status, output = self._tool("sh", "-c", script)
         if status:
-            raise LabError(f"{host.name} could not be unplugged, or plugged in again", detail=output)
+            raise LabError(f"{host.name} could not be disconnected, or connected again", detail=output)
 
     @cached_property
     def _filter(self) -> str | None:

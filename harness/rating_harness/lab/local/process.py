@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from signal import SIGCONT, SIGKILL, Signals
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError, Timeout
@@ -16,7 +16,7 @@ from rating_harness.lab.local.layout import Place
 from rating_harness.lab.protocol import Endpoint, Host
 from rating_harness.lab.ready import await_ready, check_alive, last_lines
 
-__all__ = ["LocalProcess", "LocalService"]
+__all__ = ["LocalProcess", "LocalService", "ServiceRecord"]
 
 _TERMINATION = 5.0
 """Seconds that a service has to end in good order before it is killed, and that the kernel has to kill it."""
@@ -104,6 +104,24 @@ class LocalProcess:
         shutil.rmtree(self.place.directory, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """A `LocalService` as it is stored.
+
+    :param key: what the holder calls it.
+    """
+
+    name: str
+    host: Host
+    place: Place
+    request: Mapping[str, Any]
+    ports: tuple[int, ...]
+    sockets: Mapping[int, str]
+    ready: str | None
+    own_network: bool
+    key: int
+
+
 @dataclass(slots=True)
 class LocalService(LocalProcess):
     """A process that is expected to live, and can be started again.
@@ -116,6 +134,37 @@ class LocalService(LocalProcess):
     sockets: Mapping[int, str]
     ready: str | None
     own_network: bool
+
+    @property
+    def record(self) -> ServiceRecord:
+        """What another process needs to know to go on with it."""
+        return ServiceRecord(
+            self.name,
+            self.host,
+            self.place,
+            self.request,
+            tuple(self.ports),
+            self.sockets,
+            self.ready,
+            self.own_network,
+            self._key,
+        )
+
+    @classmethod
+    def from_record(cls, record: ServiceRecord, client: HolderClient) -> Self:
+        service = cls(
+            record.name,
+            record.host,
+            record.place,
+            client,
+            record.request,
+            record.ports,
+            record.sockets,
+            record.ready,
+            record.own_network,
+        )
+        service._key = record.key
+        return service
 
     def start(self) -> None:
         # The sockets of one that died would be in its way.

@@ -11,13 +11,13 @@ from rating_harness.lab import rootfs
 from rating_harness.lab.binaries import borrowed, find_kamailio, find_sipp, holds
 from rating_harness.lab.protocol import Role
 
-__all__ = ["Supply", "choose"]
+__all__ = ["ProgramSource", "choose"]
 
 _OWN_COMMANDS = {"python": (sys.executable,), "rating-harness": (sys.executable, "-m", "rating_harness")}
 
 
 @dataclass(frozen=True, slots=True)
-class Supply:
+class ProgramSource:
     """The root filesystems of Kamailio and of SIPp; None: the machine's own programs are used.
 
     :param enterable: a root filesystem can be entered. Otherwise its programs are run on the machine's file system.
@@ -49,7 +49,7 @@ class Supply:
         return {"kamailio": self.kamailio, "sipp": self.sipp, "harness": None}[role]
 
 
-def choose(release: str | Path | None, announce: Callable[[str], None] | None = None) -> Supply:
+def choose(release: str | Path | None, announce: Callable[[str], None] | None = None) -> ProgramSource:
     """What serves, made if need be.
 
     :param release, announce: see `rating_harness.lab.local.LocalLab.open`.
@@ -63,9 +63,9 @@ def choose(release: str | Path | None, announce: Callable[[str], None] | None = 
     match release:
         case "trixie" | "sid":
             root = rootfs.ensure(release, announce=announce)
-            return Supply(root, root)
+            return ProgramSource(root, root)
         case None:
-            return Supply(None if find_kamailio().good else rootfs.ensure(announce=announce), sipp())
+            return ProgramSource(None if find_kamailio().good else rootfs.ensure(announce=announce), sipp())
         case _:
             root = rootfs.check(Path(release))
-            return Supply(root, root if holds(root, "sipp") else sipp())
+            return ProgramSource(root, root if holds(root, "sipp") else sipp())

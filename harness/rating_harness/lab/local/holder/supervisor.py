@@ -1,7 +1,7 @@
 """The process that holds a lab's namespaces: it starts what runs in the lab, and when it dies, all of that dies.
 
-It is run as a script by the machine's own Python (``python -I -S holder.py JSON``) and imports nothing but the
-standard library, so that it starts in a few milliseconds and stays small.
+The lab's owner starts it (`rating_harness.lab.local.client`) with the machine's own Python, isolated and without
+site-packages. It imports nothing but the standard library, so that it starts in a few milliseconds and stays small.
 
 What holds what:
 
@@ -16,207 +16,22 @@ Requests come over a Unix socket in the lab's directory, one JSON object per con
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
-import fcntl
 import json
 import os
 import selectors
 import signal
 import socket
-import struct
 import sys
 import warnings  # noqa: F401  (os.execvpe imports it, which would be too late once the root is another)
+
+from .namespaces import MS_BIND, MS_PRIVATE, MS_REC, can_enter, enter_namespaces, enter_root, libc, mount, mount_proc
+from .netlink import assign, lease_loopback, make_local, raise_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-CLONE_NEWNS = 0x00020000
-CLONE_NEWUTS = 0x04000000
-CLONE_NEWIPC = 0x08000000
-CLONE_NEWUSER = 0x10000000
-CLONE_NEWPID = 0x20000000
-CLONE_NEWNET = 0x40000000
-MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE = 0x1, 0x1000, 0x4000, 0x40000
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def check(result: int, what: str) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
-
-
-def unshare(flags: int) -> None:
-    check(libc.unshare(flags), "unshare")
-
-
-def mount(source: str, target: str, kind: str | None = None, flags: int = 0, data: str | None = None) -> None:
-    result = libc.mount(
-        source.encode(),
-        target.encode(),
-        kind.encode() if kind else None,
-        ctypes.c_ulong(flags),
-        data.encode() if data else None,
-    )
-    check(result, f"mount {source} on {target}")
-
-
-# --- namespaces -----------------------------------------------------------------------------------------------------
-
-
-def enter_namespaces(own_network: bool) -> str | None:
-    """Leave the machine's namespaces for new ones. Returns the reason where that is refused.
-
-    A user namespace is made only where the others can't be had without it. In it this user is called root.
-    """
-    flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | (CLONE_NEWNET if own_network else 0)
-    user, group = os.geteuid(), os.getegid()
-    try:
-        unshare(flags)
-        return None
-    except OSError as error:
-        refused = error
-    try:
-        unshare(flags | CLONE_NEWUSER)
-    except OSError as error:
-        return str(refused if error.errno == errno.EINVAL else error)
-    write("/proc/self/setgroups", "deny")
-    write("/proc/self/uid_map", f"0 {user} 1")
-    write("/proc/self/gid_map", f"0 {group} 1")
-    return None
-
-
-def write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY)
-    os.write(descriptor, text.encode())
-    os.close(descriptor)
-
-
-def mount_proc(target: str) -> None:
-    """A /proc of the lab's own PID namespace, or the one there is, where a new one is refused (in containers)."""
-    try:
-        mount("proc", target, "proc")
-    except OSError:
-        if target != "/proc":
-            mount("/proc", target, flags=MS_BIND | MS_REC)
-
-
-def overlay_option(*layers: str) -> str:
-    escaped = (layer.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for layer in layers)
-    return "lowerdir=" + ":".join(escaped)
-
-
-def enter_root(layers: list[str], binds: list[list[str]], mountpoint: str) -> None:
-    """Make ``layers`` (the uppermost first) this process's root, in a mount namespace of its own.
-
-    The layers stay as they are: an overlay without an upper layer is read-only, and works unprivileged.
-    """
-    unshare(CLONE_NEWNS)
-    mount("overlay", mountpoint, "overlay", MS_RDONLY, overlay_option(*layers))
-    for source, target in binds:
-        mount(source, mountpoint + target, flags=MS_BIND | MS_REC)
-    mount_proc(mountpoint + "/proc")
-    os.chroot(mountpoint)
-
-
-def can_enter(root: str, directory: str) -> bool:
-    """Whether the kernel lets this user lay something over that root (from Linux 5.11 on; older ones only root)."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            enter_root([f"{directory}/skeleton", root], [], f"{directory}/root")
-            os._exit(0)
-        finally:
-            os._exit(1)
-    return os.waitpid(pid, 0)[1] == 0
-
-
-# --- the network ----------------------------------------------------------------------------------------------------
-
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
-RTM_NEWADDR, RTM_NEWROUTE = 20, 24
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_CREATE = 0x1, 0x4, 0x100, 0x400
-RT_TABLE_LOCAL, RTPROT_BOOT, RT_SCOPE_HOST, RTN_LOCAL = 255, 3, 254, 2
-RTA_DST, RTA_OIF, RTA_PREFSRC = 1, 4, 7
-IFA_ADDRESS, IFA_LOCAL, IFA_F_NODAD = 1, 2, 2
-
-
-def raise_loopback() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        request = struct.pack("16sh14x", b"lo", 0)
-        (flags,) = struct.unpack("16xh14x", fcntl.ioctl(control, SIOCGIFFLAGS, request))
-        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
-
-
-def make_local(network: str, source: str) -> None:
-    """Make each address of the network (``198.18.0.0/16``, ``fd17::/64``) one of this machine's own.
-
-    :param source: the address of those who connect without having bound one.
-    """
-    address, bits = network.split("/")
-    body = struct.pack(
-        "BBBBBBBBI", family(network), int(bits), 0, 0, RT_TABLE_LOCAL, RTPROT_BOOT, RT_SCOPE_HOST, RTN_LOCAL, 0
-    )
-    attributes = {
-        RTA_DST: packed(address),
-        RTA_OIF: struct.pack("I", socket.if_nametoindex("lo")),
-        RTA_PREFSRC: packed(source),
-    }
-    netlink(RTM_NEWROUTE, body, attributes, f"route to {network}")
-
-
-def assign(address: str) -> None:
-    """Give the loopback interface an address. Without any that isn't 127.0.0.1 or ::1, getaddrinfo(3) takes the whole
-    family for absent (AI_ADDRCONFIG).
-    """
-    bits = 8 * len(packed(address))
-    body = struct.pack("BBBBI", family(address), bits, IFA_F_NODAD, RT_SCOPE_HOST, socket.if_nametoindex("lo"))
-    netlink(RTM_NEWADDR, body, dict.fromkeys((IFA_LOCAL, IFA_ADDRESS), packed(address)), f"address {address}")
-
-
-def family(address: str) -> int:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
-
-
-def packed(address: str) -> bytes:
-    return socket.inet_pton(family(address), address)
-
-
-def netlink(kind: int, body: bytes, attributes: dict[int, bytes], what: str) -> None:
-    """Ask the kernel's routing for something (rtnetlink(7)); what is there already is replaced."""
-    for name, value in attributes.items():
-        body += struct.pack("HH", 4 + len(value), name) + value
-    flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as kernel:
-        kernel.send(struct.pack("IHHII", 16 + len(body), kind, flags, 1, 0) + body)
-        (status,) = struct.unpack_from("i", kernel.recv(4096), 16)
-    if status:
-        raise OSError(-status, f"{what}: {os.strerror(-status)}")
-
-
-def lease_loopback() -> tuple[socket.socket, str]:
-    """A /24 of 127.0.0.0/8 that no other lab in this network namespace uses.
-
-    The lease is an abstract Unix socket: it is seen by exactly those who share the network, and the kernel takes it
-    back when its holder dies.
-    """
-    for number in range(1, 255 * 256):
-        prefix = f"127.{number // 256 + 1}.{number % 256}"
-        lease = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            lease.bind(f"\0rating-harness/{prefix}")
-        except OSError:
-            lease.close()
-        else:
-            return lease, f"{prefix}.0/24"
-    raise OSError(errno.EADDRINUSE, "no loopback network is left for this lab")
-
-
-# --- processes ------------------------------------------------------------------------------------------------------
 
 
 class Child:
@@ -474,7 +289,3 @@ def main() -> None:
         hold(options, refusal)
     except OSError as error:
         report(error=str(error))
-
-
-if __name__ == "__main__":
-    main()
