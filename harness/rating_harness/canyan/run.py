@@ -12,15 +12,12 @@ from rating_harness.canyan.model import CanyanScenario, Step, XhttpRequest
 from rating_harness.canyan.plan import CanyanPlan, PlannedWorker
 from rating_harness.canyan.site import Site
 from rating_harness.canyan.steps import Accepted, Requests
-from rating_harness.deadline import Deadline, await_condition
-from rating_harness.errors import SippError
+from rating_harness.deadline import Deadline
 from rating_harness.evidence.model import Evidence, SipMessage, SippResult, Span
-from rating_harness.lab.protocol import Process, Program, Role
 from rating_harness.plan.model import PlannedCarrier
+from rating_harness.run.sipp_processes import SippProcess, await_bound, start_sipp
 from rating_harness.scenario.values import Unfit
-from rating_harness.sipp.agent import ERRORS, MESSAGES, STATISTICS, Agent, launch
-from rating_harness.sipp.result import read_result
-from rating_harness.sipp.trace import parse_trace
+from rating_harness.sipp.agent import ERRORS, MESSAGES, STATISTICS
 
 __all__ = ["run_canyan"]
 
@@ -50,7 +47,7 @@ class _Worker:
     """A worker, and where it has got to."""
 
     plan: PlannedWorker
-    process: Process | None = None
+    sipp: SippProcess | None = None
     due: float = 0.0
     done: int = 0
 
@@ -70,7 +67,7 @@ class _Run:
         self._plan = plan
         self._file = plan.scenario.canyan
         self._seen = _Seen()
-        self._carriers: list[tuple[PlannedCarrier, Process]] = []
+        self._carriers: list[SippProcess] = []
         caller = site.seat(plan.workers[0].name).host.address if plan.workers else site.target[0]
         self._requests = Requests(site, accepted, eager=plan.scenario.lenient, caller=caller)
 
@@ -91,14 +88,13 @@ class _Run:
                 self._teardown()
             return self._site.end(self._evidence(started))
         finally:
-            for _, process in self._carriers:
-                process.remove()
+            for sipp in self._carriers:
+                sipp.process.remove()
             for worker in self._plan.workers:
                 self._site.lab.release(worker.name)
 
     def _evidence(self, started: float) -> Evidence:
-        for carrier, process in self._carriers:
-            self._seen.messages += parse_trace(process.read_file(MESSAGES) or b"", carrier.host)
+        self._seen.messages += [message for carrier in self._carriers for message in carrier.messages]
         return Evidence(
             scenario=self._plan.scenario.id,
             started=started,
@@ -147,27 +143,8 @@ class _Run:
         self._site.lab.host(carrier.host)
         if carrier.agent is None:
             return
-        process = self._start(carrier.agent, f"sipp-{carrier.host}")
-        self._carriers.append((carrier, process))
-
-        def bound() -> bool:
-            if process.poll() is not None:
-                raise SippError(f"SIPp on {carrier.host} ended at once", detail=process.output()[-2000:])
-            return process.read_file(STATISTICS) is not None
-
-        await_condition(bound, Deadline(_BIND), f"SIPp on {carrier.host} binding its socket")
-
-    def _start(self, agent: Agent, name: str, options: tuple[str, ...] = ()) -> Process:
-        site, started = self._site, list[Process]()
-
-        def start(argv: tuple[str, ...]) -> None:
-            words = [site.executable or word if word == "sipp" else word for word in argv]
-            role: Role = "harness" if site.executable else "sipp"
-            host = site.seat(agent.host).host if agent.role == "caller" else site.lab.host(agent.host)
-            started.append(site.lab.run(Program(name, role, (*words, *options), host, agent.all_files)))
-
-        launch(agent, start)
-        return started[0]
+        self._carriers.append(start_sipp(self._site.lab, carrier.agent, f"sipp-{carrier.host}"))
+        await_bound(self._carriers, Deadline(_BIND))
 
     def _make_calls(self) -> None:
         """All workers side by side, each with its runs one after the other."""
@@ -180,17 +157,17 @@ class _Run:
                 time.sleep(_TICK)
         finally:
             for worker in workers:
-                if worker.process is not None:
-                    self._finish(worker, worker.process, stopped=True)
+                if worker.sipp is not None:
+                    self._finish(worker, worker.sipp, stopped=True)
 
     def _advance(self, worker: _Worker, now: float) -> None:
-        if worker.process is not None:
-            if worker.process.poll() is not None:
-                self._finish(worker, worker.process)
+        if worker.sipp is not None:
+            if worker.sipp.process.poll() is not None:
+                self._finish(worker, worker.sipp)
             elif now >= worker.due + worker.plan.timeout:
-                worker.process.signal(signal.SIGKILL)
-                worker.process.wait(Deadline(5.0))
-                self._finish(worker, worker.process, stopped=True)
+                worker.sipp.process.signal(signal.SIGKILL)
+                worker.sipp.process.wait(Deadline(5.0))
+                self._finish(worker, worker.sipp, stopped=True)
         elif worker.done < worker.plan.repeat and now >= worker.due:
             worker.due = now
             seat = self._site.seat(worker.plan.name)
@@ -200,19 +177,28 @@ class _Run:
                 self._fail(worker, f"{unfit}: {unfit.hint}")
                 return
             options = ("-cp", str(seat.control), *worker.plan.options, *_OBSERVED)
-            worker.process = self._start(agent, f"sipp-{worker.plan.name}-{worker.done + 1}", options)
+            worker.sipp = start_sipp(
+                self._site.lab,
+                agent,
+                f"sipp-{worker.plan.name}-{worker.done + 1}",
+                host=seat.host,
+                executable=self._site.executable,
+                options=options,
+            )
             self._seen.spans.append(Span(f"call {worker.plan.name}", time.time()))
 
-    def _finish(self, worker: _Worker, process: Process, *, stopped: bool = False) -> None:
-        name = worker.plan.name
-        errors = process.read_file(ERRORS) or process.output()[-2000:].encode()
-        result = read_result(name, "caller", process.poll(), process.read_file(STATISTICS), errors, stopped=stopped)
-        self._seen.results.append(replace(result, planned=worker.plan.calls))
-        messages = list(parse_trace(process.read_file(MESSAGES) or b"", name))
+    def _finish(self, worker: _Worker, sipp: SippProcess, *, stopped: bool = False) -> None:
+        name, process = worker.plan.name, sipp.process
+        sipp.stopped = stopped
+        result = sipp.result
+        self._seen.results.append(
+            replace(result, errors=result.errors or process.output()[-2000:], planned=worker.plan.calls)
+        )
+        messages = sipp.messages
         self._seen.messages += messages
         self._seen.call_ids.setdefault(name, {}).update(dict.fromkeys(message.call_id for message in messages))
         process.remove()
-        worker.process = None
+        worker.sipp = None
         worker.done += 1
 
     def _fail(self, worker: _Worker, why: str) -> None:

@@ -27,7 +27,7 @@ __all__ = ["Accepted", "Requests"]
 Accepted = Callable[[Step, Asked], bool]
 """Whether an answer is as the step expects."""
 
-_POST = ("python", "-m", "rating_harness.run.post")
+_POST = ("python", "-m", "rating_harness.canyan.post")
 
 _PATIENCE = 30.0
 """Seconds that one request may take."""
@@ -116,7 +116,7 @@ class Requests:
 
 
 def _told(asked: Asked, output: str) -> Asked:
-    """With what `rating_harness.run.post` printed."""
+    """With what `rating_harness.canyan.post` printed."""
     said = _read(output)
     if not isinstance(said, dict) or "error" in said:
         return replace(asked, error=said["error"] if isinstance(said, dict) else output[-500:])

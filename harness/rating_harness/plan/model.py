@@ -55,7 +55,7 @@ class AgentFault:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Something that befalls a service or a host.
+    """Something that a service or a host goes through.
 
     :param index: among the scenario's faults.
     :param seconds: how long; None for good.
@@ -74,9 +74,9 @@ class Plan:
     """All that a run needs.
 
     :param token: begins every Call-ID; no two runs have the same.
-    :param seed: what was drawn was drawn from it.
+    :param seed: of all values that were sampled.
     :param tls, ipv6: whether Kamailio has to speak it.
-    :param traced: whether Kamailio has to tell which routes ran.
+    :param traced: whether Kamailio has to log which routes ran.
     :param horizon: seconds from the first call's start by which all calls must be over.
     """
 
@@ -96,3 +96,11 @@ class Plan:
     @property
     def call_ids(self) -> dict[str, tuple[str, ...]]:
         return {call.id: call.call_ids for call in self.calls}
+
+    @property
+    def moments(self) -> tuple[Moment, ...]:
+        """All that something waits for: a call's start, a fault's or an outage's begin and end."""
+        named = [call.start for call in self.calls]
+        named += [moment for fault in self.agent_faults for moment in (fault.when, fault.until) if moment]
+        named += [moment for outage in self.outages for moment in (outage.when, outage.until) if moment]
+        return tuple(named)

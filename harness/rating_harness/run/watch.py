@@ -1,4 +1,4 @@
-"""What happens while the calls go on: events of calls, read off SIPp's traces; dialogs, asked of Kamailio."""
+"""What happens while the calls go on: events of calls, read off SIPp's traces; dialogs, as Kamailio lists them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from rating_harness.evidence.model import Dialog, SipMessage
 from rating_harness.kamailio.rpc import KamailioClient, RpcError
-from rating_harness.lab.protocol import Process
-from rating_harness.run.traces import read_messages
+from rating_harness.run.sipp_processes import SippProcess
 from rating_harness.scenario.values import Event, Moment
-from rating_harness.sipp.agent import LINES, MESSAGES, Agent
+from rating_harness.sipp.trace import read_messages
 
 __all__ = ["DialogWatch", "EventWatch"]
 
@@ -27,14 +26,14 @@ class EventWatch:
         self._events: dict[tuple[str | None, Event | None], float] = {}
         self._sizes: dict[str, int] = {}
 
-    def read(self, call: str, agent: Agent, process: Process) -> None:
+    def read(self, call: str, sipp: SippProcess) -> None:
         """Take note of what the caller's trace has to say that's new, as long as somebody waits for it."""
         if not any(name == call and (name, event) not in self._events for name, event in self._awaited):
             return
-        trace = process.read_file(LINES if agent.brief else MESSAGES) or b""
+        trace = sipp.trace
         if len(trace) != self._sizes.get(call):
             self._sizes[call] = len(trace)
-            for message in read_messages(agent, trace):
+            for message in read_messages(sipp.agent, trace):
                 event = _event_of(message)
                 if event is not None:
                     self._events.setdefault((call, event), message.at)
@@ -51,6 +50,11 @@ class EventWatch:
             return self._started + moment.delay
         at = self._events.get((moment.call, moment.event))
         return None if at is None else at + moment.delay
+
+    def is_due(self, moment: Moment | None, now: float) -> bool:
+        """Whether a moment has come; never, where there is none."""
+        at = self.due(moment) if moment is not None else None
+        return at is not None and at <= now
 
 
 def _event_of(message: SipMessage) -> Event | None:
@@ -80,7 +84,7 @@ class DialogWatch:
         self._next = 0.0
 
     def look(self, interval: float) -> None:
-        """Ask Kamailio, unless it was asked less than ``interval`` seconds ago. One that doesn't answer is let be."""
+        """Query Kamailio, unless the last query was less than ``interval`` seconds ago. No answer is no dialog."""
         now = time.time()
         if now < self._next:
             return

@@ -66,6 +66,11 @@ class Agent:
         return f"{'uac' if self.role == 'caller' else 'uas'}-{self.host}.xml"
 
     @property
+    def trace_file(self) -> str:
+        """Where it writes the messages it sends and receives."""
+        return LINES if self.brief else MESSAGES
+
+    @property
     def all_files(self) -> dict[str, bytes]:
         return {**self.files, self.scenario_file: self.scenario.encode()}
 

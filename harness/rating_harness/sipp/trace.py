@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 
 from rating_harness.evidence.model import SipMessage
 from rating_harness.evidence.sip import parse_message
+from rating_harness.sipp.agent import Agent
 
-__all__ = ["parse_lines", "parse_trace"]
+__all__ = ["parse_lines", "parse_trace", "read_messages"]
 
 _RECORD = re.compile(
     rb"(?:^|message [a-z() ]*lost \([a-z ]+\)\.)-{20,} "
@@ -32,6 +33,11 @@ _LINE = re.compile(
     rb"(?:SIP/2\.0 (?P<status>\d{3}) ?(?P<reason>[^\r\n]*)|\w+ (?P<uri>\S+) )",
     re.MULTILINE,
 )
+
+
+def read_messages(agent: Agent, trace: bytes) -> Iterator[SipMessage]:
+    """The messages of an agent's trace, in order, whether it keeps them whole or a line of each (`Agent.brief`)."""
+    return parse_lines(trace, agent.host, agent.transport) if agent.brief else parse_trace(trace, agent.host)
 
 
 def parse_trace(trace: bytes, host: str) -> Iterator[SipMessage]:

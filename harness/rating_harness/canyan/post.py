@@ -1,6 +1,6 @@
-"""``python -m rating_harness.run.post URL FILE``: send the JSON in a file, and print what came back, as JSON.
+"""``python -m rating_harness.canyan.post URL FILE``: send the JSON in a file, and print what came back, as JSON.
 
-It's run inside of a lab, whose network the harness's own process isn't in.
+It runs inside a lab, whose network the harness's own process isn't in.
 """
 
 from __future__ import annotations

@@ -1,0 +1,171 @@
+"""What a run leaves behind, gathered as evidence: records, requests to the agent, dialogs, the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from rating_harness.deadline import Deadline, await_condition
+from rating_harness.errors import Timeout
+from rating_harness.evidence.model import Evidence, Exchange, LogLine, Records, ServiceState, SippResult, Span
+from rating_harness.kamailio.log import parse_log
+from rating_harness.kamailio.rpc import RpcError
+from rating_harness.kamailio.trace import without_trace
+from rating_harness.plan.model import Plan
+from rating_harness.run.exchanges import ExchangeLog
+from rating_harness.run.sipp_processes import SippProcess
+from rating_harness.run.stack import KAMAILIO, Stack
+from rating_harness.run.timeline import Timeline
+from rating_harness.run.watch import DialogWatch
+
+__all__ = ["Collector", "Settled"]
+
+QUIET = 12.0
+"""Seconds after the last call by which all dialogs are gone and every request to the agent is answered."""
+
+_DIALOGS = 0.1
+"""Seconds between two looks at Kamailio's dialogs."""
+
+_BREAKING = frozenset({"reset", "close", "partial", "garbage"})
+"""Faults that end a connection in the midst of a request."""
+
+Settled = Callable[[Evidence], bool]
+"""Whether the records are as expected: they are read again until they are, or ``within`` has passed."""
+
+
+class Collector:
+    """Made when Kamailio is prepared and nothing has been started yet: the log counts from here."""
+
+    def __init__(self, stack: Stack, plan: Plan) -> None:
+        self._stack = stack
+        self._plan = plan
+        self._log_from = len(stack.lab.service(KAMAILIO).output())
+        self._dialogs = DialogWatch(stack.kamailio, [plan.token])
+        self._exchanges = ExchangeLog(stack.tap)
+        self._left: int | None = None
+
+    def look(self) -> None:
+        """Take over what is new."""
+        self._dialogs.look(_DIALOGS)
+        self._exchanges.drain()
+
+    def await_quiet(self) -> None:
+        """Wait until no dialog is left and no request is unanswered, for `QUIET` seconds at most."""
+
+        def quiet() -> bool:
+            self._dialogs.look(_DIALOGS)
+            try:
+                self._left = self._stack.kamailio.active_dialogs()
+            except RpcError:
+                self._left = None
+                return False
+            self._exchanges.drain()
+            return self._left == 0 and self._exchanges.is_quiet
+
+        try:
+            await_condition(quiet, Deadline(QUIET), "quiet", interval=0.05)
+        except Timeout:
+            self._stack.spoiled(KAMAILIO)
+
+    def records(self, *, with_transactions: bool = True) -> Records:
+        """What the engine says of the scenario's accounts and calls."""
+        engine, given = self._stack.engine, self._plan.scenario.given
+        tags = [account.account_tag for account in given.accounts]
+        call_ids = [call_id for call in self._plan.calls for call_id in call.call_ids] if with_transactions else []
+        return Records(
+            at=time.time(),
+            accounts={account["account_tag"]: dict(account) for account in engine.accounts(tags)} if tags else {},
+            transactions=tuple(dict(record) for record in engine.transactions(transaction_tags=call_ids)),
+        )
+
+    def gather(
+        self,
+        started: float,
+        before: Records,
+        sipps: Iterable[SippProcess],
+        timeline: Timeline,
+        spans: Iterable[Span],
+    ) -> Evidence:
+        """The evidence, but for the records that settle later (`await_records`).
+
+        :raises SippError: a SIPp that couldn't work at all.
+        """
+        sipps = list(sipps)
+        messages = [message for sipp in sipps for message in sipp.messages]
+        results: tuple[SippResult, ...] = tuple(sipp.checked_result() for sipp in sipps)
+        kamailio = self._stack.lab.service(KAMAILIO)
+        log, routes = self._log()
+        if _broke_connections(self._exchanges.exchanges, log):
+            self._stack.broke_connections()
+        return Evidence(
+            scenario=self._plan.scenario.id,
+            started=started,
+            ended=time.time(),
+            call_ids=self._plan.call_ids,
+            messages=tuple(sorted(messages, key=lambda message: message.at)),
+            exchanges=self._exchanges.exchanges,
+            dialogs=self._dialogs.dialogs,
+            dialogs_left=self._left,
+            before=before,
+            log=log,
+            routes=routes,
+            sipp=results,
+            services=(
+                ServiceState(
+                    KAMAILIO,
+                    alive=kamailio.poll() is None,
+                    exit_status=kamailio.poll(),
+                    restarts=timeline.restarts(KAMAILIO),
+                ),
+            ),
+            spans=(*spans, *timeline.spans),
+            idle=self._idle_faults(timeline),
+            lab={**self._stack.description, "seed": str(self._plan.seed), "token": self._plan.token},
+        )
+
+    def _idle_faults(self, timeline: Timeline) -> tuple[int, ...]:
+        """Faults of the scenario whose moment never came, or that no request met. A refused one can't be seen."""
+        applied = {state.fault.id: state.applied for state in self._stack.tap.faults()}
+        idle = timeline.never_begun(self._plan.agent_faults) | {
+            planned.index
+            for planned in self._plan.agent_faults
+            if planned.fault.kind != "refuse" and applied.get(planned.fault.id) == 0
+        }
+        return tuple(sorted(idle))
+
+    def _log(self) -> tuple[tuple[LogLine, ...], Mapping[str, int] | None]:
+        """What Kamailio has logged, and which of its routes ran, where that is traced."""
+        lines = parse_log(self._stack.lab.service(KAMAILIO).output()[self._log_from :])
+        return without_trace(lines) if self._plan.traced else (tuple(lines), None)
+
+    def await_records(self, evidence: Evidence, settled: Settled) -> Evidence:
+        """The evidence with the records and requests as they settled, or as they were last seen."""
+        seen = evidence
+
+        def read() -> bool:
+            nonlocal seen
+            self._exchanges.drain()
+            log, routes = self._log()
+            seen = replace(
+                evidence,
+                ended=time.time(),
+                after=self.records(),
+                exchanges=self._exchanges.exchanges,
+                log=log,
+                routes=routes,
+            )
+            return settled(seen)
+
+        within = Deadline(self._plan.scenario.expect.within)
+        with suppress(Timeout):  # the checks say what is missing, with what was seen last
+            await_condition(read, within, "the expected records", interval=0.1)
+        return seen
+
+
+def _broke_connections(exchanges: Iterable[Exchange], log: Iterable[LogLine]) -> bool:
+    """Whether a request of Kamailio's to the agent failed otherwise than by its answer."""
+    return any(each.status is None or each.fault in _BREAKING for each in exchanges) or any(
+        line.level == "ERROR" and "http_async_client" in line.text for line in log
+    )

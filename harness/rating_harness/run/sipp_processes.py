@@ -1,0 +1,123 @@
+"""SIPp in a lab: started, awaited until it listens, stopped, and read back."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rating_harness.deadline import Deadline, await_condition
+from rating_harness.errors import SippError, Timeout
+from rating_harness.evidence.model import SipMessage, SippResult
+from rating_harness.lab.protocol import Host, Lab, Process, Program, Role
+from rating_harness.sipp.agent import ERRORS, STATISTICS, Agent, launch
+from rating_harness.sipp.result import check_status, read_result
+from rating_harness.sipp.trace import read_messages
+
+__all__ = ["SippProcess", "await_bound", "start_sipp", "stop_all"]
+
+_STOP = 5.0
+"""Seconds that a SIPp has to end after SIGTERM."""
+
+
+@dataclass(slots=True)
+class SippProcess:
+    """A started SIPp. ``stopped``: the harness ended it."""
+
+    agent: Agent
+    process: Process
+    stopped: bool = False
+
+    @property
+    def trace(self) -> bytes:
+        """What it has traced so far."""
+        return self.process.read_file(self.agent.trace_file) or b""
+
+    @property
+    def messages(self) -> tuple[SipMessage, ...]:
+        """The messages that it has sent and received so far, in its order.
+
+        :raises EvidenceError: its trace holds something that isn't SIP.
+        """
+        return tuple(read_messages(self.agent, self.trace))
+
+    @property
+    def result(self) -> SippResult:
+        """How it ended, or what it counts so far."""
+        return read_result(
+            self.agent.host,
+            self.agent.role,
+            self.process.poll(),
+            self.process.read_file(STATISTICS),
+            self.process.read_file(ERRORS),
+            stopped=self.stopped,
+        )
+
+    def checked_result(self) -> SippResult:
+        """:raises SippError: it couldn't work at all; of calls that failed, the result tells."""
+        result = self.result
+        check_status(result, self.process.output())
+        return result
+
+
+def start_sipp(
+    lab: Lab,
+    agent: Agent,
+    name: str,
+    *,
+    host: Host | None = None,
+    executable: str | None = None,
+    options: tuple[str, ...] = (),
+) -> SippProcess:
+    """Start it, without waiting for anything.
+
+    :param name: of the program in the lab.
+    :param host: where it runs; the lab's host of the agent's name when not given.
+    :param executable: a SIPp of this machine's in place of the lab's.
+    :param options: further words of its command, behind all others.
+    """
+    started: list[Process] = []
+
+    def start(argv: tuple[str, ...]) -> None:
+        words = [executable or word if word == "sipp" else word for word in argv]
+        role: Role = "harness" if executable else "sipp"
+        program = Program(name, role, (*words, *options), host or lab.host(agent.host), agent.all_files)
+        started.append(lab.run(program))
+
+    launch(agent, start)
+    return SippProcess(agent, started[0])
+
+
+def await_bound(sipps: Iterable[SippProcess], deadline: Deadline) -> None:
+    """Wait until each has bound its sockets.
+
+    :raises SippError: one ended instead.
+    :raises Timeout: one did neither.
+    """
+    for sipp in sipps:
+
+        def bound(sipp: SippProcess = sipp) -> bool:
+            if sipp.process.poll() is not None:
+                sipp.checked_result()
+                raise SippError(
+                    f"SIPp on {sipp.agent.host} ended at once",
+                    found=f"exit status {sipp.process.poll()}",
+                    detail=sipp.process.output()[-2000:],
+                )
+            return sipp.process.read_file(STATISTICS) is not None
+
+        await_condition(bound, deadline, f"SIPp on {sipp.agent.host} binding its sockets")
+
+
+def stop_all(sipps: Iterable[SippProcess]) -> None:
+    """End those that still run, in good order, so that their counts are written."""
+    running = list(sipps)
+    for sipp in running:
+        sipp.stopped = sipp.process.poll() is None
+        sipp.process.signal(signal.SIGTERM)
+    deadline = Deadline(_STOP)
+    for sipp in running:
+        try:
+            sipp.process.wait(deadline)
+        except Timeout:
+            sipp.process.signal(signal.SIGKILL)
