@@ -153,12 +153,24 @@ class ServiceDied(LabError):
 
     :param service: its name in the lab.
     :param status: exit status, negative for a signal; None when it isn't known.
+    :param log: all that it logged since its last start.
     """
 
-    def __init__(self, message: str, *, service: str, status: int | None, detail: str | None = None) -> None:
-        super().__init__(message, detail=detail, hint="the lines above are the service's last; the evidence has all")
+    def __init__(
+        self,
+        message: str,
+        *,
+        service: str,
+        status: int | None,
+        detail: str | None = None,
+        where: Location | str | None = None,
+        log: str = "",
+    ) -> None:
+        hint = "the lines above are the service's last; the evidence has all"
+        super().__init__(message, detail=detail, where=where, hint=hint)
         self.service = service
         self.status = status
+        self.log = log
 
 
 class Timeout(LabError):

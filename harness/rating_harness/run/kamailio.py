@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rating_harness.errors import UsageError
+from rating_harness.errors import Location, UsageError
 from rating_harness.kamailio.dialog_database import empty_dialog_database
 from rating_harness.kamailio.trace import TRACING
+from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Service
 from rating_harness.plan.callers import DEFAULT_DOMAIN
 from rating_harness.plan.certificates import certificates
 from rating_harness.plan.model import Plan
 from rating_harness.run.options import Options
 
-__all__ = ["LAB_DEFINES", "Variant", "kamailio_service"]
+__all__ = ["LAB_DEFINES", "Variant", "first_mistake", "kamailio_service", "user_paths", "with_user_paths"]
 
 LAB_DEFINES: Mapping[str, str] = {"FR_TIMER": "2000", "FR_INV_TIMER": "8000", "RATING_HTTP_TIMEOUT": "1000"}
 """The project's configuration in a lab: its timers are shorter than production's, so that tests are."""
@@ -25,7 +27,8 @@ _DATABASE = "/etc/kamailio/empty-dialog.sqlite"
 """Where the empty database lies; Kamailio works on a copy, in its run directory."""
 
 
-_MAIN, _AROUND = "/etc/kamailio/kamailio.cfg", "/etc/kamailio/around-kamailio.cfg"
+_DIRECTORY = "/etc/kamailio"
+_MAIN, _AROUND = f"{_DIRECTORY}/kamailio.cfg", f"{_DIRECTORY}/around-kamailio.cfg"
 _HOSTS_FILE = """# The DNS cache asks name servers alone: without it, /etc/hosts counts.
 use_dns_cache=off
 """
@@ -123,6 +126,11 @@ def _define_options(defines: Mapping[str, str]) -> list[str]:
 
 def _configuration_files(configuration: Path) -> dict[str, bytes]:
     """What is to be below /etc/kamailio: all of a directory, or a file with the other .cfg files beside it."""
+    return {inside: path.read_bytes() for inside, path in _configuration_paths(configuration).items()}
+
+
+def _configuration_paths(configuration: Path) -> dict[str, Path]:
+    """:raises UsageError: there's no such configuration."""
     directory, main = configuration, configuration / "kamailio.cfg"
     if configuration.is_file():
         directory, main = configuration.parent, configuration
@@ -131,9 +139,29 @@ def _configuration_files(configuration: Path) -> dict[str, bytes]:
     files = directory.rglob("*") if main.name == "kamailio.cfg" else directory.glob("*.cfg")
     return {
         **{
-            f"/etc/kamailio/{path.relative_to(directory).as_posix()}": path.read_bytes()
-            for path in sorted(files)
-            if path.is_file()
+            f"{_DIRECTORY}/{path.relative_to(directory).as_posix()}": path for path in sorted(files) if path.is_file()
         },
-        _MAIN: main.read_bytes(),
+        _MAIN: main,
     }
+
+
+def user_paths(variant: Variant) -> Mapping[str, Path]:
+    """Which file of the user's each file below /etc/kamailio is: what Kamailio says of one is true of the other."""
+    return _configuration_paths(variant.configuration or data_directory("kamailio"))
+
+
+def with_user_paths(text: str, paths: Mapping[str, Path]) -> str:
+    """What Kamailio said, with the user's own paths."""
+    return _INSIDE.sub(lambda match: str(paths.get(match[0], match[0])), text)
+
+
+def first_mistake(text: str, paths: Mapping[str, Path]) -> Location | None:
+    """The place in the user's files where Kamailio's parser met the first thing that it can't read."""
+    match = _MISTAKE.search(text)
+    if match is None or match["file"] not in paths:
+        return None
+    return Location(str(paths[match["file"]]), int(match["line"]), int(match["column"]))
+
+
+_INSIDE = re.compile(rf"{_DIRECTORY}/[^\s,;:)'\"\]>]+")
+_MISTAKE = re.compile(r"in config file (?P<file>[^\s,]+), (?:from )?line (?P<line>\d+), column (?P<column>\d+)")

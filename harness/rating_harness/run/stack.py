@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -22,7 +23,13 @@ from rating_harness.lab.protocol import Driver, Endpoint, Lab, Program, Service
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import speaks_tls
 from rating_harness.rating.client import EngineClient
-from rating_harness.run.kamailio import Variant, kamailio_service
+from rating_harness.run.kamailio import (
+    Variant,
+    first_mistake,
+    kamailio_service,
+    user_paths,
+    with_user_paths,
+)
 from rating_harness.run.options import Options
 from rating_harness.scenario.model import Scenario
 from rating_harness.tap.client import TapClient
@@ -42,15 +49,17 @@ class Stack:
         self.lab = lab
         self.options = options
         self._composition = compose.load(data_directory("compose") / "lab.yaml")
-        self._variant = Variant(options.defines, options.kamailio_config)
+        self._variant: Variant | None = Variant(options.defines, options.kamailio_config)
         self._starts = 0
         self._dirty: set[str] = set()
+        self._logged = ""
+        self._paths: Mapping[str, Path] = {}
 
     @classmethod
-    def open(cls, options: Options, *, standing: bool = False) -> Stack:
+    def open(cls, options: Options, *, persistent: bool = False) -> Stack:
         """Bring everything up.
 
-        :param standing: for a person to play with: it outlives this process, with its services on loopback.
+        :param persistent: for a person to play with: it outlives this process, with its services on loopback.
         :raises LabError: something could not be; nothing is left.
         """
         if (options.agent_url is None) != (options.api_url is None):
@@ -62,12 +71,12 @@ class Stack:
             options.lab,
             release=options.kamailio,
             host_network=_on_loopback(options.agent_url) or _on_loopback(options.api_url),
-            keep=standing,
+            keep=persistent,
             target=options.target,
         )
         try:
             stack = cls(lab, options)
-            stack._start(standing)
+            stack._start(persistent)
         except BaseException:
             lab.stop()
             raise
@@ -75,7 +84,7 @@ class Stack:
 
     @classmethod
     def attach(cls, driver: Driver, lab_id: str, options: Options) -> Stack:
-        """The stack of a lab that stands (`open`).
+        """The stack of a persistent lab (`open`).
 
         :raises LabError: there is none.
         """
@@ -98,19 +107,25 @@ class Stack:
 
     # --- bringing up ------------------------------------------------------------------------------------------------
 
-    def _start(self, standing: bool) -> None:
+    def _start(self, persistent: bool) -> None:
         for service in self._composition.services.values():
             self.lab.host(service.name, *service.aliases)
         deadline = Deadline(_START)
-        wanted = [self._tap_service(), self._kamailio_service(self._variant)]
+        wanted = [
+            self._tap_service(),
+            self._kamailio_service(Variant(self.options.defines, self.options.kamailio_config)),
+        ]
         if self.options.api_url is None:
             wanted.append(self._composition.services[ENGINE])
-        if standing:
+        if persistent:
             wanted = [replace(each, published=self._composition.published[each.name]) for each in wanted]
-        with ThreadPoolExecutor(len(wanted)) as pool:
-            list(pool.map(lambda service: self.lab.start_service(service, deadline), wanted))
-        self._connect()
-        self.await_kamailio(deadline)
+
+        def start() -> None:
+            with ThreadPoolExecutor(len(wanted)) as pool:
+                list(pool.map(lambda service: self.lab.start_service(service, deadline), wanted))
+            self._connect()
+
+        self._await_started(start, deadline)
 
     def _connect(self) -> None:
         self.tap = TapClient(self.lab.endpoint(AGENT, 8001))
@@ -142,6 +157,7 @@ class Stack:
 
     def _kamailio_service(self, variant: Variant) -> Service:
         self._starts += 1
+        self._paths = user_paths(variant)
         return kamailio_service(
             self._composition.services[KAMAILIO],
             variant,
@@ -160,6 +176,23 @@ class Stack:
             return DatagramTransport(Path(directory) / "kamailio_rpc.sock")
         return HttpTransport(self.lab.endpoint(KAMAILIO, 5060))
 
+    def restart_kamailio(self, deadline: Deadline, *, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it with that signal, and start it as it was.
+
+        :raises ServiceDied, Timeout: as `await_kamailio`.
+        """
+        self._logged = self.lab.service(KAMAILIO).output()
+        self._await_started(lambda: self.lab.restart_service(KAMAILIO, deadline, how=how), deadline)
+
+    def _await_started(self, start: Callable[[], object], deadline: Deadline) -> None:
+        try:
+            start()
+        except ServiceDied as error:
+            if error.service != KAMAILIO:
+                raise
+            raise self._did_not_start(error.status) from None
+        self.await_kamailio(deadline)
+
     def await_kamailio(self, deadline: Deadline) -> None:
         """:raises ServiceDied: Kamailio ended; with its last lines, errors of its configuration among them.
         :raises Timeout: it runs, and doesn't answer JSON-RPC.
@@ -171,12 +204,7 @@ class Stack:
             nonlocal last
             status = process.poll()
             if status is not None:
-                raise ServiceDied(
-                    f"Kamailio ended with status {status} instead of starting",
-                    service=KAMAILIO,
-                    status=status,
-                    detail=_why_it_ended(process.output()),
-                )
+                raise self._did_not_start(status)
             try:
                 self.kamailio.uptime()
             except RpcError as error:
@@ -190,24 +218,45 @@ class Stack:
             raise Timeout(
                 error.message,
                 found=last,
-                detail="\n".join(process.output().splitlines()[-15:]) or None,
+                detail="\n".join(self._last_log().splitlines()[-15:]) or None,
                 hint="the configuration has to load jsonrpcs; its datagram socket and HTTP at /RPC are looked for",
             ) from None
+
+    def _did_not_start(self, status: int | None) -> ServiceDied:
+        log = self._last_log()
+        return ServiceDied(
+            f"Kamailio ended with status {status} instead of starting",
+            service=KAMAILIO,
+            status=status,
+            detail=_why_it_ended(log),
+            where=first_mistake(self._kamailio_output(), self._paths),
+            log=log,
+        )
+
+    def _kamailio_output(self) -> str:
+        """What Kamailio has logged since its last start."""
+        output = self.lab.service(KAMAILIO).output()
+        return output.removeprefix(self._logged)
+
+    def _last_log(self) -> str:
+        """The same, with the user's own paths."""
+        return with_user_paths(self._kamailio_output(), self._paths)
 
     # --- between scenarios ------------------------------------------------------------------------------------------
 
     def prepare(self, plan: Plan) -> None:
-        """As new: an engine that knows what is given and no more, the plan's faults, Kamailio with its defines."""
-        self.heal()
+        """As new: an engine that knows what is given and no more, the plan's faults, Kamailio with its defines.
+
+        :raises ServiceDied: Kamailio can't start as this plan wants it. The next plan finds it as new again.
+        """
         variant = Variant.of(plan, self.options)
+        self._heal(but=KAMAILIO)
         # In a database, calls of the scenario before would outlive the restart.
-        afresh = plan.outages and "WITH_DIALOG_DB" in variant.defines
+        afresh = bool(plan.outages) and "WITH_DIALOG_DB" in variant.defines
         if variant != self._variant or afresh:
-            deadline = Deadline(_START)
-            self.lab.stop_service(KAMAILIO, deadline)
-            self.lab.start_service(self._kamailio_service(variant), deadline)
-            self._variant = variant
-            self.await_kamailio(deadline)
+            self._start_variant(variant)
+        else:
+            self._heal()
         for user, password in plan.scenario.kamailio.users.items():
             self.kamailio.call("htable.sets", "subscriber", user, password)
         given = plan.scenario.given.model_dump()
@@ -252,16 +301,16 @@ class Stack:
     @cached_property
     def _sipp(self) -> str:
         """SIPp's version, and the libraries it is linked with."""
-        ask = Program(
-            "sipp-version", "sipp", ("sh", "-c", "sipp -v; ldd $(command -v sipp)"), self.lab.host("asking")
+        program = Program(
+            "sipp-version", "sipp", ("sh", "-c", "sipp -v; ldd $(command -v sipp)"), self.lab.host("sipp-version")
         )
-        process = self.lab.run(ask)
+        process = self.lab.run(program)
         try:
             process.wait(Deadline(_START))
             return process.output()
         finally:
             process.remove()
-            self.lab.release("asking")
+            self.lab.release("sipp-version")
 
     def spoiled(self, name: str) -> None:
         """A service that isn't as it should be: it's restarted before the next scenario."""
@@ -272,19 +321,31 @@ class Stack:
         if loses_sockets(self._version):
             self.spoiled(KAMAILIO)
 
-    def heal(self) -> None:
-        """Restart what has ended or was spoiled, plug in what was unplugged."""
+    def _start_variant(self, variant: Variant) -> None:
+        """Kamailio as it's wanted in place of the one that runs, or of the one that could not start."""
+        deadline = Deadline(_START)
+        # One that can't start must not be taken for the one that runs.
+        self._variant = None
+        self.lab.stop_service(KAMAILIO, deadline)
+        self._logged = self.lab.service(KAMAILIO).output()
+        self._await_started(lambda: self.lab.start_service(self._kamailio_service(variant), deadline), deadline)
+        self._dirty.discard(KAMAILIO)
+        self._variant = variant
+
+    def _heal(self, *, but: str = "") -> None:
+        """Restart what has ended or was spoiled, one service aside."""
         deadline = Deadline(_START)
         for name in self._composition.services:
             try:
                 process = self.lab.service(name)
             except KeyError:
                 continue
-            if process.poll() is not None or name in self._dirty:
-                self.lab.restart_service(name, deadline, how=signal.SIGKILL)
+            if name != but and (process.poll() is not None or name in self._dirty):
                 if name == KAMAILIO:
-                    self.await_kamailio(deadline)
-        self._dirty.clear()
+                    self.restart_kamailio(deadline, how=signal.SIGKILL)
+                else:
+                    self.lab.restart_service(name, deadline, how=signal.SIGKILL)
+                self._dirty.discard(name)
 
 
 def _on_loopback(url: str | None) -> bool:
@@ -296,7 +357,7 @@ _REASON = re.compile(r"CRITICAL|ERROR|ALERT|yyerror|error", re.IGNORECASE)
 
 
 def _why_it_ended(output: str) -> str:
-    """The lines that tell, and the last ones: Kamailio says a lot while it goes down."""
+    """The lines with causes, and the last ones: Kamailio says a lot while it goes down."""
     lines = output.splitlines()
-    telling = [line for line in lines if _REASON.search(line)]
-    return "\n".join(dict.fromkeys([*telling[:8], *lines[-5:]]))
+    causes = [line for line in lines if _REASON.search(line)]
+    return "\n".join(dict.fromkeys([*causes[:8], *lines[-5:]]))

@@ -147,6 +147,7 @@ class OutageRun:
         self.ended = time.time()
 
     def _restart(self, deadline: Deadline) -> None:
-        self._stack.lab.restart_service(self.outage.target, deadline)
         if self.outage.target == KAMAILIO:
-            self._stack.await_kamailio(deadline)
+            self._stack.restart_kamailio(deadline)
+        else:
+            self._stack.lab.restart_service(self.outage.target, deadline)

@@ -53,7 +53,7 @@ def put_up(options: Options) -> StandingLab:
         raise UsageError(
             f"a lab stands already: {standing.driver} {standing.id}", hint="`rating-harness down` takes it down"
         )
-    stack = Stack.open(options, standing=True)
+    stack = Stack.open(options, persistent=True)
     standing = StandingLab(stack.lab.driver, stack.lab.id, stack.published())
     _state().write_text(json.dumps(asdict(standing)), encoding="utf-8")
     return standing

@@ -1,0 +1,81 @@
+"""SIPp's processes: started, awaited, stopped, read back."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from rating_harness.deadline import Deadline
+from rating_harness.errors import SippError, Timeout
+from rating_harness.lab.protocol import Host, Program
+from rating_harness.run.sipp_processes import SippProcess, await_bound, start_sipp, stop_all
+from rating_harness.sipp.agent import Agent
+from tests.unit.run.fake_lab import FakeLab, FakeProcess
+
+CARRIER = Agent(role="carrier", host="carrier", address="198.18.0.30", port=5060, scenario="<scenario/>")
+STATISTICS = b"StartTime;TotalCallCreated;SuccessfulCall(C);FailedCall(C);\nx;1;1;0;\n"
+
+
+def test_a_sipp_gets_its_files_and_its_host() -> None:
+    programs: list[Program] = []
+
+    def runs(program: Program) -> FakeProcess:
+        programs.append(program)
+        return FakeProcess(program.name)
+
+    start_sipp(FakeLab(runs=runs), CARRIER, "sipp-carrier")
+    (program,) = programs
+    assert (program.name, program.role, program.host.name) == ("sipp-carrier", "sipp", "carrier")
+    assert program.files == {"uas-carrier.xml": b"<scenario/>"}
+    assert "sipp" in program.argv
+
+
+def test_an_executable_of_this_machine_runs_where_it_is_said_and_with_its_options() -> None:
+    programs: list[Program] = []
+
+    def runs(program: Program) -> FakeProcess:
+        programs.append(program)
+        return FakeProcess(program.name)
+
+    own = Host("seat", "127.0.0.1")
+    start_sipp(FakeLab(runs=runs), CARRIER, "x", host=own, executable="/opt/sipp", options=("-cp", "9999"))
+    (program,) = programs
+    assert (program.role, program.host) == ("harness", own)
+    assert "/opt/sipp" in program.argv
+    assert program.argv[-2:] == ("-cp", "9999")
+
+
+def test_a_sipp_listens_once_its_statistics_are_there() -> None:
+    process = FakeProcess("sipp-carrier")
+    with pytest.raises(Timeout, match="SIPp on carrier binding its sockets"):
+        await_bound([SippProcess(CARRIER, process)], Deadline(0.05))
+    process.files["statistics.csv"] = b""
+    await_bound([SippProcess(CARRIER, process)], Deadline(0.05))
+
+
+@pytest.mark.parametrize(("status", "said"), [(255, "could not do its work"), (0, "ended at once")])
+def test_a_sipp_that_ends_instead_of_listening_is_an_error_with_its_output(status: int, said: str) -> None:
+    process = FakeProcess("sipp-carrier", status=status, log="Unable to bind main socket")
+    with pytest.raises(SippError, match=said) as raised:
+        await_bound([SippProcess(CARRIER, process)], Deadline(1.0))
+    assert "Unable to bind main socket" in str(raised.value)
+
+
+def test_those_that_run_are_ended_in_good_order_and_counted_as_stopped() -> None:
+    running, over = SippProcess(CARRIER, FakeProcess("a")), SippProcess(CARRIER, FakeProcess("b", status=0))
+    stop_all([running, over])
+    assert (running.stopped, over.stopped) == (True, False)
+    assert running.process.poll() == 0
+
+
+def test_one_that_ignores_it_is_killed() -> None:
+    process = FakeProcess("a", ends_on_signal=False)
+    stop_all([SippProcess(CARRIER, process)])
+    assert process.signals == [signal.SIGTERM, signal.SIGKILL]
+
+
+def test_counts_are_read_back() -> None:
+    process = FakeProcess("a", status=0, files={"statistics.csv": STATISTICS})
+    result = SippProcess(CARRIER, process).checked_result()
+    assert (result.created, result.successful, result.failed) == (1, 1, 0)

@@ -1,0 +1,86 @@
+"""Between two scenarios everything is as new, whatever the one before has done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rating_harness.errors import ServiceDied
+from rating_harness.lab.protocol import Service
+from tests.unit.plan.test_planner import planned
+from tests.unit.run.fake_lab import FakeLab, fake_stack
+
+CALL = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
+BROKEN = (
+    "0(1) CRITICAL: <core> yyerror_at(): parse error in config file /etc/kamailio/parts/routes.cfg, "
+    "line 3, column 5-9: syntax error\n"
+)
+
+
+def dies_of_broken(service: Service) -> str | None:
+    return BROKEN if any(b"broken" in content for content in service.files.values()) else None
+
+
+def own_configuration(directory: Path, routes: str) -> None:
+    (directory / "own" / "parts").mkdir(parents=True)
+    (directory / "own" / "kamailio.cfg").write_text('include_file "parts/routes.cfg"\n')
+    (directory / "own" / "parts" / "routes.cfg").write_text(routes)
+
+
+def test_one_that_cannot_start_is_alone_in_that(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "# broken\n")
+    lab = FakeLab(dies=dies_of_broken)
+    stack = fake_stack(lab)
+    fine, broken = planned(tmp_path, CALL), planned(tmp_path, CALL + "kamailio: {config: own}\n")
+    stack.prepare(fine)
+    for _ in range(2):
+        with pytest.raises(ServiceDied):
+            stack.prepare(broken)
+        stack.prepare(fine)
+    assert lab.service("kamailio").poll() is None
+    assert lab.done == ["stop kamailio", "start kamailio"] * 4
+
+
+def test_the_cause_names_the_users_own_file_and_line(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "# broken\n")
+    lab = FakeLab(dies=dies_of_broken)
+    stack = fake_stack(lab)
+    with pytest.raises(ServiceDied) as raised:
+        stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    error = raised.value
+    routes = tmp_path / "own" / "parts" / "routes.cfg"
+    assert str(error.where) == f"{routes}:3:5"
+    assert str(routes) in (error.detail or "")
+    assert "/etc/kamailio" not in str(error)
+
+
+def test_the_cause_is_of_the_last_start_alone(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "# broken\n")
+    lab = FakeLab(dies=dies_of_broken)
+    stack = fake_stack(lab)
+    lab.service("kamailio").log += "0(1) ERROR: of a scenario before\n"
+    with pytest.raises(ServiceDied) as raised:
+        stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    assert "of a scenario before" not in str(raised.value)
+    assert "of a scenario before" not in raised.value.log
+    assert "syntax error" in raised.value.log
+
+
+def test_what_died_or_was_spoiled_is_restarted_once(tmp_path: Path) -> None:
+    lab = FakeLab()
+    stack = fake_stack(lab)
+    lab.service("rating-engine").status = 1
+    stack.spoiled("kamailio")
+    for _ in range(2):
+        stack.prepare(planned(tmp_path, CALL))
+    assert sorted(lab.done) == ["restart kamailio", "restart rating-engine"]
+
+
+def test_a_spoiled_kamailio_that_is_wanted_otherwise_is_started_only_once(tmp_path: Path) -> None:
+    lab = FakeLab()
+    stack = fake_stack(lab)
+    stack.spoiled("kamailio")
+    for _ in range(2):
+        stack.prepare(planned(tmp_path, CALL + "kamailio: {defines: {FR_TIMER: 1000}}\n"))
+    assert lab.done == ["stop kamailio", "start kamailio"]
