@@ -18,8 +18,7 @@ from rating_harness.canyan.placeholders import filled, resolved
 from rating_harness.errors import PlanError
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.model import Plan, PlannedCarrier
-from rating_harness.plan.render import render
-from rating_harness.plan.sdp import sdp_for
+from rating_harness.plan.render import render, sdp_for
 from rating_harness.scenario.values import CountRange
 from rating_harness.sipp.agent import Agent
 

@@ -120,9 +120,7 @@ def load(path: Path, environment: Mapping[str, str] = PLACEHOLDERS) -> Compositi
         for index, other in enumerate(one.depends_on):
             if other not in services:
                 where = _location(path, _node(root, ("services", name, "depends_on", index)))
-                raise UsageError(
-                    f"{name} depends on {other}, which isn't a service above it", where=where
-                )
+                raise UsageError(f"{name} depends on {other}, which isn't a service above it", where=where)
         services[name] = Service(
             name=name,
             role=one.lab.role,

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from rating_harness.errors import PlanError
 from rating_harness.lab.protocol import Host
-from rating_harness.plan.certificates import certificates
 from rating_harness.plan.in_dialog import Step, in_order, renewals
 from rating_harness.plan.load import pace_of
 from rating_harness.plan.model import PlannedCall
-from rating_harness.plan.render import render
+from rating_harness.plan.render import certificates, render, sdp_for
 from rating_harness.plan.sampling import Drawn, last_digit
-from rating_harness.plan.sdp import sdp_for
 from rating_harness.scenario.model import Call, Scenario
 from rating_harness.sipp.agent import Agent
 

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from random import Random
 
 from rating_harness.lab.protocol import Host
-from rating_harness.plan.certificates import certificates
 from rating_harness.plan.in_dialog import Step, in_order, renewals
 from rating_harness.plan.model import PlannedCarrier
-from rating_harness.plan.render import render
+from rating_harness.plan.render import certificates, render, sdp_for
 from rating_harness.plan.sampling import DIGITS, Drawn, last_digit
-from rating_harness.plan.sdp import sdp_for
 from rating_harness.scenario.model import Behaviour, Call, CarrierBehaviour, Scenario
 from rating_harness.sipp.agent import Agent, Transport
 

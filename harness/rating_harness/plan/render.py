@@ -1,4 +1,4 @@
-"""SIPp scenarios from Jinja2 templates."""
+"""SIPp scenarios from Jinja2 templates, and what goes with them: session descriptions, certificates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import jinja2
 
-__all__ = ["FINAL_CODES", "render"]
+from rating_harness.lab.files import data_directory
+
+__all__ = ["FINAL_CODES", "certificates", "render", "sdp_for"]
 
 FINAL_CODES = (
     *(300, 301, 302, 305, 380, 400, 401, 402, 403, 404, 405, 406, 407, 408, 410, 412, 413, 414, 415, 416, 417, 420),
@@ -36,3 +38,30 @@ def _environment() -> jinja2.Environment:
 def render(template: str, **values: Any) -> str:
     """A SIPp scenario."""
     return _environment().get_template(template).render(final_codes=FINAL_CODES, crossing=CROSSING_MS, **values)
+
+
+_SDP = "\n".join(
+    (
+        "v=0",
+        "o=- 1 1 IN IP[local_ip_type] [local_ip]",
+        "s=-",
+        "c=IN IP[media_ip_type] [media_ip]",
+        "t=0 0",
+        "m=audio 6000 RTP/AVP 8 0",
+        "a=rtpmap:8 PCMA/8000",
+        "a=rtpmap:0 PCMU/8000",
+    )
+)
+"""A session description (RFC 8866). SIPp fills in the addresses."""
+
+
+def sdp_for(wanted: bool | str) -> str:
+    """The author's own, the default one, or none (an empty text)."""
+    if isinstance(wanted, str):
+        return wanted.strip()
+    return _SDP if wanted else ""
+
+
+def certificates() -> dict[str, bytes]:
+    """The lab's own, for every end that speaks TLS: ``certificate.pem`` and ``key.pem``."""
+    return {file.name: file.read_bytes() for file in sorted((data_directory("compose") / "tls").glob("*.pem"))}

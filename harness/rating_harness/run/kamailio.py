@@ -14,8 +14,8 @@ from rating_harness.kamailio.trace import TRACING
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Service
 from rating_harness.plan.callers import DEFAULT_DOMAIN
-from rating_harness.plan.certificates import certificates
 from rating_harness.plan.model import Plan
+from rating_harness.plan.render import certificates
 from rating_harness.run.options import Options
 
 __all__ = ["LAB_DEFINES", "Variant", "first_mistake", "kamailio_service", "user_paths", "with_user_paths"]
