@@ -20,8 +20,7 @@ from rating_harness.cli.main import main
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.lab.local import LocalLab
 from rating_harness.lab.protocol import Program
-from rating_harness.plan.render import render
-from rating_harness.plan.render import sdp_for
+from rating_harness.plan.render import render, sdp_for
 
 pytestmark = pytest.mark.lab
 
