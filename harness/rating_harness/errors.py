@@ -5,6 +5,7 @@
     HarnessError
     ├── UsageError             the command line, or options that contradict each other
     ├── ScenarioError          mistakes in a scenario file; holds every one of them
+    ├── ConfigurationError     a Kamailio configuration that can't be parsed
     ├── PlanError              a scenario that this lab, or this target, cannot carry out
     ├── LabError
     │   ├── MissingTool        a program or a package that the machine lacks
@@ -25,6 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "ConfigurationError",
     "EngineError",
     "EvidenceError",
     "HarnessError",
@@ -130,6 +132,10 @@ class ScenarioError(HarnessError):
 
     def __str__(self) -> str:
         return "\n".join(str(mistake) for mistake in self.mistakes)
+
+
+class ConfigurationError(HarnessError):
+    """A Kamailio configuration that can't be parsed, or that isn't written in Kamailio's own language."""
 
 
 class PlanError(HarnessError):

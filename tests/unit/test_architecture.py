@@ -19,6 +19,7 @@ ROOMS = {
     "rating": {"lab.protocol"},
     "tap": {"lab.protocol", "rating"},
     "kamailio": {"lab.protocol", "evidence"},
+    "kamailio_config": set(),
     "plan": {"scenario", "sipp", "tap", "lab.protocol", "lab.files"},
     "run": {"scenario", "plan", "sipp", "lab", "rating", "tap", "kamailio", "evidence"},
     "checks": {"scenario", "evidence"},
