@@ -32,10 +32,22 @@ __all__ = ["engine"]
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keep the records in this SQLite file; without it they are gone when the engine ends.",
 )
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Web pages of this origin may change something (http://HOST:PORT; * for any). May be repeated.",
+)
 @click.option("--strict", is_flag=True, help="Refuse what the real engine accepts by mistake.")
 @click.option("--log", metavar="FILE|-", help="Log requests to a file, or to standard error.")
 def engine(
-    agent: tuple[str, ...], api: tuple[str, ...], database: Path | None, strict: bool, log: str | None
+    agent: tuple[str, ...],
+    api: tuple[str, ...],
+    database: Path | None,
+    origins: tuple[str, ...],
+    strict: bool,
+    log: str | None,
 ) -> None:
     """Run the embedded rating engine.
 
@@ -51,6 +63,7 @@ def engine(
             [Address.parse(text) for text in api],
             database=database,
             strict=strict,
+            origins=origins,
             log=None if log is None else _log(log),
             ready=click.echo,
         )

@@ -18,6 +18,15 @@ from rating_harness.tap.messages import Request
 
 __all__ = ["Connection", "Connections"]
 
+LARGEST_HEAD = 64 << 10
+"""Bytes of a request's line and headers; a larger head is answered with 431 (RFC 6585, section 5)."""
+
+LARGEST_BODY = 16 << 20
+"""Bytes of a request's body; a larger one is answered with 413 (RFC 9110, section 15.5.14)."""
+
+REQUEST_SECONDS = 30.0
+"""A request that has begun has to be complete within so many seconds; else it's answered with 408."""
+
 _numbers = itertools.count(1)
 
 
@@ -57,6 +66,8 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
         self._ignoring_input = False
+        self._overdue: asyncio.TimerHandle | None = None
+        self._head_size = 0
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
         self.on_message_begin()
@@ -99,26 +110,35 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._clients.open.add(self)
+        self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._clients.open.discard(self)
         self._gone.set()
+        if self._overdue:
+            self._overdue.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._ignoring_input:
             return
+        if self._overdue is None:
+            self._await_request()
+        if not self._headers_complete:
+            self._head_size += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             # The request itself is whole, and it is answered as if nothing else had been asked for (RFC 9110, 7.8).
             pass
         except httptools.HttpParserError as error:
-            self._ignoring_input = True
-            self._received(Request("", "", (), data, False, self.number, time.time(), f"not HTTP: {error}"))
+            self._refuse(400, f"not HTTP: {error}", data)
+        if not self._headers_complete and self._head_size > LARGEST_HEAD:
+            self._refuse(431, f"the headers are longer than {LARGEST_HEAD} bytes")
 
     def on_message_begin(self) -> None:
         self._target = bytearray()
         self._headers: list[tuple[str, str]] = []
+        self._headers_complete = False
         self._body = bytearray()
 
     def on_url(self, url: bytes) -> None:
@@ -128,13 +148,22 @@ class Connection(asyncio.Protocol):
         self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
+        self._headers_complete = True
+        self._head_size = 0
         if any(name.lower() == "expect" for name, _ in self._headers):
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         self._body += body
+        if len(self._body) > LARGEST_BODY:
+            self._refuse(413, f"the body is longer than {LARGEST_BODY} bytes")
 
     def on_message_complete(self) -> None:
+        if self._ignoring_input:
+            return
+        if self._overdue:
+            self._overdue.cancel()
+            self._overdue = None
         self._received(
             Request(
                 method=self._parser.get_method().decode("latin-1"),
@@ -146,6 +175,24 @@ class Connection(asyncio.Protocol):
                 received=time.time(),
             )
         )
+
+    def _await_request(self) -> None:
+        self._overdue = asyncio.get_running_loop().call_later(REQUEST_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        """The client had its time for a whole request."""
+        if self._head_size or self._headers_complete:
+            self._refuse(408, f"no complete request within {REQUEST_SECONDS:g} s")
+        else:
+            self.close()
+
+    def _refuse(self, status: int, error: str, data: bytes = b"") -> None:
+        """Answer with that status, record why, and close: nothing more is read of this connection."""
+        if self._ignoring_input:
+            return
+        self._ignoring_input = True
+        self._body.clear()
+        self._received(Request("", "", (), data, False, self.number, time.time(), error, status))
 
     def _stop_reading(self) -> None:
         self._ignoring_input = True

@@ -68,7 +68,7 @@ class Control:
 
     async def _respond(self, request: Request) -> Response:
         if request.error:
-            return _error(400, request.error)
+            return _error(request.refusal, request.error)
         match request.method, *(unquote(part) for part in request.path.strip("/").split("/")):
             case "GET", "status":
                 return _DONE

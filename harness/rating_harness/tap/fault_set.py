@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rating_harness.errors import UsageError
 from rating_harness.tap.exchange import parse_json
-from rating_harness.tap.faults import Fault, FaultState
+from rating_harness.tap.faults import Fault, FaultState, RegexTimeout
 from rating_harness.tap.messages import Request
 
 __all__ = ["FaultSet"]
@@ -59,7 +59,10 @@ class FaultSet:
         self._states[fault_id] = replace(state, fault=replace(state.fault, armed=armed))
 
     def choose(self, request: Request) -> Fault | None:
-        """The fault that this request meets. Every fault it fits has seen it; the first in turn is applied."""
+        """The fault that this request meets. Every fault it fits has seen it; the first in turn is applied.
+
+        :raises RegexTimeout: naming the fault whose pattern can't be tried in time; it doesn't count as seen.
+        """
         if not self._states:
             return None
         chosen: Fault | None = None
@@ -68,8 +71,11 @@ class FaultSet:
             fault = state.fault
             if not fault.armed or fault.action.kind == "refuse":
                 continue
-            if not (fault.concerns(request.path) and fault.matches(body)):
-                continue
+            try:
+                if not (fault.concerns(request.path) and fault.matches(body)):
+                    continue
+            except RegexTimeout as error:
+                raise RegexTimeout(f"fault {fault_id}: {error.message}", hint=error.hint) from None
             seen, applied = state.seen + 1, state.applied
             in_turn = seen >= fault.nth and (fault.count is None or applied < fault.count)
             if in_turn and chosen is None:

@@ -8,11 +8,11 @@ Every fault has one JSON form, the same in both directions::
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+import regex
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rating_harness.errors import UsageError
@@ -32,10 +32,14 @@ __all__ = [
     "Pass",
     "Refuse",
     "Regex",
+    "RegexTimeout",
     "Reset",
     "Silence",
     "parse_faults",
 ]
+
+REGEX_SECONDS = 0.1
+"""The longest that a fault's pattern may look at one field: the tap handles all requests in one thread."""
 
 Moment = Literal["request", "upstream"]
 """After the tap has read the request (the agent never sees it), or after the agent has answered it."""
@@ -174,9 +178,26 @@ class Regex(_Strict):
 
     def __post_init__(self) -> None:
         try:
-            re.compile(self.regex)
-        except re.error as error:
+            regex.compile(self.regex)
+        except regex.error as error:
             raise UsageError(f"{self.regex!r} is no regular expression: {error}") from None
+
+    def is_found_in(self, text: str) -> bool:
+        """Whether the pattern matches somewhere in the text.
+
+        :raises RegexTimeout: after `REGEX_SECONDS`, since patterns with nested repeats can take for ever.
+        """
+        try:
+            return regex.search(self.regex, text, timeout=REGEX_SECONDS) is not None
+        except TimeoutError:
+            raise RegexTimeout(
+                f"the regular expression {self.regex!r} took longer than {REGEX_SECONDS:g} s",
+                hint="don't repeat a group that itself repeats",
+            ) from None
+
+
+class RegexTimeout(UsageError):
+    """A fault's pattern couldn't be tried on a request in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +283,7 @@ def parse_faults(text: bytes) -> list[Fault]:
 
 def _fits(expected: object, found: object) -> bool:
     if isinstance(expected, Regex):
-        return re.search(expected.regex, str(found)) is not None
+        return expected.is_found_in(str(found))
     return type(expected) is type(found) and expected == found
 
 

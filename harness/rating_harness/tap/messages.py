@@ -32,7 +32,8 @@ class Request:
     :param target: path and query.
     :param connection: number of the connection, so that kept-alive requests can be told from new ones.
     :param received: Unix seconds at which its last byte had come.
-    :param error: why it could not be parsed; the body is then what came.
+    :param error: why it could not be taken; the body is then what came.
+    :param refusal: the status that says so to the client.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Request:
     connection: int
     received: float
     error: str = ""
+    refusal: int = 400
 
     @property
     def path(self) -> str:

@@ -23,6 +23,7 @@ from rating_harness.tap.faults import (
     Garbage,
     Malformed,
     Partial,
+    RegexTimeout,
     Reset,
     Silence,
 )
@@ -43,8 +44,14 @@ class Proxy:
 
     async def handle(self, request: Request, connection: Connection) -> None:
         """Answer a request, or don't, and record what became of it."""
-        fault = None if request.error else self._faults.choose(request)
+        fault, unusable = None, ""
+        try:
+            fault = None if request.error else self._faults.choose(request)
+        except RegexTimeout as error:
+            unusable = str(error.message)
         number = self._recorder.received(request, fault)
+        if unusable:
+            self._recorder.failed(number, unusable)
         handling = _ExchangeHandler(self._recorder, self._upstream, number, request, connection)
         if request.error:
             result = handling.reject()
@@ -69,7 +76,7 @@ class _ExchangeHandler:
 
     def reject(self) -> Result:
         """Answer what could not be parsed."""
-        return self._answer(Response(400, self._request.error.encode()))
+        return self._answer(Response(self._request.refusal, self._request.error.encode()))
 
     async def forward(self) -> Result:
         return self._answer(await self._ask())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +26,7 @@ from graphql import (
     GraphQLString,
     NullValueNode,
     OperationDefinitionNode,
+    OperationType,
     Visitor,
     execute,
     get_operation_ast,
@@ -38,16 +40,33 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from rating_harness.errors import EngineError
+from rating_harness.rating.engine.origins import from_browser, may_write, refused
 from rating_harness.rating.engine.quirks import ClientError
 from rating_harness.rating.engine.store import Store
 
-__all__ = ["ANY_ORIGIN", "LARGEST_BODY", "GraphQLEndpoint", "detail", "json_response", "status"]
+__all__ = [
+    "FEWEST_ROWS",
+    "LARGEST_BODY",
+    "MOST_TOKENS",
+    "GraphQLEndpoint",
+    "RowBudget",
+    "detail",
+    "json_response",
+    "status",
+]
 
 _LOGGER = logging.getLogger(__name__)
 
 _UNREADABLE = "Cannot return null for non-nullable field"
 """How graphql-core says that a record lacks its key (``Quirk.KEYLESS``)."""
 
+
+MOST_TOKENS = 20_000
+"""Tokens of a GraphQL document (words, braces, numbers): validation takes more than linear time."""
+
+FEWEST_ROWS = 10_000
+"""Rows that the lists of one request may always have. Beyond it, they may have twice as many as are stored: whoever
+reads more reads the same again and again."""
 
 LARGEST_BODY = 16 << 20
 """Bytes of a request's body; a larger one is answered 413, before it is read."""
@@ -105,7 +124,7 @@ class _Prepared:
     def __init__(self, schema: GraphQLSchema, query: str) -> None:
         self.document: DocumentNode | None = None
         try:
-            document = parse(query)
+            document = parse(query, max_tokens=MOST_TOKENS)
             visit(document, _NoNull())
             self.errors = validate(schema, document)
         except GraphQLError as error:
@@ -132,15 +151,6 @@ def _variables(
     return variables
 
 
-ANY_ORIGIN: dict[str, Any] = {
-    "allow_origins": ["*"],
-    "allow_methods": ["*"],
-    "allow_headers": ["*"],
-    "allow_credentials": True,
-}
-"""CORS of both services."""
-
-
 async def detail(_: Request, error: Exception) -> Response:
     """An HTTP error as FastAPI tells it."""
     assert isinstance(error, HTTPException)
@@ -157,18 +167,45 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
     return Response(orjson.dumps(content), status, headers, "application/json")
 
 
+@dataclass(slots=True)
+class RowBudget:
+    """How many rows the lists of one request may still have; the resolvers' context."""
+
+    stored: Callable[[], int]
+    rows: int = 0
+
+    def spend(self, rows: int) -> None:
+        """:raises ClientError: the request reads the same rows more than twice."""
+        self.rows += rows
+        if self.rows > FEWEST_ROWS and self.rows > (limit := max(FEWEST_ROWS, 2 * self.stored())):
+            raise ClientError(f"the lists of one request may have {limit} rows in all: send several requests")
+
+
 class GraphQLEndpoint:
     """``/graphql``: queries in the query string, in JSON and as ``application/graphql``; a page for browsers.
 
     :param page: the page that a browser gets.
     :param errors_when_none: whether a success has ``"errors": null``, as the agent's has.
+    :param origins: the web origins whose pages may send mutations, besides its own.
+    :param stored: how many rows all lists have now, each read once.
     """
 
-    def __init__(self, schema: GraphQLSchema, store: Store, *, page: str, errors_when_none: bool = False) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        store: Store,
+        *,
+        page: str,
+        errors_when_none: bool = False,
+        stored: Callable[[], int] = lambda: 0,
+        origins: Collection[str] = (),
+    ) -> None:
         self.schema = schema
         self._store = store
         self._page = page
         self._errors_when_none = errors_when_none
+        self._stored = stored
+        self._origins = origins
         self._prepare = lru_cache(maxsize=512)(lambda query: _Prepared(schema, query))
 
     async def __call__(self, request: Request) -> Response:
@@ -179,6 +216,12 @@ class GraphQLEndpoint:
             return given
         if "query" not in given:
             return PlainTextResponse("No GraphQL query found in the request", 400)
+        if from_browser(request.scope) or request.method == "GET":
+            writes = self._changes_something(given["query"], given.get("operationName"))
+            if writes and not may_write(request.scope, self._origins):
+                return refused()
+            if writes and request.method == "GET":
+                return PlainTextResponse("Method Not Allowed: send mutations by POST", 405, {"allow": "POST"})
         result = self.execute(given["query"], given.get("variables"), given.get("operationName"))
         _report(result)
         if self._store.pending:
@@ -187,6 +230,13 @@ class GraphQLEndpoint:
             except EngineError:
                 return _server_error()
         return self._response(result)
+
+    def _changes_something(self, query: Any, operation: Any) -> bool:
+        """Whether it's a mutation: a page's image or link is a GET, and browsers send those without an origin."""
+        document = self._prepare(query).document if isinstance(query, str) else None
+        name = operation if isinstance(operation, str) else None
+        definition = document and get_operation_ast(document, name or None)
+        return isinstance(definition, OperationDefinitionNode) and definition.operation is OperationType.MUTATION
 
     def execute(self, query: Any, variables: Any = None, operation: Any = None) -> ExecutionResult:
         """Run one operation of a document."""
@@ -205,7 +255,13 @@ class GraphQLEndpoint:
         if prepared.document is None:
             return ExecutionResult(None, prepared.errors)
         given = _variables(self.schema, prepared.document, operation or None, variables or {})
-        result = execute(self.schema, prepared.document, variable_values=given, operation_name=operation or None)
+        result = execute(
+            self.schema,
+            prepared.document,
+            variable_values=given,
+            operation_name=operation or None,
+            context_value=RowBudget(self._stored),
+        )
         assert isinstance(result, ExecutionResult)
         return result
 
@@ -231,7 +287,9 @@ async def _given(request: Request) -> dict[str, Any] | Response:
     if "application/json" in kind:
         try:
             content = orjson.loads(body)
-        except orjson.JSONDecodeError:
+        except orjson.JSONDecodeError as error:
+            if "depth" in error.msg or "recursion" in error.msg.lower():
+                return PlainTextResponse("the JSON nests too deeply", 400)
             return _server_error()
         return content if isinstance(content, dict) else _server_error()
     if "application/graphql" in kind:

@@ -7,12 +7,13 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rating_harness.rating.address import Address
 from rating_harness.rating.engine.agent.app import agent_app
@@ -24,6 +25,47 @@ from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.store import Store
 
 __all__ = ["run"]
+
+
+REQUEST_SECONDS = 30.0
+"""A request that has begun, or a connection that never began one, is given up after so many seconds."""
+
+LARGEST_HEAD = 64 << 10
+"""Bytes of a request's line and headers."""
+
+
+class _Connection(HttpToolsProtocol):
+    """A connection whose client doesn't hold it for ever with half a request, nor fill the memory with headers."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_size: int | None = 0
+        self._overdue = self._give_up_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._overdue.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._overdue.cancelled():
+            self._overdue = self._give_up_later()
+        if self._head_size is not None:
+            self._head_size += len(data)
+        super().data_received(data)
+        if self._head_size is not None and self._head_size > LARGEST_HEAD:
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        self._head_size = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._head_size = 0
+        self._overdue.cancel()
+        super().on_message_complete()
+
+    def _give_up_later(self) -> asyncio.TimerHandle:
+        return self.loop.call_later(REQUEST_SECONDS, self.transport.close)
 
 
 class _Server(uvicorn.Server):
@@ -40,11 +82,13 @@ def run(
     *,
     database: Path | None = None,
     strict: bool = False,
+    origins: Collection[str] = (),
     log: Log | None = None,
     ready: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
+    :param origins: the web origins whose pages may change something, besides its own; ``*`` for any.
     :param ready: called with one line when requests are answered.
     :raises UsageError: an address or the database can't be used.
     """
@@ -56,8 +100,8 @@ def run(
         gc.freeze()
         metrics = Metrics()
         services = {
-            "agent": observed(agent_app(Operations(state, policy), store), "agent", metrics, log),
-            "api": observed(api_app(state, policy, metrics), "api", metrics, log),
+            "agent": observed(agent_app(Operations(state, policy), store, origins), "agent", metrics, log),
+            "api": observed(api_app(state, policy, metrics, origins), "api", metrics, log),
         }
         listeners = {
             "agent": [(address, address.listen()) for address in agent],
@@ -80,7 +124,7 @@ def _server(app: ASGIApp) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=_Connection,
             loop="none",
             ws="none",
             lifespan="off",

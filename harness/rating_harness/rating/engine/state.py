@@ -57,6 +57,11 @@ class State:
             self._sequence = max(self._sequence, row["sequence"])
             by_sequence[row["account"]].running.append(entry)
 
+    @property
+    def stored(self) -> int:
+        """How many records there are, of all entities and tenants."""
+        return sum(self.table(kind.name).count(()) for kind in ENTITIES)
+
     def table(self, name: str) -> Table:
         """Where the records of an entity are."""
         if name == "Account":

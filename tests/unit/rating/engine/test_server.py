@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import UsageError
 from rating_harness.rating.address import Address
+from rating_harness.rating.engine import server
 from tests.unit.rating.engine.conftest import COMMAND, HTTP, SEED, Engine, Start
 
 
@@ -163,6 +167,133 @@ def test_cors_lets_any_origin_ask(engine: Engine) -> None:
         answer = HTTP.post(url, headers=origin, json={"transaction_tag": "t", "query": "{ __typename }"})
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] in ("*", origin["origin"])
+
+
+EVIL = {"origin": "http://evil.test"}
+MUTATION = 'mutation {upsertCarrier(carrier_tag: "c", host: "h", port: 5060, protocol: UDP) {id}}'
+
+
+@pytest.mark.parametrize("headers", [EVIL, {"origin": "null"}, {"sec-fetch-site": "cross-site"}])
+def test_a_page_of_another_origin_changes_nothing(engine: Engine, headers: dict[str, str]) -> None:
+    api, agent = f"http://{engine.api}", f"http://{engine.agent}"
+    assert HTTP.post(f"{api}/graphql", json={"query": MUTATION}).status_code == 200
+    carriers = {"query": "{_allCarriersMeta {count}}"}
+    before = HTTP.post(f"{api}/graphql", json=carriers).json()
+    tag = {"transaction_tag": "t", "account_tag": "a"}
+    attempts = [
+        HTTP.post(f"{api}/reset", headers=headers),
+        HTTP.post(
+            f"{api}/graphql", headers=headers, json={"query": 'mutation {deleteCarrier(carrier_tag: "c") {id}}'}
+        ),
+        HTTP.get(f"{api}/graphql", headers=headers, params={"query": MUTATION}),
+        *(
+            HTTP.post(f"{agent}/v1/{path}_transaction", headers=headers, json=tag)
+            for path in ("begin", "end", "record")
+        ),
+        HTTP.post(
+            f"{agent}/graphql",
+            headers=headers,
+            json={"query": 'mutation {endTransaction(transaction_tag: "t") {ok}}'},
+        ),
+    ]
+    assert [answer.status_code for answer in attempts[:-1]] == [403] * 6
+    assert attempts[-1].status_code in (400, 403)
+    assert HTTP.post(f"{api}/graphql", json=carriers).json() == before
+
+
+@pytest.mark.parametrize("headers", [{"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}, None])
+def test_its_own_page_may_change_something(engine: Engine, headers: dict[str, str] | None) -> None:
+    sent = headers or {"origin": f"http://{engine.api}"}
+    assert HTTP.post(f"http://{engine.api}/reset", headers=sent).status_code == 204
+
+
+def test_an_origin_is_let_in_by_name(start: Start) -> None:
+    engine = start("--allow-origin", EVIL["origin"])
+    assert HTTP.post(f"http://{engine.api}/reset", headers=EVIL).status_code == 204
+    assert HTTP.post(f"http://{engine.api}/reset", headers={"origin": "http://other.test"}).status_code == 403
+
+
+def test_mutations_are_no_gets(engine: Engine) -> None:
+    answer = HTTP.get(f"http://{engine.api}/graphql", params={"query": MUTATION})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("depth", [5000, 100_000])
+def test_json_that_nests_too_deeply_is_the_clients_mistake(engine: Engine, depth: int) -> None:
+    body = '{"query": "{__typename}", "variables": ' + '{"a":' * depth + "1" + "}" * (depth + 1)
+    headers = {"content-type": "application/json"}
+    for url in (f"{engine.api}/graphql", f"{engine.agent}/graphql", f"{engine.agent}/v1/authorization"):
+        assert HTTP.post(f"http://{url}", content=body, headers=headers).status_code == 400
+
+
+def test_a_document_too_long_is_refused_before_it_is_validated(engine: Engine) -> None:
+    query = "{__typename " + "@include(if: true) " * 10_000 + "}"
+    answer = HTTP.post(f"http://{engine.api}/graphql", json={"query": query})
+    assert answer.status_code == 400
+    assert "more than 20000 tokens" in answer.json()["errors"][0]["message"]
+
+
+def test_a_request_reads_the_store_no_more_than_twice(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for start in range(0, 3000, 250):
+        upserts = " ".join(
+            f'a{number}: upsertAccount(account_tag: "{number}", type: PREPAID, balance: 5, tags: []) {{id}}'
+            for number in range(start, start + 250)
+        )
+        assert HTTP.post(f"http://{engine.api}/graphql", json={"query": f"mutation {{{upserts}}}"}).status_code == 200
+    lists = [f"a{number}: allAccounts(perPage: 0) {{id}}" for number in range(30)]
+    few = HTTP.post(f"http://{engine.api}/graphql", json={"query": f"{{{' '.join(lists[:3])}}}"})
+    assert all(len(rows) >= 3000 for rows in few.json()["data"].values())
+    many = HTTP.post(f"http://{engine.api}/graphql", json={"query": f"{{{' '.join(lists)}}}"})
+    assert many.status_code == 400
+    assert "the lists of one request may have 10000 rows in all" in many.json()["errors"][0]["message"]
+
+
+def test_headers_too_large_end_the_connection(engine: Engine) -> None:
+    host, port = engine.api.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        client.sendall(b"GET /status HTTP/1.1\r\nhost: x\r\n")
+        with contextlib.suppress(ConnectionError):
+            for number in range(2000):
+                client.sendall(f"x-{number}: {'x' * 1000}\r\n".encode())
+            raise AssertionError("two megabytes of headers were taken")
+    assert HTTP.get(f"http://{engine.api}/status").status_code == 204
+
+
+def test_half_a_request_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REQUEST_SECONDS", 0.2)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("yes")(scope, receive, send)
+
+    whole = b"GET /status HTTP/1.1\r\nhost: x\r\n\r\n"
+
+    async def scene() -> None:
+        for unfinished in (whole[:-2], b""):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(unfinished)
+            assert await asyncio.wait_for(reader.read(100), 5) == b""
+            writer.close()
+            await writer.wait_closed()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(whole)
+            assert b"yes" in await asyncio.wait_for(reader.readuntil(b"yes"), 5)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(1), 0.5)
+        writer.close()
+        await writer.wait_closed()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        async def serving() -> None:
+            running = server._server(app)
+            task = asyncio.create_task(running.serve(sockets=[listener]))
+            await scene()
+            running.should_exit = True
+            await task
+
+        asyncio.run(serving())
 
 
 def test_a_500_closes_the_connection(engine: Engine) -> None:

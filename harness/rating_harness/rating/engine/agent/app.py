@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import orjson
@@ -21,7 +21,6 @@ from rating_harness.rating.engine.agent.requests import MODELS, Invalid, Malform
 from rating_harness.rating.engine.agent.schema import agent_schema
 from rating_harness.rating.engine.calls import CallRequest
 from rating_harness.rating.engine.graphql_http import (
-    ANY_ORIGIN,
     LARGEST_BODY,
     GraphQLEndpoint,
     detail,
@@ -29,6 +28,7 @@ from rating_harness.rating.engine.graphql_http import (
     status,
 )
 from rating_harness.rating.engine.operations import OperationError, Operations
+from rating_harness.rating.engine.origins import READ_BY_ALL, WritingFor, from_browser
 from rating_harness.rating.engine.quirks import Refused
 from rating_harness.rating.engine.store import Store
 
@@ -121,36 +121,44 @@ def handlers(operations: Operations) -> dict[str, Callable[[CallRequest], dict[s
     }
 
 
-def agent_app(operations: Operations, store: Store) -> ASGIApp:
+def agent_app(operations: Operations, store: Store, origins: Collection[str] = ()) -> ASGIApp:
     """The agent.
 
-    A request for one of the five operations goes straight to it; what needs more (another path, another method, an
-    Origin) takes the way through Starlette, to the same operation.
+    A request for one of the five operations goes straight to it; what needs more (another path, another method, a
+    browser) takes the way through Starlette, to the same operation.
+
+    :param origins: the web origins whose pages may change something, besides its own; all may read and authorise.
     """
     work = handlers(operations)
     endpoints = {
         f"/v1/{name}": CallEndpoint(model, work[name], store, acknowledged=name != "authorization")
         for name, model in MODELS.items()
     }
-    graphql = GraphQLEndpoint(agent_schema(work), store, page=html.graphiql("Agent"), errors_when_none=True)
+    guarded = {
+        path: endpoint if path == "/v1/authorization" else WritingFor(origins, endpoint)
+        for path, endpoint in endpoints.items()
+    }
+    graphql = GraphQLEndpoint(
+        agent_schema(work), store, page=html.graphiql("Agent"), errors_when_none=True, origins=origins
+    )
     openapi = description()
     starlette = Starlette(
         routes=[
-            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()),
+            *(Route(path, guarded[path], methods=["POST"]) for path in endpoints),
             Route("/graphql", graphql.__call__, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
             Route("/status", status, methods=["GET"]),
             Route("/v1/openapi.json", lambda _: json_response(openapi), methods=["GET"]),
             Route("/docs", lambda _: HTMLResponse(html.reference(openapi)), methods=["GET"]),
             Route("/redoc", lambda _: HTMLResponse(html.reference(openapi)), methods=["GET"]),
         ],
-        middleware=[Middleware(CORSMiddleware, **ANY_ORIGIN)],
+        middleware=[Middleware(CORSMiddleware, **READ_BY_ALL)],
         exception_handlers={HTTPException: detail},
     )
     starlette.router.redirect_slashes = False
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = endpoints.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if endpoint is None or any(name == b"origin" for name, _ in scope["headers"]):
+        if endpoint is None or from_browser(scope):
             await starlette(scope, receive, send)
         else:
             await endpoint(scope, receive, send)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -12,8 +14,9 @@ from starlette.routing import Route
 
 from rating_harness.rating.engine import html
 from rating_harness.rating.engine.api.schema import api_schema
-from rating_harness.rating.engine.graphql_http import ANY_ORIGIN, GraphQLEndpoint, detail, json_response, status
+from rating_harness.rating.engine.graphql_http import GraphQLEndpoint, detail, json_response, status
 from rating_harness.rating.engine.metrics import Metrics
+from rating_harness.rating.engine.origins import READ_BY_ALL, may_write, refused
 from rating_harness.rating.engine.quirks import Policy
 from rating_harness.rating.engine.state import State
 
@@ -34,11 +37,22 @@ _OPENAPI = {
 }
 
 
-def api_app(state: State, policy: Policy, metrics: Metrics) -> Starlette:
-    """The API."""
-    graphql = GraphQLEndpoint(api_schema(state, policy), state.store, page=html.graphiql("API"))
+def api_app(state: State, policy: Policy, metrics: Metrics, origins: Collection[str] = ()) -> Starlette:
+    """The API.
 
-    async def reset(_: Request) -> Response:
+    :param origins: the web origins whose pages may change something, besides its own; all may read.
+    """
+    graphql = GraphQLEndpoint(
+        api_schema(state, policy),
+        state.store,
+        page=html.graphiql("API"),
+        stored=lambda: state.stored,
+        origins=origins,
+    )
+
+    async def reset(request: Request) -> Response:
+        if not may_write(request.scope, origins):
+            return refused()
         state.clear()
         return Response(status_code=204)
 
@@ -54,7 +68,7 @@ def api_app(state: State, policy: Policy, metrics: Metrics) -> Starlette:
             Route("/reset", reset, methods=["POST"]),
             Route("/metrics", exposition, methods=["GET"]),
         ],
-        middleware=[Middleware(CORSMiddleware, **ANY_ORIGIN)],
+        middleware=[Middleware(CORSMiddleware, **READ_BY_ALL)],
         exception_handlers={HTTPException: detail},
     )
     app.router.redirect_slashes = False

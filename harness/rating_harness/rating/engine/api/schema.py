@@ -13,6 +13,7 @@ from graphql import (
     GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLObjectType,
+    GraphQLResolveInfo,
     GraphQLSchema,
     Undefined,
     specified_directives,
@@ -20,7 +21,9 @@ from graphql import (
 
 from rating_harness.rating.engine.api.balances import Balances
 from rating_harness.rating.engine.api.records import Records
+from rating_harness.rating.engine.api.views import Document
 from rating_harness.rating.engine.entities import ENTITIES, ENUMS, SHAPES, Entity, entity
+from rating_harness.rating.engine.graphql_http import RowBudget
 from rating_harness.rating.engine.quirks import Policy
 from rating_harness.rating.engine.state import State
 from rating_harness.rating.engine.types import TypeFactory
@@ -99,9 +102,17 @@ def _queries(types: TypeFactory, kind: Entity, records: Records) -> dict[str, Gr
     listing = _arguments(types, _PAGING | {"filter": f"{kind.name}Filter"})
     return {
         kind.name: _field(types, kind.name, _identity(types, kind), partial(records.get, kind)),
-        f"all{kind.plural}": _field(types, f"[{kind.name}]", listing, partial(records.page, kind)),
+        f"all{kind.plural}": GraphQLField(types(f"[{kind.name}]"), listing, partial(_page, records, kind)),
         f"_all{kind.plural}Meta": _field(types, "ListMetadata", listing, partial(records.count, kind)),
     }
+
+
+def _page(
+    records: Records, kind: Entity, _: Any, info: GraphQLResolveInfo[RowBudget], /, **given: Any
+) -> list[Document]:
+    page = records.page(kind, **given)
+    info.context.spend(len(page))
+    return page
 
 
 def _mutations(types: TypeFactory, kind: Entity, records: Records, *, announce: bool) -> dict[str, GraphQLField]:
