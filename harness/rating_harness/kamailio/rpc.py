@@ -17,7 +17,10 @@ import httpx
 from rating_harness.errors import LabError
 from rating_harness.lab.protocol import Endpoint
 
-__all__ = ["DatagramTransport", "HttpTransport", "KamailioClient", "RpcError", "Transport"]
+__all__ = ["RPC_PORT", "DatagramTransport", "HttpTransport", "KamailioClient", "RpcError", "Transport"]
+
+RPC_PORT = 8060
+"""The TCP port at which the project's configuration serves JSON-RPC over HTTP, and no SIP."""
 
 _LARGEST_DATAGRAM = 1 << 20
 
@@ -38,17 +41,27 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """JSON-RPC over HTTP: the modules xhttp and jsonrpcs, at ``/RPC``."""
+    """JSON-RPC over HTTP: the modules xhttp and jsonrpcs, at ``/RPC``.
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float = 2.0) -> None:
-        self._client = httpx.Client(base_url=endpoint.url, timeout=timeout)
+    :param endpoints: where it may be; the first that takes a connection serves.
+    """
+
+    def __init__(self, *endpoints: Endpoint, timeout: float = 2.0) -> None:
+        self._urls = [f"{endpoint.url}/RPC" for endpoint in endpoints]
+        self._client = httpx.Client(timeout=timeout)
 
     def exchange(self, request: bytes) -> bytes:
-        try:
-            response = self._client.post("/RPC", content=request, headers={"Content-Type": "application/json"})
-        except httpx.HTTPError as error:
-            raise RpcError(f"Kamailio's JSON-RPC over HTTP doesn't answer: {error}") from None
-        return response.content
+        refused: list[str] = []
+        for url in self._urls:
+            try:
+                response = self._client.post(url, content=request, headers={"Content-Type": "application/json"})
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                refused.append(f"{url}: {error}")
+            except httpx.HTTPError as error:
+                raise RpcError(f"Kamailio's JSON-RPC at {url} doesn't answer: {error}") from None
+            else:
+                return response.content
+        raise RpcError(f"Kamailio's JSON-RPC over HTTP can't be reached: {'; '.join(refused)}")
 
     def close(self) -> None:
         self._client.close()

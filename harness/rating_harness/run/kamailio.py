@@ -20,8 +20,14 @@ from rating_harness.run.options import Options
 
 __all__ = ["LAB_DEFINES", "Variant", "first_mistake", "kamailio_service", "user_paths", "with_user_paths"]
 
-LAB_DEFINES: Mapping[str, str] = {"FR_TIMER": "2000", "FR_INV_TIMER": "8000", "RATING_HTTP_TIMEOUT": "1000"}
-"""The project's configuration in a lab: its timers are shorter than production's, so that tests are."""
+LAB_DEFINES: Mapping[str, str] = {
+    "FR_TIMER": "2000",
+    "FR_INV_TIMER": "8000",
+    "RATING_HTTP_TIMEOUT": "1000",
+    "SOURCE_RATE": "5000",
+}
+"""The project's configuration in a lab: its timers are shorter than production's, so that tests are, and a load of
+calls may come from one address."""
 
 _DATABASE = "/etc/kamailio/empty-dialog.sqlite"
 """Where the empty database lies; Kamailio works on a copy, in its run directory."""

@@ -15,7 +15,14 @@ from urllib.parse import urlsplit
 
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import ServiceDied, Timeout, UsageError
-from rating_harness.kamailio.rpc import DatagramTransport, HttpTransport, KamailioClient, RpcError, Transport
+from rating_harness.kamailio.rpc import (
+    RPC_PORT,
+    DatagramTransport,
+    HttpTransport,
+    KamailioClient,
+    RpcError,
+    Transport,
+)
 from rating_harness.kamailio.versions import loses_sockets, satisfies
 from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.files import data_directory
@@ -174,7 +181,7 @@ class Stack:
         directory = self.lab.run_directory(KAMAILIO)
         if directory is not None:
             return DatagramTransport(Path(directory) / "kamailio_rpc.sock")
-        return HttpTransport(self.lab.endpoint(KAMAILIO, 5060))
+        return HttpTransport(self.lab.endpoint(KAMAILIO, RPC_PORT), self.lab.endpoint(KAMAILIO, 5060))
 
     def restart_kamailio(self, deadline: Deadline, *, how: signal.Signals = signal.SIGTERM) -> None:
         """End it with that signal, and start it as it was.
@@ -219,7 +226,8 @@ class Stack:
                 error.message,
                 found=last,
                 detail="\n".join(self._last_log().splitlines()[-15:]) or None,
-                hint="the configuration has to load jsonrpcs; its datagram socket and HTTP at /RPC are looked for",
+                hint="the configuration has to load jsonrpcs; its datagram socket, and HTTP at /RPC on port "
+                f"{RPC_PORT} or 5060, are looked for",
             ) from None
 
     def _did_not_start(self, status: int | None) -> ServiceDied:
