@@ -64,7 +64,7 @@ def test_calls_are_made_charged_and_checked(session: Session) -> None:
     evidence = outcome.evidence
     assert evidence is not None
     assert [(result.created, result.successful) for result in evidence.sipp] == [(2, 2), (2, 2)]
-    assert [(a.section, a.status) for a in evidence.asked] == [
+    assert [(a.section, a.status) for a in evidence.http_steps] == [
         ("setup", 200),
         ("setup", 200),
         ("check", 200),
@@ -126,7 +126,7 @@ def test_requests_to_kamailio_reach_its_http(session: Session, tmp_path: Path) -
     assert outcome.verdict is not None
     assert outcome.verdict.findings == ()
     assert outcome.evidence is not None
-    (asked,) = outcome.evidence.asked
+    (asked,) = outcome.evidence.http_steps
     assert asked.response["result"]["uptime"] >= 0
 
     wrong = written(tmp_path, REFUSED + request.replace("core.uptime", "core.no_such_thing"))
@@ -145,7 +145,7 @@ check:
 """
     outcome = run(session, written(tmp_path, REFUSED + check))
     assert outcome.evidence is not None
-    assert outcome.evidence.asked[0].tries > 5
+    assert outcome.evidence.http_steps[0].tries > 5
     assert "asked" in failure(outcome)
 
 

@@ -37,7 +37,7 @@ def session() -> Iterator[Session]:
     session.close()
 
 
-def test_each_fault_that_befell_nobody_is_told(session: Session, tmp_path: Path) -> None:
+def test_each_fault_that_was_never_applied_is_a_finding(session: Session, tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(TEXT)
     (scenario,) = load(tmp_path / "s.yaml")
     outcome = session.run(scenario)

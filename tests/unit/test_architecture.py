@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "harness" / "rating_harness"
 
-ALWAYS = {"errors", "deadline"}
+ALWAYS = {"contract", "errors", "deadline"}
 ROOMS = {
     "scenario": {"canyan.loader"},
     "evidence": set(),

@@ -11,7 +11,7 @@ from typing import Any
 from rating_harness.canyan.model import CanyanScenario, SippWorker, Step, XhttpRequest
 from rating_harness.checks.invariants import INVARIANT_CHECKS
 from rating_harness.checks.model import Case, Finding, Verdict
-from rating_harness.evidence.model import Asked, Evidence, SippResult
+from rating_harness.evidence.model import Evidence, HttpStep, SippResult
 
 __all__ = ["accepted", "difference", "judge_canyan"]
 
@@ -40,7 +40,7 @@ class _Wrong:
     hint: str = ""
 
 
-def accepted(step: Step, asked: Asked, *, lenient: bool = False) -> bool:
+def accepted(step: Step, asked: HttpStep, *, lenient: bool = False) -> bool:
     """Whether a request was answered as its step expects.
 
     :param lenient: errors of GraphQL in an answer of status 200 are none.
@@ -49,7 +49,7 @@ def accepted(step: Step, asked: Asked, *, lenient: bool = False) -> bool:
 
 
 def _requests(scenario: CanyanScenario, evidence: Evidence, section: str) -> Iterator[Finding]:
-    for asked in evidence.asked:
+    for asked in evidence.http_steps:
         if asked.section != section:
             continue
         step = getattr(scenario.canyan, section)[asked.index]
@@ -75,7 +75,7 @@ def _place(scenario: CanyanScenario, section: str, index: int) -> Any:
     return scenario.where(section, index, *(["expected_response"] if is_compared else []))
 
 
-def _wrong_answer(step: Step, asked: Asked, lenient: bool) -> _Wrong | None:
+def _wrong_answer(step: Step, asked: HttpStep, lenient: bool) -> _Wrong | None:
     wrong = _no_answer(asked)
     if wrong is not None:
         return wrong
@@ -93,7 +93,7 @@ def _wrong_answer(step: Step, asked: Asked, lenient: bool) -> _Wrong | None:
     return _Wrong("no errors", errors) if errors and not lenient else None
 
 
-def _wrong_rpc(asked: Asked, lenient: bool) -> _Wrong | None:
+def _wrong_rpc(asked: HttpStep, lenient: bool) -> _Wrong | None:
     wrong = _no_answer(asked)
     if wrong is not None or lenient or not isinstance(asked.response, Mapping):
         return wrong
@@ -101,7 +101,7 @@ def _wrong_rpc(asked: Asked, lenient: bool) -> _Wrong | None:
     return _Wrong("no error", _short(json.dumps(error))) if error else None
 
 
-def _no_answer(asked: Asked) -> _Wrong | None:
+def _no_answer(asked: HttpStep) -> _Wrong | None:
     if asked.error:
         return _Wrong("an answer", _short(asked.error))
     if asked.status != 200:
@@ -145,7 +145,7 @@ def _shown(value: Mapping[str, Any], key: str) -> str:
     return _short(json.dumps(value[key])) if key in value else "nothing"
 
 
-def _times(asked: Asked) -> str:
+def _times(asked: HttpStep) -> str:
     return f"it was asked {asked.tries} times, since records arrive in their own time" if asked.tries > 1 else ""
 
 

@@ -103,7 +103,7 @@ class _Run:
             messages=tuple(sorted(self._seen.messages, key=lambda message: message.at)),
             sipp=tuple(self._seen.results),
             spans=tuple(self._seen.spans),
-            asked=tuple(self._requests.asked),
+            http_steps=tuple(self._requests.http_steps),
             lab={"seed": str(self._plan.seed), "token": self._plan.token},
         )
 

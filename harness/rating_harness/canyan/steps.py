@@ -18,13 +18,13 @@ from rating_harness.canyan.placeholders import resolved
 from rating_harness.canyan.site import Site
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import Timeout
-from rating_harness.evidence.model import Asked
+from rating_harness.evidence.model import HttpStep
 from rating_harness.lab.protocol import Endpoint, Process, Program
 from rating_harness.scenario.values import Unfit
 
 __all__ = ["Accepted", "Requests"]
 
-Accepted = Callable[[Step, Asked], bool]
+Accepted = Callable[[Step, HttpStep], bool]
 """Whether an answer is as the step expects."""
 
 _POST = ("python", "-m", "rating_harness.canyan.post")
@@ -49,7 +49,7 @@ class Requests:
         self._host: str | None = None
         self._numbers = count(1)
         self.stored: dict[str, Any] = {"random": {"uuid4": str(uuid4())}, "ipaddr": {"ip": caller}}
-        self.asked: list[Asked] = []
+        self.http_steps: list[HttpStep] = []
 
     def api(self, section: str, index: int, step: Step) -> bool:
         """Do a step, as often as it takes. Whether the answer is as it expects."""
@@ -58,7 +58,7 @@ class Requests:
         self._host = step.host or self._host
         if step.method == "GET" and self._eager:
             return True
-        answers: list[Asked] = []
+        answers: list[HttpStep] = []
 
         def ask() -> bool:
             answers.append(self._ask(section, index, step))
@@ -68,14 +68,14 @@ class Requests:
         with suppress(Timeout):  # the check says what the answer was
             await_condition(ask, within, "the expected answer", interval=0.2)
         asked = replace(answers[-1], tries=len(answers))
-        self.asked.append(asked)
+        self.http_steps.append(asked)
         if step.store_response and asked.status == 200:
             self.stored[step.store_response] = asked.response
         return self._accepted(step, asked)
 
-    def _ask(self, section: str, index: int, step: Step) -> Asked:
+    def _ask(self, section: str, index: int, step: Step) -> HttpStep:
         endpoint = self._site.api(self._host)
-        asked = Asked(section, index, time.time(), step.method, endpoint.url + step.uri, step.payload, None, None)
+        asked = HttpStep(section, index, time.time(), step.method, endpoint.url + step.uri, step.payload, None, None)
         try:
             url = endpoint.url.rstrip("/") + resolved(step.uri, self.stored)
             asked = replace(asked, url=url, request=resolved(step.payload, self.stored))
@@ -90,9 +90,9 @@ class Requests:
         """Send a request to Kamailio's HTTP, from inside of the lab."""
         self.finish(self.start(section, index, request))
 
-    def start(self, section: str, index: int, request: XhttpRequest) -> tuple[Asked, Process | None]:
+    def start(self, section: str, index: int, request: XhttpRequest) -> tuple[HttpStep, Process | None]:
         """Send it, without waiting for the answer; `finish` does that."""
-        asked = Asked(section, index, time.time(), "POST", request.uri, request.payload, None, None)
+        asked = HttpStep(section, index, time.time(), "POST", request.uri, request.payload, None, None)
         try:
             url = self._site.kamailio_url(resolved(request.uri, self.stored))
             asked = replace(asked, url=url, request=resolved(request.payload, self.stored))
@@ -103,7 +103,7 @@ class Requests:
         host = self._site.lab.host(name)
         return asked, self._site.lab.run(Program(name, "harness", (*_POST, url, "body.json"), host, files))
 
-    def finish(self, sent: tuple[Asked, Process | None]) -> None:
+    def finish(self, sent: tuple[HttpStep, Process | None]) -> None:
         asked, process = sent
         if process is not None:
             try:
@@ -112,10 +112,10 @@ class Requests:
             finally:
                 process.remove()
                 self._site.lab.release(process.name)
-        self.asked.append(asked)
+        self.http_steps.append(asked)
 
 
-def _told(asked: Asked, output: str) -> Asked:
+def _told(asked: HttpStep, output: str) -> HttpStep:
     """With what `rating_harness.canyan.post` printed."""
     said = _read(output)
     if not isinstance(said, dict) or "error" in said:
@@ -133,7 +133,7 @@ def _is_question(step: Step) -> bool:
     )
 
 
-def _send(endpoint: Endpoint, asked: Asked) -> httpx.Response:
+def _send(endpoint: Endpoint, asked: HttpStep) -> httpx.Response:
     with httpx.Client(
         transport=httpx.HTTPTransport(uds=endpoint.socket_path), timeout=_PATIENCE, follow_redirects=True
     ) as client:

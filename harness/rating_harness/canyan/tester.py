@@ -72,7 +72,7 @@ def run_bare(
     verdict = judge_canyan(scenario, seen)
     folder = keeper(options.evidence)(plan, seen, verdict)
     if echo is not None:
-        for asked in seen.asked:
+        for asked in seen.http_steps:
             echo(f"{asked.method} {asked.url}: {asked.request} -> {asked.status} {asked.response}")
     return "" if verdict.passed else failure_text(scenario, seen, verdict, folder)
 

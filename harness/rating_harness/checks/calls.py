@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
-from rating_harness.checks.model import Case, Finding
+from rating_harness.checks.format import listed, reply_text, seconds
+from rating_harness.checks.model import Case, Finding, unmet
+from rating_harness.contract import CONTRACT, Reason
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.matchers import MISSING, Matcher
 from rating_harness.scenario.model import CallExpectation
-from rating_harness.scenario.values import duration_text
 
 __all__ = ["check_call", "check_calls"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A call, and what is expected of it."""
+
+    case: Case
+    index: int
+    expect: CallExpectation
+    call: Call
+
+    def finding(
+        self, key: str, message: str, expected: object, seen: object, *within: str | int, hint: str = ""
+    ) -> Finding:
+        several = f" {self.call.index}" if len(self.case.of(self.call.id)) > 1 else ""
+        return unmet(
+            self.case,
+            ("calls", self.index, "expect", key),
+            f"call {self.call.id}{several}: {message}",
+            listed(expected),
+            listed(seen),
+            within=within,
+            call=self.call,
+            hint=hint,
+        )
+
+
 def check_calls(case: Case) -> Iterator[Finding]:
+    """Each call against what is expected of it."""
     for index, planned in enumerate(case.scenario.calls):
         for call in case.of(planned.id):
             yield from check_call(case, index, planned.expect, call)
@@ -26,169 +53,169 @@ def check_call(case: Case, index: int, expect: CallExpectation, call: Call) -> I
 
     :param index: of the call in the scenario.
     """
-    return _Expected(case, index, expect, call).findings()
+    judged = _Judged(case, index, expect, call)
+    for key, check in _CHECKS.items():
+        if getattr(expect, key) not in (None, {}):
+            yield from check(judged)
 
 
-def _text(value: object) -> str:
-    return "nothing" if value in (None, MISSING) else str(value)
+# --- the reply to the INVITE ----------------------------------------------------------------------------------------
 
 
-def _seconds(value: float | None) -> str:
-    return "nothing" if value is None else duration_text(round(value, 3))
+def _reply(judged: _Judged) -> Iterator[Finding]:
+    wanted = judged.expect.reply
+    if wanted is not None:
+        yield from _final_reply(judged, "reply", wanted.code, wanted.reason)
 
 
-def _reply(message: SipMessage | None) -> str:
-    return "no final reply" if message is None else f"{message.status} {message.reason}"
+def _reason(judged: _Judged) -> Iterator[Finding]:
+    yield from _final_reply(judged, "reason", None, judged.expect.reason)
 
 
-class _Expected:
-    def __init__(self, case: Case, index: int, expect: CallExpectation, call: Call) -> None:
-        self._case = case
-        self._index = index
-        self._expect = expect
-        self._call = call
-
-    def findings(self) -> Iterator[Finding]:
-        expect, call = self._expect, self._call
-        if expect.reply is not None:
-            yield from self._reply(expect.reply.code, expect.reply.reason, "reply")
-        if expect.reason is not None:
-            yield from self._reply(None, expect.reason, "reason")
-        if expect.provisional is not None:
-            seen = call.provisional if 100 in expect.provisional else tuple(c for c in call.provisional if c != 100)
-            if seen != expect.provisional:
-                yield self._finding("provisional", "other provisional replies", expect.provisional, seen)
-        for name, matcher in expect.headers.items():
-            value = call.final.header(name) if call.final else None
-            if not matcher.matches(MISSING if value is None else value):
-                yield self._finding("headers", f"header {name} of the final reply", matcher, _text(value), name)
-        yield from self._end()
-        yield from self._way()
-        if expect.setup is not None and not expect.setup.matches(call.setup):
-            yield self._finding("setup", "set-up time", expect.setup, _seconds(call.setup))
-
-    def _reply(self, code: Matcher | None, reason: Matcher | None, key: str) -> Iterator[Finding]:
-        final = self._call.final
-        status = MISSING if final is None else final.status
-        if (code is None or code.matches(status)) and (
-            reason is None or (final is not None and reason.matches(final.reason))
-        ):
-            return
+def _final_reply(judged: _Judged, key: str, code: Matcher | None, reason: Matcher | None) -> Iterator[Finding]:
+    final = judged.call.final
+    has_code = code is None or code.matches(MISSING if final is None else final.status)
+    has_reason = reason is None or (final is not None and reason.matches(final.reason))
+    if not (has_code and has_reason):
         wanted = " ".join(str(part) for part in (code, reason) if part is not None)
-        yield replace(
-            self._finding(key, "another final reply to the caller", wanted, _reply(final)), hint=self._unrated()
-        )
-
-    def _unrated(self) -> str:
-        """What to do where the engine knew no price for what Kamailio asked for."""
-        for exchange in self._case.exchanges(self._call, "authorization"):
-            if exchange.answer("unauthorized_reason") == "UNREACHABLE_DESTINATION":
-                destination = str(exchange.requested("destination"))
-                return f'no rate has a prefix of {destination}; "{destination[:6]}" would be one'
-        return ""
-
-    def _end(self) -> Iterator[Finding]:
-        expect, call = self._expect, self._call
-        if expect.ended_by is not None and (call.ended_by or "nobody") != expect.ended_by:
-            yield self._finding("ended_by", "who ended the call", expect.ended_by, self._who_ended())
-        elif expect.ended_by == "kamailio":
-            for side in ("caller", "callee"):
-                gone = self._vanished() == side
-                if not gone and call.bye_received_by(side) is None:
-                    yield self._finding("ended_by", f"the {side} got no BYE", "BYE to both sides", "no BYE")
-        if expect.duration is not None and not expect.duration.matches(call.duration):
-            yield self._finding("duration", "the call's length", expect.duration, self._length())
-        if expect.bye_reason is not None:
-            for bye in call.byes:
-                value = bye.header("Reason")
-                if bye.direction == "received" and not expect.bye_reason.matches(MISSING if value is None else value):
-                    yield self._finding(
-                        "bye_reason", f"Reason of the BYE to {bye.host}", expect.bye_reason, _text(value)
-                    )
-            if not call.byes:
-                yield self._finding("bye_reason", "Reason of the BYE", expect.bye_reason, "no BYE")
-        for key, methods in (("bye_reply", ("BYE",)), ("reinvite_reply", ("INVITE", "UPDATE"))):
-            matcher: Matcher | None = getattr(expect, key)
-            if matcher is not None:
-                yield from self._replies_within(key, matcher, methods)
-
-    def _replies_within(self, key: str, matcher: Matcher, methods: tuple[str, ...]) -> Iterator[Finding]:
-        """Of requests inside the dialog that either side sent."""
-        call = self._call
-        sent = [
-            m
-            for m in call.messages
-            if m.is_request and m.direction == "sent" and m.method in methods and "tag=" in (m.header("To") or "")
-        ]
-        for request in {(m.host, m.cseq): m for m in sent}.values():
-            reply = next(
-                (
-                    m
-                    for m in call.messages
-                    if m.host == request.host
-                    and m.direction == "received"
-                    and m.method == request.method
-                    and m.cseq == request.cseq
-                    and m.is_final
-                ),
-                None,
-            )
-            if not matcher.matches(MISSING if reply is None else reply.status):
-                yield self._finding(key, f"reply to {request.method} (CSeq {request.cseq})", matcher, _reply(reply))
-        if not sent:
-            yield self._finding(key, f"reply to {' or '.join(methods)}", matcher, "no such request was sent")
-
-    def _way(self) -> Iterator[Finding]:
-        expect, call = self._expect, self._call
-        if expect.carrier is not None:
-            host = call.answered_by
-            if not expect.carrier.matches(MISSING if host is None else host):
-                yield self._finding("carrier", "another carrier answered", expect.carrier, _text(host))
-        if expect.carriers is not None and call.tried != expect.carriers:
-            yield self._finding(
-                "carriers", "other carriers were tried, or in another order", expect.carriers, call.tried
-            )
-        arrived = next((m for m in call.carriers if m.is_request and m.method == "INVITE"), None)
-        if expect.source is not None:
-            seen = _uri(arrived.header("From")) if arrived else None
-            if not expect.source.matches(MISSING if seen is None else seen):
-                yield self._finding("source", "From URI at the carrier", expect.source, _text(seen))
-        if expect.destination is not None:
-            seen = arrived.uri if arrived else None
-            if not expect.destination.matches(MISSING if seen is None else seen):
-                yield self._finding("destination", "Request URI at the carrier", expect.destination, _text(seen))
-
-    def _vanished(self) -> str | None:
-        vanish = self._case.scenario.calls[self._index].vanish
-        return vanish.who if vanish else None
-
-    def _who_ended(self) -> str:
-        return self._call.ended_by or (
-            "nobody: no BYE was seen" if self._call.answered else "nobody: it wasn't answered"
-        )
-
-    def _length(self) -> str:
-        if self._call.answered is None:
-            return "it wasn't answered"
-        return _seconds(self._call.duration) if self._call.byes else "no BYE was seen"
-
-    def _finding(self, key: str, message: str, expected: object, seen: object, *within: str | int) -> Finding:
-        path: tuple[str | int, ...] = ("calls", self._index, "expect", key, *within)
-        several = f" {self._call.index}" if len(self._case.of(self._call.id)) > 1 else ""
-        return Finding(
-            check=f"calls[{self._index}].expect.{key}",
-            message=f"call {self._call.id}{several}: {message}",
-            expected=_listed(expected),
-            seen=_listed(seen),
-            where=self._case.scenario.where(*path),
-            call_id=self._call.call_id,
-        )
+        message = "another final reply to the caller"
+        yield judged.finding(key, message, wanted, reply_text(final), hint=_missing_rate(judged))
 
 
-def _listed(value: object) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    return str(value)
+def _missing_rate(judged: _Judged) -> str:
+    """What to do where the engine knew no price for what Kamailio asked for."""
+    for exchange in judged.case.exchanges(judged.call, CONTRACT.paths.authorization):
+        if exchange.answer(CONTRACT.fields.reason) == Reason.UNREACHEABLE_DESTINATION:
+            destination = str(exchange.requested(CONTRACT.fields.destination))
+            return f'no rate has a prefix of {destination}; "{destination[:6]}" would be one'
+    return ""
+
+
+def _provisional(judged: _Judged) -> Iterator[Finding]:
+    wanted, seen = judged.expect.provisional, judged.call.provisional
+    if wanted is not None and 100 not in wanted:
+        seen = tuple(status for status in seen if status != 100)
+    if seen != wanted:
+        yield judged.finding("provisional", "other provisional replies", wanted, seen)
+
+
+def _headers(judged: _Judged) -> Iterator[Finding]:
+    final = judged.call.final
+    for name, matcher in judged.expect.headers.items():
+        value = final.header(name) if final else None
+        if not matcher.matches(MISSING if value is None else value):
+            yield judged.finding("headers", f"header {name} of the final reply", matcher, value, name)
+
+
+def _setup(judged: _Judged) -> Iterator[Finding]:
+    matcher, seen = judged.expect.setup, judged.call.setup
+    if matcher is not None and not matcher.matches(seen):
+        yield judged.finding("setup", "set-up time", matcher, seconds(seen))
+
+
+# --- the call's end -------------------------------------------------------------------------------------------------
+
+
+def _ended_by(judged: _Judged) -> Iterator[Finding]:
+    wanted, call = judged.expect.ended_by, judged.call
+    if (call.ended_by or "nobody") != wanted:
+        yield judged.finding("ended_by", "who ended the call", wanted, _who_ended(call))
+    elif wanted == "kamailio":
+        vanish = judged.case.scenario.calls[judged.index].vanish
+        for side in ("caller", "callee"):
+            has_vanished = vanish is not None and vanish.who == side
+            if not has_vanished and call.bye_received_by(side) is None:
+                yield judged.finding("ended_by", f"the {side} got no BYE", "BYE to both sides", "no BYE")
+
+
+def _who_ended(call: Call) -> str:
+    if call.ended_by is not None:
+        return call.ended_by
+    return "nobody: no BYE was seen" if call.answered else "nobody: it wasn't answered"
+
+
+def _duration(judged: _Judged) -> Iterator[Finding]:
+    matcher, call = judged.expect.duration, judged.call
+    if matcher is not None and not matcher.matches(call.duration):
+        yield judged.finding("duration", "the call's length", matcher, _length(call))
+
+
+def _length(call: Call) -> str:
+    if call.answered is None:
+        return "it wasn't answered"
+    return seconds(call.duration) if call.byes else "no BYE was seen"
+
+
+def _bye_reason(judged: _Judged) -> Iterator[Finding]:
+    matcher, byes = judged.expect.bye_reason, judged.call.byes
+    if not byes:
+        yield judged.finding("bye_reason", "Reason of the BYE", matcher, "no BYE")
+    for bye in byes:
+        value = bye.header("Reason")
+        if bye.direction == "received" and matcher and not matcher.matches(MISSING if value is None else value):
+            yield judged.finding("bye_reason", f"Reason of the BYE to {bye.host}", matcher, value)
+
+
+def _bye_reply(judged: _Judged) -> Iterator[Finding]:
+    yield from _replies_within(judged, "bye_reply", judged.expect.bye_reply, ("BYE",))
+
+
+def _reinvite_reply(judged: _Judged) -> Iterator[Finding]:
+    yield from _replies_within(judged, "reinvite_reply", judged.expect.reinvite_reply, ("INVITE", "UPDATE"))
+
+
+def _replies_within(
+    judged: _Judged, key: str, matcher: Matcher | None, methods: tuple[str, ...]
+) -> Iterator[Finding]:
+    """Replies to the requests of those methods that either side sent inside the dialog."""
+    sent = {
+        (m.host, m.cseq): m
+        for m in judged.call.messages
+        if m.direction == "sent" and m.is_request and m.method in methods and m.is_within_dialog
+    }
+    if not sent:
+        yield judged.finding(key, f"reply to {' or '.join(methods)}", matcher, "no such request was sent")
+    for request in sent.values():
+        reply = judged.call.reply_to(request)
+        if matcher is not None and not matcher.matches(MISSING if reply is None else reply.status):
+            message = f"reply to {request.method} (CSeq {request.cseq})"
+            yield judged.finding(key, message, matcher, reply_text(reply))
+
+
+# --- the call's way -------------------------------------------------------------------------------------------------
+
+
+def _carrier(judged: _Judged) -> Iterator[Finding]:
+    matcher, host = judged.expect.carrier, judged.call.answered_by
+    if matcher is not None and not matcher.matches(MISSING if host is None else host):
+        yield judged.finding("carrier", "another carrier answered", matcher, host)
+
+
+def _carriers(judged: _Judged) -> Iterator[Finding]:
+    wanted, tried = judged.expect.carriers, judged.call.tried
+    if tried != wanted:
+        yield judged.finding("carriers", "other carriers were tried, or in another order", wanted, tried)
+
+
+def _source(judged: _Judged) -> Iterator[Finding]:
+    arrived = _at_the_carrier(judged.call)
+    uri = _uri(arrived.header("From")) if arrived else None
+    yield from _arrived(judged, "source", judged.expect.source, "From URI at the carrier", uri)
+
+
+def _destination(judged: _Judged) -> Iterator[Finding]:
+    arrived = _at_the_carrier(judged.call)
+    uri = arrived.uri if arrived else None
+    yield from _arrived(judged, "destination", judged.expect.destination, "Request URI at the carrier", uri)
+
+
+def _arrived(judged: _Judged, key: str, matcher: Matcher | None, message: str, uri: str | None) -> Iterator[Finding]:
+    if matcher is not None and not matcher.matches(MISSING if uri is None else uri):
+        yield judged.finding(key, message, matcher, uri)
+
+
+def _at_the_carrier(call: Call) -> SipMessage | None:
+    return next((m for m in call.carriers if m.is_request and m.method == "INVITE"), None)
 
 
 def _uri(header: str | None) -> str | None:
@@ -197,3 +224,22 @@ def _uri(header: str | None) -> str | None:
         return None
     before, bracket, rest = header.partition("<")
     return rest.partition(">")[0] if bracket else before.partition(";")[0].strip()
+
+
+_CHECKS: Mapping[str, Callable[[_Judged], Iterator[Finding]]] = {
+    "reply": _reply,
+    "reason": _reason,
+    "provisional": _provisional,
+    "headers": _headers,
+    "ended_by": _ended_by,
+    "duration": _duration,
+    "bye_reason": _bye_reason,
+    "bye_reply": _bye_reply,
+    "reinvite_reply": _reinvite_reply,
+    "carrier": _carrier,
+    "carriers": _carriers,
+    "source": _source,
+    "destination": _destination,
+    "setup": _setup,
+}
+"""By the key of what is expected, in the order in which findings are told."""

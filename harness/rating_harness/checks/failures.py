@@ -1,55 +1,123 @@
-"""How many calls did not go as told: where that is counted, none of them is a finding of its own."""
+"""How many calls failed, where that is counted: under load, and where a scenario says how many may."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rating_harness.checks.calls import check_call
-from rating_harness.checks.invariants import one_final_reply
-from rating_harness.checks.model import Case, Finding
-from rating_harness.scenario.matchers import Exactly, Matcher, Status
-from rating_harness.scenario.model import Call, CallExpectation, Reply
+from rating_harness.checks.invariants import first_error, one_final_reply
+from rating_harness.checks.model import Case, Finding, broken, unmet
+from rating_harness.evidence.calls import Call
+from rating_harness.scenario.matchers import Status
+from rating_harness.scenario.model import Call as PlannedCall
+from rating_harness.scenario.model import CallExpectation, Reply
 
 __all__ = ["check_failures"]
 
 _REASONS = 5
-"""Reasons that are told, the most frequent ones."""
+"""Reasons that are listed, the most frequent ones."""
+
+_UNEXPECTED = "unexpected SIP message, or none"
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A call that failed, and the first of what is wrong with it."""
+
+    call: Call
+    finding: Finding
+
+    @property
+    def message(self) -> str:
+        """What is wrong, without the call's name."""
+        return self.finding.message.partition(": ")[2]
 
 
 def check_failures(case: Case) -> Iterator[Finding]:
-    """Calls that differ from what is expected of them, or have no final reply, or for which SIPp had no place."""
-    failed: dict[str, str] = {}
-    for index, planned in enumerate(case.scenario.calls):
-        expect = _completed(planned)
-        for call in case.of(planned.id):
-            for finding in check_call(case, index, expect, call):
-                failed.setdefault(call.call_id, _reason(finding))
-    for finding in one_final_reply(case):
-        if finding.call_id is not None:
-            failed.setdefault(finding.call_id, f"final replies: {finding.seen}")
-    misplaced = Counter[str]()
-    for result in case.evidence.sipp:
-        misplaced[result.role] += result.failed or 0
-    number = max(len(failed), misplaced["caller"], misplaced["carrier"])
-    wanted: Matcher = case.scenario.expect.failures or Exactly(0)
-    if not wanted.matches(number):
-        reasons = Counter(failed.values())
+    """Calls that differ from what is expected of them, or have no final reply, or which SIPp itself gave up.
+
+    Where the scenario says how many may, that number is judged; else each expectation that isn't met has a finding,
+    with how many calls it isn't met by and what was seen instead.
+    """
+    failed = _failures(case)
+    number = max(len(failed), *_given_up(case).values(), 0)
+    wanted = case.scenario.expect.failures
+    if wanted is None:
+        yield from _by_expectation(case, failed)
         if number > len(failed):
-            reasons["SIPp met something it had no place for"] = number - len(failed)
-        told = ", ".join(f"{reason} ({times})" for reason, times in reasons.most_common(_REASONS))
-        yield Finding(
-            check="expect.failures",
-            message="calls that did not go as told",
-            expected=str(wanted),
-            seen=f"{number} of {len(case.calls)}: {told}" if told else f"{number} of {len(case.calls)}",
-            where=case.scenario.where("expect", "failures"),
-            call_id=next(iter(failed), None),
+            yield _unexplained(case, number - len(failed))
+    elif not wanted.matches(number):
+        reasons = Counter(_reason(failure.finding) for failure in failed)
+        if number > len(failed):
+            reasons[_UNEXPECTED] = number - len(failed)
+        told = f": {_counted(reasons)}" if reasons else ""
+        yield unmet(
+            case,
+            ("expect", "failures"),
+            "calls that failed",
+            str(wanted),
+            f"{number} of {len(case.calls)}{told}",
+            call=failed[0].call if failed else None,
         )
 
 
-def _completed(call: Call) -> CallExpectation:
+def _failures(case: Case) -> list[_Failure]:
+    """The first of what is wrong with each call that failed."""
+    failed: dict[str, _Failure] = {}
+    without_final_reply = {each.call_id: each for each in one_final_reply(case)}
+    for index, planned in enumerate(case.scenario.calls):
+        expect = _completed(planned)
+        for call in case.of(planned.id):
+            found = next(check_call(case, index, expect, call), without_final_reply.get(call.call_id))
+            if found is not None:
+                failed[call.call_id] = _Failure(call, found)
+    return list(failed.values())
+
+
+def _given_up(case: Case) -> Counter[str]:
+    """How many calls SIPp itself counts as failed, by its role: each end counts the same call."""
+    counts = Counter[str]()
+    for result in case.evidence.sipp:
+        counts[result.role] += result.failed or 0
+    return counts
+
+
+def _by_expectation(case: Case, failures: Sequence[_Failure]) -> Iterator[Finding]:
+    """A finding for each expectation that some calls don't meet, the most frequent first."""
+    alike: dict[tuple[str, str], list[_Failure]] = {}
+    for failure in failures:
+        alike.setdefault((failure.finding.check, failure.message), []).append(failure)
+    for (_, message), several in sorted(alike.items(), key=lambda each: -len(each[1])):
+        first = several[0]
+        made = len(case.of(first.call.id))
+        yield replace(
+            first.finding,
+            message=f"call {first.call.id}: {message}, in {len(several)} of {made} calls",
+            seen=_counted(Counter(failure.finding.seen for failure in several)),
+        )
+
+
+def _unexplained(case: Case, number: int) -> Finding:
+    errors = next((first_error(result.errors) for result in case.evidence.sipp if result.failed), "")
+    return broken(
+        case,
+        "calls",
+        f"{_UNEXPECTED}, in {number} of {len(case.calls)} calls",
+        "no call that SIPp gives up",
+        f"{number} given up",
+        hint=errors,
+    )
+
+
+def _counted(reasons: Counter[str]) -> str:
+    told = ", ".join(f"{reason} ({times})" for reason, times in reasons.most_common(_REASONS))
+    return told if len(reasons) <= _REASONS else f"{told}, and {len(reasons) - _REASONS} others"
+
+
+def _completed(call: PlannedCall) -> CallExpectation:
     """What is expected of a call, with what goes without saying: it's answered, and ended by the one who hangs up."""
     expect, changes = call.expect, dict[str, Any]()
     if call.method != "INVITE" or call.sipp is not None or call.vanish is not None:
@@ -69,6 +137,8 @@ def _completed(call: Call) -> CallExpectation:
 
 
 def _reason(finding: Finding) -> str:
+    if finding.check == "always: final_reply":
+        return f"final replies: {finding.seen}"
     key = finding.check.rpartition(".expect.")[2]
     if key in ("reply", "reason"):
         return finding.seen

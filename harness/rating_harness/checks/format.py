@@ -1,4 +1,4 @@
-"""Words that findings share."""
+"""How values are written in findings."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.matchers import MISSING
-from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.values import duration_text
 
-__all__ = ["asked", "field", "shown"]
+__all__ = ["field", "listed", "reply_text", "seconds", "shown"]
 
 
 def shown(value: object) -> str:
@@ -24,10 +25,18 @@ def field(mapping: Mapping[str, Any], key: str) -> object:
     return mapping.get(key, MISSING)
 
 
-def asked(scenario: Scenario, section: str, index: int, *key: str) -> dict[str, Any]:
-    """Which line of ``expect`` asked: the fields `check` and `where` of a finding."""
-    path = "".join(f".{part}" for part in key)
-    return {
-        "check": f"expect.{section}[{index}]{path}",
-        "where": scenario.where("expect", section, index, *key),
-    }
+def seconds(value: float | None) -> str:
+    """A time in seconds."""
+    return "nothing" if value is None else duration_text(round(value, 3))
+
+
+def reply_text(message: SipMessage | None) -> str:
+    """A reply's status and reason."""
+    return "no final reply" if message is None else f"{message.status} {message.reason}"
+
+
+def listed(value: object) -> str:
+    """A value, or the values of a tuple in order."""
+    if value in (None, MISSING):
+        return "nothing"
+    return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)

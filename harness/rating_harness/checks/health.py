@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rating_harness.checks.model import Case, Finding, broken
+from rating_harness.contract import CONTRACT
 from rating_harness.evidence.model import LogLine
 
 __all__ = ["kamailio_is_well", "no_dialog_left", "nothing_left_running"]
@@ -27,8 +28,8 @@ def nothing_left_running(case: Case) -> Iterator[Finding]:
 
 def _running(account: Mapping[str, Any]) -> list[str]:
     """Tags of an account's running transactions."""
-    running = account.get("running_transactions") or ()
-    return [str(entry.get("transaction_tag") if isinstance(entry, dict) else entry) for entry in running]
+    running = account.get(CONTRACT.fields.running) or ()
+    return [str(entry.get(CONTRACT.fields.call) if isinstance(entry, dict) else entry) for entry in running]
 
 
 def no_dialog_left(case: Case) -> Iterator[Finding]:
@@ -40,7 +41,7 @@ def no_dialog_left(case: Case) -> Iterator[Finding]:
 
 def kamailio_is_well(case: Case) -> Iterator[Finding]:
     for service in case.evidence.services:
-        if service.name == "kamailio" and not service.alive:
+        if service.name == CONTRACT.services.kamailio and not service.alive:
             yield broken(case, "kamailio", "Kamailio", "running", f"ended with status {service.exit_status}")
     for line in _while_it_should_run(case):
         if line.level in ("CRITICAL", "BUG"):
@@ -61,10 +62,9 @@ def kamailio_is_well(case: Case) -> Iterator[Finding]:
 def _while_it_should_run(case: Case) -> Iterator[LogLine]:
     """Without the lines between a signal that the scenario asked for and the next start: processes that end one after
     the other complain of each other."""
-    asked_for = any(service.name == "kamailio" and service.restarts for service in case.evidence.services)
     going_down = False
     for line in case.evidence.log:
-        if asked_for and "sig_usr(): signal" in line.text:
+        if case.was_restarted and "sig_usr(): signal" in line.text:
             going_down = True
         elif "Listening on" in line.text:
             going_down = False

@@ -1,17 +1,21 @@
-"""What checks find."""
+"""What a check is given, and what it finds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from rating_harness.contract import CONTRACT, is_true
 from rating_harness.errors import Location
 from rating_harness.evidence.calls import Call, calls_of
 from rating_harness.evidence.model import Evidence, Exchange
 from rating_harness.scenario.model import Scenario
 
-__all__ = ["Case", "Finding", "Verdict", "broken"]
+__all__ = ["Case", "Finding", "Verdict", "broken", "unmet"]
+
+_FIELD = CONTRACT.fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,7 @@ class Finding:
     """Something that isn't as it should be.
 
     :param check: the invariant's name, or the path of the expectation (``calls[0].expect.reply``).
-    :param where: the line that asked for it.
+    :param where: the line of the expectation, or of the call.
     :param call_id: the call that shows it, if it is one.
     :param expected, seen: short texts, to be read one above the other.
     """
@@ -58,18 +62,28 @@ class Case:
         self.calls = calls_of(evidence)
         self._by_tag: dict[str, list[Exchange]] = {}
         for exchange in evidence.exchanges:
-            self._by_tag.setdefault(str(exchange.requested("transaction_tag")), []).append(exchange)
+            self._by_tag.setdefault(str(exchange.requested(_FIELD.call)), []).append(exchange)
         self._of: dict[str, list[Call]] = {}
         for call in self.calls:
             self._of.setdefault(call.id, []).append(call)
         self._records: dict[str, list[Mapping[str, Any]]] = {}
         for record in evidence.after.transactions if evidence.after else ():
-            self._records.setdefault(str(record.get("transaction_tag")), []).append(record)
+            self._records.setdefault(str(record.get(_FIELD.call)), []).append(record)
 
     @property
     def counts_failures(self) -> bool:
         """Whether calls that differ are counted, and judged by their number: under load always."""
         return self.scenario.load is not None or self.scenario.expect.failures is not None
+
+    @cached_property
+    def was_restarted(self) -> bool:
+        """Whether Kamailio was stopped and started on purpose, so that it may have forgotten what it was doing."""
+        return any(service.restarts for service in self.evidence.services)
+
+    @cached_property
+    def callers(self) -> frozenset[str]:
+        """Hosts that make calls."""
+        return frozenset(result.host for result in self.evidence.sipp if result.role != "carrier")
 
     def of(self, call_id: str) -> tuple[Call, ...]:
         """The calls with that id in the scenario: its repetitions."""
@@ -89,9 +103,14 @@ class Case:
         known = {call.call_id for call in self.calls}
         return tuple(each for tag, found in self._by_tag.items() if tag not in known for each in found)
 
-    def acknowledged(self, call: Call, kind: str) -> tuple[Exchange, ...]:
-        """Those that were answered ``ok``."""
-        return tuple(e for e in self.exchanges(call, kind) if e.status == 200 and e.answer("ok") is True)
+    def is_authorised(self, call: Call) -> bool:
+        """Whether the agent let the call go out."""
+        found = self.exchanges(call, CONTRACT.paths.authorization)
+        return any(is_true(exchange.answer(_FIELD.authorized)) for exchange in found)
+
+    def accepted(self, call: Call, kind: str) -> tuple[Exchange, ...]:
+        """Those that Kamailio takes for accepted: answered ``ok`` with status 200."""
+        return tuple(e for e in self.exchanges(call, kind) if e.status == 200 and is_true(e.answer(_FIELD.ok)))
 
 
 def broken(
@@ -116,3 +135,35 @@ def broken(
         call_id=call.call_id if call else None,
         hint=hint,
     )
+
+
+def unmet(
+    case: Case,
+    path: Sequence[str | int],
+    message: str,
+    expected: str,
+    seen: str,
+    *,
+    within: Sequence[str | int] = (),
+    call: Call | None = None,
+    hint: str = "",
+) -> Finding:
+    """An expectation that isn't met.
+
+    :param path: of the expectation in the scenario: ``("expect", "transactions", 0, "fee")``.
+    :param within: of the very value below it, where the expectation is a mapping.
+    """
+    return Finding(
+        check=_name(path),
+        message=message,
+        expected=expected,
+        seen=seen,
+        where=case.scenario.where(*path, *within),
+        call_id=call.call_id if call else None,
+        hint=hint,
+    )
+
+
+def _name(path: Sequence[str | int]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")

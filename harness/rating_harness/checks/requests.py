@@ -3,78 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from rating_harness.checks.format import asked, field, shown
-from rating_harness.checks.model import Case, Finding
+from rating_harness.checks.format import field, shown
+from rating_harness.checks.model import Case, Finding, unmet
+from rating_harness.contract import CONTRACT
+from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Exchange
 from rating_harness.scenario.matchers import MISSING, Matcher
-from rating_harness.scenario.model import RequestExpectation, Scenario
+from rating_harness.scenario.model import RequestExpectation
 
 __all__ = ["check_requests"]
 
-PATHS = {"authorization": "authorization", "begin": "begin_transaction", "end": "end_transaction"}
+_PATHS = CONTRACT.paths.by_word
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An expectation, and the requests that it's about: those of a call, or of them all."""
+
+    case: Case
+    index: int
+    expect: RequestExpectation
+    call: Call | None
+    exchanges: Sequence[Exchange]
+
+    @property
+    def meant(self) -> Sequence[Exchange]:
+        kind = _PATHS[self.expect.path] if self.expect.path else None
+        return [exchange for exchange in self.exchanges if kind is None or exchange.kind == kind]
+
+    @property
+    def what(self) -> str:
+        kind = f"{self.expect.path} requests" if self.expect.path else "requests"
+        return f"{kind} of call {self.call.id}" if self.call else kind
+
+    def finding(self, key: str, message: str, expected: str, seen: str, *within: str) -> Finding:
+        path: tuple[str | int, ...] = ("expect", "requests", self.index, key, *within)
+        return unmet(self.case, path, message, expected, seen, call=self.call)
 
 
 def check_requests(case: Case) -> Iterator[Finding]:
+    """The agent's requests, of each call that is meant; of all together where no call is.
+
+    ``count`` is of all repetitions of a call together, everything else of each of them.
+    """
     for index, expect in enumerate(case.scenario.expect.requests):
-        calls = case.of(expect.call) if expect.call else None
-        groups = [case.exchanges(call) for call in calls] if calls is not None else [case.evidence.exchanges]
-        ids = [call.call_id for call in calls] if calls is not None else [None]
-        for exchanges, call_id in zip(groups, ids, strict=True):
-            for finding in _requests(case.scenario, index, expect, exchanges):
-                yield Finding(**finding, call_id=call_id)
+        if expect.call is None:
+            several = [_Judged(case, index, expect, None, case.evidence.exchanges)]
+        else:
+            several = [_Judged(case, index, expect, call, case.exchanges(call)) for call in case.of(expect.call)]
+        for judged in several:
+            yield from _order(judged)
+            yield from _absence(judged) if expect.absent else _each(judged)
+        if not expect.absent and expect.count is not None:
+            yield from _count(several, expect.count)
 
 
-def _requests(
-    scenario: Scenario, index: int, expect: RequestExpectation, exchanges: Sequence[Exchange]
-) -> Iterator[dict[str, Any]]:
-    kind = PATHS[expect.path] if expect.path else None
-    found = [exchange for exchange in exchanges if kind is None or exchange.kind == kind]
-    what = f"{expect.path or ''} requests".strip() + (f" of call {expect.call}" if expect.call else "")
-    if expect.order is not None:
-        wanted = [PATHS[path] for path in expect.order]
-        seen = [exchange.kind for exchange in exchanges]
-        if wanted != seen:
-            at = asked(scenario, "requests", index, "order")
-            yield {
-                "message": f"order of the {what}",
-                "expected": ", ".join(wanted),
-                "seen": ", ".join(seen) or "none",
-                **at,
-            }
-    if expect.absent:
-        if found:
-            at = asked(scenario, "requests", index, "absent")
-            yield {"message": what, "expected": "none", "seen": _requested(found), **at}
+def _absence(judged: _Judged) -> Iterator[Finding]:
+    if judged.meant:
+        yield judged.finding("absent", judged.what, "none", _kinds(judged.meant))
+
+
+def _each(judged: _Judged) -> Iterator[Finding]:
+    if not judged.meant and judged.expect.count is None and judged.expect.order is None:
+        yield judged.finding("count", f"number of {judged.what}", "at least 1", "none")
+    for exchange in judged.meant:
+        yield from _fields(judged, exchange)
+        yield from _status(judged, exchange)
+
+
+def _count(several: Sequence[_Judged], number: Matcher) -> Iterator[Finding]:
+    meant = [exchange for judged in several for exchange in judged.meant]
+    if several and not number.matches(len(meant)):
+        first = several[0]
+        yield first.finding("count", f"number of {first.what}", str(number), _kinds(meant))
+
+
+def _order(judged: _Judged) -> Iterator[Finding]:
+    if judged.expect.order is None:
         return
-    number: Matcher | None = expect.count
-    if not (number.matches(len(found)) if number is not None else found) and expect.order is None:
-        at = asked(scenario, "requests", index, "count")
-        yield {
-            "message": f"number of {what}",
-            "expected": str(number or "at least 1"),
-            "seen": _requested(found),
-            **at,
-        }
-    for exchange in found:
-        body = exchange.request if isinstance(exchange.request, dict) else {}
-        for name, matcher in expect.fields.items():
-            value = field(body, name)
-            if not matcher.matches(value):
-                at = asked(scenario, "requests", index, "fields", name)
-                yield {"message": f"{name} in {exchange.kind}", "expected": str(matcher), "seen": shown(value), **at}
-        if expect.status is not None and not expect.status.matches(
-            MISSING if exchange.status is None else exchange.status
-        ):
-            at = asked(scenario, "requests", index, "status")
-            yield {
-                "message": f"status of {exchange.kind}",
-                "expected": str(expect.status),
-                "seen": str(exchange.status or "no answer"),
-                **at,
-            }
+    wanted = [_PATHS[path] for path in judged.expect.order]
+    seen = [exchange.kind for exchange in judged.exchanges]
+    if wanted != seen:
+        yield judged.finding("order", f"order of the {judged.what}", ", ".join(wanted), ", ".join(seen) or "none")
 
 
-def _requested(exchanges: Sequence[Exchange]) -> str:
+def _fields(judged: _Judged, exchange: Exchange) -> Iterator[Finding]:
+    body = exchange.request if isinstance(exchange.request, dict) else {}
+    for name, matcher in judged.expect.fields.items():
+        value = field(body, name)
+        if not matcher.matches(value):
+            yield judged.finding("fields", f"{name} in {exchange.kind}", str(matcher), shown(value), name)
+
+
+def _status(judged: _Judged, exchange: Exchange) -> Iterator[Finding]:
+    matcher, status = judged.expect.status, exchange.status
+    if matcher is not None and not matcher.matches(MISSING if status is None else status):
+        seen = str(status or "no answer")
+        yield judged.finding("status", f"status of {exchange.kind}", str(matcher), seen)
+
+
+def _kinds(exchanges: Sequence[Exchange]) -> str:
     return f"{len(exchanges)}: {', '.join(exchange.kind for exchange in exchanges[:6])}" if exchanges else "none"

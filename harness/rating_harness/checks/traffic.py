@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from rating_harness.checks.format import asked
-from rating_harness.checks.model import Case, Finding
+from rating_harness.checks.format import seconds
+from rating_harness.checks.model import Case, Finding, unmet
+from rating_harness.evidence.statistics import percentile
 from rating_harness.scenario.matchers import Matcher
-from rating_harness.scenario.values import duration_text
 
 __all__ = ["check_carriers", "check_setup"]
 
 
 def check_carriers(case: Case) -> Iterator[Finding]:
+    """How many INVITEs reached each carrier; one that comes again counts once."""
     for index, expect in enumerate(case.scenario.expect.carriers):
         invites = {
             (message.call_id, message.header("Via"))
@@ -22,32 +22,24 @@ def check_carriers(case: Case) -> Iterator[Finding]:
             and message.direction == "received"
             and message.method == "INVITE"
             and message.is_request
-            and "tag=" not in (message.header("To") or "")
+            and not message.is_within_dialog
         }
         if not expect.invites.matches(len(invites)):
-            yield Finding(
-                message=f"INVITEs that reached {expect.host}",
-                expected=str(expect.invites),
-                seen=str(len(invites)),
-                **asked(case.scenario, "carriers", index, "invites"),
-            )
+            message = f"INVITEs that reached {expect.host}"
+            path = ("expect", "carriers", index, "invites")
+            yield unmet(case, path, message, str(expect.invites), str(len(invites)))
 
 
 def check_setup(case: Case) -> Iterator[Finding]:
+    """How fast calls were set up, over all of them."""
     percentiles = case.scenario.expect.setup
     if percentiles is None:
         return
     times = sorted(call.setup for call in case.calls if call.setup is not None)
     for key, share in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)):
         matcher: Matcher | None = getattr(percentiles, key)
-        if matcher is None:
-            continue
-        seen = times[max(0, math.ceil(share * len(times)) - 1)] if times else None
-        if not matcher.matches(seen):
-            yield Finding(
-                check=f"expect.setup.{key}",
-                message=f"set-up time of the calls, {key}",
-                expected=str(matcher),
-                seen="no call was set up" if seen is None else duration_text(round(seen, 4)),
-                where=case.scenario.where("expect", "setup", key),
-            )
+        seen = percentile(times, share)
+        if matcher is not None and not matcher.matches(seen):
+            shown = "no call was set up" if seen is None else seconds(seen)
+            message = f"set-up time of the calls, {key}"
+            yield unmet(case, ("expect", "setup", key), message, str(matcher), shown)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from rating_harness.checks.calls import check_calls
-from rating_harness.checks.dialogs import check_dialogs
 from rating_harness.checks.failures import check_failures
-from rating_harness.checks.faults import check_faults
-from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS
-from rating_harness.checks.log import check_log
+from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, unused_faults
+from rating_harness.checks.kamailio import check_dialogs, check_log, check_routes
 from rating_harness.checks.model import Case, Verdict
 from rating_harness.checks.records import check_accounts, check_transactions
 from rating_harness.checks.requests import check_requests
-from rating_harness.checks.routes import check_routes
 from rating_harness.checks.traffic import check_carriers, check_setup
 from rating_harness.evidence.model import Evidence
 from rating_harness.scenario.model import Scenario
@@ -19,7 +16,7 @@ from rating_harness.scenario.model import Scenario
 __all__ = ["judge", "records_settled"]
 
 _EXPECTATIONS = (
-    check_faults,
+    unused_faults,
     check_dialogs,
     check_requests,
     check_transactions,

@@ -106,6 +106,21 @@ class Call:
         messages = self.caller if side == "caller" else self.carriers
         return next((m for m in messages if m.direction == "received" and m.is_request and m.method == "BYE"), None)
 
+    def reply_to(self, request: SipMessage) -> SipMessage | None:
+        """The final reply that the sender of a request got to it, or to the same one sent again."""
+        return next(
+            (
+                m
+                for m in self.messages
+                if m.host == request.host
+                and m.direction != request.direction
+                and m.method == request.method
+                and m.cseq == request.cseq
+                and m.is_final
+            ),
+            None,
+        )
+
     @property
     def duration(self) -> float | None:
         """Seconds from the caller's 2xx to the first BYE that anyone sent or received."""
@@ -118,10 +133,9 @@ class Call:
         """Carriers' hosts that the INVITE reached, in order; retransmissions count once."""
         hosts: list[str] = []
         for message in self.carriers:
-            if message.direction == "received" and message.is_request and message.method == "INVITE":
-                in_dialog = "tag=" in (message.header("To") or "")
-                if not in_dialog and message.host not in hosts:
-                    hosts.append(message.host)
+            is_invite = message.is_request and message.method == "INVITE" and not message.is_within_dialog
+            if message.direction == "received" and is_invite and message.host not in hosts:
+                hosts.append(message.host)
         return tuple(hosts)
 
     @cached_property

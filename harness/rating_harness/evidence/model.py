@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rating_harness.evidence.headers import tag_of
+
 __all__ = [
     "LEVELS",
-    "Asked",
     "Dialog",
     "Evidence",
     "Exchange",
+    "HttpStep",
     "LogLine",
     "Records",
     "ServiceState",
@@ -51,6 +53,11 @@ class SipMessage:
         """The first header of that name, or None."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    @property
+    def is_within_dialog(self) -> bool:
+        """Whether its To has a tag: an initial request's has none (RFC 3261 section 12.2.1.1)."""
+        return tag_of(self.header("To") or "") is not None
 
     @property
     def is_request(self) -> bool:
@@ -100,8 +107,8 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """An HTTP request of the harness itself: a step of a canyan-tester file, to the API or to Kamailio's HTTP.
+class HttpStep:
+    """An HTTP request of the scenario itself: a step of a canyan-tester file, to the API or to Kamailio's HTTP.
 
     :param section, index: the step, ``check`` and 0 for the first of the checks.
     :param status: None when there was no answer; ``error`` says why.
@@ -211,7 +218,7 @@ class Span:
 class Evidence:
     """All of a run. ``call_ids`` maps each planned call to its Call-IDs, in order.
 
-    :param idle: indexes of the scenario's faults that never befell anybody.
+    :param idle: indexes of the scenario's faults that were never applied.
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
     """
 
@@ -230,6 +237,6 @@ class Evidence:
     sipp: tuple[SippResult, ...] = ()
     services: tuple[ServiceState, ...] = ()
     spans: tuple[Span, ...] = ()
-    asked: tuple[Asked, ...] = ()
+    http_steps: tuple[HttpStep, ...] = ()
     idle: tuple[int, ...] = ()
     lab: Mapping[str, str] = field(default_factory=dict)

@@ -30,7 +30,7 @@ from rating_harness.evidence.sip import parse_message
 
 __all__ = ["FORMAT", "read", "write"]
 
-FORMAT = 1
+FORMAT = 2
 """Counts up with each change after which an older `read` would be wrong."""
 
 _CORE, _SIP, _HTTP, _LOG = "evidence.json", "sip", "http.jsonl", "kamailio.log"

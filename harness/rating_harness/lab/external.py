@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from rating_harness.contract import CONTRACT
 from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError, UsageError
 from rating_harness.lab.local import LocalLab
@@ -23,7 +24,7 @@ from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Pr
 
 __all__ = ["ExternalLab", "Target"]
 
-KAMAILIO, TAP, ENGINE = "kamailio", "rating-agent", "rating-engine"
+KAMAILIO, TAP, ENGINE = CONTRACT.services.kamailio, CONTRACT.services.agent, CONTRACT.services.engine
 SIP_PORT = 5060
 
 WHY = {

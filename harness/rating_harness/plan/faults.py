@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from random import Random
 
+from rating_harness.contract import CONTRACT
 from rating_harness.errors import Location, PlanError, UsageError
 from rating_harness.plan.model import AgentFault, Outage
 from rating_harness.scenario.model import Fault, Scenario
@@ -14,10 +15,10 @@ from rating_harness.tap import faults as tap
 
 __all__ = ["PATHS", "plan_faults"]
 
-PATHS = {"authorization": "authorization", "begin": "begin_transaction", "end": "end_transaction"}
+PATHS = CONTRACT.paths.by_word
 """The scenario's word for a path, and its last segment at the agent."""
 
-_SERVICES = {"agent": "rating-agent", "engine": "rating-engine", "kamailio": "kamailio"}
+_SERVICES = CONTRACT.services.by_word
 
 
 def plan_faults(scenario: Scenario, token: str, random: Random) -> tuple[list[AgentFault], list[Outage]]:
@@ -51,7 +52,7 @@ def _agent_fault(index: int, fault: Fault, token: str, random: Random, where: Lo
             late=fault.late.draw(random) if fault.late else 0.0,
             delay=fault.delay.draw(random) if fault.delay else 0.0,
             path=PATHS[fault.path] if fault.path else None,
-            match={"transaction_tag": tap.Regex(f"^{re.escape(token)}-{re.escape(fault.call)}-")}
+            match={CONTRACT.fields.call: tap.Regex(f"^{re.escape(token)}-{re.escape(fault.call)}-")}
             if fault.call
             else {},
             nth=fault.nth,

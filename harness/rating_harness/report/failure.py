@@ -120,7 +120,7 @@ def _strangers(case: Case) -> Iterator[str]:
 def _asked(evidence: Evidence, findings: Sequence[Told]) -> Iterator[str]:
     """What the harness itself asked in the steps that findings are on."""
     on = {told.finding.check for told in findings}
-    steps = [asked for asked in evidence.asked if f"{asked.section}[{asked.index}]" in on]
+    steps = [asked for asked in evidence.http_steps if f"{asked.section}[{asked.index}]" in on]
     if steps:
         yield ""
         yield "Requests of the scenario's own"

@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from rating_harness.checks.model import Case
-from rating_harness.evidence.model import Asked, Evidence, Exchange
-from rating_harness.evidence.statistics import figures_of
+from rating_harness.evidence.model import Evidence, Exchange, HttpStep
+from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
 from rating_harness.report.ladder import AGENT, Ladder, Mark, ladder_of
 from rating_harness.report.presentation import Told, asked_line, names_of_calls, telling_first, title_of
@@ -92,7 +92,7 @@ def _result(event: Ended) -> Mapping[str, Any]:
 
 def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
     evidence = event.evidence
-    figures = figures_of(evidence)
+    figures = statistics_of(evidence)
     findings = telling_first(Case(event.scenario, evidence), event.verdict.findings)
     shown = _calls_shown(evidence, findings)
     outcome = "passed" if event.verdict.passed else "failed"
@@ -108,7 +108,7 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
         "changes": list(_changes(evidence)),
         "transactions": list(_transactions(evidence)),
         "exchanges": [_exchange(exchange, evidence.started) for exchange in evidence.exchanges[:_EXCHANGES]],
-        "asked": [_asked(asked, evidence.started) for asked in evidence.asked[:_EXCHANGES]],
+        "asked": [_asked(asked, evidence.started) for asked in evidence.http_steps[:_EXCHANGES]],
         "log": "\n".join(f"{line.level:8} {line.text}" for line in evidence.log[:_LOG_LINES]),
         "folder": str(event.folder or ""),
         "seed": event.seed,
@@ -169,7 +169,7 @@ def _exchange(exchange: Exchange, zero: float) -> Mapping[str, str]:
     }
 
 
-def _asked(asked: Asked, zero: float) -> Mapping[str, str]:
+def _asked(asked: HttpStep, zero: float) -> Mapping[str, str]:
     return {
         "time": f"{asked.at - zero:.3f}",
         "step": f"{asked.section}[{asked.index}]",

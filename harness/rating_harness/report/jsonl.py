@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from rating_harness.evidence.calls import Call, calls_of
-from rating_harness.evidence.statistics import figures_of
+from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
 
 __all__ = ["JsonLines", "objects_of"]
@@ -52,7 +52,7 @@ def objects_of(event: events.Event) -> Iterator[Mapping[str, Any]]:
 
 
 def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
-    figures = figures_of(event.evidence)
+    figures = statistics_of(event.evidence)
     return {
         "event": "scenario finished",
         "at": event.at,

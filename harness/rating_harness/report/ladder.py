@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from rating_harness.contract import CONTRACT
 from rating_harness.evidence.model import Evidence, Exchange, SipMessage, Span
 from rating_harness.report.presentation import printable
 
 __all__ = ["AGENT", "KAMAILIO", "Arrow", "Ladder", "Mark", "exchange_text", "ladder_of", "ladder_text"]
 
 KAMAILIO, AGENT = "kamailio", "agent"
+_FIELD = CONTRACT.fields
 
 _WIDTH = 116
 _WIDEST_GAP = 46
@@ -60,7 +62,7 @@ class Ladder:
 def ladder_of(evidence: Evidence, call_id: str) -> Ladder | None:
     """The ladder of the call with that Call-ID; None when nothing of it was seen."""
     messages = [message for message in evidence.messages if message.call_id == call_id]
-    exchanges = [e for e in evidence.exchanges if e.requested("transaction_tag") == call_id]
+    exchanges = [e for e in evidence.exchanges if e.requested(_FIELD.call) == call_id]
     starts = [*(message.at for message in messages), *(exchange.received for exchange in exchanges)]
     if not starts:
         return None
@@ -105,17 +107,18 @@ def _http(exchanges: Iterable[Exchange], zero: float) -> Iterator[Arrow]:
 
 
 def _request(exchange: Exchange) -> str:
-    account = exchange.requested("account_tag")
+    account = exchange.requested(_FIELD.account)
     silent = ", never answered" if exchange.answered is None else ""
     return f"{exchange.kind}{f' of {account}' if account else ''}{silent}"
 
 
 def _answer(exchange: Exchange) -> str:
     """The status, and the fields that decide what becomes of the call."""
-    told = [f"{key} {_value(value)}" for key in ("authorized", "ok") if (value := exchange.answer(key)) is not None]
-    if exchange.answer("authorized"):
-        told.append(f"max_available_units {_value(exchange.answer('max_available_units'))}")
-    told += [_value(value) for key in ("unauthorized_reason", "error", "carriers") if (value := exchange.answer(key))]
+    flags = {key: exchange.answer(key) for key in (_FIELD.authorized, _FIELD.ok)}
+    told = [f"{key} {_value(value)}" for key, value in flags.items() if value is not None]
+    if exchange.answer(_FIELD.authorized):
+        told.append(f"{_FIELD.units} {_value(exchange.answer(_FIELD.units))}")
+    told += [_value(value) for key in (_FIELD.reason, "error", _FIELD.carriers) if (value := exchange.answer(key))]
     if isinstance(exchange.response, str) and exchange.response:
         told.append(repr(exchange.response[:24]))
     status = "no answer" if exchange.status is None else str(exchange.status)

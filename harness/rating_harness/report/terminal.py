@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TextIO
 
-from rating_harness.evidence.statistics import figures_of
+from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
 from rating_harness.report.console import console, show
 from rating_harness.report.failure import error_text, failure_text
@@ -54,7 +54,7 @@ class Terminal:
 def _finished(event: events.ScenarioFinished) -> str:
     if not event.verdict.passed:
         return f"\n{failure_text(event.scenario, event.evidence, event.verdict, event.folder)}\n"
-    figures = figures_of(event.evidence)
+    figures = statistics_of(event.evidence)
     told = [f"{figures.calls} call{'s' * (figures.calls != 1)}"]
     if event.scenario.load is not None and figures.rate is not None:
         told.append(f"{figures.rate:.1f} a second")

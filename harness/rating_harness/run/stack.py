@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from rating_harness.contract import CONTRACT
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import ServiceDied, Timeout, UsageError
 from rating_harness.kamailio.rpc import (
@@ -43,7 +44,7 @@ from rating_harness.tap.client import TapClient
 
 __all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
 
-ENGINE, AGENT, KAMAILIO = "rating-engine", "rating-agent", "kamailio"
+ENGINE, AGENT, KAMAILIO = CONTRACT.services.engine, CONTRACT.services.agent, CONTRACT.services.kamailio
 
 _START = 30.0
 """Seconds that a service may take to become ready."""

@@ -14,6 +14,7 @@ from typing import Any, cast
 import yaml
 
 from rating_harness.checks.model import Case
+from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Exchange
 from rating_harness.scenario.values import duration_text
@@ -21,7 +22,8 @@ from rating_harness.scenario.yaml_writer import flow
 
 __all__ = ["call_expectations", "whole_expectations", "with_expectations"]
 
-_PATHS = {"authorization": "authorization", "begin_transaction": "begin", "end_transaction": "end"}
+_FIELD = CONTRACT.fields
+_PATHS = CONTRACT.paths.words
 _CHANGING = re.compile(r"198\.18\.\d+\.\d+|fd17:|^\d{9,}$|^\d{4}-\d\d-\d\dT")
 """A lab's addresses, and times."""
 _CONFIRMED = frozenset({3, 4})
@@ -83,7 +85,7 @@ def _dialogs(case: Case) -> Iterator[dict[str, Value]]:
 
 def _is_limited(case: Case, call: Call) -> bool:
     """Whether the engine said how long the call may last: else its dialog has the configuration's own timeout."""
-    return any(each.answer("max_available_units") is not None for each in case.exchanges(call, "authorization"))
+    return any(each.answer(_FIELD.units) is not None for each in case.exchanges(call, CONTRACT.paths.authorization))
 
 
 def _requests(case: Case, calls: Sequence[Call]) -> Iterator[dict[str, Value]]:
@@ -100,7 +102,7 @@ def _requests(case: Case, calls: Sequence[Call]) -> Iterator[dict[str, Value]]:
 
 def _fields(exchange: Exchange) -> dict[str, Value]:
     body = exchange.request if isinstance(exchange.request, dict) else {}
-    return {name: _general(value) for name, value in body.items() if name != "transaction_tag"}
+    return {name: _general(value) for name, value in body.items() if name != _FIELD.call}
 
 
 def _general(value: Value) -> Value:

@@ -10,7 +10,7 @@ import pytest
 from rating_harness.canyan.checks import accepted, difference
 from rating_harness.canyan.loader import load_canyan
 from rating_harness.canyan.model import CanyanScenario, Step
-from rating_harness.evidence.model import Asked, Evidence, ServiceState, SippResult
+from rating_harness.evidence.model import Evidence, HttpStep, ServiceState, SippResult
 from rating_harness.session.dialects import judge
 
 GOOD = SippResult("worker-1", "caller", 0, created=2, successful=2, failed=0, planned=2)
@@ -32,13 +32,13 @@ teardown:
     return load_canyan(tmp_path / "file.yaml")
 
 
-def asked(section: str, response: Any, *, index: int = 0, status: int | None = 200, error: str = "") -> Asked:
-    return Asked(section, index, 0.0, "POST", "http://api/graphql", {}, status, response, error)
+def asked(section: str, response: Any, *, index: int = 0, status: int | None = 200, error: str = "") -> HttpStep:
+    return HttpStep(section, index, 0.0, "POST", "http://api/graphql", {}, status, response, error)
 
 
-def findings(scenario: CanyanScenario, *requests: Asked, runs: tuple[SippResult, ...] = (GOOD,)) -> list[str]:
+def findings(scenario: CanyanScenario, *requests: HttpStep, runs: tuple[SippResult, ...] = (GOOD,)) -> list[str]:
     kamailio = ServiceState("kamailio", alive=True)
-    evidence = Evidence(scenario.id, 0.0, 1.0, sipp=runs, asked=requests, services=(kamailio,))
+    evidence = Evidence(scenario.id, 0.0, 1.0, sipp=runs, http_steps=requests, services=(kamailio,))
     return [f"{f.check}: {f.expected} / {f.seen} @{f.where.line}" for f in judge(scenario, evidence).findings]
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from rating_harness.checks import judge
+from rating_harness.contract import Reason
 from rating_harness.evidence.model import Dialog, LogLine
-from tests.builders import CALL_ID, START, answered_call, evidence_of, exchange, refused_call, scenario_of
+from tests.builders import CALL_ID, START, answered_call, evidence_of, exchange, records, refused_call, scenario_of
 from tests.unit.checks.test_invariants import RECORD, sound
 
 EVIDENCE = replace(
@@ -89,7 +90,7 @@ def test_no_reply_at_all_can_be_expected(tmp_path: Path) -> None:
 
 
 def test_a_call_without_a_price_says_what_a_prefix_has_to_begin_with(tmp_path: Path) -> None:
-    answer = {"authorized": False, "unauthorized_reason": "UNREACHABLE_DESTINATION"}
+    answer = {"authorized": False, "unauthorized_reason": Reason.UNREACHEABLE_DESTINATION}
     unrated = evidence_of(refused_call(), [exchange(0.01, "authorization", answer)])
     (finding,) = judge(scenario_of(tmp_path / "s.yaml", CALL.format("reply: 200")), unrated).findings
     assert finding.hint == 'no rate has a prefix of sip:39040123456@sip.test; "sip:39" would be one'
@@ -124,3 +125,35 @@ def test_a_record_that_is_not_the_one_meant(tmp_path: Path) -> None:
     (finding,) = judge(scenario, EVIDENCE).findings
     assert finding.expected == "1 with inbound true"
     assert f"fee {RECORD['fee']}" in finding.seen
+
+
+def _three_calls(expect: str) -> str:
+    calls = 'calls:\n  - {id: ana, from: "1000", to: "39040123456", repeat: 3}\n'
+    return f"{calls}expect:\n  {expect}\n"
+
+
+@pytest.mark.parametrize(
+    ("expect", "seen"),
+    [
+        ("transactions: [{call: ana, count: 3}]", None),
+        ("transactions: [{call: ana}]", None),
+        ("transactions: [{call: ana, count: 2}]", "3: account_tag 1000"),
+        ("requests: [{call: ana, path: begin, count: 3}]", None),
+        ("requests: [{call: ana, path: begin, count: 9}]", "3: begin_transaction, begin_transaction"),
+    ],
+)
+def test_a_count_is_of_all_repetitions_together(tmp_path: Path, expect: str, seen: str | None) -> None:
+    ids = [CALL_ID.replace("-1@", f"-{number}@") for number in (1, 2, 3)]
+    run = evidence_of(
+        [message for call_id in ids for message in answered_call(call_id=call_id)],
+        [exchange(0.1, "begin_transaction", call_id=call_id) for call_id in ids],
+        after=records(9.0, 4, *({**RECORD, "transaction_tag": call_id} for call_id in ids)),
+    )
+    verdict = judge(scenario_of(tmp_path / "s.yaml", _three_calls(expect)), run)
+    found = [finding for finding in verdict.findings if finding.check.startswith("expect.")]
+    if seen is None:
+        assert found == []
+    else:
+        (finding,) = found
+        assert finding.seen.startswith(seen)
+        assert finding.check.endswith(".count")

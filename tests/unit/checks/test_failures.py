@@ -70,4 +70,32 @@ def test_what_sipp_had_no_place_for_is_counted(tmp_path: Path) -> None:
     caller, *others = evidence.sipp
     evidence = replace(evidence, sipp=(replace(caller, failed=2), *others))
     (finding,) = _found(_scenario(tmp_path), evidence)
-    assert finding.seen == "2 of 3: SIPp met something it had no place for (2)"
+    assert finding.seen == "2 of 3: unexpected SIP message, or none (2)"
+
+
+def test_under_load_each_expectation_that_is_not_met_is_named_with_its_line_and_counts(tmp_path: Path) -> None:
+    scenario = scenario_of(
+        tmp_path / "scenario.yaml",
+        "load: {rate: 3, duration: 1s}\n"
+        'calls:\n  - {id: ana, from: "1000", to: "39040123456", expect: {reply: 200}}\n',
+    )
+    found = _found(scenario, _two_of_three())
+    assert [(f.check, f.message, f.expected, f.seen, f.where.line) for f in found] == [
+        ("calls[0].expect.reply", "call ana: another final reply to the caller, in 1 of 3 calls",
+         "200", "503 Service Unavailable (1)", 8),
+        ("calls[0].expect.ended_by", "call ana: who ended the call, in 1 of 3 calls", "caller", "callee (1)", 8),
+    ]  # fmt: skip
+    assert [finding.call_id for finding in found] == [_IDS[1], _IDS[2]]
+
+
+def test_what_sipp_gave_up_under_load_is_told_with_what_it_says(tmp_path: Path) -> None:
+    scenario = scenario_of(
+        tmp_path / "scenario.yaml",
+        'load: {rate: 3, duration: 1s}\ncalls: [{id: ana, from: "1000", to: "39040123456"}]\n',
+    )
+    run = evidence_of([message for call_id in _IDS for message in answered_call(call_id=call_id)])
+    caller, *others = run.sipp
+    errors = "2027-01-15 08:00:00: Aborting call on unexpected message: 199 Early Dialog Terminated"
+    (finding,) = _found(scenario, replace(run, sipp=(replace(caller, failed=2, errors=errors), *others)))
+    assert (finding.check, finding.seen) == ("always: calls", "2 given up")
+    assert "199 Early Dialog Terminated" in finding.hint

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from rating_harness.errors import EvidenceError
 from rating_harness.evidence.model import (
-    Asked,
     Dialog,
     Evidence,
     Exchange,
+    HttpStep,
     LogLine,
     Records,
     ServiceState,
@@ -79,7 +79,7 @@ evidences = st.builds(
     sipp=tuples(st.builds(SippResult, failures=st.dictionaries(texts, st.integers(), max_size=2))),
     services=tuples(st.builds(ServiceState, facts=objects)),
     spans=tuples(st.builds(Span, started=times, ended=maybe)),
-    asked=tuples(st.builds(Asked, at=times, request=json_values, response=json_values)),
+    http_steps=tuples(st.builds(HttpStep, at=times, request=json_values, response=json_values)),
     lab=st.dictionaries(texts, texts, max_size=2),
 )
 
@@ -171,8 +171,8 @@ def _remove(name: str) -> Callable[[Path], None]:
         (_remove("http.jsonl"), ["http.jsonl: no evidence"]),
         (_remove("records-after.json"), ["records-after.json: no evidence"]),
         (_edit("evidence.json", lambda text: text[:50]), ["evidence.json: not JSON"]),
-        (_edit("evidence.json", lambda _: "[]"), ["format None", "expected: format 1"]),
-        (_edit("evidence.json", lambda text: text.replace('"format": 1', '"format": 2')), ["format 2", "version"]),
+        (_edit("evidence.json", lambda _: "[]"), ["format None", "expected: format 2"]),
+        (_edit("evidence.json", lambda text: text.replace('"format": 2', '"format": 1')), ["format 1", "version"]),
         (_edit("evidence.json", lambda text: text.replace(f'"started": {START!r}', '"started": "x"')), ["started"]),
         (_edit("evidence.json", lambda text: text.replace('"dialogs_left"', '"left"')), ["dialogs_left, left"]),
         (_edit("evidence.json", lambda text: text.replace('"files": [', '"files": 3, "x": [')), ["valid list", "3"]),

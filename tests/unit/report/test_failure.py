@@ -9,7 +9,7 @@ import pytest
 
 from rating_harness.checks.model import Case, Finding, Verdict
 from rating_harness.errors import HarnessError, Location, PlanError, ScenarioError, ServiceDied
-from rating_harness.evidence.model import Asked, LogLine, SippResult
+from rating_harness.evidence.model import HttpStep, LogLine, SippResult
 from rating_harness.report.failure import error_text, failure_text
 from rating_harness.report.presentation import telling_first
 from tests.builders import CALL_ID, START, answered_call, evidence_of, exchange, refused_call, scenario_of
@@ -209,10 +209,10 @@ def test_an_error_says_that_nothing_was_tested(error: HarnessError, begins: str)
 def test_the_step_that_a_finding_is_on_shows_what_was_asked_and_answered() -> None:
     scenario, evidence = scenes.refused(SCENARIO)
     steps = tuple(
-        Asked(section, 0, START + 2, "POST", "http://api/graphql", "{\n  balance\n}", 200, {"data": 7})
+        HttpStep(section, 0, START + 2, "POST", "http://api/graphql", "{\n  balance\n}", 200, {"data": 7})
         for section in ("setup", "check")
     )
     found = Verdict(scenario.id, (finding("check[0]"),))
-    text = failure_text(scenario, replace(evidence, asked=steps), found, FOLDER)
+    text = failure_text(scenario, replace(evidence, http_steps=steps), found, FOLDER)
     assert '     2.000  check[0] { balance }\n            -> 200 {"data": 7}\n' in text
     assert "setup[0]" not in text

@@ -13,7 +13,7 @@ import pytest
 
 from rating_harness.checks.model import Verdict
 from rating_harness.errors import ServiceDied
-from rating_harness.evidence.model import Asked, LogLine
+from rating_harness.evidence.model import HttpStep, LogLine
 from rating_harness.report import events
 from rating_harness.report.console import console, show, styled, to_ascii
 from rating_harness.report.html import HtmlReport, html_page
@@ -285,10 +285,10 @@ def test_a_load_scenario_shows_a_few_calls_and_says_so(tmp_path: Path) -> None:
 
 def test_what_the_harness_asked_itself_is_shown(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path / "s.yaml", 'calls: [{id: ana, from: "1", to: "2"}]\n')
-    asked = Asked(
+    asked = HttpStep(
         "check", 0, START + 2, "POST", "http://api/graphql", "{Account{balance}}", 200, {"data": 7}, tries=3
     )
-    evidence = evidence_of(answered_call(), asked=(asked,))
+    evidence = evidence_of(answered_call(), http_steps=(asked,))
     ended = events.ScenarioFinished(START, 3.0, scenario, Verdict(scenario.id, ()), evidence, None, 1)
     words = "".join(page_of(html_page([ended])).text.split())
     assert '2.000check[0]POSThttp://api/graphql{Account{balance}}200{"data":7}3' in words

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from rating_harness.contract import Reason
 from rating_harness.rating.engine.accounts import Account
 from rating_harness.rating.engine.arithmetic import LONGEST_CALL, Incomplete, available_units
 from rating_harness.rating.engine.rates import Rate
 
 __all__ = ["Decision", "Party", "Reason", "decide"]
-
-
-class Reason(StrEnum):
-    """Why a call is refused; the spelling is the contract's."""
-
-    NOT_FOUND = "NOT_FOUND"
-    NOT_ACTIVE = "NOT_ACTIVE"
-    UNREACHEABLE_DESTINATION = "UNREACHEABLE_DESTINATION"
-    TOO_MANY_RUNNING_TRANSACTIONS = "TOO_MANY_RUNNING_TRANSACTIONS"
-    TOO_MANY_RUNNING_INBOUND_TRANSACTIONS = "TOO_MANY_RUNNING_INBOUND_TRANSACTIONS"
-    TOO_MANY_RUNNING_OUTBOUND_TRANSACTIONS = "TOO_MANY_RUNNING_OUTBOUND_TRANSACTIONS"
-    BALANCE_INSUFFICIENT = "BALANCE_INSUFFICIENT"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A fault that never befell anybody is told."""
+"""A fault that was never applied is a finding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ faults:
 """
 
 
-def test_a_fault_that_never_befell_anybody_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_fault_that_was_never_applied_is_a_finding_with_its_line(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path / "s.yaml", TEXT)
     findings = [f for f in judge(scenario, evidence_of(answered_call(), idle=(1,))).findings if "fault" in f.check]
     (finding,) = findings
@@ -23,6 +23,6 @@ def test_a_fault_that_never_befell_anybody_is_told_with_its_line(tmp_path: Path)
     assert finding.where == scenario.where("faults", 1)
 
 
-def test_one_that_did_is_not(tmp_path: Path) -> None:
+def test_a_fault_that_was_applied_is_none(tmp_path: Path) -> None:
     verdict = judge(scenario_of(tmp_path / "s.yaml", TEXT), evidence_of(answered_call()))
     assert not [finding for finding in verdict.findings if finding.check.startswith("faults")]

@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from rating_harness.checks.kamailio import check_routes
 from rating_harness.checks.model import Case, Finding
-from rating_harness.checks.routes import check_routes
 from tests.builders import answered_call, evidence_of, scenario_of
 
 

@@ -1,0 +1,147 @@
+"""That each call is billed once, and for what it was: requests to the agent, the engine's records, balances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from rating_harness.checks.model import Case, Finding, broken
+from rating_harness.contract import CONTRACT
+from rating_harness.evidence.calls import Call
+from rating_harness.evidence.model import Exchange
+from rating_harness.scenario.values import duration_text
+
+__all__ = ["balances_move_by_fees", "begin_and_end"]
+
+_FIELD, _PATH = CONTRACT.fields, CONTRACT.paths
+
+_MOMENT = 0.1
+"""Seconds from a call's answer to its begin, at most, and from a fault to the note of it."""
+
+
+def begin_and_end(case: Case) -> Iterator[Finding]:
+    """Each answered call is begun once and ended once, as the same call; no other call is begun or ended."""
+    for index, planned in enumerate(case.scenario.calls):
+        if planned.method != "INVITE":
+            continue
+        for call in case.of(planned.id):
+            yield from _begin_and_end(case, call, index) if call.answered else _neither(case, call, index)
+    for stranger in case.strangers():
+        yield broken(
+            case,
+            "begin_and_end",
+            f"{stranger.kind} about a call that nobody made",
+            "the Call-ID of one of the scenario's calls",
+            f"{stranger.requested(_FIELD.call)!r}, of account {stranger.requested(_FIELD.account)!r}",
+        )
+
+
+def _neither(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    """A call that wasn't answered is neither begun nor ended."""
+    for word, kind in (("begin", _PATH.begin), ("end", _PATH.end)):
+        found = case.exchanges(call, kind)
+        if found:
+            final = call.final
+            message = f"call {call.id} was not answered, but has a {word}"
+            seen = f"{len(found)}, and the caller got {final.status if final else 'no reply'}"
+            yield broken(case, "begin_and_end", message, "none", seen, call=call, index=index)
+
+
+def _begin_and_end(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    begins, ends = case.exchanges(call, _PATH.begin), case.exchanges(call, _PATH.end)
+    finding = partial(broken, case, "begin_and_end", call=call, index=index)
+    if len(begins) != 1 and not (not begins and _is_refused(case, call.answered or 0.0)):
+        yield finding(f"call {call.id}: {_PATH.begin}", "one request", f"{len(begins) or 'no'} requests")
+    if not ends:
+        yield finding(f"call {call.id}: {_PATH.end}", "one request", "no request: an unbilled call")
+    accepted = len(case.accepted(call, _PATH.end))
+    if accepted > 1:
+        yield finding(f"call {call.id} was ended more than once", "one", f"{accepted} accepted")
+    early = _early(begins[0], ends[0]) if begins and ends else 0.0
+    if early > 0:
+        message = f"call {call.id}: the end was sent before begin was answered"
+        yield finding(message, "begin, its answer, end", f"end {duration_text(round(early, 4))} early")
+    yield from _same_end(case, call, index, ends)
+    yield from _same_call(case, call, index, (*begins, *ends))
+    yield from _is_recorded(case, call, index)
+
+
+def _is_refused(case: Case, at: float) -> bool:
+    """Whether the scenario had the agent refuse connections then: what is refused doesn't show as a request."""
+    return any(
+        span.what == "fault refuse" and span.started - _MOMENT <= at and (span.ended is None or at <= span.ended)
+        for span in case.evidence.spans
+    )
+
+
+def _early(begin: Exchange, end: Exchange) -> float:
+    """Seconds from the end to begin's answer. One that Kamailio can't wait for to its last byte doesn't count."""
+    if begin.answered is None or begin.status is None or begin.fault == "drip":
+        return 0.0
+    return begin.answered - end.received
+
+
+def _same_end(case: Case, call: Call, index: int, ends: Sequence[Exchange]) -> Iterator[Finding]:
+    """An end that is tried again is the same request: a later timestamp_end would bill the waiting.
+
+    A Kamailio that was restarted may make it anew.
+    """
+    if case.was_restarted:
+        return
+    for retried in ends[1:]:
+        for key in (_FIELD.began_at, _FIELD.ended_at):
+            expected, seen = ends[0].requested(key), retried.requested(key)
+            if seen != expected:
+                message = f"call {call.id}: {key} in an end that is tried again"
+                wanted = f"{expected}, as before"
+                yield broken(case, "begin_and_end", message, wanted, str(seen), call=call, index=index)
+                return
+
+
+def _same_call(case: Case, call: Call, index: int, reports: Sequence[Exchange]) -> Iterator[Finding]:
+    """Begin and end name the account, the source and the destination that were authorised."""
+    authorised = next(iter(case.exchanges(call, _PATH.authorization)), None)
+    if authorised is None:
+        return
+    for report in reports:
+        for key in _FIELD.parties:
+            expected, seen = authorised.requested(key), report.requested(key)
+            if seen != expected:
+                message = f"call {call.id}: {key} in {report.kind}"
+                yield broken(case, "begin_and_end", message, str(expected), str(seen), call=call, index=index)
+
+
+def _is_recorded(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    """A call whose begin was accepted has a record with an end."""
+    message = f"call {call.id}: its record"
+    finding = partial(broken, case, "begin_and_end", message, call=call, index=index)
+    if case.evidence.after is None:
+        yield finding("the engine's record", "it was never read")
+    elif case.accepted(call, _PATH.begin) and not any(record.get(_FIELD.ended_at) for record in case.records(call)):
+        yield finding("one with begin and end", "none: an unbilled call")
+
+
+def balances_move_by_fees(case: Case) -> Iterator[Finding]:
+    """Each account pays the fees of its records, and nothing else."""
+    before, after = case.evidence.before, case.evidence.after
+    if before is None or after is None:
+        yield broken(case, "balances", "the engine's accounts", "read before and after", "they were never read")
+        return
+    fees: dict[str, list[object]] = {}
+    for record in after.transactions:
+        fees.setdefault(str(record.get(_FIELD.account)), []).append(record.get(_FIELD.fee) or 0)
+    for tag, account in before.accounts.items():
+        start, end = account.get(_FIELD.balance), after.accounts.get(tag, {}).get(_FIELD.balance)
+        if start is not None:
+            yield from _balance(case, tag, start, end, fees.get(tag, ()))
+
+
+def _balance(case: Case, tag: str, start: object, end: object, fees: Sequence[object]) -> Iterator[Finding]:
+    if not isinstance(start, int) or not all(isinstance(fee, int) for fee in fees):
+        seen = ", ".join(map(repr, (start, *fees)))
+        yield broken(case, "balances", f"balance and fees of account {tag}", "whole numbers", seen)
+        return
+    total = sum(fee for fee in fees if isinstance(fee, int))
+    if end != start - total:
+        wanted = f"{start - total}: {start} less the fees of its records, {total}"
+        yield broken(case, "balances", f"balance of account {tag}", wanted, str(end))

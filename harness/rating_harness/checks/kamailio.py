@@ -1,0 +1,116 @@
+"""What Kamailio itself said: its dialogs, its log, and the routes that it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from rating_harness.checks.format import seconds
+from rating_harness.checks.model import Case, Finding, unmet
+from rating_harness.evidence.calls import Call
+from rating_harness.evidence.model import Dialog, LogLine
+from rating_harness.scenario.matchers import Exactly
+from rating_harness.scenario.model import DialogExpectation, LogExpectation
+
+__all__ = ["check_dialogs", "check_log", "check_routes"]
+
+_STATES = {"early": (2,), "confirmed_na": (3,), "confirmed": (4,), "deleted": (5,)}
+
+
+def check_dialogs(case: Case) -> Iterator[Finding]:
+    """Dialogs as Kamailio listed them while the calls went on."""
+    by_call_id = {dialog.call_id: dialog for dialog in case.evidence.dialogs}
+    for index, expect in enumerate(case.scenario.expect.dialogs):
+        for call in case.of(expect.call):
+            dialog = by_call_id.get(call.call_id)
+            if expect.absent or (dialog is None and (expect.timeout is not None or expect.state is not None)):
+                yield from _presence(case, index, expect, call, dialog)
+            else:
+                yield from _timeout(case, index, expect, call, dialog)
+                yield from _state(case, index, expect, call, dialog)
+                yield from _gone(case, index, expect, call)
+
+
+def _presence(
+    case: Case, index: int, expect: DialogExpectation, call: Call, dialog: Dialog | None
+) -> Iterator[Finding]:
+    if expect.absent == (dialog is None):
+        return
+    seen = "none was listed" if dialog is None else f"one, with a timeout of {dialog.lifetime} s"
+    wanted = "none" if expect.absent else "one that Kamailio lists"
+    path = ("expect", "dialogs", index, "absent")
+    yield unmet(case, path, f"the dialog of call {call.id}", wanted, seen, call=call)
+
+
+def _timeout(
+    case: Case, index: int, expect: DialogExpectation, call: Call, dialog: Dialog | None
+) -> Iterator[Finding]:
+    if dialog is None or expect.timeout is None or expect.timeout.matches(dialog.lifetime):
+        return
+    message = f"the timeout of the dialog of call {call.id}"
+    path = ("expect", "dialogs", index, "timeout")
+    yield unmet(case, path, message, str(expect.timeout), seconds(dialog.lifetime), call=call)
+
+
+def _state(case: Case, index: int, expect: DialogExpectation, call: Call, dialog: Dialog | None) -> Iterator[Finding]:
+    if dialog is None or expect.state is None or set(_STATES[expect.state]) & set(dialog.states):
+        return
+    message = f"the dialog of call {call.id} was never in that state"
+    seen = ", ".join(map(str, dialog.states))
+    yield unmet(case, ("expect", "dialogs", index, "state"), message, expect.state, seen, call=call)
+
+
+def _gone(case: Case, index: int, expect: DialogExpectation, call: Call) -> Iterator[Finding]:
+    left = case.evidence.dialogs_left
+    if expect.gone is None or left is None or (left == 0) == expect.gone:
+        return
+    message, wanted = f"the dialog of call {call.id} in the end", "gone" if expect.gone else "there"
+    yield unmet(case, ("expect", "dialogs", index, "gone"), message, wanted, f"{left} active", call=call)
+
+
+def check_log(case: Case) -> Iterator[Finding]:
+    """Lines that Kamailio had to log, or was not to."""
+    for index, expect in enumerate(case.scenario.expect.log):
+        found = [line for line in case.evidence.log if _is_meant(case, expect, line)]
+        message = "a line of Kamailio's log" + (f" at level {expect.level}" if expect.level else "")
+        path = ("expect", "log", index)
+        if expect.absent:
+            if found:
+                yield unmet(case, path, message, f"none with {expect.line}", found[0].text)
+        elif not (expect.count.matches(len(found)) if expect.count is not None else found):
+            wanted = f"{expect.count or 'at least 1'} with {expect.line}"
+            yield unmet(case, path, message, wanted, f"{len(found)} of {len(case.evidence.log)} lines")
+
+
+def _is_meant(case: Case, expect: LogExpectation, line: LogLine) -> bool:
+    if expect.level is not None and line.level.lower() != expect.level:
+        return False
+    if expect.call is not None and not any(call.call_id in line.text for call in case.of(expect.call)):
+        return False
+    if isinstance(expect.line, Exactly):
+        return str(expect.line.value) in line.text
+    return expect.line.matches(line.text)
+
+
+def check_routes(case: Case) -> Iterator[Finding]:
+    """Routes of kamailio.cfg that had to run, or were not to."""
+    expect, seen = case.scenario.expect.routes, case.evidence.routes
+    if expect is None:
+        return
+    for key, names, wanted in (("run", expect.run, True), ("not_run", expect.not_run, False)):
+        for index, name in enumerate(names):
+            if seen is not None and (name in seen) == wanted:
+                continue
+            yield unmet(
+                case,
+                ("expect", "routes", key, index),
+                f"route {name}",
+                "run" if wanted else "not run",
+                "Kamailio was not traced" if seen is None else "run" if name in seen else "not run",
+                hint=_similar(name, list(seen)) if seen and wanted else "",
+            )
+
+
+def _similar(name: str, ran: list[str]) -> str:
+    close = get_close_matches(name, ran, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"these ran: {', '.join(sorted(ran)[:8])}"

@@ -1,0 +1,121 @@
+"""What Kamailio and a rating engine say to each other: paths, fields, reasons, the services' names, and what is true.
+
+Whoever speaks of one of them takes it from `CONTRACT`, so that a name is spelt in one place. Source: the published
+interface of Canyan's rating agent (``/v1/openapi.json``) and the measured answers of its services.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+__all__ = ["CONTRACT", "Contract", "Fields", "Paths", "Reason", "Services", "is_true"]
+
+
+class Reason(StrEnum):
+    """Why the agent doesn't authorise a call; the spelling is the agent's."""
+
+    NOT_FOUND = "NOT_FOUND"
+    NOT_ACTIVE = "NOT_ACTIVE"
+    UNREACHEABLE_DESTINATION = "UNREACHEABLE_DESTINATION"
+    TOO_MANY_RUNNING_TRANSACTIONS = "TOO_MANY_RUNNING_TRANSACTIONS"
+    TOO_MANY_RUNNING_INBOUND_TRANSACTIONS = "TOO_MANY_RUNNING_INBOUND_TRANSACTIONS"
+    TOO_MANY_RUNNING_OUTBOUND_TRANSACTIONS = "TOO_MANY_RUNNING_OUTBOUND_TRANSACTIONS"
+    BALANCE_INSUFFICIENT = "BALANCE_INSUFFICIENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Last segments of the agent's paths, which are all below ``prefix``, and how they are called."""
+
+    prefix: str = "/v1/"
+    authorization: str = "authorization"
+    begin: str = "begin_transaction"
+    end: str = "end_transaction"
+    rollback: str = "rollback_transaction"
+    record: str = "record_transaction"
+    method: str = "POST"
+    content_type: str = "application/json"
+
+    @property
+    def by_word(self) -> Mapping[str, str]:
+        """A scenario's word for a request -> the last segment of its path."""
+        return {"authorization": self.authorization, "begin": self.begin, "end": self.end}
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """The last segment of a path -> a scenario's word for it."""
+        return {segment: word for word, segment in self.by_word.items()}
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Every path of the agent that takes a request about a call."""
+        segments = (self.authorization, self.begin, self.end, self.rollback, self.record)
+        return frozenset(f"{self.prefix}{segment}" for segment in segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Names of the fields in the agent's requests and answers, and in the engine's records and accounts."""
+
+    call: str = "transaction_tag"
+    account: str = "account_tag"
+    called_account: str = "destination_account_tag"
+    source: str = "source"
+    destination: str = "destination"
+    authorised_at: str = "timestamp_auth"
+    began_at: str = "timestamp_begin"
+    ended_at: str = "timestamp_end"
+    authorized: str = "authorized"
+    reason: str = "unauthorized_reason"
+    units: str = "max_available_units"
+    carriers: str = "carriers"
+    ok: str = "ok"
+    balance: str = "balance"
+    running: str = "running_transactions"
+    duration: str = "duration"
+    fee: str = "fee"
+    rate: str = "destination_rate"
+    primary: str = "primary"
+    inbound: str = "inbound"
+
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """What is the same in every request about a call: who pays, who calls, who is called."""
+        return (self.account, self.source, self.destination)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Names of a lab's services, as a scenario's ``faults`` and the lab itself have them."""
+
+    kamailio: str = "kamailio"
+    agent: str = "rating-agent"
+    engine: str = "rating-engine"
+
+    @property
+    def by_word(self) -> Mapping[str, str]:
+        """A scenario's word for a service -> its name."""
+        return {"agent": self.agent, "engine": self.engine, "kamailio": self.kamailio}
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """All of it."""
+
+    paths: Paths = field(default_factory=Paths)
+    fields: Fields = field(default_factory=Fields)
+    services: Services = field(default_factory=Services)
+    reasons: type[Reason] = Reason
+
+
+CONTRACT = Contract()
+
+
+def is_true(value: object) -> bool:
+    """Whether Kamailio takes a value of the agent's JSON for true: ``true`` and the number 1, and nothing else.
+
+    jansson_get makes an integer of ``true`` and of ``1`` alike, and a text of ``1.0`` and ``"1"``.
+    """
+    return value is True or (type(value) is int and value == 1)
