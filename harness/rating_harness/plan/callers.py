@@ -13,6 +13,7 @@ from rating_harness.plan.model import PlannedCall
 from rating_harness.plan.render import certificates, render, sdp_for
 from rating_harness.plan.sampling import Drawn, last_digit
 from rating_harness.scenario.model import Call, Scenario
+from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent
 
 __all__ = ["DEFAULT_DOMAIN", "plan_call"]
@@ -94,7 +95,7 @@ def plan_call(
 
 
 def _render(scenario: Scenario, index: int, call: Call, drawn: Drawn, patience: float) -> str:
-    headers = "\n".join(f"{name}: {value}" for name, value in call.headers.items())
+    headers = "\n".join(f"{name}: {value}" for name, value in header_lines(call.headers))
     replaced = sorted(name for name in call.headers if name.lower() in _ADDED)
     if replaced:
         raise PlanError(

@@ -14,6 +14,7 @@ from rating_harness.plan.model import PlannedCarrier
 from rating_harness.plan.render import certificates, render, sdp_for
 from rating_harness.plan.sampling import DIGITS, Drawn, last_digit
 from rating_harness.scenario.model import Behaviour, Call, CarrierBehaviour, Scenario
+from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent, Transport
 
 __all__ = ["plan_carriers"]
@@ -200,7 +201,7 @@ def _resolve(call: Call, behaviour: Behaviour, drawn: Drawn, variant: int, rando
         delay=ms(behaviour.answer_after.draw(random)) if behaviour.answer_after else 0,
         ring=ms(ring),
         refuse=f"{refuse.code} {refuse.reason or _REASONS.get(refuse.code, 'Refused')}" if refuse else "",
-        headers="\n".join(f"{key}: {value}" for key, value in behaviour.headers.items()),
+        headers="\n".join(f"{name}: {value}" for name, value in header_lines(behaviour.headers)),
         silent=behaviour.silent,
         vanish_ringing=vanish is not None and vanish.event == "ringing",
         steps=steps,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
+from rating_harness.errors import PlanError
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.callers import plan_call
 from rating_harness.plan.carriers import plan_carriers
@@ -16,6 +17,7 @@ from rating_harness.plan.sampling import draw_call
 from rating_harness.scenario.calls import Call
 from rating_harness.scenario.matchers import Near
 from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.nodes import ValuePath
 
 __all__ = ["breaks_services", "plan_scenario", "speaks_tls"]
 
@@ -31,6 +33,7 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
     :param hosts: the host of a name; assigns addresses to new ones (`rating_harness.lab.protocol.Lab.host`).
     :raises PlanError: something that can't be carried out, with its place in the file.
     """
+    _refuse_unplanned(scenario)
     seed = scenario.seed if scenario.seed is not None else seed
     random = Random(f"{seed}:{scenario.id}")
     told, scenario = scenario, in_numbers(scenario)
@@ -65,6 +68,22 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
         traced=scenario.expect.routes is not None,
         horizon=max(patience, *(call.longest + 10.0 for call in calls)),
     )
+
+
+_UNPLANNED = ("host", "uri", "display", "contact", "cseq", "requests")
+
+
+def _refuse_unplanned(scenario: Scenario) -> None:
+    """:raises PlanError: what the language can say and no plan carries out yet, with its place."""
+    places: list[ValuePath] = [("phones", host) for host in scenario.phones]
+    places += [
+        ("calls", index, key)
+        for index, call in enumerate(scenario.calls)
+        for key in _UNPLANNED
+        if key in call.model_fields_set
+    ]
+    if places:
+        raise PlanError(f"{places[0][-1]!r} can't be carried out by this version", where=scenario.where(*places[0]))
 
 
 def _lasts(call: Call) -> float:

@@ -1,8 +1,8 @@
-"""How carriers treat calls."""
+"""How carriers and telephones treat calls."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,14 +14,18 @@ from rating_harness.scenario.fields import (
     FromAnswer,
     HeaderValues,
     Model,
+    No,
     PerCent,
     Provisional,
+    Raw,
     Refusing,
+    Seconds,
     Text,
     key,
 )
+from rating_harness.scenario.requests import Credentials, RequestReply
 
-__all__ = ["Behaviour", "CarrierBehaviour", "Refusal", "SippFile"]
+__all__ = ["Behaviour", "CarrierBehaviour", "Phone", "Refusal", "Registration", "SippFile"]
 
 
 class SippFile(Model):
@@ -29,7 +33,7 @@ class SippFile(Model):
 
     shorthand = "file"
     file: Annotated[Text, key("The XML file, relative to this one.", "odd-invite.xml")]
-    variables: Annotated[HeaderValues, key("Values for SIPp's `[name]` keywords.", {"service": "39040123456"})] = (
+    variables: Annotated[dict[Text, Raw], key("Values for SIPp's `[name]` keywords.", {"service": "39040123456"})] = (
         Field(default_factory=dict)
     )
 
@@ -97,3 +101,29 @@ class CarrierBehaviour(Behaviour):
         if call in self.calls:
             return self.calls[call]
         return self.attempts[attempt] if attempt < len(self.attempts) else self
+
+
+class Registration(Model):
+    """How a phone registers."""
+
+    shorthand = "expires"
+    expires: Annotated[Seconds, key("For how long, in whole seconds; it's renewed at half of that.", "1h")] = 3600.0
+    contact: Annotated[
+        Text | None, key("Contact, when it isn't the phone's own address.", "<sip:2000@10.99.99.99:5060>")
+    ] = None
+    headers: Annotated[
+        HeaderValues, key("Headers to add to the REGISTER, or to replace.", {"User-Agent": "desk phone"})
+    ] = Field(default_factory=dict)
+    expect: Annotated[RequestReply, key("The final reply to it.", 200, 403)] = RequestReply.model_validate(200)
+
+
+class Phone(CarrierBehaviour):
+    """A telephone that registers with Kamailio before the calls, and is called there; it treats them as a carrier."""
+
+    user: Annotated[Text, key("User part of its address of record: the number that is called. In quotes.", "2000")]
+    domain: Annotated[Text | None, key("Domain of that address; the lab's when not given.", "example.org")] = None
+    auth: Annotated[Credentials | None, key("Digest credentials.", {"username": "2000", "password": "secret"})] = None
+    transport: Annotated[Literal["udp", "tcp", "tls"], key("Its transport.", "tcp")] = "udp"
+    registration: Annotated[Registration | No, key("How it registers; false: it doesn't.", "1m", False)] = (
+        Registration()
+    )

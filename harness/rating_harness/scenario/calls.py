@@ -10,31 +10,29 @@ from rating_harness.scenario.behaviour import SippFile
 from rating_harness.scenario.expectations import CallExpectation
 from rating_harness.scenario.fields import (
     CallId,
+    CSeqStart,
     DurationOrRange,
     Flag,
     FromAnswer,
     FromStart,
     HeaderValues,
+    HostName,
+    MethodName,
     Model,
     PerCent,
     PerSecond,
     Positive,
+    Raw,
     Repeat,
     Seconds,
     Text,
     When,
     key,
 )
+from rating_harness.scenario.requests import Credentials, Request
 from rating_harness.scenario.values import CountRange, Moment
 
-__all__ = ["Call", "Credentials", "Load", "Reinvite", "Vanish"]
-
-
-class Credentials(Model):
-    """Digest credentials of the caller."""
-
-    username: Annotated[Text, key("User name, also the account where digest is on.", "1000")]
-    password: Annotated[Text, key("Password, in quotes when it is a number.", "secret")]
+__all__ = ["Call", "Credentials", "Load", "Reinvite", "Request", "Vanish"]
 
 
 class Reinvite(Model):
@@ -60,12 +58,32 @@ class Call(Model):
     from_: Annotated[Text, key("User part of From: the account that pays. In quotes.", "1000")] = Field(alias="from")
     to: Annotated[Text, key("User part of To: the number dialled. In quotes.", "39040123456")]
     domain: Annotated[Text | None, key("Domain of both URIs; the lab's when not given.", "example.org")] = None
-    method: Annotated[
-        Literal["INVITE", "OPTIONS", "REGISTER", "MESSAGE", "SUBSCRIBE", "BYE"],
-        key("Anything but INVITE is a single request.", "OPTIONS"),
-    ] = "INVITE"
+    host: Annotated[
+        HostName | None,
+        key(
+            "Where it comes from: a carrier's host for an incoming call; one of its own else.",
+            "trunk",
+        ),
+    ] = None
+    method: Annotated[MethodName, key("Anything but INVITE is a single request.", "OPTIONS", "REGISTER")] = "INVITE"
+    uri: Annotated[Text | None, key("Request-URI; made of `to` and `domain` when not given.", "tel:+39040123456")] = (
+        None
+    )
+    display: Annotated[Raw | None, key("Display name in From, without quotes.", "Ana Rossi")] = None
+    contact: Annotated[
+        Text | None,
+        key("Contact, as behind a NAT; absent: none. The caller's own if not given.", "<sip:1000@10.99.99.99:5066>"),
+    ] = None
+    cseq: Annotated[CSeqStart, key("The first CSeq number.", 2147483647)] = 1
     headers: Annotated[
-        HeaderValues, key("Headers to add to the INVITE, or to replace.", {"User-Agent": "friendly-scanner"})
+        HeaderValues,
+        HostName,
+        MethodName,
+        key(
+            "Headers to add to the INVITE, or to replace; a list for several of one name.",
+            {"User-Agent": "friendly-scanner"},
+            {"From": "<sip:1000@sip.test;user=phone>"},
+        ),
     ] = Field(default_factory=dict)
     transport: Annotated[Literal["udp", "tcp", "tls"], key("The caller's transport.", "tcp")] = "udp"
     ipv6: Annotated[Flag, key("Call over IPv6.", True)] = False
@@ -105,6 +123,13 @@ class Call(Model):
     reinvite: Annotated[
         tuple[Reinvite, ...],
         key("Re-INVITEs or UPDATEs during the call.", ["after 1s", {"at": "after 2s", "method": "UPDATE"}]),
+    ] = ()
+    requests: Annotated[
+        tuple[Request, ...],
+        key(
+            "Further requests, of either side or of a stranger: any method at any moment, well-formed or not.",
+            [{"at": "after 1s", "by": "stranger", "method": "BYE", "expect": 481}],
+        ),
     ] = ()
     vanish: Annotated[Vanish | None, key("A side falls silent.", {"who": "callee", "at": "after 1s"})] = None
     no_ack: Annotated[Flag, key("The caller never sends the ACK.", True)] = False

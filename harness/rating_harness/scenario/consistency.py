@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from rating_harness.scenario.behaviour import Behaviour, SippFile
+from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, SippFile
 from rating_harness.scenario.calls import Call
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, listing
-from rating_harness.scenario.expectations import CallExpectation, Expectations
+from rating_harness.scenario.expectations import CallExpectation, Expectations, Received
 from rating_harness.scenario.faults import Fault
-from rating_harness.scenario.fields import Model
+from rating_harness.scenario.fields import HeaderValues, Model
 from rating_harness.scenario.matchers import Absent, OneOf, Status
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.nodes import ValuePath
+from rating_harness.scenario.requests import PLACEHOLDERS, Request, placeholders_in
 from rating_harness.scenario.values import Moment
 from rating_harness.scenario.yaml_parser import is_file
 
@@ -23,6 +24,8 @@ __all__ = ["contradictions"]
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%#]+")
 _CREDENTIAL = re.compile(r"[^\s\[\]]+")
 _DOMAIN = re.compile(r"([A-Za-z0-9\-.]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
+_MADE_BY_SIPP = frozenset({"via", "v", "call-id", "i", "cseq", "content-length", "l"})
+_OF_THE_DIALOG = frozenset({"from", "f", "to", "t", "record-route"})
 _HEADER = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
 
@@ -31,7 +34,8 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
     for index, call in enumerate(scenario.calls):
         path: ValuePath = ("calls", index)
         yield from _call(call, path)
-        yield from _headers(call.headers, (*path, "headers"))
+        yield from _headers(call.headers, (*path, "headers"), _MADE_BY_SIPP)
+        yield from _requests(call, path)
         yield from _sipp(call.sipp, (*path, "sipp"), folder)
         yield from _call_expectation(call.expect, (*path, "expect"))
         if scenario.load is not None:
@@ -39,10 +43,20 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
     yield from _start_circles(scenario)
     for path, behaviour in _behaviours(scenario):
         yield from _behaviour(behaviour, path)
-        yield from _headers(behaviour.headers, (*path, "headers"))
+        yield from _headers(behaviour.headers, (*path, "headers"), _MADE_BY_SIPP | _OF_THE_DIALOG)
         yield from _sipp(behaviour.sipp, (*path, "sipp"), folder)
     for index, fault in enumerate(scenario.faults):
         yield from _fault(fault, ("faults", index))
+    for index, call in enumerate(scenario.calls):
+        for number, received in enumerate(call.expect.received):
+            here: ValuePath = ("calls", index, "expect", "received", number)
+            yield from _idle(received, here, ("call",), "it is of this call", "delete it")
+            yield from _received(received, here)
+    for number, received in enumerate(scenario.expect.received):
+        yield from _received(received, ("expect", "received", number))
+    for host in scenario.phones:
+        if host in scenario.carriers or any(carrier.host == host for carrier in scenario.given.carriers):
+            yield _clash(("phones", host), f"{host!r} is a carrier's host", "a phone has a host of its own")
     yield from _absences(scenario.expect)
     yield from _expectations(scenario.expect)
 
@@ -61,6 +75,12 @@ def _idle(model: Model, path: ValuePath, keys: Iterable[str], why: str, hint: st
             yield _clash((*path, key), f"'{key}' has no effect: {why}", hint)
 
 
+_DECIDED_BY_SIPP = (
+    *("hold", "hangup", "cancel", "reinvite", "vanish", "no_ack", "retransmit", "bye", "sdp", "headers"),
+    *("uri", "display", "contact", "cseq"),
+)
+
+
 def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
     for key, user in (("from", call.from_), ("to", call.to)):
         if not _USER.fullmatch(user):
@@ -69,16 +89,20 @@ def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
     if call.domain is not None and not _DOMAIN.fullmatch(call.domain):
         message = f"{call.domain[:60]!r} can't be the domain of a SIP URI"
         yield Finding((*path, "domain"), message, "a name or an address: example.org")
+    for key, text in (("uri", call.uri), ("contact", call.contact), ("display", call.display)):
+        yield from _single_line(f"'{key}'", text or "", (*path, key))
+    for key, header in (("contact", "contact"), ("display", "from")):
+        if getattr(call, key) is not None and _has(call.headers, header):
+            yield _clash((*path, key), f"{header.capitalize()} is said twice", "here and in 'headers': delete one")
     if isinstance(call.sdp, str):
         yield from _in_a_message("a session description", call.sdp, (*path, "sdp"))
     for key, secret in (("username", call.auth.username), ("password", call.auth.password)) if call.auth else ():
         if not _CREDENTIAL.fullmatch(secret):
             yield Finding((*path, "auth", key), f"SIPp can't sign with this {key}", "without spaces and brackets")
     if call.sipp is not None:
-        decided = ("hold", "hangup", "cancel", "reinvite", "vanish", "no_ack", "retransmit", "bye", "sdp", "headers")
-        yield from _idle(call, path, decided, "the SIPp file decides what the caller does")
+        yield from _idle(call, path, _DECIDED_BY_SIPP, "the SIPp file decides what the caller does")
     if call.method != "INVITE":
-        of_a_call = ("ring", "hold", "hangup", "cancel", "reinvite", "vanish", "no_ack", "bye")
+        of_a_call = ("ring", "hold", "hangup", "cancel", "reinvite", "requests", "vanish", "no_ack", "bye")
         yield from _idle(call, path, of_a_call, f"{call.method} makes no call")
     if call.transport != "udp":
         yield from _idle(call, path, ("loss",), f"{call.transport} retransmits what is lost")
@@ -103,6 +127,56 @@ def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
         yield Finding((*path, "vanish"), message, f"hangup: never, or hangup: {other}")
     if "repeat" not in call.model_fields_set:
         yield from _idle(call, path, ("rate", "concurrency"), "this is one call", "say how many with 'repeat'")
+
+
+def _requests(call: Call, path: ValuePath) -> Iterator[Finding]:
+    for index, request in enumerate(call.requests):
+        here = (*path, "requests", index)
+        yield from _request(request, here)
+        yield from _headers(request.headers, (*here, "headers"))
+        yield from _placeholders(request, here)
+
+
+_OF_A_MESSAGE = ("method", "uri", "cseq", "route", "swap", "contact", "headers", "sdp", "body", "auth")
+
+
+def _request(request: Request, path: ValuePath) -> Iterator[Finding]:
+    if request.bytes is not None:
+        yield from _idle(request, path, _OF_A_MESSAGE, "'bytes' is the whole message")
+    elif request.method is None:
+        yield Finding(path, "this request has no method", "method: BYE; or the whole message with 'bytes'")
+    if request.contact is not None and _has(request.headers, "contact"):
+        yield _clash((*path, "contact"), "Contact is said twice", "here and in 'headers': delete one")
+    if request.body is not None and request.sdp:
+        yield _clash((*path, "sdp"), "a request has one body", "'sdp' or 'body': delete one")
+    if request.times == 1:
+        yield from _idle(request, path, ("every",), "it is sent once", "say how often with 'times'")
+    if request.method == "ACK" and request.expect is not None and not isinstance(request.expect.code, Absent):
+        yield Finding((*path, "expect"), "an ACK is never answered", "expect: absent")
+    for key, text in (("uri", request.uri), ("contact", request.contact)):
+        yield from _single_line("a URI", text or "", (*path, key))
+
+
+def _has(headers: HeaderValues, name: str) -> bool:
+    return any(each.lower() == name for each in headers)
+
+
+def _placeholders(request: Request, path: ValuePath) -> Iterator[Finding]:
+    """A name in braces that is nearly one of the known ones is a slip; other braces may be JSON."""
+    texts: list[tuple[ValuePath, str]] = [
+        ((*path, key), text)
+        for key in ("uri", "contact", "body", "bytes")
+        if isinstance(text := getattr(request, key), str)
+    ]
+    texts += [((*path, "route"), text) for text in request.route.values]
+    for name, value in request.headers.items():
+        texts += [((*path, "headers", name), text) for text in ([value] if isinstance(value, str) else value)]
+    for place, text in texts:
+        for name in placeholders_in(text):
+            close = did_you_mean(name, PLACEHOLDERS)
+            if name not in PLACEHOLDERS and close is not None:
+                hint = f"did you mean '{{{close}}}'? There are: {listing(PLACEHOLDERS)}"
+                yield Finding(place, f"nothing stands for '{{{name}}}'", hint)
 
 
 def _vanish(who: str, at: Moment, path: ValuePath) -> Iterator[Finding]:
@@ -152,12 +226,17 @@ def _start_circles(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _behaviours(scenario: Scenario) -> Iterator[tuple[ValuePath, Behaviour]]:
-    for host, carrier in scenario.carriers.items():
-        yield ("carriers", host), carrier
-        for name, behaviour in carrier.calls.items():
-            yield ("carriers", host, "calls", name), behaviour
-        for attempt, behaviour in enumerate(carrier.attempts):
-            yield ("carriers", host, "attempts", attempt), behaviour
+    sections: tuple[tuple[str, Mapping[str, CarrierBehaviour]], ...] = (
+        ("carriers", scenario.carriers),
+        ("phones", scenario.phones),
+    )
+    for section, ends in sections:
+        for host, end in ends.items():
+            yield (section, host), end
+            for name, behaviour in end.calls.items():
+                yield (section, host, "calls", name), behaviour
+            for attempt, behaviour in enumerate(end.attempts):
+                yield (section, host, "attempts", attempt), behaviour
 
 
 def _behaviour(behaviour: Behaviour, path: ValuePath) -> Iterator[Finding]:
@@ -182,12 +261,19 @@ def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path) -> Iterator[Find
         yield Finding(path, f"no file {sipp.file[:80]!r}", "the path is relative to this file")
 
 
-def _headers(headers: dict[str, str], path: ValuePath) -> Iterator[Finding]:
+def _headers(headers: HeaderValues, path: ValuePath, made: frozenset[str] = frozenset()) -> Iterator[Finding]:
+    """``made``: names, in small letters, of headers that can't be replaced."""
     for name, value in headers.items():
         if not _HEADER.fullmatch(name):
             yield _clash((*path, name), f"{name[:60]!r} is no name of a SIP header", "the name alone, without ':'")
-        else:
+        elif name.lower() in made:
+            hint = "delete it; a request under 'requests', or a SIPp file under 'sipp', can say anything"
+            yield _clash((*path, name), f"the header {name} is made by the harness", hint)
+        elif isinstance(value, str):
             yield from _single_line("a header's value", value, (*path, name))
+        else:
+            for index, each in enumerate(value):
+                yield from _single_line("a header's value", each, (*path, name, index))
 
 
 def _single_line(what: str, text: str, path: ValuePath) -> Iterator[Finding]:
@@ -231,6 +317,15 @@ def _answers_at_once(answers: list[str], path: ValuePath) -> Iterator[Finding]:
     if len(odd) > 1 and not go_together:
         message = f"an answer can't be '{odd[0]}' and '{odd[1]}' at once"
         yield _clash((*path, odd[1]), message, "make two faults of it")
+
+
+def _received(received: Received, path: ValuePath) -> Iterator[Finding]:
+    if received.reply is not None:
+        yield from _idle(received, path, ("uri",), "a reply has no Request-URI")
+    else:
+        yield from _idle(received, path, ("reason",), "it is of a request", "say which reply with 'reply'")
+    if received.absent:
+        yield from _idle(received, path, ("count", "nth"), "there must be no such message")
 
 
 def _absences(expect: Expectations) -> Iterator[Finding]:

@@ -12,8 +12,11 @@ from rating_harness.scenario.fields import (
     ExchangePath,
     Flag,
     FlagMatch,
+    HeaderMatches,
+    MethodName,
     Model,
     NumberMatch,
+    Positive,
     Provisional,
     Seconds,
     StatusMatch,
@@ -32,9 +35,11 @@ __all__ = [
     "Expectations",
     "LogExpectation",
     "Percentiles",
+    "Received",
     "Reply",
     "RequestExpectation",
     "Routes",
+    "SdpExpectation",
     "TransactionExpectation",
 ]
 
@@ -45,6 +50,58 @@ class Reply(Model):
     shorthand = "code"
     code: Annotated[StatusMatch, key("Its status: a code, a class, or several of them.", 200, "4xx", [486, 600])]
     reason: Annotated[TextMatch | None, key("Its reason phrase.", "Forbidden -- insufficient balance")] = None
+
+
+class SdpExpectation(Model):
+    """A session description (RFC 8866) as it arrived."""
+
+    media: Annotated[tuple[Text, ...] | None, key("Media, in order.", ["audio"], ["audio", "video"])] = None
+    direction: Annotated[
+        Literal["sendrecv", "sendonly", "recvonly", "inactive"] | None,
+        key("Direction of the first medium; sendrecv where nothing is said.", "sendonly"),
+    ] = None
+    codecs: Annotated[
+        tuple[TextMatch, ...] | None,
+        key("Codecs of the first medium, in order, without clock rate.", ["PCMA", "PCMU"]),
+    ] = None
+    address: Annotated[TextMatch | None, key("Connection address of the first medium.", "10.0.0.1")] = None
+    port: Annotated[NumberMatch | None, key("Port of the first medium; 0: it was refused.", 6000)] = None
+    lines: Annotated[
+        tuple[TextMatch, ...], key("Lines that are there, anywhere.", ["a=ptime:20", "/^a=rtpmap:8 /"])
+    ] = ()
+
+
+class Received(Model):
+    """A message that arrived, or didn't, at one of the ends."""
+
+    call: Annotated[CallRef | None, key("Of which call; in a call's own `expect` it's that one.", "ana")] = None
+    by: Annotated[Text, key("Where: caller, callee, or a carrier's or phone's host.", "callee", "carrier")] = "callee"
+    method: Annotated[MethodName, key("A request of this method, or a reply to one.", "BYE")] = "INVITE"
+    reply: Annotated[StatusMatch | None, key("It's a reply, with this status.", 183)] = None
+    reason: Annotated[TextMatch | None, key("Reason phrase of the reply.", "Session Progress")] = None
+    nth: Annotated[Positive | None, key("Only the nth of them; every one of them when not given.", 2)] = None
+    uri: Annotated[TextMatch | None, key("Its Request-URI.", "/^sip:39040123456@/")] = None
+    headers: Annotated[
+        HeaderMatches,
+        key(
+            "Its headers. A single value is of every header of the name, a list of all, in order.",
+            {"P-Asserted-Identity": "absent", "Record-Route": ["/did=/"]},
+        ),
+    ] = Field(default_factory=dict)
+    sdp: Annotated[
+        Literal["unchanged", "any", "absent"] | SdpExpectation | None,
+        key(
+            "Its session description; unchanged: as the other end sent it.",
+            "unchanged",
+            {"direction": "sendonly"},
+        ),
+    ] = None
+    body: Annotated[TextMatch | None, key("Its body.", "/hello/", "absent")] = None
+    count: Annotated[
+        NumberMatch | None,
+        key("How many such messages, retransmissions not counted; at least one when not given.", 1),
+    ] = None
+    absent: Annotated[Flag, key("There is no such message.", True)] = False
 
 
 class CallExpectation(Model):
@@ -72,6 +129,13 @@ class CallExpectation(Model):
         tuple[Text, ...] | None,
         key("The carriers that got the INVITE, in order, by host name; [] for none.", ["first", "second"]),
     ] = None
+    received: Annotated[
+        tuple[Received, ...],
+        key(
+            "What arrived at an end of the call, or didn't.",
+            [{"by": "callee", "method": "INVITE", "headers": {"P-Asserted-Identity": "absent"}}],
+        ),
+    ] = ()
     setup: Annotated[DurationMatch | None, key("From INVITE to the final reply.", "below 500ms")] = None
     bye_reason: Annotated[TextMatch | None, key("The Reason header of the BYE.", "/cause=500/")] = None
     bye_reply: Annotated[StatusMatch | None, key("The reply to the BYE.", 200)] = None
@@ -214,6 +278,13 @@ class Expectations(Model):
     ] = ()
     carriers: Annotated[
         tuple[CarrierExpectation, ...], key("What reached the carriers.", [{"host": "carrier", "invites": 0}])
+    ] = ()
+    received: Annotated[
+        tuple[Received, ...],
+        key(
+            "What arrived at any end, all calls together, or didn't.",
+            [{"by": "carrier", "method": "MESSAGE", "absent": True}],
+        ),
     ] = ()
     log: Annotated[
         tuple[LogExpectation, ...],

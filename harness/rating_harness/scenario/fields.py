@@ -20,9 +20,12 @@ from pydantic_core import CoreSchema
 
 from rating_harness.scenario import matchers, values
 from rating_harness.scenario.matchers import Matcher
-from rating_harness.scenario.values import CountRange, Moment, SecondsRange
+from rating_harness.scenario.values import CountRange, CSeq, Moment, Route, SecondsRange
 
 __all__ = [
+    "AnyMoment",
+    "CSeqNumber",
+    "CSeqStart",
     "CallId",
     "CallRef",
     "Count",
@@ -33,10 +36,15 @@ __all__ = [
     "FlagMatch",
     "FromAnswer",
     "FromStart",
+    "HeaderMatch",
+    "HeaderMatches",
     "HeaderValues",
+    "HostName",
     "HttpStatus",
     "Int32",
+    "MethodName",
     "Model",
+    "No",
     "NumberMatch",
     "Outage",
     "PerCent",
@@ -45,14 +53,17 @@ __all__ = [
     "Positive",
     "Provisional",
     "Raw",
+    "RawBytes",
     "Reason",
     "Refusing",
     "Repeat",
+    "RouteSet",
     "Seconds",
     "StatusMatch",
     "Takes",
     "Text",
     "TextMatch",
+    "Times",
     "ValueMatch",
     "VersionText",
     "When",
@@ -85,6 +96,7 @@ def _spelled(pattern: str) -> dict[str, Any]:
     return {"type": "string", "pattern": values.whole(pattern)}
 
 
+_ROUTE_VALUE = {"type": "string", "pattern": "<"}
 _DURATION = _spelled(values.DURATION)
 _STATUS = {
     "anyOf": [{"type": "integer", "minimum": 100, "maximum": 699}, _spelled(r"(?:[1-6](?:xx|XX)|any|absent)")],
@@ -109,12 +121,40 @@ Refusing = Annotated[int, Strict(), Field(ge=300, le=699), Takes("a status that 
 HttpStatus = Annotated[int, Strict(), Field(ge=100, le=599), Takes("an HTTP status, 100 to 599")]
 Flag = Annotated[bool, Strict(), Takes("true or false")]
 Reason = Annotated[str, Strict(), Field(min_length=1), Takes("the reason, in words")]
+No = Annotated[Literal[False], Takes("false")]
 Yes = Annotated[Literal[True], Takes("true (or leave the key out)")]
 CallId = Annotated[
     str, Strict(), Field(pattern=rf"^{values.CALL_ID}$"), Takes("a name: a letter, then letters, digits, - or _")
 ]
 CallRef = Annotated[str, Strict(), Field(pattern=rf"^{values.CALL_ID}$"), Takes("the id of a call")]
-HeaderValues = dict[Text, Raw]
+HeaderValue = Annotated[Raw | tuple[Raw, ...], Takes("a text, or a list of them")]
+HeaderValues = dict[Text, HeaderValue]
+MethodName = Annotated[
+    str, Strict(), Field(pattern=rf"^{values.METHOD}$"), Takes("a method in capital letters: BYE, OPTIONS, REFER")
+]
+CSeqStart = Annotated[int, Strict(), Field(ge=0, lt=2**33), Takes("a whole number, 0 or more")]
+HostName = Annotated[
+    str, Strict(), Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$"), Takes("a host name")
+]
+Times = Annotated[int, Strict(), Field(ge=1, le=100_000), Takes("a whole number from 1 to 100000")]
+CSeqNumber = Annotated[
+    CSeq,
+    PlainValidator(values.parse_cseq),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, _spelled(values.CSEQ)]}),
+    Takes("a number, or: last, last + 5, last - 1"),
+]
+RouteSet = Annotated[
+    Route,
+    PlainValidator(values.parse_route),
+    WithJsonSchema({"anyOf": [_spelled(values.ROUTE), {"type": "array", "items": _ROUTE_VALUE, "minItems": 1}]}),
+    Takes("as given, none, without did, or values for Route in < >"),
+]
+RawBytes = Annotated[
+    str,
+    PlainValidator(values.parse_bytes),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+    Takes("a text of octets, with escapes in double quotes"),
+]
 
 ExchangePath = Literal["authorization", "begin", "end"]
 """A request to the agent: ``begin`` is ``/v1/begin_transaction``, and so on."""
@@ -158,6 +198,12 @@ FromAnswer = Annotated[
     WithJsonSchema(_spelled(values.MOMENT)),
     Takes("a moment: after 2s (of the answer), while ringing, 2s after ringing"),
 ]
+AnyMoment = Annotated[
+    Moment,
+    PlainValidator(lambda value: values.parse_any_moment(value, "answered")),
+    WithJsonSchema({"anyOf": [_spelled(values.MOMENT), _spelled(values.OTHER_MOMENT)]}),
+    Takes("a moment: after 2s (of the answer), while ringing, 500ms after end, bob is answered"),
+]
 When = Annotated[
     Moment,
     PlainValidator(values.parse_other_moment),
@@ -176,6 +222,13 @@ TextMatch = Annotated[
     WithJsonSchema({"type": "string"}),
     Takes("a text, /a regular expression/, any, absent"),
 ]
+HeaderMatch = Annotated[
+    Matcher | tuple[Matcher, ...],
+    PlainValidator(matchers.parse_header_matcher),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    Takes("a text, /a regular expression/, any, absent, or a list with one for each header of the name"),
+]
+HeaderMatches = dict[Text, HeaderMatch]
 NumberMatch = Annotated[
     Matcher,
     PlainValidator(matchers.parse_whole_matcher),

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from rating_harness.scenario.behaviour import CarrierBehaviour
+from rating_harness.scenario.behaviour import CarrierBehaviour, Phone
 from rating_harness.scenario.diagnostics import Mistakes
-from rating_harness.scenario.fields import Model, Text, key
+from rating_harness.scenario.fields import HostName, Model, Text, key
 from rating_harness.scenario.given import Given
 from rating_harness.scenario.model import Kamailio
 from rating_harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence
@@ -31,6 +31,9 @@ class Shared(Model):
     given: Annotated[Given, key("What the engine knows before the calls.", {"accounts": []})] = Given()
     carriers: Annotated[dict[Text, CarrierBehaviour], key("How carriers behave.", {"carrier": {"refuse": 486}})] = (
         Field(default_factory=dict)
+    )
+    phones: Annotated[dict[HostName, Phone], key("Telephones that register.", {"desk": {"user": "2000"}})] = Field(
+        default_factory=dict
     )
     variables: Annotated[dict[Text, Any], key("Values for `${name}`.", {"account": "1000"})] = Field(
         default_factory=dict

@@ -31,6 +31,7 @@ __all__ = [
     "parse_any_matcher",
     "parse_duration_matcher",
     "parse_flag_matcher",
+    "parse_header_matcher",
     "parse_number_matcher",
     "parse_status_matcher",
     "parse_text_matcher",
@@ -267,6 +268,13 @@ def parse_text_matcher(value: object) -> Matcher:
     if not isinstance(value, str):
         raise Unfit("this is no text", "put it in quotes")
     return _keyword(value) or _pattern(value) or Exactly(value)
+
+
+def parse_header_matcher(value: object) -> Matcher | tuple[Matcher, ...]:
+    """What each header of a name is; a list has one for the first, the second and so on, and no more."""
+    if isinstance(value, list | tuple):
+        return tuple(parse_text_matcher(each) for each in value)
+    return parse_text_matcher(value)
 
 
 def parse_any_matcher(value: object) -> Matcher:

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr
 
 from rating_harness.errors import Location
-from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, Refusal, SippFile
-from rating_harness.scenario.calls import Call, Credentials, Load, Reinvite, Vanish
+from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, Phone, Refusal, Registration, SippFile
+from rating_harness.scenario.calls import Call, Credentials, Load, Reinvite, Request, Vanish
 from rating_harness.scenario.expectations import (
     AccountExpectation,
     CallExpectation,
@@ -26,13 +26,27 @@ from rating_harness.scenario.expectations import (
     Expectations,
     LogExpectation,
     Percentiles,
+    Received,
     Reply,
     RequestExpectation,
     Routes,
+    SdpExpectation,
     TransactionExpectation,
 )
 from rating_harness.scenario.faults import Fault
-from rating_harness.scenario.fields import Count, Flag, Int32, Model, Reason, Seconds, Takes, Text, VersionText, key
+from rating_harness.scenario.fields import (
+    Count,
+    Flag,
+    HostName,
+    Int32,
+    Model,
+    Reason,
+    Seconds,
+    Takes,
+    Text,
+    VersionText,
+    key,
+)
 from rating_harness.scenario.given import Account, Carrier, Customer, Given, Pricelist, Rate, Running
 from rating_harness.scenario.nodes import ValuePath
 
@@ -57,16 +71,21 @@ __all__ = [
     "LogExpectation",
     "Origin",
     "Percentiles",
+    "Phone",
     "Pricelist",
     "Rate",
+    "Received",
     "Refusal",
+    "Registration",
     "Reinvite",
     "Reply",
+    "Request",
     "RequestExpectation",
     "Requires",
     "Routes",
     "Running",
     "Scenario",
+    "SdpExpectation",
     "SippFile",
     "TransactionExpectation",
     "ValuePath",
@@ -170,6 +189,13 @@ class Scenario(Model):
         key(
             "How carriers behave, by host name; one that isn't named rings shortly and answers.",
             {"carrier": {"refuse": 486}},
+        ),
+    ] = Field(default_factory=dict)
+    phones: Annotated[
+        dict[HostName, Phone],
+        key(
+            "Telephones that register with Kamailio before the calls, by host name.",
+            {"desk": {"user": "2000", "auth": {"username": "2000", "password": "secret"}}},
         ),
     ] = Field(default_factory=dict)
     calls: Annotated[

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, there
 from rating_harness.scenario.matchers import Exactly, Matcher
-from rating_harness.scenario.model import INVARIANTS, Scenario
+from rating_harness.scenario.model import INVARIANTS, Received, Scenario
 from rating_harness.scenario.nodes import Mapping, Scalar, Sequence, ValuePath, find
 from rating_harness.scenario.values import Moment
 
@@ -75,15 +75,18 @@ def _calls(scenario: Scenario, known: _Known) -> Iterator[Finding]:
 def _call_references(scenario: Scenario) -> Iterator[tuple[ValuePath, str | None]]:
     for index, call in enumerate(scenario.calls):
         yield ("calls", index, "start"), call.start.call
+        for number, request in enumerate(call.requests):
+            yield ("calls", index, "requests", number, "at"), request.at.call
     for index, fault in enumerate(scenario.faults):
         yield ("faults", index, "call"), fault.call
         yield ("faults", index, "when"), _call_of(fault.when)
         yield ("faults", index, "until"), _call_of(fault.until)
-    for host, behaviour in scenario.carriers.items():
-        for name in behaviour.calls:
-            yield ("carriers", host, "calls", name), name
+    for section, ends in (("carriers", scenario.carriers), ("phones", scenario.phones)):
+        for host, behaviour in ends.items():
+            for name in behaviour.calls:
+                yield (section, host, "calls", name), name
     expect = scenario.expect
-    for section in ("dialogs", "requests", "transactions", "log"):
+    for section in ("dialogs", "requests", "transactions", "received", "log"):
         for index, item in enumerate(getattr(expect, section)):
             yield ("expect", section, index, "call"), item.call
     for section in ("begun", "not_begun", "ended", "not_ended"):
@@ -133,7 +136,7 @@ def _exact(matcher: Matcher | None) -> str | None:
 
 
 def _hosts(scenario: Scenario, known: _Known) -> Iterator[Finding]:
-    hosts = set(known.hosts)
+    hosts = set(known.hosts) | set(scenario.phones)
     if scenario.given.graphql or any("carriers" in (fault.set or {}) for fault in scenario.faults):
         hosts |= set(scenario.carriers)
     for host in scenario.carriers:
@@ -145,12 +148,23 @@ def _hosts(scenario: Scenario, known: _Known) -> Iterator[Finding]:
     for index, expected in enumerate(scenario.expect.carriers):
         if expected.host not in hosts:
             yield _unknown(("expect", "carriers", index, "host"), "carrier with the host", expected.host, hosts)
+    for index, received in enumerate(scenario.expect.received):
+        yield from _end(received, ("expect", "received", index), hosts)
     for index, call in enumerate(scenario.calls):
         path: ValuePath = ("calls", index, "expect")
+        if call.host is not None and call.host not in hosts and did_you_mean(call.host, hosts) is not None:
+            yield _unknown(("calls", index, "host"), "host", call.host, hosts)
+        for number, received in enumerate(call.expect.received):
+            yield from _end(received, (*path, "received", number), hosts)
         name = _exact(call.expect.carrier)
         if name is not None and name not in hosts:
             yield _unknown((*path, "carrier"), "carrier with the host", name, hosts)
         yield from _each((*path, "carriers"), "carrier with the host", call.expect.carriers or (), hosts)
+
+
+def _end(received: Received, path: ValuePath, hosts: Collection[str]) -> Iterator[Finding]:
+    if received.by not in hosts and received.by not in ("caller", "callee"):
+        yield _unknown((*path, "by"), "end of a call", received.by, {"caller", "callee", *hosts})
 
 
 def _twice(scenario: Scenario) -> Iterator[Finding]:

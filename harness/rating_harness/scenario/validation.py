@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -44,6 +44,7 @@ def shaped(root: Mapping, model: type[M], mistakes: Mistakes) -> tuple[M | None,
             return model.model_validate(plain(tree)), tree
         except ValidationError as error:
             details = [(_path(tree, detail), detail) for detail in error.errors(include_url=False)]
+            details = [each for each in details if not _is_wrong_within(each, details)]
             wrong = {path for path, _ in details}
             meant = {_meant(model, path) for path, detail in details if detail["type"] == "extra_forbidden"}
             for path, detail in details:
@@ -55,6 +56,16 @@ def shaped(root: Mapping, model: type[M], mistakes: Mistakes) -> tuple[M | None,
                 return None, tree
             tree = pruned(tree, _is_in(wrong))
     return None, tree
+
+
+def _is_wrong_within(
+    detail: tuple[ValuePath, ErrorDetails], details: Iterable[tuple[ValuePath, ErrorDetails]]
+) -> bool:
+    """Whether a word is wanted where a mapping stands that might be right, but for what is wrong in it."""
+    path, error = detail
+    return error["type"] == "literal_error" and any(
+        other[: len(path)] == path and (other != path or each["type"] == "missing") for other, each in details
+    )
 
 
 def _is_in(wrong: set[ValuePath]) -> Callable[[ValuePath, Node, Span], bool]:

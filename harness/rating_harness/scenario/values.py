@@ -7,37 +7,47 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, TypeVar
 
 __all__ = [
     "CALL_ID",
+    "CSEQ",
     "DURATION",
     "DURATION_MATCH",
+    "METHOD",
     "MOMENT",
     "NUMBER",
     "NUMBER_MATCH",
     "OTHER_MOMENT",
+    "ROUTE",
     "TOLERANCE",
     "VARIABLE",
     "VERSION",
     "Between",
+    "CSeq",
     "CountRange",
     "Event",
     "Moment",
+    "Route",
     "SecondsRange",
     "Unfit",
     "duration_text",
+    "header_lines",
     "is_number",
+    "parse_any_moment",
+    "parse_bytes",
     "parse_count",
+    "parse_cseq",
     "parse_duration",
     "parse_moment",
     "parse_number",
     "parse_other_moment",
     "parse_range",
     "parse_rate",
+    "parse_route",
     "parse_version",
     "whole",
 ]
@@ -48,6 +58,9 @@ DURATION = rf"{NUMBER}\s*(?:ms|s|m|h)"
 TOLERANCE = r"(?:±|\+-|\+/-)"
 CALL_ID = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
 VERSION = r"(?:(?:at least|below) )?[0-9]+(?:\.[0-9]+){0,3}"
+METHOD = r"[A-Z][A-Za-z0-9.!%*_+`'~-]{0,31}"
+CSEQ = r"last(?:\s*[+-]\s*[0-9]{1,10})?"
+ROUTE = r"(?:as given|none|without [A-Za-z0-9.!%*_+`'~-]+|<[^<>]+>[^<>]*)"
 VARIABLE = r"\$\{[^{}]*\}"
 
 _COMPARED = r"(?:(?:<=|>=|<|>)\s*|(?:at most|at least|below|above)\s+)"
@@ -257,6 +270,110 @@ def parse_other_moment(value: object) -> Moment:
     if match is None or match["event"] not in _EVENTS:
         raise Unfit(f"{text[:60]!r} is no moment")
     return Moment(_EVENTS[match["event"]], parse_duration(match["delay"]) if match["delay"] else 0.0, match["call"])
+
+
+def parse_any_moment(value: object, default: Event) -> Moment:
+    """A moment of the call that says it, as `parse_moment`, or of another call, as `parse_other_moment`.
+
+    Only the second kind names a call.
+    """
+    try:
+        return parse_moment(value, default)
+    except Unfit as unfit:
+        try:
+            moment = parse_other_moment(value)
+        except Unfit:
+            raise unfit from None
+        return moment if moment.call is not None else Moment(default, moment.delay)
+
+
+@dataclass(frozen=True, slots=True)
+class CSeq:
+    """A CSeq number (RFC 3261 section 20.16), or one that is counted from the sender's last."""
+
+    number: int
+    relative: bool = False
+
+    def of(self, last: int) -> int:
+        """The number itself; below 0 there is none, so 0 at least."""
+        return max(0, last + self.number) if self.relative else self.number
+
+    def __str__(self) -> str:
+        if not self.relative:
+            return str(self.number)
+        return f"last {'+' if self.number > 0 else '-'} {abs(self.number)}" if self.number else "last"
+
+
+def parse_cseq(value: object) -> CSeq:
+    """``7``, ``last``, ``last + 5``, ``last - 1``; numbers beyond the RFC's 2**31 are allowed, to be refused."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**20:
+        return CSeq(value)
+    match = re.fullmatch(r"last(?:\s*([+-])\s*([0-9]{1,10}))?", value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise Unfit("this is no CSeq")
+    sign, number = match.groups(default="")
+    return CSeq(int(f"{sign}{number}" or "0"), relative=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What becomes of a request's route set (RFC 3261 section 12.2.1.1).
+
+    :param kind: ``given`` as the dialog has it, ``none``, ``without`` a URI parameter, or ``values``.
+    :param parameter: the parameter that each route is to lack.
+    :param values: Route header values, in order.
+    """
+
+    kind: Literal["given", "none", "without", "values"] = "given"
+    parameter: str = ""
+    values: tuple[str, ...] = ()
+
+    def of(self, route_set: Sequence[str]) -> tuple[str, ...]:
+        """The Route values of a request whose dialog has this route set."""
+        if self.kind == "given":
+            return tuple(route_set)
+        if self.kind == "without":
+            parameter = re.compile(rf";{re.escape(self.parameter)}(?:=[^;>?]*)?(?=[;>?]|$)")
+            return tuple(parameter.sub("", route) for route in route_set)
+        return self.values
+
+    def __str__(self) -> str:
+        words = {"given": "as given", "none": "none", "without": f"without {self.parameter}"}
+        return words.get(self.kind) or ", ".join(self.values)
+
+
+def parse_route(value: object) -> Route:
+    """``as given``, ``none``, ``without did``, a Route value (``<sip:...;lr>``), or a list of them."""
+    if isinstance(value, str):
+        if value in ("as given", "none"):
+            return Route("given" if value == "as given" else "none")
+        if match := re.fullmatch(r"without ([A-Za-z0-9.!%*_+`'~-]+)", value):
+            return Route("without", match[1])
+    values = [str(each) for each in (value if isinstance(value, list | tuple) else [value])]
+    if values and all("<" in each and not set(each) & {"\n", "\r"} for each in values):
+        return Route("values", values=tuple(values))
+    raise Unfit("this is no route")
+
+
+def header_lines(headers: Mapping[str, str | tuple[str, ...]]) -> list[tuple[str, str]]:
+    """Names and values of the headers to write, in order; a name with ``absent`` has none."""
+    return [
+        (name, value)
+        for name, values in headers.items()
+        for value in (values if isinstance(values, tuple) else (values,))
+        if value != "absent"
+    ]
+
+
+def parse_bytes(value: object) -> str:
+    """A message as it goes out: a text of which each character is one octet (ISO 8859-1)."""
+    if not isinstance(value, str) or not value:
+        raise Unfit("this is no text")
+    odd = next((character for character in value if ord(character) > 0xFF), None)
+    if odd is not None:
+        octets = "".join(f"\\x{octet:02x}" for octet in odd.encode("utf-8", "surrogatepass"))
+        raise Unfit(f"{odd!r} is more than one octet", f'in double quotes its octets are "{octets}"')
+    return value
 
 
 def parse_number(value: object) -> float:

@@ -11,6 +11,7 @@ from rating_harness.errors import ScenarioError
 from rating_harness.scenario.loader import load
 from rating_harness.scenario.manual import reference
 from rating_harness.scenario.model import INVARIANTS, Scenario
+from rating_harness.scenario.requests import PLACEHOLDERS
 from tests.unit.scenario.mutants import prepare
 
 PROJECT = Path(__file__).parents[3]
@@ -73,3 +74,7 @@ def test_the_readme_shows_the_file_that_it_names_and_a_mistake_in_it(
     with pytest.raises(ScenarioError) as caught:
         load(path)
     assert f"```\n{caught.value}\n```" in README
+
+
+def test_the_manual_lists_what_can_stand_in_braces() -> None:
+    assert "".join(f"| `{{{name}}}` | {meaning} |\n" for name, meaning in PLACEHOLDERS.items()) in MANUAL

@@ -33,7 +33,7 @@ BEYOND_A_SCHEMA = {
         cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent fault-two-answers
         fault-two-outages fault-without-action hold-never load-and-repeat loss-over-tcp options-with-hold
         order-and-path order-without-call outage-with-nth rate-of-one-call reason-twice
-        refused-with-duration renewed-before-the-answer sipp-and-hold vanished-hangs-up
+        refused-with-duration request-bytes-and-more renewed-before-the-answer sipp-and-hold vanished-hangs-up
         vanishes-at-no-moment which-record""",
     "other files": "shared-file-missing shared-file-wrong sipp-file-missing",
     "variables and the matrix": """
@@ -44,7 +44,7 @@ BEYOND_A_SCHEMA = {
         duplicate-key key-is-a-list leading-zero merge-of-a-text no-as-text tag typographic-quotes""",
     "what is inside a text, or its size": """
         bad-regex domain-and-secrets duration-between-two duration-too-long end-of-message fee-between-two from-as-uri
-        header-name header-with-newline min-above-max""",
+        header-name header-with-newline headers-of-sipp min-above-max""",
 }
 EXCEPTIONS = {name for names in BEYOND_A_SCHEMA.values() for name in names.split()}
 

@@ -6,19 +6,26 @@ from random import Random
 import pytest
 
 from rating_harness.scenario import values
+from rating_harness.scenario.requests import PLACEHOLDERS, expand, placeholders_in
 from rating_harness.scenario.values import (
     Between,
     CountRange,
     Moment,
+    Route,
     SecondsRange,
     Unfit,
     duration_text,
+    header_lines,
+    parse_any_moment,
+    parse_bytes,
     parse_count,
+    parse_cseq,
     parse_duration,
     parse_moment,
     parse_other_moment,
     parse_range,
     parse_rate,
+    parse_route,
     parse_version,
 )
 
@@ -143,3 +150,88 @@ def test_rates_and_versions() -> None:
     for wrong in (6.0, "6.x", "newer", "> 6", ""):
         with pytest.raises(Unfit):
             parse_version(wrong)
+
+
+@pytest.mark.parametrize(
+    ("value", "of_one", "text"),
+    [
+        (7, 7, "7"),
+        (0, 0, "0"),
+        (2**32, 2**32, str(2**32)),
+        ("last", 1, "last"),
+        ("last + 5", 6, "last + 5"),
+        ("last+1", 2, "last + 1"),
+        ("last - 1", 0, "last - 1"),
+        ("last - 9", 0, "last - 9"),
+    ],
+)
+def test_a_cseq_is_a_number_or_counted_from_the_last(value: object, of_one: int, text: str) -> None:
+    cseq = parse_cseq(value)
+    assert cseq.of(1) == of_one
+    assert str(cseq) == text
+    assert parse_cseq(value if isinstance(value, int) else text) == cseq
+
+
+@pytest.mark.parametrize("wrong", [-1, True, "1", "next", "last +", "last + -1", 1.5, None, [], 10**20])
+def test_what_is_no_cseq_is_refused(wrong: object) -> None:
+    with pytest.raises(Unfit):
+        parse_cseq(wrong)
+
+
+ROUTES = ("<sip:10.0.0.1;lr;ftag=a;did=5a.1>", "<sip:10.0.0.2;did=1;lr>;x=y")
+
+
+@pytest.mark.parametrize(
+    ("value", "routes"),
+    [
+        ("as given", ROUTES),
+        ("none", ()),
+        ("without did", ("<sip:10.0.0.1;lr;ftag=a>", "<sip:10.0.0.2;lr>;x=y")),
+        ("without lr", ("<sip:10.0.0.1;ftag=a;did=5a.1>", "<sip:10.0.0.2;did=1>;x=y")),
+        ("without di", ROUTES),
+        ("<sip:x;lr>", ("<sip:x;lr>",)),
+        (["<sip:x;lr>", "<sip:y>"], ("<sip:x;lr>", "<sip:y>")),
+    ],
+)
+def test_a_route_set_is_kept_emptied_or_changed(value: object, routes: tuple[str, ...]) -> None:
+    assert parse_route(value).of(ROUTES) == routes
+    assert Route().of(ROUTES) == ROUTES
+
+
+@pytest.mark.parametrize("wrong", ["", "without", "without did lr", "sip:x", [], [1], "<sip:x>\r\nEvil: 1", None, 3])
+def test_what_is_no_route_is_refused(wrong: object) -> None:
+    with pytest.raises(Unfit):
+        parse_route(wrong)
+
+
+def test_a_message_of_octets_is_a_text_of_them() -> None:
+    assert parse_bytes("X\0a\xff").encode("latin-1") == b"X\0a\xff"
+    with pytest.raises(Unfit) as caught:
+        parse_bytes("\u20ac")
+    assert caught.value.hint == r'in double quotes its octets are "\xe2\x82\xac"'
+
+
+def test_a_moment_may_be_the_calls_own_or_anothers() -> None:
+    assert parse_any_moment("after 1s", "answered") == Moment("answered", 1.0)
+    assert parse_any_moment("1s", "answered") == Moment("answered", 1.0)
+    assert parse_any_moment("2s after end", "answered") == Moment("ended", 2.0)
+    assert parse_any_moment("1s after bob is answered", "answered") == Moment("answered", 1.0, "bob")
+    assert parse_any_moment({"after": "bob.ended", "delay": "1s"}, "answered") == Moment("ended", 1.0, "bob")
+    with pytest.raises(Unfit, match="'sometimes' is no moment"):
+        parse_any_moment("sometimes", "answered")
+
+
+def test_placeholders_are_replaced_and_other_braces_are_not() -> None:
+    text = 'BYE {callee_contact} {"id": 1, "x": {}} {unknown} {c*3}{ab*2} {*3} {c*} {call_id}'
+    values = {"callee_contact": "sip:carrier", "call_id": "1@x"}
+    assert expand(text, values) == 'BYE sip:carrier {"id": 1, "x": {}} {unknown} cccabab {*3} {c*} 1@x'
+    assert placeholders_in(text) == ["callee_contact", "unknown", "call_id"]
+    assert len(expand("{c*1100}", {})) == 1100
+    with pytest.raises(KeyError):
+        expand("{to_tag}", {})
+    assert all(expand(f"{{{name}}}", {name: "it"}) == "it" for name in PLACEHOLDERS)
+
+
+def test_headers_of_one_name_and_those_left_out() -> None:
+    headers = {"A": "1", "B": ("2", "3"), "C": "absent", "D": ()}
+    assert header_lines(headers) == [("A", "1"), ("B", "2"), ("B", "3")]
