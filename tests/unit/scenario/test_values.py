@@ -233,5 +233,5 @@ def test_placeholders_are_replaced_and_other_braces_are_not() -> None:
 
 
 def test_headers_of_one_name_and_those_left_out() -> None:
-    headers = {"A": "1", "B": ("2", "3"), "C": "absent", "D": ()}
+    headers: dict[str, str | tuple[str, ...]] = {"A": "1", "B": ("2", "3"), "C": "absent", "D": ()}
     assert header_lines(headers) == [("A", "1"), ("B", "2"), ("B", "3")]
