@@ -15,8 +15,8 @@ from rating_harness.scenario.fields import HeaderValues, Model
 from rating_harness.scenario.matchers import Absent, OneOf, Status
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.nodes import ValuePath
-from rating_harness.scenario.requests import PLACEHOLDERS, Request, placeholders_in
-from rating_harness.scenario.values import Moment
+from rating_harness.scenario.requests import Request
+from rating_harness.scenario.values import PLACEHOLDERS, Moment, placeholders_in
 from rating_harness.scenario.yaml_parser import is_file
 
 __all__ = ["contradictions"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -28,51 +26,7 @@ from rating_harness.scenario.fields import (
 )
 from rating_harness.scenario.values import CSeq, Moment, Route
 
-__all__ = ["PLACEHOLDERS", "Credentials", "Request", "RequestReply", "expand", "placeholders_in"]
-
-PLACEHOLDERS: dict[str, str] = {
-    "call_id": "the call's Call-ID",
-    "from": "From of the call's INVITE, its tag included",
-    "to": "To of the call's answer, its tag included",
-    "from_tag": "the caller's tag",
-    "to_tag": "the callee's tag",
-    "caller_contact": "the URI in the caller's Contact",
-    "callee_contact": "the URI in the callee's Contact",
-    "route": "the values of Route, as the sender's route set has them",
-    "cseq": "the CSeq number that would come next",
-    "branch": "a new branch",
-    "authorization": "the credentials of the caller's last INVITE that had any",
-    "caller": "the caller's address and port",
-    "callee": "address and port of the carrier or phone that answered",
-    "sender": "address and port of whoever sends the request",
-    "kamailio": "Kamailio's address and port",
-    "length": "octets of the body",
-}
-"""What ``{name}`` stands for in the texts of a request."""
-
-_PLACEHOLDER = re.compile(r"\{(?:(?P<name>[a-z_]+)|(?P<text>[^{}*]{1,64})\*(?P<times>[0-9]{1,6}))\}")
-
-
-def placeholders_in(text: str) -> list[str]:
-    """Each ``{name}`` of a text, whether or not it is one of :data:`PLACEHOLDERS`."""
-    return [match["name"] for match in _PLACEHOLDER.finditer(text) if match["name"]]
-
-
-def expand(text: str, values: Mapping[str, str]) -> str:
-    """The text with each ``{name}`` of :data:`PLACEHOLDERS` replaced, and ``{x*1100}`` by 1,100 times ``x``.
-
-    Other braces stay as they are: JSON has them too.
-
-    :param values: by name.
-    :raises KeyError: a placeholder whose value isn't known (yet), such as the tag of a callee that never answered.
-    """
-
-    def replaced(match: re.Match[str]) -> str:
-        if match["name"] is None:
-            return match["text"] * int(match["times"])
-        return values[match["name"]] if match["name"] in PLACEHOLDERS else match[0]
-
-    return _PLACEHOLDER.sub(replaced, text)
+__all__ = ["Credentials", "Request", "RequestReply"]
 
 
 class Credentials(Model):

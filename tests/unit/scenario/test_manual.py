@@ -11,7 +11,7 @@ from rating_harness.errors import ScenarioError
 from rating_harness.scenario.loader import load
 from rating_harness.scenario.manual import reference
 from rating_harness.scenario.model import INVARIANTS, Scenario
-from rating_harness.scenario.requests import PLACEHOLDERS
+from rating_harness.scenario.values import PLACEHOLDERS
 from tests.unit.scenario.mutants import prepare
 
 PROJECT = Path(__file__).parents[3]

@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from rating_harness.scenario import values
-from rating_harness.scenario.requests import PLACEHOLDERS, expand, placeholders_in
 from rating_harness.scenario.values import (
+    PLACEHOLDERS,
     Between,
     CountRange,
     Moment,
@@ -15,6 +15,7 @@ from rating_harness.scenario.values import (
     SecondsRange,
     Unfit,
     duration_text,
+    expand,
     header_lines,
     parse_any_moment,
     parse_bytes,
@@ -27,6 +28,7 @@ from rating_harness.scenario.values import (
     parse_rate,
     parse_route,
     parse_version,
+    placeholders_in,
 )
 
 
