@@ -1,8 +1,8 @@
 """The pytest plugin: scenarios in YAML are tests.
 
 Collected are the YAML files that are named on the command line, and those below ``rating_scenario_paths`` (an ini
-option, ``scenarios`` by default), whatever they hold: a file that isn't a scenario is an error there, not another kind
-of file. Files whose name begins with ``_`` hold what scenarios share.
+option, ``scenarios`` by default), whatever they hold: a file that isn't a scenario is an error there, not another
+kind of file. Files whose name begins with ``_`` hold what scenarios share.
 
 Each pytest-xdist worker has a lab of its own.
 

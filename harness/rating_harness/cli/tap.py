@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -11,9 +12,19 @@ __all__ = ["tap"]
 
 @click.command()
 @click.option("--listen", multiple=True, required=True, metavar="ADDRESS", help="Where the agent's clients connect.")
+@click.option("--tls-listen", multiple=True, metavar="ADDRESS", help="Where they connect with TLS.")
+@click.option("--certificate", type=click.Path(path_type=Path), help="PEM; a lab's own by default.")
+@click.option("--key", type=click.Path(path_type=Path), help="PEM; a lab's own by default.")
 @click.option("--control", multiple=True, required=True, metavar="ADDRESS", help="Where the control API is.")
 @click.option("--upstream", metavar="URL", help="The agent. Without one, only faults answer.")
-def tap(listen: Sequence[str], control: Sequence[str], upstream: str | None) -> None:
+def tap(
+    listen: Sequence[str],
+    tls_listen: Sequence[str],
+    certificate: Path | None,
+    key: Path | None,
+    control: Sequence[str],
+    upstream: str | None,
+) -> None:
     """Stand in front of an agent: record its exchanges, inject faults.
 
     An ADDRESS is HOST:PORT (port 0: any free one) or unix:PATH; there can be several of each kind.
@@ -24,13 +35,19 @@ def tap(listen: Sequence[str], control: Sequence[str], upstream: str | None) -> 
     import uvloop
 
     from rating_harness.errors import HarnessError
+    from rating_harness.lab.files import data_directory
     from rating_harness.rating.address import Address
-    from rating_harness.tap.server import serve
+    from rating_harness.tap.server import Identity, serve
 
     def ready(listeners: Sequence[Address], control_listeners: Sequence[Address]) -> None:
         click.echo(
             f"tap ready at {' '.join(map(str, listeners))}, control at {' '.join(map(str, control_listeners))}"
         )
+
+    identity = None
+    if tls_listen:
+        lab = data_directory("compose") / "tls"
+        identity = Identity(certificate or lab / "certificate.pem", key or lab / "key.pem")
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -40,6 +57,8 @@ def tap(listen: Sequence[str], control: Sequence[str], upstream: str | None) -> 
             [Address.parse(text) for text in listen],
             [Address.parse(text) for text in control],
             upstream,
+            tls_listen=[Address.parse(text) for text in tls_listen],
+            identity=identity,
             ready=ready,
             stop=stop,
         )

@@ -30,6 +30,18 @@ REQUEST_SECONDS = 30.0
 _numbers = itertools.count(1)
 
 
+def _tls_of(transport: asyncio.BaseTransport) -> tuple[str, str]:
+    """The version of TLS, and the subject of the client's certificate."""
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return "", ""
+    subject = (transport.get_extra_info("peercert") or {}).get("subject", ())
+    names = {"commonName": "CN", "organizationName": "O"}
+    return tls.version() or "TLS", ",".join(
+        f"{names.get(key, key)}={value}" for parts in subject for key, value in parts
+    )
+
+
 @dataclass(slots=True)
 class Connections:
     """The open connections of one kind, and what handles their requests.
@@ -109,6 +121,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._tls, self._client_certificate = _tls_of(transport)
         self._clients.open.add(self)
         self._await_request()
 
@@ -173,6 +186,8 @@ class Connection(asyncio.Protocol):
                 keep_alive=self._parser.should_keep_alive(),
                 connection=self.number,
                 received=time.time(),
+                tls=self._tls,
+                client_certificate=self._client_certificate,
             )
         )
 

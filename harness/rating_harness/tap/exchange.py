@@ -40,7 +40,9 @@ class Exchange:
     :param fault: id of the fault applied.
     :param kind: kind of the fault applied.
     :param client_gone: the client had closed its connection before the end.
-    :param error: what failed the tap itself: no HTTP in the request, an upstream out of reach.
+    :param tls: the version of TLS that the client spoke (``TLSv1.3``); empty for none.
+    :param client_certificate: the subject of the certificate that it showed (``CN=lab.test``); empty for none.
+    :param error: what kept the tap from its work: no HTTP in the request, an upstream out of reach.
     """
 
     number: int
@@ -60,6 +62,8 @@ class Exchange:
     fault: str | None = None
     kind: str | None = None
     client_gone: bool = False
+    tls: str = ""
+    client_certificate: str = ""
     error: str = ""
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,14 @@ __all__ = ["Listener"]
 
 
 class Listener:
-    """One address at which connections are accepted while it is open."""
+    """One address at which connections are accepted while it is open.
 
-    def __init__(self, address: Address) -> None:
+    :param tls: the server's side of TLS; None for plain TCP.
+    """
+
+    def __init__(self, address: Address, tls: ssl.SSLContext | None = None) -> None:
         self.address = address
+        self._tls = tls
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._ours = False
@@ -38,7 +43,7 @@ class Listener:
         listener, self._socket = self._socket or self._listen(), None
         loop = asyncio.get_running_loop()
         create = loop.create_unix_server if self.address.path else loop.create_server
-        self._server = await create(protocol, sock=listener, backlog=BACKLOG)
+        self._server = await create(protocol, sock=listener, backlog=BACKLOG, ssl=self._tls)
 
     def close(self) -> None:
         """Refuse connections. A Unix socket's file stays, so that connecting is refused there too."""

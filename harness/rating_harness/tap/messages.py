@@ -34,6 +34,7 @@ class Request:
     :param received: Unix seconds at which its last byte had come.
     :param error: why it could not be taken; the body is then what came.
     :param refusal: the status that says so to the client.
+    :param tls: the version of TLS, empty for none; ``client_certificate``: the subject of the client's certificate.
     """
 
     method: str
@@ -45,6 +46,8 @@ class Request:
     received: float
     error: str = ""
     refusal: int = 400
+    tls: str = ""
+    client_certificate: str = ""
 
     @property
     def path(self) -> str:

@@ -60,6 +60,8 @@ class Recorder:
             body=parse_text(request.body),
             fault=fault.id if fault else None,
             kind=fault.kind if fault else None,
+            tls=request.tls,
+            client_certificate=request.client_certificate,
             error=request.error,
         )
         self._changed(self._number)
