@@ -22,7 +22,7 @@ from rating_harness.lab import lease as leasing
 from rating_harness.lab import rootfs
 from rating_harness.lab.lease import Lease, ProcessIdentity
 from rating_harness.lab.local import LocalLab, client
-from rating_harness.lab.local.programs import ProgramSource
+from rating_harness.lab.local.programs import BIN, ProgramSource, write_wrappers
 from rating_harness.lab.protocol import Host, Process, Program, Role, Service
 
 pytestmark = pytest.mark.lab
@@ -578,6 +578,7 @@ def test_the_machines_network_on_addresses_of_the_labs_own() -> None:
 def test_a_root_filesystem_that_cannot_be_entered_still_lends_its_programs(lab: LocalLab) -> None:
     root = rootfs.ensure()
     lab._state.source = ProgramSource(root, root, enterable=False)
+    write_wrappers(directory_of(lab) / BIN, lab._state.source)
     lab.start_service(kamailio(), Deadline(10))
     assert answered_by(ask_options(lab)) == "answer"
     assert lab.service("kamailio").read_file("/etc/kamailio/route.cfg")
@@ -586,16 +587,47 @@ def test_a_root_filesystem_that_cannot_be_entered_still_lends_its_programs(lab: 
 @pytest.mark.usefixtures("without_namespaces")
 def test_without_namespaces_all_runs_on_loopback_and_what_is_lost_is_said() -> None:
     with LocalLab.open(release=rootfs.ensure()) as lab:
-        assert not lab.capabilities.names
-        assert "Operation not permitted" in lab.capabilities.why["names"]
+        assert not lab.capabilities.isolated
+        assert "Operation not permitted" in lab.capabilities.why["isolated"]
+        assert lab.capabilities.names, "a hosts file of the lab's own needs no mount where nss_wrapper is"
         lab.start_service(kamailio(), Deadline(10))
         lab.start_service(answering(text=b"here"), Deadline(10))
         assert get(lab, "engine") == "here"
-        address = lab.host("kamailio").address
-        assert answered_by(ask_options(lab, address)) == "answer"
+        assert answered_by(ask_options(lab, lab.host("kamailio").address)) == "answer"
+        assert answered_by(ask_options(lab, "kamailio", "by-name")) == "answer"
         lab.restart_service("kamailio", Deadline(10), how=signal.SIGKILL)
-        assert answered_by(ask_options(lab, address, "again")) == "answer"
+        assert answered_by(ask_options(lab, "kamailio", "again")) == "answer"
     assert not marked(lab.id)
+
+
+@pytest.mark.usefixtures("without_namespaces")
+def test_without_namespaces_a_name_that_is_added_is_found_and_one_that_is_unknown_is_not() -> None:
+    with LocalLab.open(release=rootfs.ensure()) as lab:
+        lab.start_service(kamailio(), Deadline(10))
+        unknown = ask_options(lab, "late", "before")
+        assert unknown.wait(Deadline(10)) != 0
+        assert "Unknown remote host 'late'" in unknown.output()
+        lab.host("kamailio", "late")
+        assert answered_by(ask_options(lab, "late", "after")) == "answer"
+
+
+REFUSED = Path(__file__).with_name("refused.py")
+ONE_CALL = Path(__file__).parents[2] / "scenarios/dialog/callee-hangs-up.yaml"
+
+
+@pytest.mark.parametrize("what", ["namespaces", "mounts"])
+def test_a_scenario_passes_where_the_kernel_refuses(what: str) -> None:
+    harness = [sys.executable, "-m", "rating_harness"]
+    command = [sys.executable, str(REFUSED), what, *harness, "run", "--lab", "local", "-j", "1", str(ONE_CALL)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed, 0 failed, 0 skipped" in done.stdout
+    trial = subprocess.run(
+        [sys.executable, str(REFUSED), what, *harness, "doctor"], stdout=subprocess.PIPE, text=True, timeout=120
+    )
+    assert trial.returncode == 0, trial.stdout
+    assert "the local lab uses the machine's network" in trial.stdout
+    assert "Kamailio was started in a local lab, and answered SIPp" in trial.stdout
 
 
 def marked(lab_id: str) -> Sequence[str]:

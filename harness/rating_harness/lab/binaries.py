@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from rating_harness.errors import MissingTool
 
-__all__ = ["Found", "borrowed", "find_kamailio", "find_sipp", "holds", "kamailio_in", "parse_kamailio", "parse_sipp"]
+__all__ = [
+    "Found",
+    "directories_of",
+    "find_kamailio",
+    "find_sipp",
+    "holds",
+    "kamailio_in",
+    "names_library",
+    "parse_kamailio",
+    "parse_sipp",
+    "wrapper",
+]
 
 _KAMAILIO = (6, 0)
 _SIPP = (3, 7)
@@ -120,19 +131,53 @@ def kamailio_in(root: Path) -> str | None:
     return _lacking(root)
 
 
-def borrowed(root: Path, argv: Sequence[str]) -> list[str]:
-    """The command, run from a root filesystem that can't be entered: by its own dynamic loader, with its libraries.
+def wrapper(root: Path | None, name: str, hosts: Path) -> str:
+    """A shell script that runs a program where nothing can be mounted: a root filesystem's by the root's own dynamic
+    loader with the root's libraries, and with a hosts file of the lab's where nss_wrapper(1) is there.
 
+    :param root: None: the machine's own program.
+    :param name: ``kamailio``, ``sipp``, or ``ldd``, which lists the libraries of the root's program of a name.
+    :param hosts: the lab's hosts file.
     :raises MissingTool: the root filesystem hasn't all that this takes.
     """
-    program = next((path for path in _programs(root, argv[0]) if path.exists()), None)
+    if root is None:
+        preloaded = f"LD_PRELOAD={shlex.quote(str(names_library(root)))} " if names_library(root) else ""
+        return f'#!/bin/sh\n{_hosts(hosts)}{preloaded}exec {shlex.quote(_which(name) or name)} "$@"\n'
+    program = next((path for path in _programs(root, name) if path.exists()), Path(name) if name == "ldd" else None)
     libraries = next((path.parent for path in root.glob("usr/lib/*/libc.so.6")), None)
     loader = next(libraries.glob("ld-linux*.so*"), None) if libraries else None
     if program is None or libraries is None or loader is None:
         raise MissingTool(
-            f"{argv[0]} can't be run: namespaces are refused here, so that {root} can't be entered",
-            expected=f"a {argv[0]} of the machine's own that is good enough, or a Debian root filesystem",
+            f"{name} can't be run: namespaces are refused here, so that {root} can't be entered",
+            expected=f"a {name} of the machine's own that is good enough, or a Debian root filesystem",
             hint="use the docker driver, or allow user namespaces; `rating-harness doctor` tells how",
         )
-    modules = ["-L", str(libraries / "kamailio/modules")] if argv[0] == "kamailio" else []
-    return [str(loader), "--library-path", str(libraries), str(program), *modules, *argv[1:]]
+    command = [str(loader), "--library-path", str(libraries)]
+    if name == "ldd":
+        candidates = shlex.join(str(path.parent) for path in _programs(root, name))
+        return (
+            f'#!/bin/sh\nname=$(basename "$1")\nfor directory in {candidates}; do\n'
+            f'\ttest -e "$directory/$name" && exec {shlex.join([*command, "--list"])} "$directory/$name"\n'
+            "done\nexit 1\n"
+        )
+    preload = ["--preload", str(names_library(root))] if names_library(root) else []
+    modules = ["-L", str(libraries / "kamailio/modules")] if name == "kamailio" else []
+    return f'#!/bin/sh\n{_hosts(hosts)}exec {shlex.join([*command, *preload, str(program), *modules])} "$@"\n'
+
+
+def names_library(root: Path | None) -> Path | None:
+    """nss_wrapper(1), with which a program resolves names by a hosts file of its own; None where it isn't there."""
+    return next((root or Path("/")).glob("usr/lib/*/libnss_wrapper.so"), None)
+
+
+def _hosts(hosts: Path) -> str:
+    return f"export NSS_WRAPPER_HOSTS={shlex.quote(str(hosts))}\n"
+
+
+def directories_of(root: Path) -> dict[str, str]:
+    """Where Kamailio's modules and shared files are, for a configuration that names them by their paths in the root:
+    path in the root filesystem -> path on the machine.
+    """
+    patterns = ("usr/lib/*/kamailio", "usr/lib*/kamailio", "usr/local/lib*/kamailio", "usr/share/kamailio")
+    found = {path for pattern in patterns for path in root.glob(pattern) if path.is_dir()}
+    return {f"/{path.relative_to(root)}": str(path) for path in sorted(found)}

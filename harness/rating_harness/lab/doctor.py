@@ -16,6 +16,7 @@ from rating_harness.lab import rootfs
 from rating_harness.lab.binaries import Found, find_kamailio, find_sipp
 from rating_harness.lab.local import LocalLab
 from rating_harness.lab.rootfs import Release
+from rating_harness.lab.trial import failure_of
 
 __all__ = ["Finding", "Machine", "State", "diagnose", "examine", "usable_labs"]
 
@@ -29,6 +30,8 @@ class Machine:
 
     :param refusal: why namespaces can't be had; None when they can.
     :param lab_error: why no local lab could be opened at all.
+    :param tried: Kamailio and SIPp were started in a local lab.
+    :param trial: why they didn't work there; None when they did, or weren't tried.
     :param unplug: whether the packet filter works; None when that can't be told before there is a root filesystem.
     :param rootfs: release -> the cached root filesystem, if any.
     :param subordinate_ids: an unprivileged mmdebstrap can map user ids (subuid(5), newuidmap(1)).
@@ -50,6 +53,8 @@ class Machine:
     docker: str | None
     docker_error: str | None
     switches: tuple[str, ...] = ()
+    tried: bool = True
+    trial: str | None = None
 
     @property
     def has_rootfs(self) -> bool:
@@ -82,16 +87,18 @@ class Finding:
 
 
 def examine() -> Machine:
-    """Look at this machine. Nothing that takes long is made for it."""
-    refusal, lab_error, unplug = _try_local_lab()
+    """Look at this machine, and try what there is. Nothing that takes long is made for it."""
+    local = _try_local_lab()
     docker, docker_error = _docker()
     return Machine(
         python=platform.python_version(),
         sqlite=sqlite3.sqlite_version,
         root=os.geteuid() == 0,
-        refusal=refusal,
-        lab_error=lab_error,
-        unplug=unplug,
+        refusal=local.refusal,
+        lab_error=local.error,
+        unplug=local.unplug,
+        tried=local.tried,
+        trial=local.trial,
         kamailio=find_kamailio(),
         sipp=find_sipp(),
         mmdebstrap=shutil.which("mmdebstrap") is not None,
@@ -105,7 +112,7 @@ def examine() -> Machine:
 
 def usable_labs(machine: Machine) -> Sequence[str]:
     """The drivers that can bring up a lab here."""
-    local = machine.lab_error is None and machine.has_programs
+    local = machine.lab_error is None and machine.trial is None and machine.has_programs
     return [name for name, usable in (("docker", machine.docker is not None), ("local", local)) if usable]
 
 
@@ -122,6 +129,7 @@ def diagnose(machine: Machine) -> list[Finding]:
         _program_finding(machine.kamailio, "Kamailio", machine, needed),
         _program_finding(machine.sipp, "SIPp", machine, needed),
         _filter_finding(machine),
+        _trial_finding(machine, needed),
     ]
 
 
@@ -139,7 +147,7 @@ def _docker_finding(machine: Machine, needed: State) -> Finding:
 
 def _namespaces_finding(machine: Machine, needed: State) -> Finding:
     purpose = "the local lab's own network and names, apart from the machine's"
-    remedy = "; ".join(machine.switches) or "in a container: run it with --cap-add SYS_ADMIN, or as --privileged"
+    remedy = "; ".join(machine.switches) or _REMEDIES[_refused_step(machine)]
     if machine.lab_error:
         return Finding("namespaces", needed, machine.lab_error, purpose, remedy)
     if machine.refusal:
@@ -193,6 +201,27 @@ def _filter_finding(machine: Machine) -> Finding:
             return Finding("iptables", "absent", what, purpose, "" if machine.refusal else "apt-get install iptables")
 
 
+def _trial_finding(machine: Machine, needed: State) -> Finding:
+    purpose = "a local lab that works, and not only one that should"
+    if machine.trial is not None:
+        remedy = "the last lines of Kamailio and SIPp above say why"
+        return Finding("trial", needed, machine.trial, purpose, remedy)
+    if not machine.tried:
+        return Finding("trial", "ok", "not made: there is no root filesystem yet", purpose)
+    return Finding("trial", "ok", "Kamailio was started in a local lab, and answered SIPp", purpose)
+
+
+_REMEDIES = {
+    "unshare": "in a container: run it with --cap-add SYS_ADMIN, or as --privileged",
+    "mount": "run it without the security profile (AppArmor, seccomp) that forbids mounts, or as --privileged; "
+    "in a chroot, make its root a mount point",
+}
+
+
+def _refused_step(machine: Machine) -> str:
+    return "mount" if "mount" in (machine.refusal or "") else "unshare"
+
+
 _SWITCHES = (
     (
         "/proc/sys/kernel/unprivileged_userns_clone",
@@ -227,17 +256,27 @@ def _has_subordinate_ids() -> bool:
     )
 
 
-def _try_local_lab() -> tuple[str | None, str | None, bool | None]:
-    """Why namespaces are refused, why there is no lab at all, and whether hosts can be unplugged."""
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """What came of opening a local lab, and of the trial in it; as in `Machine`."""
+
+    refusal: str | None = None
+    error: str | None = None
+    unplug: bool | None = None
+    tried: bool = False
+    trial: str | None = None
+
+
+def _try_local_lab() -> _Local:
     try:
         refusal = LocalLab.refused()
         if not (rootfs.cached("trixie") or (find_kamailio().good and find_sipp().good)):
             # A lab would make the root filesystem first.
-            return refusal, None, None
+            return _Local(refusal)
         with LocalLab.open() as lab:
-            return refusal, None, lab.capabilities.unplug
+            return _Local(refusal, None, lab.capabilities.unplug, True, failure_of(lab))
     except HarnessError as error:
-        return None, " ".join(filter(None, (error.message, error.found))), None
+        return _Local(error=" ".join(filter(None, (error.message, error.found))))
 
 
 def _docker() -> tuple[str | None, str | None]:

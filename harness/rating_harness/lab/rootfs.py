@@ -48,6 +48,7 @@ PACKAGES = (
     "kamailio-sqlite-modules",
     "kamailio-tls-modules",
     "kamailio-utils-modules",
+    "libnss-wrapper",
     "sip-tester",
 )
 

@@ -155,7 +155,7 @@ class Stack:
 
     def _tap_service(self) -> Service:
         service = self._composition.services[AGENT]
-        upstream = self.options.agent_url or f"http://{self.address(ENGINE)}:8080"
+        upstream = self.options.agent_url or f"http://{self.lab.host(ENGINE).address}:8080"
         return replace(
             service,
             command=tuple(
@@ -272,6 +272,8 @@ class Stack:
         for carrier in given["carriers"]:
             # The engine's API knows no TLS: what it tells of such a carrier is changed on the way.
             carrier["protocol"] = "TCP" if carrier["protocol"] == "TLS" else carrier["protocol"]
+            if carrier["host"] in {planned.host for planned in plan.carriers}:
+                carrier["host"] = self.address(carrier["host"])
         if self.options.api_url is None:
             self.engine.reset()
         else:

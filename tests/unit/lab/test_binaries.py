@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from rating_harness.errors import MissingTool
-from rating_harness.lab.binaries import borrowed, kamailio_in, parse_kamailio, parse_sipp
+from rating_harness.lab.binaries import (
+    directories_of,
+    kamailio_in,
+    names_library,
+    parse_kamailio,
+    parse_sipp,
+    wrapper,
+)
 
 MODULES = ("http_async_client", "jansson", "dialog", "tmx", "jsonrpcs")
 
@@ -60,20 +67,34 @@ def test_a_root_filesystem_without_a_module(tmp_path: Path) -> None:
     assert kamailio_in(root_filesystem(tmp_path, *MODULES[1:])) == "it lacks the module http_async_client"
 
 
-def test_a_borrowed_program_has_its_own_loader_libraries_and_modules(tmp_path: Path) -> None:
+def test_a_program_of_a_root_that_cannot_be_entered_has_its_loader_libraries_and_modules(tmp_path: Path) -> None:
     root = root_filesystem(tmp_path, *MODULES)
     libraries = f"{root}/usr/lib/x86_64-linux-gnu"
-    loader = [f"{libraries}/ld-linux-x86-64.so.2", "--library-path", libraries]
-    assert borrowed(root, ["sipp", "-v"]) == [*loader, f"{root}/usr/bin/sipp", "-v"]
-    assert borrowed(root, ["kamailio", "-v"]) == [
-        *loader,
-        f"{root}/usr/sbin/kamailio",
-        "-L",
-        f"{libraries}/kamailio/modules",
-        "-v",
+    loader = f"exec {libraries}/ld-linux-x86-64.so.2 --library-path {libraries}"
+    assert wrapper(root, "sipp", Path("/lab/hosts")).splitlines() == [
+        "#!/bin/sh",
+        "export NSS_WRAPPER_HOSTS=/lab/hosts",
+        f'{loader} {root}/usr/bin/sipp "$@"',
     ]
+    kamailio = wrapper(root, "kamailio", Path("/lab/hosts")).splitlines()[-1]
+    assert kamailio == f'{loader} {root}/usr/sbin/kamailio -L {libraries}/kamailio/modules "$@"'
 
 
-def test_a_program_that_cannot_be_borrowed(tmp_path: Path) -> None:
+def test_it_resolves_the_labs_names_where_the_library_for_that_is_there(tmp_path: Path) -> None:
+    root = root_filesystem(tmp_path, *MODULES)
+    assert names_library(root) is None
+    library = root / "usr/lib/x86_64-linux-gnu/libnss_wrapper.so"
+    library.touch()
+    assert names_library(root) == library
+    assert f" --preload {library} {root}/usr/bin/sipp" in wrapper(root, "sipp", Path("/lab/hosts"))
+
+
+def test_kamailios_directories_of_a_root_filesystem(tmp_path: Path) -> None:
+    root = root_filesystem(tmp_path, *MODULES)
+    here = "/usr/lib/x86_64-linux-gnu/kamailio"
+    assert directories_of(root) == {here: f"{root}{here}"}
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingTool, match="sipp can't be run"):
-        borrowed(tmp_path, ["sipp", "-v"])
+        wrapper(tmp_path, "sipp", Path("/lab/hosts"))

@@ -75,6 +75,7 @@ def test_a_machine_without_any_way_is_told_all_of_them() -> None:
         (replace(BARE, kamailio=GOOD.kamailio), []),
         (replace(GOOD, lab_error="the lab's holder could not start"), ["docker"]),
         (replace(GOOD, refusal="Operation not permitted"), ["docker", "local"]),
+        (replace(GOOD, trial="kamailio ended with status 255"), ["docker"]),
     ],
 )
 def test_which_labs_can_be_brought_up(machine: Machine, labs: list[str]) -> None:
@@ -87,6 +88,27 @@ def test_refused_namespaces_name_the_switch_that_forbids_them() -> None:
     assert finding.state == "absent"
     assert "Operation not permitted" in finding.what
     assert finding.remedy == switch
+
+
+@pytest.mark.parametrize(
+    ("refusal", "remedy"),
+    [
+        ("[Errno 1] unshare: Operation not permitted", "--cap-add SYS_ADMIN"),
+        ("[Errno 1] mount none on /: Operation not permitted", "security profile (AppArmor, seccomp) that forbids"),
+        ("[Errno 22] mount none on /: Invalid argument", "make its root a mount point"),
+    ],
+)
+def test_the_remedy_is_for_what_was_refused(refusal: str, remedy: str) -> None:
+    assert remedy in of(replace(GOOD, refusal=refusal), "namespaces").remedy
+
+
+def test_the_verdict_is_that_of_the_trial() -> None:
+    assert of(GOOD, "trial").what == "Kamailio was started in a local lab, and answered SIPp"
+    assert of(replace(BARE, tried=False), "trial").what == "not made: there is no root filesystem yet"
+    failed = replace(GOOD, docker=None, trial="kamailio ended with status 255")
+    assert of(failed, "trial").state == "broken"
+    assert of(failed, "trial").what == "kamailio ended with status 255"
+    assert usable_labs(failed) == []
 
 
 def test_an_engine_that_this_user_may_not_ask() -> None:

@@ -34,6 +34,22 @@ def test_nothing_to_replace() -> None:
     assert rewrite("/etc/k", {}) == "/etc/k"
 
 
+@pytest.mark.parametrize(
+    ("text", "rewritten"),
+    [
+        ('mpath="/usr/lib/k/modules/"', 'mpath="/root/k/modules/"'),
+        ('loadmodule "/usr/lib/k/modules/sl.so"', 'loadmodule "/root/k/modules/sl.so"'),
+        ("/usr/lib/k", "/root/k"),
+        (
+            "/usr/lib/kk /usr/lib/k-2 /usr/lib/k.cfg /a/usr/lib/k",
+            "/usr/lib/kk /usr/lib/k-2 /usr/lib/k.cfg /a/usr/lib/k",
+        ),
+    ],
+)
+def test_a_directory_is_replaced_in_longer_paths_too(text: str, rewritten: str) -> None:
+    assert rewrite(text, {"/etc/k": "/a"}, {"/usr/lib/k": "/root/k"}) == rewritten
+
+
 def made(directory: Path, root: Path | None) -> Place:
     place = Place(directory, root)
     place.make()
@@ -42,7 +58,7 @@ def made(directory: Path, root: Path | None) -> Place:
 
 def test_files_on_the_machines_file_system_lie_below_the_lab_and_mention_each_other_there(tmp_path: Path) -> None:
     place = made(tmp_path / "s/kamailio", None)
-    moved = place.put_files({"/etc/k/k.cfg": b'include_file "/etc/k/r.cfg"', "/etc/k/r.cfg": b"\xff/etc/k/k.cfg"})
+    moved = place.put_files({"/etc/k/k.cfg": b'include_file "/etc/k/r.cfg"', "/etc/k/r.cfg": b"\xff/etc/k/k.cfg"}, {})
     assert moved["/etc/k/r.cfg"] == str(tmp_path / "s/kamailio/files/etc/k/r.cfg")
     assert place.find("/etc/k/k.cfg").read_text() == f'include_file "{moved["/etc/k/r.cfg"]}"'
     assert place.find("/etc/k/r.cfg").read_bytes() == b"\xff/etc/k/k.cfg", "what isn't text stays as it is"
@@ -53,7 +69,7 @@ def test_files_in_a_root_filesystem_stay_what_they_are(tmp_path: Path) -> None:
     (root / "etc").mkdir(parents=True)
     (root / "etc/os-release").write_text("debian")
     place = made(tmp_path / "s/kamailio", root)
-    assert place.put_files({"/etc/k/k.cfg": b'include_file "/etc/k/r.cfg"'}) == {}
+    assert place.put_files({"/etc/k/k.cfg": b'include_file "/etc/k/r.cfg"'}, {}) == {}
     assert place.find("/etc/k/k.cfg").read_text() == 'include_file "/etc/k/r.cfg"'
     assert place.find("/etc/os-release").read_text() == "debian", "what it doesn't have of its own is the root's"
     assert not (root / "etc/k").exists(), "the shared root filesystem isn't touched"

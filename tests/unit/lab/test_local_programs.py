@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from rating_harness.errors import MissingTool
 from rating_harness.lab import rootfs
 from rating_harness.lab.binaries import Found
 from rating_harness.lab.local import programs
-from rating_harness.lab.local.programs import ProgramSource, choose
+from rating_harness.lab.local.programs import ProgramSource, choose, write_wrappers
 
 GOOD = Found("x", "/usr/bin/x", "9.9")
 BAD = Found("x", lacks="it isn't installed")
@@ -69,9 +70,20 @@ def test_programs_of_a_root_that_is_entered_have_their_own_names() -> None:
     assert entered.command("sipp", ["sipp", "-v"]) == ["sipp", "-v"]
 
 
-def test_programs_of_a_root_that_cannot_be_entered_are_borrowed() -> None:
+def test_programs_of_a_root_that_cannot_be_entered_are_wrapped(tmp_path: Path) -> None:
     refused = ProgramSource(OWN, None, enterable=False)
     assert refused.root("kamailio") is None
-    assert refused.command("sipp", ["sipp", "-v"]) == ["sipp", "-v"]
+    assert refused.command("sipp", ["env", "TZ=UTC", "sipp", "-v"]) == ["env", "TZ=UTC", "sipp", "-v"]
     with pytest.raises(MissingTool, match="kamailio can't be run"):
-        refused.command("kamailio", ["kamailio", "-v"])
+        write_wrappers(tmp_path / "bin", refused)
+
+
+def test_wrappers_are_programs_that_the_path_finds(tmp_path: Path) -> None:
+    write_wrappers(tmp_path / "bin", ProgramSource(None, None, enterable=False))
+    assert shutil.which("sipp", path=str(tmp_path / "bin")) == str(tmp_path / "bin/sipp")
+    assert f"NSS_WRAPPER_HOSTS={tmp_path}/hosts" in (tmp_path / "bin/kamailio").read_text()
+
+
+def test_nothing_is_wrapped_where_the_root_is_entered(tmp_path: Path) -> None:
+    write_wrappers(tmp_path / "bin", ProgramSource(OWN, OWN))
+    assert list((tmp_path / "bin").iterdir()) == []

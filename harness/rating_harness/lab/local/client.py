@@ -196,11 +196,14 @@ class HolderClient:
         self.ask("source", address=address, address6=address6)
 
 
-def environment_of_this_process() -> dict[str, str]:
-    """What the harness's own services inherit: everything but proxies, which the lab's network can't reach."""
+def environment_of_this_process(programs: Path) -> dict[str, str]:
+    """What runs on the machine's file system inherits: everything but proxies, which the lab's network can't reach.
+
+    :param programs: a directory of programs that come before the machine's.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     package = str(Path(__file__).parents[3])
-    kept["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
+    kept["PATH"] = os.pathsep.join((str(programs), str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, (package, kept.get("PYTHONPATH", ""))))
     kept["PYTHONUNBUFFERED"] = "1"
     return kept

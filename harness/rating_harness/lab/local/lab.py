@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -27,7 +28,7 @@ from rating_harness.lab.local.hosts import NETWORK, NETWORK6, Hosts, hosts_file
 from rating_harness.lab.local.layout import Place, rewrite, skeleton
 from rating_harness.lab.local.packet_filter import PacketFilter
 from rating_harness.lab.local.process import LocalProcess, LocalService
-from rating_harness.lab.local.programs import ProgramSource, choose
+from rating_harness.lab.local.programs import BIN, ProgramSource, choose, write_wrappers
 from rating_harness.lab.local.state import LabState, read_state, write_state
 from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Role, Service
 
@@ -52,6 +53,7 @@ class LocalLab:
         self._client = HolderClient(directory)
         self._programs: list[LocalProcess] = []
         self._lock = threading.RLock()
+        self._hosts_changed = int((directory / "hosts").stat().st_mtime)
 
     # --- beginning and end ------------------------------------------------------------------------------------------
 
@@ -104,6 +106,7 @@ class LocalLab:
                 localhost=localhost,
                 hosts=_hosts_in(started.networks),
             )
+            write_wrappers(directory / BIN, state.source)
             lab = cls(directory, lease, state, started.lifeline)
             lab._save()
         except BaseException:
@@ -154,7 +157,8 @@ class LocalLab:
         state = self._state
         why = dict(state.lost)
         if state.refusal:
-            why["names"] = f"namespaces are refused ({state.refusal}): there is no hosts file of the lab's own"
+            if not state.source.resolves_names:
+                why["names"] = f"namespaces are refused ({state.refusal}), and libnss_wrapper.so isn't installed"
             why["isolated"] = f"namespaces are refused ({state.refusal})"
         if not state.own_network:
             why.setdefault("isolated", "the lab was asked to be in the machine's network")
@@ -187,7 +191,10 @@ class LocalLab:
                 self._publish()
 
     def _publish(self) -> None:
-        """Rewrite the hosts file in place: it is mounted, and a mount is of a file, not of a name."""
+        """Rewrite the hosts file in place: it is mounted, and a mount is of a file, not of a name.
+
+        Its time of change goes up by a whole second each time: nss_wrapper(1) reads it again only then.
+        """
         text = hosts_file(self._state.hosts.hosts, base=self._state.localhost).encode()
         try:
             descriptor = os.open(self._directory / "hosts", os.O_WRONLY)
@@ -196,6 +203,8 @@ class LocalLab:
         try:
             os.pwrite(descriptor, text, 0)
             os.ftruncate(descriptor, len(text))
+            self._hosts_changed = max(self._hosts_changed + 1, int(time.time()))
+            os.utime(descriptor, (self._hosts_changed, self._hosts_changed))
         finally:
             os.close(descriptor)
         self._save()
@@ -220,7 +229,7 @@ class LocalLab:
     def _prepare(self, service: Service, host: Host) -> LocalService:
         """Put its files in place, and say how it is to be started."""
         place = self._make_place(f"s/{service.name}", service.role)
-        moved = place.put_files(service.files)
+        moved = place.put_files(service.files, self._state.source.directories(service.role))
         values = {"{address}": host.address, "{address6}": host.address6 or "", "{run}": str(place.run)}
         words = [_fill(rewrite(word, moved), values) for word in service.command]
         environment = {name: rewrite(value, moved) for name, value in service.environment.items()}
@@ -340,9 +349,10 @@ class LocalLab:
     def _request(
         self, place: Place, argv: Sequence[str], environment: Mapping[str, str], *, working: bool
     ) -> Mapping[str, Any]:
-        inherited = environment_of_this_process() if place.root is None else {}
+        inherited = environment_of_this_process(self._directory / BIN) if place.root is None else {}
         marked = {**inherited, **environment, leasing.MARK: self.id}
-        return place.request(argv, marked, working=working, shared=self._directory)
+        request = place.request(argv, marked, working=working, shared=self._directory)
+        return {**request, "wrapped": place.root is None and not self._state.source.enterable}
 
 
 def _start(directory: Path, localhost: str, source: ProgramSource, *, own_network: bool, keep: bool) -> Started:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 __all__ = ["WORK", "Place", "rewrite", "skeleton"]
@@ -35,13 +36,18 @@ def skeleton(directory: Path) -> None:
     (directory / "etc/gai.conf").write_text(IPV4_FIRST, encoding="ascii")
 
 
-def rewrite(text: str, paths: Mapping[str, str]) -> str:
-    """``text`` with each of the paths replaced where it stands as a whole, not as the beginning of a longer one."""
-    if not paths:
+def rewrite(text: str, paths: Mapping[str, str], directories: Mapping[str, str] = MappingProxyType({})) -> str:
+    """``text`` with each of the paths replaced where it stands as a whole, not as the beginning of a longer one.
+
+    :param directories: those that are replaced also where they're the beginning of a longer path.
+    """
+    actual = {**directories, **paths}
+    if not actual:
         return text
-    longest_first = sorted(paths, key=len, reverse=True)
-    pattern = r"(?<![\w./-])(" + "|".join(map(re.escape, longest_first)) + r")(?![\w/-]|\.\w)"
-    return re.sub(pattern, lambda match: paths[match[1]], text)
+    whole = [re.escape(path) + r"(?![\w/-]|\.\w)" for path in sorted(paths, key=len, reverse=True)]
+    below = [re.escape(path) + r"(?![\w-]|\.\w)" for path in sorted(directories, key=len, reverse=True)]
+    pattern = r"(?<![\w./-])(" + "|".join([*whole, *below]) + ")"
+    return re.sub(pattern, lambda match: actual[match[1]], text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +87,15 @@ class Place:
         if self.root:
             self._below({"/tmp": self.tmp}, str(self.run)).mkdir(parents=True, exist_ok=True)
 
-    def put_files(self, files: Mapping[str, bytes]) -> dict[str, str]:
-        """Write a service's files, and return the paths to be rewritten: path asked for -> actual path."""
+    def put_files(self, files: Mapping[str, bytes], directories: Mapping[str, str]) -> dict[str, str]:
+        """Write a service's files, and return the paths to be rewritten: path asked for -> actual path.
+
+        :param directories: further ones that are elsewhere than the files say, without a root filesystem.
+        """
         moved = {} if self.root else {path: str(self._own(path)) for path in files}
-        _write({self._own(path): _rewrite_bytes(content, moved) for path, content in files.items()})
+        run = {} if self.root else dict.fromkeys(("/run/kamailio", "/var/run/kamailio"), str(self.run / "kamailio"))
+        elsewhere = {**run, **directories}
+        _write({self._own(path): _rewrite_bytes(content, moved, elsewhere) for path, content in files.items()})
         return moved
 
     def put_work(self, files: Mapping[str, bytes]) -> None:
@@ -148,10 +159,10 @@ def _write(files: Mapping[Path, bytes]) -> None:
         path.write_bytes(content)
 
 
-def _rewrite_bytes(content: bytes, paths: Mapping[str, str]) -> bytes:
-    if not paths:
+def _rewrite_bytes(content: bytes, paths: Mapping[str, str], directories: Mapping[str, str]) -> bytes:
+    if not paths and not directories:
         return content
     try:
-        return rewrite(content.decode(), paths).encode()
+        return rewrite(content.decode(), paths, directories).encode()
     except UnicodeDecodeError:
         return content

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rating_harness.lab import rootfs
-from rating_harness.lab.binaries import borrowed, find_kamailio, find_sipp, holds
+from rating_harness.lab.binaries import directories_of, find_kamailio, find_sipp, holds, names_library, wrapper
 from rating_harness.lab.protocol import Role
 
-__all__ = ["ProgramSource", "choose"]
+__all__ = ["BIN", "ProgramSource", "choose", "write_wrappers"]
+
+BIN = "bin"
+"""Of a lab's directory: where the programs are that come from a root filesystem which can't be entered."""
 
 _OWN_COMMANDS = {"python": (sys.executable,), "rating-harness": (sys.executable, "-m", "rating_harness")}
 
@@ -36,17 +39,41 @@ class ProgramSource:
         return self._source(role) if self.enterable else None
 
     def command(self, role: Role, argv: Sequence[str]) -> list[str]:
-        """The command as it is to be executed, whose program may not be where its name says.
+        """The command as it is to be executed: the harness's own programs are those of this Python."""
+        return [*_OWN_COMMANDS.get(argv[0], argv[:1]), *argv[1:]] if role == "harness" else list(argv)
 
+    def directories(self, role: Role) -> dict[str, str]:
+        """Directories that are elsewhere than a file for that role says, since its root filesystem isn't entered."""
+        source = self._source(role)
+        return {} if source is None or self.enterable else directories_of(source)
+
+    def wrappers(self, hosts: Path) -> dict[str, str]:
+        """Name -> shell script, for each program of which the root filesystem can't be entered.
+
+        :param hosts: the lab's hosts file.
         :raises MissingTool: there is no way to execute it here.
         """
-        if role == "harness":
-            return [*_OWN_COMMANDS.get(argv[0], argv[:1]), *argv[1:]]
-        source = self._source(role)
-        return list(argv) if source is None or self.enterable else borrowed(source, argv)
+        roots = {"kamailio": self.kamailio, "sipp": self.sipp, **({"ldd": self.sipp} if self.sipp else {})}
+        return {} if self.enterable else {name: wrapper(root, name, hosts) for name, root in roots.items()}
+
+    @property
+    def resolves_names(self) -> bool:
+        """Kamailio and SIPp find the lab's hosts by their names where nothing can be mounted."""
+        return all(names_library(root) for root in (self.kamailio, self.sipp))
 
     def _source(self, role: Role) -> Path | None:
         return {"kamailio": self.kamailio, "sipp": self.sipp, "harness": None}[role]
+
+
+def write_wrappers(directory: Path, source: ProgramSource) -> None:
+    """A directory of programs to be found before the machine's.
+
+    :raises MissingTool: a root filesystem hasn't all that its programs take.
+    """
+    directory.mkdir(exist_ok=True)
+    for name, script in source.wrappers(directory.parent / "hosts").items():
+        (directory / name).write_text(script, encoding="utf-8")
+        (directory / name).chmod(0o755)
 
 
 def choose(release: str | Path | None, announce: Callable[[str], None] | None = None) -> ProgramSource:
