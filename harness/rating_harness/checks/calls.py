@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rating_harness.checks.format import listed, reply_text, seconds
 from rating_harness.checks.model import Case, Finding, unmet
+from rating_harness.checks.received import received_in_call, wrong_headers
 from rating_harness.contract import CONTRACT, Reason
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import SipMessage
@@ -101,10 +102,11 @@ def _provisional(judged: _Judged) -> Iterator[Finding]:
 
 def _headers(judged: _Judged) -> Iterator[Finding]:
     final = judged.call.final
-    for name, matcher in judged.expect.headers.items():
-        value = final.header(name) if final else None
-        if not matcher.matches(MISSING if value is None else value):
-            yield judged.finding("headers", f"header {name} of the final reply", matcher, value, name)
+    if final is None:
+        yield judged.finding("headers", "headers of the final reply", listed(tuple(judged.expect.headers)), MISSING)
+        return
+    for name, wanted, seen in wrong_headers(final, judged.expect.headers):
+        yield judged.finding("headers", f"header {name} of the final reply", wanted, seen, name)
 
 
 def _setup(judged: _Judged) -> Iterator[Finding]:
@@ -240,6 +242,7 @@ _CHECKS: Mapping[str, Callable[[_Judged], Iterator[Finding]]] = {
     "carriers": _carriers,
     "source": _source,
     "destination": _destination,
+    "received": lambda judged: received_in_call(judged.case, judged.index, judged.call),
     "setup": _setup,
 }
 """By the key of what is expected, in the order in which findings are told."""

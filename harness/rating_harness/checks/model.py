@@ -85,6 +85,12 @@ class Case:
         """Hosts that make calls."""
         return frozenset(result.host for result in self.evidence.sipp if result.role != "carrier")
 
+    @cached_property
+    def callees(self) -> frozenset[str]:
+        """Hosts of carriers and phones."""
+        scenario = self.scenario
+        return frozenset((*(each.host for each in scenario.given.carriers), *scenario.carriers, *scenario.phones))
+
     def of(self, call_id: str) -> tuple[Call, ...]:
         """The calls with that id in the scenario: its repetitions."""
         return tuple(self._of.get(call_id, ()))

@@ -7,6 +7,7 @@ from rating_harness.checks.failures import check_failures
 from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, unused_faults
 from rating_harness.checks.kamailio import check_dialogs, check_log, check_routes
 from rating_harness.checks.model import Case, Verdict
+from rating_harness.checks.received import check_received
 from rating_harness.checks.records import check_accounts, check_transactions
 from rating_harness.checks.requests import check_requests
 from rating_harness.checks.traffic import check_carriers, check_setup
@@ -22,6 +23,7 @@ _EXPECTATIONS = (
     check_transactions,
     check_accounts,
     check_carriers,
+    check_received,
     check_log,
     check_setup,
     check_routes,

@@ -7,7 +7,7 @@ import re
 from rating_harness.errors import EvidenceError
 from rating_harness.evidence.model import SipMessage
 
-__all__ = ["parse_message"]
+__all__ = ["header_key", "parse_message"]
 
 _COMPACT = {
     "v": "Via", "f": "From", "t": "To", "i": "Call-ID", "m": "Contact", "l": "Content-Length", "c": "Content-Type",
@@ -17,6 +17,11 @@ _COMPACT = {
 """Compact forms of header names (RFC 3261 section 7.3.3 and the IANA registry)."""
 
 _LINE_END = re.compile("\r+\n")
+
+
+def header_key(name: str) -> str:
+    """A header's name in the form in which equal ones are equal: in full, in small letters."""
+    return _COMPACT.get(name.lower(), name).lower()
 
 
 def parse_message(text: str, *, at: float, host: str, sent: bool, transport: str) -> SipMessage:

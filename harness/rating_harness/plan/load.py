@@ -21,7 +21,7 @@ _FINE = 100.0
 TRACED = 200
 """Calls of which every message is kept; of more, a line of each message is."""
 
-_UNSEEN = ("headers", "bye_reason", "bye_reply", "reinvite_reply", "source", "destination")
+_UNSEEN = ("headers", "received", "bye_reason", "bye_reply", "reinvite_reply", "source", "destination")
 """What is expected of a call and can't be told from the first lines of its messages."""
 
 
@@ -102,6 +102,7 @@ def refuse_unseen(scenario: Scenario, number: int) -> None:
         for key in _UNSEEN
         if getattr(call.expect, key)
     ]
+    unseen += [("expect", "received", index) for index in range(len(scenario.expect.received))]
     unseen += [("expect", "dialogs", index) for index in range(len(scenario.expect.dialogs))]
     if unseen:
         raise PlanError(

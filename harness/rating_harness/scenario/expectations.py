@@ -118,7 +118,11 @@ class CallExpectation(Model):
         key("The provisional replies, in order; 100 isn't counted unless named.", [180, 183]),
     ] = None
     headers: Annotated[
-        dict[Text, TextMatch], key("Headers of the final reply.", {"Contact": "any", "Retry-After": "absent"})
+        HeaderMatches,
+        key(
+            "Headers of the final reply. A single value is of every header of the name, a list of all, in order.",
+            {"Contact": "any", "Retry-After": "absent"},
+        ),
     ] = Field(default_factory=dict)
     ended_by: Annotated[
         Literal["caller", "callee", "kamailio", "nobody"] | None, key("Who sent the BYE.", "kamailio")

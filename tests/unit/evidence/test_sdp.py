@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from rating_harness.evidence.sdp import Media, parse_sdp
+
+OFFER = """\
+v=0
+o=- 1 2 IN IP4 10.0.0.1
+s=-
+c=IN IP4 10.0.0.1/127
+t=0 0
+a=sendonly
+m=audio 6000/2 RTP/AVP 8 0 101 96
+a=rtpmap:101 telephone-event/8000
+m=video 0 RTP/AVP 97
+c=IN IP6 fd17::1
+a=inactive
+a=rtpmap:97 H264/90000
+"""
+
+
+def test_media_take_from_the_session_what_they_lack() -> None:
+    description = parse_sdp(OFFER.replace("\n", "\r\n"))
+    assert description is not None
+    assert description.media == (
+        Media("audio", 6000, ("PCMA", "PCMU", "telephone-event", "96"), "10.0.0.1", "sendonly"),
+        Media("video", 0, ("H264",), "fd17::1", "inactive"),
+    )
+    assert description.lines[0] == "v=0"
+
+
+@pytest.mark.parametrize("body", ["", "hello", "m=audio 1 RTP/AVP 0"])
+def test_what_is_no_session_description(body: str) -> None:
+    assert parse_sdp(body) is None
+
+
+@pytest.mark.parametrize("line", ["m=", "m=audio", "m=audio x", "m=audio 6000 RTP/AVP"])
+def test_a_medium_that_is_cut_short_is_read_as_far_as_it_goes(line: str) -> None:
+    description = parse_sdp(f"v=0\n{line}\n")
+    assert description is not None
+    assert description.media[0].codecs == ()
+    assert description.media[0].direction == "sendrecv"
