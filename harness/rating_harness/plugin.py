@@ -23,6 +23,7 @@ import pytest
 from rating_harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
+    from rating_harness.coverage.data import Coverage
     from rating_harness.rating.client import EngineClient
     from rating_harness.run.options import Options
     from rating_harness.run.stack import Stack
@@ -34,6 +35,7 @@ __all__ = ["ScenarioFailed", "ScenarioFile", "ScenarioItem"]
 _SESSION: pytest.StashKey[Session] = pytest.StashKey()
 _NAMED = pytest.StashKey[frozenset[Path]]()
 _SEED = pytest.StashKey[int]()
+_COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
 
 
 class ScenarioFailed(Exception):
@@ -86,6 +88,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="keep the evidence of all scenarios there, not of failed ones only",
     )
     group.addoption(
+        "--rating-cov", metavar="DIR", type=Path, help="measure coverage of Kamailio's configuration; reports there"
+    )
+    group.addoption("--rating-cov-fail-under", metavar="N", type=float, help="fail where that coverage is below N %%")
+    group.addoption(
         "--rating-canyan-lenient",
         action="store_true",
         help="canyan-tester's files: pass over what canyan-tester passes over",
@@ -95,6 +101,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Called after the command line was parsed, in every process."""
+    if config.getoption("--rating-cov-fail-under") is not None and config.getoption("--rating-cov") is None:
+        raise pytest.UsageError("--rating-cov-fail-under has nothing to measure: --rating-cov DIR is missing")
     worker = getattr(config, "workerinput", None)
     seed = config.getoption("--rating-seed")
     config.stash[_SEED] = (
@@ -112,6 +120,15 @@ class _Distribution:
     def pytest_configure_node(self, node: Any) -> None:
         """Called in the controller for each worker that is about to start: all draw from the same seed."""
         node.workerinput["rating_seed"] = node.config.stash[_SEED]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Called in the controller for each worker that has ended: its coverage goes to that of the others."""
+        from rating_harness.coverage.data import Coverage
+
+        found = getattr(node, "workeroutput", {}).get("rating_coverage")
+        if found is not None:
+            node.config.stash.setdefault(_COVERAGE, Coverage()).merge(Coverage.from_json(found))
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
@@ -143,7 +160,12 @@ def options_of(config: pytest.Config) -> Options:
     names = ("lab", "kamailio", "kamailio_config", "agent_url", "api_url", "target", "evidence")
     given = {name: config.getoption(f"--rating-{name.replace('_', '-')}") for name in names}
     try:
-        return Options.of(defines=config.getoption("--rating-define"), seed=config.stash[_SEED], **given)
+        return Options.of(
+            defines=config.getoption("--rating-define"),
+            seed=config.stash[_SEED],
+            coverage=config.getoption("--rating-cov") is not None,
+            **given,
+        )
     except UsageError as error:
         raise pytest.UsageError(_in_pytest(str(error))) from None
 
@@ -269,7 +291,40 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
     In a worker whose controller is dead nothing more is called: xdist wants to tell it next.
     """
-    _close(session.config)
+    config = session.config
+    _close(config)
+    if config.getoption("--rating-cov") is None:
+        return
+    own = config.stash.get(_SESSION, None)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["rating_coverage"] = own.coverage.to_json() if own else None
+        return
+    if own is not None:
+        config.stash[_COVERAGE] = own.coverage
+    least = config.getoption("--rating-cov-fail-under")
+    if least is not None and _coverage_percent(config) < least and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _coverage_percent(config: pytest.Config) -> float:
+    """Of a session that ran no scenario, 0."""
+    return config.stash[_COVERAGE].total.percent if _COVERAGE in config.stash else 0.0
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Called in the end, in the controller: what no scenario executes."""
+    directory = config.getoption("--rating-cov")
+    if directory is None:
+        return
+    from rating_harness.coverage.data import Coverage
+    from rating_harness.coverage.reports import coverage_text
+
+    terminalreporter.section("coverage of Kamailio's configuration")
+    terminalreporter.write_line(coverage_text(config.stash.get(_COVERAGE, Coverage()), directory))
+    least = config.getoption("--rating-cov-fail-under")
+    percent = _coverage_percent(config)
+    if least is not None and percent < least:
+        terminalreporter.write_line(f"coverage {percent:.1f} % is below {least:g} %", red=True)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -7,6 +7,7 @@ import click
 from rating_harness import __version__
 from rating_harness.cli.check import check
 from rating_harness.cli.convert import convert
+from rating_harness.cli.coverage import coverage
 from rating_harness.cli.engine import engine
 from rating_harness.cli.lab import down, logs, prepare, up
 from rating_harness.cli.lab_images import clean, doctor
@@ -31,6 +32,7 @@ main.add_command(validate)
 main.add_command(schema)
 main.add_command(convert)
 main.add_command(check)
+main.add_command(coverage)
 main.add_command(plan)
 main.add_command(record)
 main.add_command(run)

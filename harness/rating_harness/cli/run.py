@@ -24,6 +24,10 @@ __all__ = ["run"]
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=2, show_default=True, help="Labs side by side.")
 @click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Write a report, one file.")
 @click.option("--jsonl", metavar="FILE", type=click.Path(path_type=Path), help="Write a line of JSON per event.")
+@click.option(
+    "--cov-kamailio", metavar="DIR", type=click.Path(path_type=Path), help="Measure coverage; reports there."
+)
+@click.option("--cov-fail-under", metavar="N", type=click.FloatRange(0, 100), help="Fail below N % of coverage.")
 @click.option("--executable", "-e", metavar="SIPP", help="canyan-tester's files, with --target: which SIPp.")
 @click.option("--no-setup", is_flag=True, help="canyan-tester's files: leave the set-up out.")
 @click.option("--no-teardown", is_flag=True, help="canyan-tester's files: leave the teardown out.")
@@ -38,6 +42,8 @@ def run(
     html: Path | None,
     jsonl: Path | None,
     evidence: Path | None,
+    cov_kamailio: Path | None,
+    cov_fail_under: float | None,
     executable: str | None,
     no_setup: bool,
     no_teardown: bool,
@@ -50,14 +56,18 @@ def run(
     Files of canyan-tester's are run in a lab as well. With --target and no --agent-url they are run as canyan-tester
     does it: SIPp calls the target, the API is at --api-url, and nothing else is started.
 
-    The exit status is 0 when all passed; 1 when one failed, or the lab did not start; 2 for a wrong file or option,
-    or when there is no scenario.
+    With --cov-kamailio Kamailio runs a copy of its configuration with probes, and what no scenario executes is
+    listed; DIR gets lcov.info, cobertura.xml and coverage.json.
+
+    The exit status is 0 when all passed; 1 when one failed, the lab did not start, or coverage is below
+    --cov-fail-under; 2 for a wrong file or option, or when there is no scenario.
     """
     import signal
     from contextlib import ExitStack
 
     from rating_harness.canyan.model import CanyanScenario
     from rating_harness.canyan.tester import run_bare
+    from rating_harness.cli.coverage import report_coverage
     from rating_harness.errors import HarnessError, ScenarioError, UsageError
     from rating_harness.report.events import Reporter
     from rating_harness.report.html import HtmlReport
@@ -86,7 +96,10 @@ def run(
         left_out = ["setup"] * no_setup + ["teardown"] * no_teardown
         scenarios = [each.without(*left_out) if isinstance(each, CanyanScenario) else each for each in scenarios]
         canyan = [each for each in scenarios if isinstance(each, CanyanScenario)]
-        options = Options.of(defines=define, lab=lab, evidence=evidence, seed=seed, **where)
+        if cov_fail_under is not None and cov_kamailio is None:
+            raise UsageError("--cov-fail-under has nothing to measure", expected="--cov-kamailio DIR beside it")
+        measured = cov_kamailio is not None
+        options = Options.of(defines=define, lab=lab, evidence=evidence, seed=seed, coverage=measured, **where)
         if options.target is not None and options.agent_url is None and len(canyan) == len(scenarios):
             failures = [
                 run_bare(each, options, executable=executable, echo=click.echo if verbose else None)
@@ -99,7 +112,10 @@ def run(
         with ExitStack() as files:
             if jsonl:
                 reporters.append(JsonLines(files.enter_context(jsonl.open("w", encoding="utf-8"))))
-            passed = Crew(options, keeper(evidence), reporters, jobs).run(scenarios)
+            crew = Crew(options, keeper(evidence), reporters, jobs)
+            passed = crew.run(scenarios)
+        if cov_kamailio is not None:
+            passed = report_coverage(crew.coverage, cov_kamailio, fail_under=cov_fail_under) and passed
     except UsageError as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from rating_harness.plan.model import Plan
 from rating_harness.plan.render import certificates
 from rating_harness.run.options import Options
 
-__all__ = ["LAB_DEFINES", "Variant", "first_mistake", "kamailio_service", "user_paths", "with_user_paths"]
+__all__ = ["LAB_DEFINES", "Rewrite", "Variant", "first_mistake", "kamailio_service", "user_paths", "with_user_paths"]
 
 LAB_DEFINES: Mapping[str, str] = {
     "FR_TIMER": "2000",
@@ -52,6 +52,10 @@ event_route[xhttp:request] {
 """
 
 
+Rewrite = Callable[[Mapping[str, bytes], Mapping[str, str]], Mapping[str, bytes]]
+"""Called with the files by their absolute paths inside, and all defines of the command line: the files to be used."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One way to start Kamailio. Scenarios that want the same one share a process.
@@ -59,6 +63,7 @@ class Variant:
     :param configuration: of the user's: a directory with a kamailio.cfg, or a file to take its place; None for the
         project's.
     :param traced: whether it logs each action of its routes.
+    :param covered: whether its configuration has probes.
     """
 
     defines: Mapping[str, str] = field(default_factory=dict)
@@ -66,17 +71,25 @@ class Variant:
     tls: bool = False
     ipv6: bool = False
     traced: bool = False
+    covered: bool = False
 
     @classmethod
     def of(cls, plan: Plan, options: Options) -> Variant:
         """The one that a plan wants; what the scenario says goes before the command line."""
         own = plan.scenario.kamailio.config
         configuration = plan.scenario.origin.file.parent / own if own else options.kamailio_config
-        return cls({**options.defines, **plan.defines}, configuration, plan.tls, plan.ipv6, plan.traced)
+        defines = {**options.defines, **plan.defines}
+        return cls(defines, configuration, plan.tls, plan.ipv6, plan.traced, options.coverage)
 
 
 def kamailio_service(
-    service: Service, variant: Variant, *, agent_url: str, number: int, driver: Driver = "local"
+    service: Service,
+    variant: Variant,
+    *,
+    agent_url: str,
+    number: int,
+    driver: Driver = "local",
+    rewrite: Rewrite | None = None,
 ) -> Service:
     """The service of the compose file, as it's wanted.
 
@@ -84,6 +97,7 @@ def kamailio_service(
     harness's, a local one has names in a hosts file only, and one in Docker can ask JSON-RPC over HTTP only.
 
     :param number: tells one start from the next: each has a database of its own.
+    :param rewrite: what changes the files before they are used.
     :raises UsageError: there's no such configuration.
     """
     defines = dict(variant.defines)
@@ -112,7 +126,7 @@ def kamailio_service(
         command = ["sh", "-c", f"cp -n {_DATABASE} {path} && exec {shlex.join(command)}"]
     else:
         command += _define_options(defines)
-    return replace(service, command=tuple(command), files=files)
+    return replace(service, command=tuple(command), files=rewrite(files, defines) if rewrite else files)
 
 
 def _around(variant: Variant, driver: Driver, files: Mapping[str, bytes]) -> bytes | None:

@@ -24,6 +24,7 @@ class Options:
     :param agent_url, api_url: a rating engine of the user's; both or none. None: the embedded one.
     :param target: ``HOST:PORT`` of a Kamailio that runs already.
     :param defines: Kamailio's ``-A NAME=VALUE``.
+    :param coverage: whether Kamailio runs a copy of its configuration with probes.
     :param seed: of all that is drawn; a new one that a person can type, when not given.
     :param evidence: where evidence is kept, also of scenarios that passed; None: only of those that failed.
     """
@@ -36,6 +37,7 @@ class Options:
     target: str | None = None
     defines: Mapping[str, str] = field(default_factory=dict)
     evidence: Path | None = None
+    coverage: bool = False
     seed: int = field(default_factory=lambda: secrets.randbelow(1_000_000))
 
     @classmethod

@@ -14,6 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from rating_harness.contract import CONTRACT
+from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import ServiceDied, Timeout, UsageError
 from rating_harness.kamailio.rpc import (
@@ -27,7 +28,7 @@ from rating_harness.kamailio.rpc import (
 from rating_harness.kamailio.versions import loses_sockets, satisfies
 from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.files import data_directory
-from rating_harness.lab.protocol import Driver, Endpoint, Lab, Program, Service
+from rating_harness.lab.protocol import Driver, Endpoint, Lab, Program, Role, Service
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import speaks_tls
 from rating_harness.rating.client import EngineClient
@@ -39,6 +40,7 @@ from rating_harness.run.kamailio import (
     with_user_paths,
 )
 from rating_harness.run.options import Options
+from rating_harness.run.probes import Probes
 from rating_harness.scenario.model import Scenario
 from rating_harness.tap.client import TapClient
 
@@ -57,11 +59,12 @@ class Stack:
         self.lab = lab
         self.options = options
         self._composition = compose.load(data_directory("compose") / "lab.yaml")
-        self._variant: Variant | None = Variant(options.defines, options.kamailio_config)
+        self._variant: Variant | None = _first_variant(options)
         self._starts = 0
         self._dirty: set[str] = set()
         self._logged = ""
         self._paths: Mapping[str, Path] = {}
+        self._probes: Probes | None = None
 
     @classmethod
     def open(cls, options: Options, *, persistent: bool = False) -> Stack:
@@ -121,7 +124,7 @@ class Stack:
         deadline = Deadline(_START)
         wanted = [
             self._tap_service(),
-            self._kamailio_service(Variant(self.options.defines, self.options.kamailio_config)),
+            self._kamailio_service(_first_variant(self.options)),
         ]
         if self.options.api_url is None:
             wanted.append(self._composition.services[ENGINE])
@@ -172,7 +175,22 @@ class Stack:
             agent_url=f"http://{self.address(AGENT)}:8000",
             number=self._starts,
             driver=self.lab.driver,
+            rewrite=self._with_probes if variant.covered else None,
         )
+
+    def _with_probes(self, files: Mapping[str, bytes], defines: Mapping[str, str]) -> Mapping[str, bytes]:
+        if self._probes is None:
+            self._probes = Probes(self._installed)
+        return self._probes.put_in(files, defines, self._paths)
+
+    @property
+    def probes(self) -> Instrumented | None:
+        """What can be covered in the Kamailio that runs; None without coverage."""
+        return self._probes.instrumented if self._probes else None
+
+    def passed(self) -> Mapping[Probe, int]:
+        """The probes that were passed since this was called last, and how often."""
+        return self._probes.passed(self.lab.service(KAMAILIO).output()) if self._probes else {}
 
     def address(self, name: str) -> str:
         """The name itself where the lab has names, else its address."""
@@ -312,16 +330,24 @@ class Stack:
     @cached_property
     def _sipp(self) -> str:
         """SIPp's version, and the libraries it is linked with."""
-        program = Program(
-            "sipp-version", "sipp", ("sh", "-c", "sipp -v; ldd $(command -v sipp)"), self.lab.host("sipp-version")
-        )
-        process = self.lab.run(program)
+        return self._says("sipp", "sipp -v; ldd $(command -v sipp)")
+
+    @cached_property
+    def _installed(self) -> str:
+        """Kamailio's version, before one runs."""
+        match = re.search(r"version: \S+ ([\d.]+)", self._says("kamailio", "kamailio -v"))
+        return match[1] if match else ""
+
+    def _says(self, role: Role, command: str) -> str:
+        """What a program says of itself."""
+        name = f"{role}-version"
+        process = self.lab.run(Program(name, role, ("sh", "-c", command), self.lab.host(name)))
         try:
             process.wait(Deadline(_START))
             return process.output()
         finally:
             process.remove()
-            self.lab.release("sipp-version")
+            self.lab.release(name)
 
     def spoiled(self, name: str) -> None:
         """A service that isn't as it should be: it's restarted before the next scenario."""
@@ -357,6 +383,11 @@ class Stack:
                 else:
                     self.lab.restart_service(name, deadline, how=signal.SIGKILL)
                 self._dirty.discard(name)
+
+
+def _first_variant(options: Options) -> Variant:
+    """Kamailio as no scenario wants it otherwise."""
+    return Variant(options.defines, options.kamailio_config, covered=options.coverage)
 
 
 def _on_loopback(url: str | None) -> bool:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from rating_harness.coverage.data import Coverage
 from rating_harness.errors import HarnessError
 from rating_harness.report import events
 from rating_harness.run.options import Options
@@ -31,6 +32,7 @@ class Crew:
         self._crashes: list[BaseException] = []
         self.passed = True
         self.ran = 0
+        self.coverage = Coverage()
 
     def run(self, scenarios: Sequence[Scenario]) -> bool:
         """Run them all. Returns whether every one that wasn't skipped passed, and at least one did.
@@ -76,6 +78,8 @@ class Crew:
             self._stopped.set()
         finally:
             session.close()
+            with self._telling:
+                self.coverage.merge(session.coverage)
 
     def _run(self, session: Session, scenario: Scenario) -> None:
         started = time.time()

@@ -15,6 +15,7 @@ from pathlib import Path
 from rating_harness.canyan.model import CanyanScenario
 from rating_harness.canyan.tester import run_on_stack
 from rating_harness.checks import Verdict, records_settled
+from rating_harness.coverage.data import BETWEEN, Coverage
 from rating_harness.errors import HarnessError
 from rating_harness.evidence.model import Evidence
 from rating_harness.plan.model import Plan
@@ -48,7 +49,10 @@ class Outcome:
 
 
 class Session:
-    """Runs scenarios one after the other, on one stack. Not for several threads: each has its own."""
+    """Runs scenarios one after the other, on one stack. Not for several threads: each has its own.
+
+    ``coverage`` is what ran of Kamailio's configuration, where `Options.coverage` wants it; it's whole after `close`.
+    """
 
     def __init__(self, options: Options, keep: Keep) -> None:
         self.options = options
@@ -58,6 +62,7 @@ class Session:
         self._asked = False
         self._exits = ExitStack()
         self._broken: HarnessError | None = None
+        self.coverage = Coverage()
 
     @property
     def stack(self) -> Stack:
@@ -93,10 +98,19 @@ class Session:
         reason = stack.unmet(scenario)
         if reason:
             return Outcome(scenario, 0.0, skipped=reason)
-        plan, evidence = self._carry_out(stack, scenario, secrets.token_hex(4))
+        self._note_coverage(stack, BETWEEN)
+        try:
+            plan, evidence = self._carry_out(stack, scenario, secrets.token_hex(4))
+        finally:
+            self._note_coverage(stack, scenario.id)
         verdict = judge(scenario, evidence)
         folder = self._keep(plan, evidence, verdict)
         return Outcome(scenario, time.monotonic() - started, plan, evidence, verdict, folder)
+
+    def _note_coverage(self, stack: Stack, context: str) -> None:
+        if self.options.coverage and stack.probes is not None:
+            self.coverage.add_points(stack.probes)
+            self.coverage.add_hits(context, stack.passed())
 
     def _carry_out(self, stack: Stack, scenario: Scenario, token: str) -> tuple[Plan, Evidence]:
         seed = self.options.seed
@@ -108,5 +122,6 @@ class Session:
     def close(self) -> None:
         self._exits.close()
         if self._own is not None:
+            self._note_coverage(self._own, BETWEEN)
             self._own.close()
             self._own = None

@@ -1,0 +1,72 @@
+"""The command ``rating-harness coverage``, and what ``run`` says of coverage in the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rating_harness.coverage.data import Coverage
+
+__all__ = ["coverage", "report_coverage"]
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--output", "-o", metavar="DIR", type=click.Path(path_type=Path), help="Write the reports of all there."
+)
+@click.option("--fail-under", metavar="N", type=click.FloatRange(0, 100), help="Fail below N % of coverage.")
+@click.option("--line", metavar="FILE:LINE", help="Only say which scenarios ran this line.")
+def coverage(paths: tuple[Path, ...], output: Path | None, fail_under: float | None, line: str | None) -> None:
+    """Show coverage of a Kamailio configuration, put together from several runs.
+
+    PATHS are directories that `run --cov-kamailio` or pytest's --rating-cov wrote: the shards of a pipeline, say.
+
+    The exit status is 0; 1 when coverage is below --fail-under, or nobody ran the --line; 2 for wrong options.
+    """
+    from rating_harness.coverage.data import Coverage
+    from rating_harness.coverage.reports import read_data
+    from rating_harness.errors import HarnessError, UsageError
+
+    try:
+        whole = Coverage.merged(read_data(path) for path in paths)
+        if line is not None:
+            raise SystemExit(_say_who(whole, line))
+        passed = report_coverage(whole, output, fail_under=fail_under)
+    except UsageError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from None
+    except HarnessError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from None
+    raise SystemExit(0 if passed else 1)
+
+
+def _say_who(coverage: Coverage, where: str) -> int:
+    from rating_harness.errors import UsageError
+
+    file, _, number = where.rpartition(":")
+    found = [
+        each
+        for each in coverage.lines.values()
+        if number.isdigit() and each.line <= int(number) <= each.end_line and each.file in (file, f"./{file}")
+    ]
+    if not found:
+        raise UsageError("no statement begins there", found=where, expected="FILE:LINE as the reports have it")
+    contexts = dict.fromkeys(context for each in found for context in coverage.who(each.probe))
+    click.echo("\n".join(contexts) or "nobody")
+    return 0 if contexts else 1
+
+
+def report_coverage(coverage: Coverage, directory: Path | None, *, fail_under: float | None) -> bool:
+    """Write the reports and print the summary; False where coverage is below ``fail_under`` percent."""
+    from rating_harness.coverage.reports import coverage_text
+
+    click.echo(coverage_text(coverage, directory))
+    if fail_under is not None and coverage.total.percent < fail_under:
+        click.echo(f"coverage {coverage.total.percent:.1f} % is below {fail_under:g} %", err=True)
+        return False
+    return True

@@ -1,0 +1,68 @@
+"""A Kamailio whose configuration has probes, and what they logged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from rating_harness.coverage.points import Instrumented, Probe, hits_of, instrument
+from rating_harness.kamailio_config.parser import parse
+from rating_harness.kamailio_config.preprocessor import version_defines
+
+__all__ = ["Probes"]
+
+_MAIN = "/etc/kamailio/kamailio.cfg"
+_NONE = Instrumented((), (), (), {})
+
+
+@dataclass
+class Probes:
+    """Those of the Kamailio that runs.
+
+    :param version: Kamailio's, such as ``6.0.1``: some conditions ask for it.
+    """
+
+    version: str
+    instrumented: Instrumented = _NONE
+    _read: int = 0
+
+    def put_in(
+        self, files: Mapping[str, bytes], defines: Mapping[str, str], paths: Mapping[str, Path]
+    ) -> dict[str, bytes]:
+        """The files with probes.
+
+        :param paths: which file of the user's each of them is: the names in reports.
+        :raises ConfigurationError: the configuration can't be parsed.
+        """
+        shown = {inside: _shown(paths.get(inside, Path(inside))) for inside in files}
+        inside_of = {name: inside for inside, name in shown.items()}
+
+        def read(name: str, within: str | None) -> tuple[str, str] | None:
+            directory = PurePosixPath(inside_of[within]).parent if within else PurePosixPath(_MAIN).parent
+            for inside in (str(directory / name), str(PurePosixPath(_MAIN).parent / name)):
+                if inside in files:
+                    return shown[inside], files[inside].decode("utf-8", "surrogateescape")
+            return None
+
+        values = {name: value or None for name, value in defines.items()}
+        configuration = parse(_MAIN, read, {**version_defines(self.version), **values})
+        self.instrumented = instrument(configuration)
+        changed = self.instrumented.texts.items()
+        return {**files, **{inside_of[name]: text.encode("utf-8", "surrogateescape") for name, text in changed}}
+
+    def passed(self, log: str) -> Counter[Probe]:
+        """What was passed since this was called last.
+
+        :param log: all of Kamailio's log up to now; it may have begun anew.
+        """
+        start = self._read if len(log) >= self._read else 0
+        end = log.rfind("\n") + 1
+        self._read = end
+        return hits_of(log[start:end], self.instrumented.probes)
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
