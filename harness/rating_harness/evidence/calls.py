@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from rating_harness.evidence.headers import tag_of
 from rating_harness.evidence.model import Evidence, SipMessage
 
 __all__ = ["Call", "calls_of"]
@@ -81,7 +82,20 @@ class Call:
 
     @cached_property
     def byes(self) -> tuple[SipMessage, ...]:
-        return tuple(m for m in self.messages if m.is_request and m.method == "BYE")
+        """BYEs of the call, and none of an answer that its caller never got (RFC 3261 section 13.2.2.4)."""
+
+        def tags(messages: Iterable[SipMessage], direction: Literal["sent", "received"]) -> set[str | None]:
+            answers = (m for m in messages if m.method == "INVITE" and m.is_final and (m.status or 0) < 300)
+            return {tag_of(m.header("To") or "") for m in answers if m.direction == direction} - {None}
+
+        declined = tags(self.carriers, "sent") - tags(self.caller, "received") if self.answered is not None else set()
+        return tuple(
+            m
+            for m in self.messages
+            if m.is_request
+            and m.method == "BYE"
+            and not declined & {tag_of(m.header("From") or ""), tag_of(m.header("To") or "")}
+        )
 
     @cached_property
     def ended_by(self) -> EndedBy | None:
@@ -94,7 +108,7 @@ class Call:
             ("callee", self.carriers),
         )
         first = {
-            side: next((m.direction for m in messages if m.is_request and m.method == "BYE"), None)
+            side: next((m.direction for m in messages if m in self.byes), None)
             for side, messages in sides
         }
         senders = [side for side, direction in first.items() if direction == "sent"]
@@ -104,7 +118,7 @@ class Call:
 
     def bye_received_by(self, side: Literal["caller", "callee"]) -> SipMessage | None:
         messages = self.caller if side == "caller" else self.carriers
-        return next((m for m in messages if m.direction == "received" and m.is_request and m.method == "BYE"), None)
+        return next((m for m in messages if m.direction == "received" and m in self.byes), None)
 
     def reply_to(self, request: SipMessage) -> SipMessage | None:
         """The final reply that the sender of a request got to it, or to the same one sent again."""
