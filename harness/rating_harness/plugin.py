@@ -24,7 +24,7 @@ from rating_harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from rating_harness.coverage.data import Coverage
-    from rating_harness.rating.client import EngineClient
+    from rating_harness.rating.own_engine import RatingEngine
     from rating_harness.run.options import Options
     from rating_harness.run.stack import Stack
     from rating_harness.scenario.model import Scenario
@@ -348,7 +348,7 @@ def rating_stack(pytestconfig: pytest.Config) -> Stack:
 
 
 @pytest.fixture
-def rating_engine(rating_stack: Stack) -> EngineClient:
+def rating_engine(rating_stack: Stack) -> RatingEngine:
     """A client of the engine's API: seeds accounts and rates, reads balances and records."""
     return rating_stack.engine
 

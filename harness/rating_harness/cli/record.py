@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,7 +22,7 @@ __all__ = ["record"]
 @click.option("--agent-url", metavar="URL", help="The agent of your own rating engine.")
 @click.option("--api-url", metavar="URL", help="The API of your own rating engine.")
 @click.option("--seed", type=int, help="Seed of all that is drawn.")
-def record(file: Path, output: Path | None, define: tuple[str, ...], seed: int | None, **where: object) -> None:
+def record(file: Path, output: Path | None, define: tuple[str, ...], seed: int | None, **where: Any) -> None:
     """Run the calls of FILE, and write what was seen as expected.
 
     The scenario is written again, with what was observed as its expectations. It's for a person to trim: whatever was

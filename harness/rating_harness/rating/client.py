@@ -34,6 +34,9 @@ class EngineClient:
     :param timeout: seconds that one request may take.
     """
 
+    unreadable = ""
+    """Its records and balances can be read."""
+
     def __init__(self, endpoint: Endpoint, *, tenant: str = "default", timeout: float = 10.0) -> None:
         self._tenant = tenant
         self._url = endpoint.url.rstrip("/")

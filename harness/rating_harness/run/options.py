@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from rating_harness.errors import UsageError
+from rating_harness.rating.engine_file import EngineFile, load
 
 __all__ = ["Options"]
 
@@ -21,7 +22,9 @@ class Options:
     :param kamailio: where Kamailio and SIPp come from: a Debian release, a root filesystem's directory, an image;
         None for the lab's default.
     :param kamailio_config: a directory whose ``kamailio.cfg`` is run in place of the project's.
-    :param agent_url, api_url: a rating engine of the user's; both or none. None: the embedded one.
+    :param agent_url: the agent of the user's own rating engine; None: the embedded engine.
+    :param api_url: its API; without it records and balances aren't read, and checks on them are skipped.
+    :param engine: how the user's engine speaks, if otherwise than Canyan's; ``none``: there's no rating at all.
     :param target: ``HOST:PORT`` of a Kamailio that runs already.
     :param defines: Kamailio's ``-A NAME=VALUE``.
     :param coverage: whether Kamailio runs a copy of its configuration with probes.
@@ -34,6 +37,7 @@ class Options:
     kamailio_config: Path | None = None
     agent_url: str | None = None
     api_url: str | None = None
+    engine: EngineFile | Literal["none"] | None = None
     target: str | None = None
     defines: Mapping[str, str] = field(default_factory=dict)
     evidence: Path | None = None
@@ -41,16 +45,41 @@ class Options:
     seed: int = field(default_factory=lambda: secrets.randbelow(1_000_000))
 
     @classmethod
-    def of(cls, *, defines: Iterable[str], seed: int | None, **others: Any) -> Self:
+    def of(cls, *, defines: Iterable[str], seed: int | None, engine: str | None = None, **others: Any) -> Self:
         """From what a person typed.
 
         :param defines: ``NAME`` or ``NAME=VALUE`` each.
-        :raises UsageError: a definition without a name.
+        :param engine: the path of an engine file, or ``none``.
+        :raises UsageError: a definition without a name; an engine file that can't be used; options that contradict
+            each other.
         """
+        if engine is not None:
+            others["engine"] = "none" if engine == "none" else load(Path(engine))
         values: dict[str, str] = {}
         for text in defines:
             name, _, value = text.partition("=")
             if not name:
                 raise UsageError(f"--define {text!r} defines nothing", expected="NAME or NAME=VALUE")
             values[name] = value
-        return cls(defines=values, **others) if seed is None else cls(defines=values, seed=seed, **others)
+        options = cls(defines=values, **others) if seed is None else cls(defines=values, seed=seed, **others)
+        options._check()
+        return options
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the embedded engine is the one under test."""
+        return self.agent_url is None and self.engine is None
+
+    def _check(self) -> None:
+        if self.agent_url is None and isinstance(self.engine, EngineFile):
+            raise UsageError(
+                "an engine file describes an engine of one's own",
+                expected="--agent-url, where its agent is",
+                found=f"--engine ({self.engine.name}) alone",
+            )
+        if self.agent_url is None and self.api_url is not None and self.target is None:
+            raise UsageError(
+                "an engine's API belongs to its agent", expected="--agent-url too", found="--api-url alone"
+            )
+        if self.engine == "none" and (self.agent_url or self.api_url):
+            raise UsageError("there's no rating with --engine none", found="--agent-url or --api-url")

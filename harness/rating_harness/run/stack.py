@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from rating_harness.contract import CONTRACT
 from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
-from rating_harness.errors import ServiceDied, Timeout, UsageError
+from rating_harness.errors import ServiceDied, Timeout
 from rating_harness.kamailio.rpc import (
     RPC_PORT,
     DatagramTransport,
@@ -32,6 +32,9 @@ from rating_harness.lab.protocol import Driver, Endpoint, Lab, Program, Role, Se
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import speaks_tls
 from rating_harness.rating.client import EngineClient
+from rating_harness.rating.engine_file import EngineFile
+from rating_harness.rating.own_engine import OwnEngine, RatingEngine, UnreadableEngine
+from rating_harness.run.engine_words import fault_in_words_of_engine
 from rating_harness.run.kamailio import (
     Variant,
     first_mistake,
@@ -73,11 +76,6 @@ class Stack:
         :param persistent: for a person to play with: it outlives this process, with its services on loopback.
         :raises LabError: something could not be; nothing is left.
         """
-        if (options.agent_url is None) != (options.api_url is None):
-            raise UsageError(
-                "an engine of one's own has an agent and an API",
-                expected="--agent-url and --api-url, both or none",
-            )
         lab = open_lab(
             options.lab,
             release=options.kamailio,
@@ -126,7 +124,7 @@ class Stack:
             self._tap_service(),
             self._kamailio_service(_first_variant(self.options)),
         ]
-        if self.options.api_url is None:
+        if self.options.is_embedded:
             wanted.append(self._composition.services[ENGINE])
         if persistent:
             wanted = [replace(each, published=self._composition.published[each.name]) for each in wanted]
@@ -152,9 +150,17 @@ class Stack:
         ports = {"SIP": (KAMAILIO, 5060), "agent": (AGENT, 8000), "API": (ENGINE, 8000)}
         return {what: self.lab.published(service, port) for what, (service, port) in ports.items()}
 
-    def _engine_client(self) -> EngineClient:
-        url = self.options.api_url
-        return EngineClient(Endpoint(url) if url else self.lab.endpoint(ENGINE, 8000))
+    def _engine_client(self) -> RatingEngine:
+        options = self.options
+        if options.is_embedded:
+            return EngineClient(self.lab.endpoint(ENGINE, 8000))
+        if options.engine == "none":
+            return UnreadableEngine("there is no rating engine (--engine none)")
+        if options.api_url is None:
+            return UnreadableEngine("the engine's API isn't given (--api-url)")
+        if options.engine is None:
+            return EngineClient(Endpoint(options.api_url))
+        return OwnEngine(options.engine, options.api_url)
 
     def _tap_service(self) -> Service:
         service = self._composition.services[AGENT]
@@ -292,18 +298,21 @@ class Stack:
             carrier["protocol"] = "TCP" if carrier["protocol"] == "TLS" else carrier["protocol"]
             if carrier["host"] in {planned.host for planned in plan.carriers}:
                 carrier["host"] = self.address(carrier["host"])
-        if self.options.api_url is None:
-            self.engine.reset()
-        else:
+        if not self.options.is_embedded or not self.engine.reset():
             self.engine.remove(given)
         self.engine.seed(given)
         self.tap.clear()
-        self.tap.set_faults(*(fault.fault for fault in plan.agent_faults))
+        faults = [fault.fault for fault in plan.agent_faults]
+        if isinstance(self.options.engine, EngineFile):
+            faults = [fault_in_words_of_engine(self.options.engine, fault) for fault in faults]
+        self.tap.set_faults(*faults)
 
     @property
     def description(self) -> dict[str, str]:
         """What is under test, in words: ``driver``, ``kamailio``, ``engine``."""
-        engine = self.options.api_url or "embedded"
+        options = self.options
+        engine = options.engine.name if isinstance(options.engine, EngineFile) else options.engine
+        engine = engine or options.api_url or options.agent_url or "embedded"
         return {"driver": self.lab.driver, "kamailio": self._version, "engine": engine}
 
     def unmet(self, scenario: Scenario) -> str | None:
@@ -315,9 +324,9 @@ class Stack:
                 return f"requires {name}: {capabilities.why.get(name, 'this lab has none')}"
         if requires.docker and self.lab.driver != "docker":
             return f"requires docker: this is a {self.lab.driver} lab"
-        if requires.engine == "canyan" and self.options.api_url is None:
+        if requires.engine == "canyan" and self.options.is_embedded:
             return "requires the engine canyan: this is the embedded one"
-        if requires.engine == "embedded" and self.options.api_url is not None:
+        if requires.engine == "embedded" and not self.options.is_embedded:
             return "requires the embedded engine: this is one of your own"
         if requires.kamailio and not satisfies(self._version, requires.kamailio):
             return f"requires Kamailio {requires.kamailio}: this is {self._version}"

@@ -16,6 +16,7 @@ import regex
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rating_harness.errors import UsageError
+from rating_harness.rating.json_path import MISSING, value_at
 
 __all__ = [
     "Action",
@@ -83,7 +84,10 @@ class Answer(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Edit(_Strict):
-    """The agent's JSON answer with keys set (to values of a wrong type, say) and removed."""
+    """The agent's JSON answer with keys set (to values of a wrong type, say) and removed.
+
+    A key may be a place further down, as a dotted path (`rating_harness.rating.json_path`).
+    """
 
     set: Mapping[str, Any] = field(default_factory=dict, hash=False)
     remove: tuple[str, ...] = ()
@@ -209,7 +213,7 @@ class Fault(_Strict):
     :param late: seconds by which the request reaches the agent late, even when the client has given up by then.
     :param delay: seconds by which the answer, or what stands for it, comes late: the agent has done its work by then.
     :param path: the whole path, or its last segment (``authorization``); None for every path.
-    :param match: key of the request's JSON body -> its value, or a `Regex`; all of them must fit.
+    :param match: key of the request's JSON body, or a dotted path -> its value, or a `Regex`; all of them must fit.
     :param nth: the first request to be affected, counted from 1 among those that fit while the fault is armed.
     :param count: how many requests are affected, from that one on; None for all.
     :param armed: whether it is in force.
@@ -252,9 +256,8 @@ class Fault(_Strict):
         """Whether the parsed body has the fields that the fault names."""
         if not self.match:
             return True
-        return isinstance(body, dict) and all(
-            key in body and _fits(expected, body[key]) for key, expected in self.match.items()
-        )
+        found = {key: value_at(body, key) for key in self.match}
+        return all(found[key] is not MISSING and _fits(expected, found[key]) for key, expected in self.match.items())
 
 
 @dataclass(frozen=True, slots=True)

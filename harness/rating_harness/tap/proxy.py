@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import orjson
 
+from rating_harness.rating.json_path import with_value, without
 from rating_harness.tap.connections import Connection
 from rating_harness.tap.exchange import UpstreamAnswer, parse_json
 from rating_harness.tap.fault_set import FaultSet
@@ -160,8 +161,11 @@ class _ExchangeHandler:
             error = f"nothing to edit: the agent's answer is no JSON object: {parse_text(response.body[:200])}"
             self._recorder.failed(self._number, error)
             return _bad_gateway(error)
-        kept = {key: value for key, value in fields.items() if key not in edit.remove}
-        return replace(response, body=orjson.dumps(kept | dict(edit.set)))
+        for where in edit.remove:
+            fields = without(fields, where)
+        for where, value in edit.set.items():
+            fields = with_value(fields, where, value)
+        return replace(response, body=orjson.dumps(fields))
 
     async def _send_part(self, response: Response, partial: Partial) -> Result:
         body = response.body[: len(response.body) // 2 if partial.size is None else partial.size]

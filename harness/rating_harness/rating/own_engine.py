@@ -1,0 +1,266 @@
+"""Any rating engine: what the harness needs of it, and the clients of those that an engine file describes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, get_type_hints
+
+import httpx
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.nativetypes import NativeEnvironment
+
+from rating_harness.errors import EngineError, PlanError
+from rating_harness.rating.engine_file import EngineFile, HttpRequest, RecordList
+from rating_harness.rating.json_path import MISSING, value_at
+from rating_harness.rating.model import Account, Transaction
+from rating_harness.rating.seed import Given
+
+__all__ = ["OwnEngine", "RatingEngine", "UnreadableEngine"]
+
+_COMMAND_SECONDS = 30.0
+
+
+class RatingEngine(Protocol):
+    """What a run does with an engine. Every method raises `EngineError` when the engine can't be reached or refuses.
+
+    :ivar unreadable: why its records and balances can't be read; empty when they can.
+    """
+
+    @property
+    def unreadable(self) -> str: ...
+
+    def close(self) -> None: ...
+
+    def reset(self) -> bool:
+        """Empty its store, where it can do that. Returns whether it could."""
+
+    def seed(self, given: Given) -> None:
+        """Store what is given."""
+
+    def remove(self, given: Given) -> None:
+        """Delete what is given."""
+
+    def accounts(self, tags: Iterable[str] | None = None) -> list[Account]:
+        """The accounts of these tags that there are, or all."""
+
+    def transactions(
+        self, *, transaction_tags: Iterable[str] | None = None, account_tags: Iterable[str] | None = None
+    ) -> list[Transaction]:
+        """The records of these transactions, of these accounts, or all."""
+
+
+class UnreadableEngine:
+    """An engine of which only the agent is known: calls are checked, records and balances are not.
+
+    :param unreadable: why, for the verdict.
+    """
+
+    def __init__(self, unreadable: str) -> None:
+        self.unreadable = unreadable
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def reset(self) -> bool:
+        return False
+
+    def seed(self, given: Given) -> None:
+        """It can't be seeded: its own accounts and rates are those that it has."""
+
+    def remove(self, given: Given) -> None:
+        """As `seed`."""
+
+    def accounts(self, tags: Iterable[str] | None = None) -> list[Account]:
+        return []
+
+    def transactions(
+        self, *, transaction_tags: Iterable[str] | None = None, account_tags: Iterable[str] | None = None
+    ) -> list[Transaction]:
+        return []
+
+
+class OwnEngine:
+    """An engine that a file describes. Threads may share it.
+
+    :param url: of its API.
+    """
+
+    def __init__(self, file: EngineFile, url: str, *, timeout: float = 10.0) -> None:
+        self._file = file
+        self._url = url.rstrip("/")
+        self._http = httpx.Client(timeout=timeout)
+        self._templates = NativeEnvironment(undefined=StrictUndefined)
+
+    @property
+    def unreadable(self) -> str:
+        return "" if self._file.records else f"the file of {self._file.name} says nothing of records"
+
+    def close(self) -> None:
+        self._http.close()
+
+    def reset(self) -> bool:
+        if self._file.empty is None:
+            return False
+        self._send(self._file.empty, {})
+        return True
+
+    def seed(self, given: Given) -> None:
+        """Send the requests of ``seed``, in their order.
+
+        :raises PlanError: raw GraphQL, which this engine has no API for.
+        """
+        if given.get("graphql"):
+            raise PlanError(
+                "`given.graphql` needs an engine with Canyan's API",
+                found=self._file.name,
+                hint="seed it with the engine file's `seed`",
+            )
+        for request in self._file.seed:
+            for record in _records(given, request.each):
+                self._send(request, record)
+
+    def remove(self, given: Given) -> None:
+        for request in self._file.remove:
+            for record in _records(given, request.each):
+                self._send(request, record, missing_is_fine=True)
+
+    def accounts(self, tags: Iterable[str] | None = None) -> list[Account]:
+        if self._file.accounts is None:
+            return []
+        wanted = None if tags is None else set(tags)
+        found = self._read(self._file.accounts, {"accounts": sorted(wanted or ()), "call_ids": []})
+        running = self._running()
+        accounts = []
+        for fields in found:
+            if wanted is None or fields.get("account_tag") in wanted:
+                account = dict.fromkeys(get_type_hints(Account)) | {"running_transactions": []} | fields
+                account["running_transactions"] = [
+                    each for each in running if each["account_tag"] == account["account_tag"]
+                ]
+                accounts.append(account)
+        return accounts  # type: ignore[return-value]
+
+    def _running(self) -> list[dict[str, Any]]:
+        """Records that have begun and not ended."""
+        if self._file.records is None:
+            return []
+        records = self._read(self._file.records, {"accounts": [], "call_ids": []})
+        return [each for each in records if each.get("timestamp_begin") and not each.get("timestamp_end")]
+
+    def transactions(
+        self, *, transaction_tags: Iterable[str] | None = None, account_tags: Iterable[str] | None = None
+    ) -> list[Transaction]:
+        if self._file.records is None:
+            return []
+        calls = None if transaction_tags is None else set(transaction_tags)
+        accounts = None if account_tags is None else set(account_tags)
+        variables = {"call_ids": sorted(calls or ()), "accounts": sorted(accounts or ())}
+        found = []
+        for number, fields in enumerate(self._read(self._file.records, variables)):
+            if calls is not None and fields.get("transaction_tag") not in calls:
+                continue
+            if accounts is not None and fields.get("account_tag") not in accounts:
+                continue
+            if not fields.get("timestamp_end"):
+                continue  # as in the contract, what runs is the account's, and no record
+            record = dict.fromkeys(get_type_hints(Transaction)) | {"id": str(number), "tenant": "default"} | fields
+            found.append(_completed(record))
+        found.sort(key=lambda each: (each["account_tag"] or "", each["transaction_tag"] or ""))
+        return found  # type: ignore[return-value]
+
+    def _read(self, source: RecordList, variables: Mapping[str, Any]) -> list[dict[str, Any]]:
+        document = self._run(source.command) if source.read is None else self._send(source.read, variables)
+        if source.none_when and all(value_at(document, where) == value for where, value in source.none_when.items()):
+            return []
+        rows = value_at(document, source.list)
+        if not isinstance(rows, list):
+            raise EngineError(
+                "the engine's answer holds no list of records",
+                where=self._url,
+                expected=f"a list at {source.list!r}" if source.list else "a list",
+                found=json.dumps(document)[:300],
+            )
+        return [_translated(row, source) for row in rows]
+
+    def _run(self, command: tuple[str, ...]) -> Any:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=True)
+            return json.loads(done.stdout)
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            raise EngineError(
+                "the command that reads records failed", where=" ".join(command), found=str(error)
+            ) from None
+
+    def _send(self, request: HttpRequest, variables: Mapping[str, Any], *, missing_is_fine: bool = False) -> Any:
+        try:
+            path = str(self._filled(request.path, variables))
+            body = self._filled(request.body, variables)
+            headers = {name: str(self._filled(value, variables)) for name, value in request.headers.items()}
+        except TemplateError as error:
+            raise EngineError(f"a template of the engine's file: {error}", where=request.path) from None
+        try:
+            response = self._http.request(
+                request.method, self._url + path, json=body if request.body is not None else None, headers=headers
+            )
+        except httpx.HTTPError as error:
+            raise EngineError("the engine's API doesn't answer", where=self._url + path, found=str(error)) from None
+        if missing_is_fine and response.status_code == 404:
+            return None
+        if response.is_error:
+            raise EngineError(
+                f"the engine refused {request.method} {path}",
+                where=self._url,
+                found=f"{response.status_code}: {response.text[:500]}",
+            )
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            return None
+
+    def _filled(self, value: Any, variables: Mapping[str, Any]) -> Any:
+        if isinstance(value, str):
+            return self._templates.from_string(value).render(variables) if "{" in value else value
+        if isinstance(value, Mapping):
+            return {name: self._filled(each, variables) for name, each in value.items()}
+        if isinstance(value, list):
+            return [self._filled(each, variables) for each in value]
+        return value
+
+
+def _records(given: Given, section: str) -> list[Mapping[str, Any]]:
+    if section != "rates":
+        return list(given.get(section, ()))
+    return [
+        {"pricelist_tag": pricelist["pricelist_tag"], **rate}
+        for pricelist in given.get("pricelists", ())
+        for rate in pricelist.get("rates", ())
+    ]
+
+
+def _translated(row: Any, source: RecordList) -> dict[str, Any]:
+    found = {name: value_at(row, where) for name, where in source.fields.items()}
+    translated = {name: value for name, value in found.items() if value is not MISSING}
+    for name in ("timestamp_auth", "timestamp_begin", "timestamp_end"):
+        if isinstance(translated.get(name), int | float):
+            moment = datetime.fromtimestamp(translated[name], UTC)
+            translated[name] = moment.replace(tzinfo=None).isoformat()
+    duration, began = translated.get("duration"), translated.get("timestamp_begin")
+    if isinstance(duration, int | float) and source.duration_per_second != 1:
+        translated["duration"] = int(duration / source.duration_per_second)
+    if began and duration is not None and "timestamp_end" not in source.fields:
+        ended = datetime.fromisoformat(began) + timedelta(seconds=translated["duration"])
+        translated["timestamp_end"] = ended.replace(tzinfo=None).isoformat()
+    return translated
+
+
+def _completed(record: dict[str, Any]) -> dict[str, Any]:
+    """With what follows from the rest: a record of an end is of an authorised call, and has a duration."""
+    if record["duration"] is None and record["timestamp_begin"] and record["timestamp_end"]:
+        began, ended = (datetime.fromisoformat(record[name]) for name in ("timestamp_begin", "timestamp_end"))
+        record["duration"] = int((ended - began).total_seconds())
+    if record["primary"] is None:
+        record["primary"] = True
+    return record

@@ -1,0 +1,173 @@
+"""Engines of one's own: what their files say, and how their words become the contract's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rating_harness.errors import UsageError
+from rating_harness.evidence.model import Exchange
+from rating_harness.rating.engine_file import SHIPPED, EngineFile, load
+from rating_harness.rating.json_path import MISSING, value_at, with_value, without
+from rating_harness.run.engine_words import exchange_in_words_of_contract, fault_in_words_of_engine
+from rating_harness.tap.faults import Edit, Fault, Regex, Silence
+
+
+@pytest.fixture(scope="module")
+def rest() -> EngineFile:
+    return load(SHIPPED / "minimal-rest.yaml")
+
+
+@pytest.fixture(scope="module")
+def cgrates() -> EngineFile:
+    return load(Path("cgrates"))
+
+
+def exchange(
+    path: str, request: object, response: object, status: int | None = 200, method: str = "POST"
+) -> Exchange:
+    return Exchange(1, 10.0, 11.0, method, path, request, status, response)
+
+
+def translated(engine: EngineFile, *what: object, status: int | None = 200) -> tuple[str, object, int | None, object]:
+    path, request, response = what
+    each = exchange_in_words_of_contract(engine, exchange(str(path), request, response, status))
+    return each.path, each.request, each.status, each.response
+
+
+START = {"call_id": "c", "customer": "1000", "from": "sip:1000@x", "to": "sip:39@y", "started": 5}
+
+
+def test_requests_and_answers_in_the_contracts_words(rest: EngineFile) -> None:
+    request = {"call_id": "c", "customer": "1000", "from": "sip:1000@x", "to": "sip:39@y"}
+    fields = {"transaction_tag": "c", "account_tag": "1000", "source": "sip:1000@x", "destination": "sip:39@y"}
+    yes = {"allowed": True, "seconds": 60, "gateways": ["UDP:carrier:5060"]}
+    assert translated(rest, "/billing/authorize", request, yes) == (
+        "/v1/authorization",
+        fields,
+        200,
+        {"authorized": True, "max_available_units": 60, "carriers": ["UDP:carrier:5060"]},
+    )
+    no = {"allowed": False, "why": "no credit"}
+    assert translated(rest, "/billing/authorize", request, no)[3] == {
+        "authorized": False,
+        "unauthorized_reason": "BALANCE_INSUFFICIENT",
+    }
+    assert translated(rest, "/billing/start", START, {"done": True}) == (
+        "/v1/begin_transaction",
+        {**fields, "timestamp_begin": 5},
+        200,
+        {"ok": True},
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "response", "shown"),
+    [
+        (200, {"done": False}, {"ok": False}),
+        (200, {"done": 1}, {"ok": 1}),
+        (200, {}, {}),
+        (503, {"done": True}, {"ok": False}),
+        (None, "", ""),
+    ],
+)
+def test_an_answer_that_isnt_good(rest: EngineFile, status: int | None, response: object, shown: object) -> None:
+    assert translated(rest, "/billing/stop", START, response, status=status)[2:] == (status, shown)
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [("/billing/start", "GET"), ("/other", "POST"), ("/billing/start/", "POST")]
+)
+def test_what_isnt_about_a_call_stays_as_it_is(rest: EngineFile, path: str, method: str) -> None:
+    seen = exchange(path, START, {"done": True}, method=method)
+    assert exchange_in_words_of_contract(rest, seen) is seen
+
+
+def rpc(method: str, **event: object) -> dict[str, object]:
+    return {"method": method, "id": 1, "params": [{"GetMaxUsage": True, "Event": event}]}
+
+
+def test_one_path_and_the_kind_in_the_body(cgrates: EngineFile) -> None:
+    event = {"OriginID": "c", "Account": "1000", "Destination": "39"}
+    path, request, _, answer = translated(
+        cgrates,
+        "/jsonrpc",
+        rpc("SessionSv1.AuthorizeEvent", **event),
+        {"id": 1, "result": {"MaxUsage": 60_000_000_000}, "error": None},
+    )
+    assert path == "/v1/authorization"
+    assert request == {"transaction_tag": "c", "account_tag": "1000", "destination": "39"}
+    assert answer == {"authorized": True, "max_available_units": 60}
+    assert translated(
+        cgrates, "/jsonrpc", rpc("SessionSv1.TerminateSession", **event), {"result": "OK", "error": None}
+    ) == (
+        "/v1/end_transaction",
+        request,
+        200,
+        {"ok": True},
+    )
+    refused = {"id": 1, "result": None, "error": "RALS_ERROR:ACCOUNT_NOT_FOUND"}
+    assert translated(cgrates, "/jsonrpc", rpc("SessionSv1.AuthorizeEvent", **event), refused)[3] == {
+        "authorized": False
+    }
+
+
+def test_faults_meet_the_engines_own_words(rest: EngineFile, cgrates: EngineFile) -> None:
+    fault = Fault(Silence(), path="begin_transaction", match={"transaction_tag": Regex("^x-")})
+    assert fault_in_words_of_engine(rest, fault) == Fault(
+        Silence(), path="/billing/start", match={"call_id": Regex("^x-")}
+    )
+    assert fault_in_words_of_engine(cgrates, fault) == Fault(
+        Silence(),
+        path="/jsonrpc",
+        match={"params.0.Event.OriginID": Regex("^x-"), "method": "SessionSv1.InitiateSession"},
+    )
+    edit = Fault(Edit({"max_available_units": 8}, ("carriers",)), path="authorization")
+    assert fault_in_words_of_engine(rest, edit).action == Edit({"seconds": 8}, ("gateways",))
+    assert fault_in_words_of_engine(cgrates, edit).action == Edit({"result.MaxUsage": 8_000_000_000}, ("carriers",))
+    reason = Fault(Edit({"unauthorized_reason": "NOT_FOUND"}), path="authorization")
+    assert fault_in_words_of_engine(rest, reason).action == Edit({"why": "unknown customer"})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: x\nrequests: {}\n", "request_fields: Field required"),
+        ("name: x\nrequests:\n  begin: {pth: /x}\nrequest_fields: {transaction_tag: id}\n", ":3:10: requests.begin"),
+        ("name: x\nrequests: {}\nrequest_fields: {call: id}\n", "unknown field 'call'; known are: account_tag"),
+        ("name: x\nrequests: {}\nrequest_fields: {account_tag: id}\n", "'transaction_tag' has to be among them"),
+        ("name: [\n", "isn't YAML"),
+        ("- 1\n", "mistake"),
+        (
+            "name: x\nrequests: {}\nrequest_fields: {transaction_tag: id}\nrecords: {fields: {fee: cost}}\n",
+            ":4:19: records.fields: 'account_tag' has to be among the fields",
+        ),
+    ],
+)
+def test_mistakes_have_their_line(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "engine.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load(file)
+    assert said in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+def test_a_file_that_isnt_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="can't be read"):
+        load(tmp_path / "none.yaml")
+
+
+def test_places_in_a_document() -> None:
+    document = {"a": [{"b": 1}], "c": None}
+    assert value_at(document, "a.0.b") == 1
+    assert value_at(document, "c") is None
+    assert value_at(document, "") is document
+    assert {value_at(document, where) for where in ("a.1", "a.b", "c.d", "x")} == {MISSING}
+    assert with_value(document, "a.0.b", 2) == {"a": [{"b": 2}], "c": None}
+    assert with_value({}, "x.y", 1) == {"x": {"y": 1}}
+    assert without(document, "a.0.b") == {"a": [{}], "c": None}
+    assert without(document, "a.0") == {"a": [], "c": None}
+    assert without(document, "x.y") == document
+    assert document == {"a": [{"b": 1}], "c": None}
