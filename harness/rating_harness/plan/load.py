@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from rating_harness.errors import PlanError
@@ -28,40 +29,40 @@ _UNSEEN = ("headers", "received", "bye_reason", "bye_reply", "reinvite_reply", "
 def in_numbers(scenario: Scenario) -> Scenario:
     """The scenario with its calls repeated as its `load` says; without a `load`, the scenario itself.
 
-    The calls share its rate evenly. While the rate grows, half as many are made as at its height.
-
-    :raises PlanError: a ramp that is longer than all of it, or fewer calls than the scenario tells.
+    A call has its share of the rate, or a rate of its own; the others share the rest evenly. While the rate grows,
+    half as many are made as at its height.
     """
     load = scenario.load
     if load is None:
         return scenario
     ramp = load.ramp or 0.0
-    if ramp > load.duration:
-        raise PlanError(
-            "the rate would still grow when it's over",
-            expected=f"a ramp of {load.duration:g} s at most",
-            found=f"{ramp:g} s",
-            where=scenario.where("load", "ramp"),
-        )
-    number, kinds = round(load.rate * (load.duration - ramp / 2)), len(scenario.calls)
-    if number < kinds:
-        raise PlanError(
-            f"{number} calls are made, and the scenario tells {kinds}",
-            where=scenario.where("load"),
-            hint="a higher `rate`, or a longer `duration`",
-        )
-    calls = tuple(
-        _repeated(call, load, (number + index) // kinds, kinds) for index, call in enumerate(scenario.calls)
-    )
-    return scenario.model_copy(update={"calls": calls})
+    number = round(load.rate * (load.duration - ramp / 2))
+    shares = _shares(scenario.calls)
+    calls, before = [], Fraction(0)
+    for call, share in zip(scenario.calls, shares, strict=True):
+        rate = call.rate if call.rate is not None else load.rate * float(share)
+        own = round(rate * (load.duration - ramp / 2))
+        until = before + share
+        count = own if call.rate is not None else math.floor(number * until) - math.floor(number * before)
+        calls.append(_repeated(call, load, max(1, count), rate, share))
+        before = until
+    return scenario.model_copy(update={"calls": tuple(calls)})
 
 
-def _repeated(call: Call, load: Load, number: int, kinds: int) -> Call:
-    changes: dict[str, Any] = {"repeat": CountRange(number, number), "rate": load.rate / kinds}
+def _shares(calls: Sequence[Call]) -> list[Fraction]:
+    """Of the load's rate: what a call says, else an even part of the rest; none with a rate of its own."""
+    said = {call.id: Fraction(str(call.share)) for call in calls if call.share is not None}
+    even = sum(call.share is None and call.rate is None for call in calls)
+    rest = (1 - sum(said.values(), Fraction(0))) / even if even else Fraction(0)
+    return [Fraction(0) if call.rate is not None else said.get(call.id, rest) for call in calls]
+
+
+def _repeated(call: Call, load: Load, number: int, rate: float, share: Fraction) -> Call:
+    changes: dict[str, Any] = {"repeat": CountRange(number, number), "rate": rate}
     if load.hold is not None:
         changes["hold"] = load.hold
-    if load.concurrency is not None:
-        changes["concurrency"] = max(1, load.concurrency // kinds)
+    if load.concurrency is not None and share:
+        changes["concurrency"] = max(1, math.floor(load.concurrency * share))
     return call.model_copy(update=changes)
 
 

@@ -25,6 +25,7 @@ from rating_harness.scenario.fields import (
     Raw,
     Repeat,
     Seconds,
+    Share,
     Text,
     When,
     key,
@@ -94,7 +95,10 @@ class Call(Model):
     )
     rate: Annotated[
         PerSecond | None,
-        key("New calls per second; not given: one after another has begun, as fast as possible.", 10),
+        key("New calls per second, under `load` too; as fast as possible when not given.", 10),
+    ] = None
+    share: Annotated[
+        Share | None, key("Its share of the calls of `load`; the others share the rest evenly.", "40%")
     ] = None
     concurrency: Annotated[Positive | None, key("Most calls at once.", 5)] = None
     start: Annotated[
@@ -161,7 +165,7 @@ class Call(Model):
 class Load(Model):
     """The same calls, in numbers. It applies to every call of the scenario."""
 
-    rate: Annotated[PerSecond, key("New calls per second, all calls of the file together.", 50)]
+    rate: Annotated[PerSecond, key("New calls per second, of all calls together without a rate of their own.", 50)]
     duration: Annotated[Seconds, key("How long new calls are made.", "1m")]
     ramp: Annotated[Seconds | None, key("Time in which the rate grows from 0 to `rate`.", "10s")] = None
     hold: Annotated[

@@ -34,12 +34,19 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
     for index, call in enumerate(scenario.calls):
         path: ValuePath = ("calls", index)
         yield from _call(call, path)
+        if scenario.load is None and "repeat" not in call.model_fields_set:
+            yield from _idle(call, path, ("rate", "concurrency"), "this is one call", "say how many with 'repeat'")
         yield from _headers(call.headers, (*path, "headers"), _MADE_BY_SIPP)
         yield from _requests(call, path)
         yield from _sipp(call.sipp, (*path, "sipp"), folder)
         yield from _call_expectation(call.expect, (*path, "expect"))
         if scenario.load is not None:
-            yield from _idle(call, path, ("repeat", "rate", "concurrency"), "'load' decides how many calls")
+            yield from _idle(call, path, ("repeat", "concurrency"), "'load' decides how many calls")
+            if call.rate is not None:
+                yield from _idle(call, path, ("share",), "it has a rate of its own")
+        else:
+            yield from _idle(call, path, ("share",), "it is a share of a 'load', and there is none")
+    yield from _load(scenario)
     yield from _start_circles(scenario)
     for path, behaviour in _behaviours(scenario):
         yield from _behaviour(behaviour, path)
@@ -125,8 +132,6 @@ def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
         other = "callee" if call.hangup == "caller" else "caller"
         message = f"the {call.hangup} vanishes, and can't hang up then"
         yield Finding((*path, "vanish"), message, f"hangup: never, or hangup: {other}")
-    if "repeat" not in call.model_fields_set:
-        yield from _idle(call, path, ("rate", "concurrency"), "this is one call", "say how many with 'repeat'")
 
 
 def _requests(call: Call, path: ValuePath) -> Iterator[Finding]:
@@ -207,6 +212,30 @@ def _refuses(code: object) -> bool:
     if isinstance(code, OneOf):
         return all(map(_refuses, code.choices))
     return isinstance(code, Absent) or (isinstance(code, Status) and code.low >= 300)
+
+
+def _load(scenario: Scenario) -> Iterator[Finding]:
+    load = scenario.load
+    if load is None:
+        return
+    ramp = load.ramp or 0.0
+    if ramp > load.duration:
+        message = f"the rate would still grow when the load is over, after {load.duration:g}s"
+        yield Finding(("load", "ramp"), message, f"a ramp of {load.duration:g}s at most")
+        return
+    sharing = [(index, call) for index, call in enumerate(scenario.calls) if call.rate is None]
+    number = round(load.rate * (load.duration - ramp / 2))
+    if number < len(sharing):
+        message = f"{number} calls would be made, and there are {len(sharing)} kinds of them"
+        yield Finding(("load",), message, "a higher 'rate', or a longer 'duration'")
+    said = [(index, call.share) for index, call in sharing if call.share is not None]
+    total = sum(share for _, share in said)
+    if total > 1 + 1e-9 or (said and len(said) == len(sharing) and total < 1 - 1e-9):
+        message = f"the shares of all calls make {total * 100:g}%"
+        yield Finding(("calls", said[-1][0], "share"), message, "100%; or leave one out, which has the rest")
+    elif total > 1 - 1e-9 and len(said) < len(sharing):
+        index = next(index for index, call in sharing if call.share is None)
+        yield Finding(("calls", index), "the other calls' shares leave none for it", "give it a share too")
 
 
 def _start_circles(scenario: Scenario) -> Iterator[Finding]:

@@ -59,6 +59,7 @@ __all__ = [
     "Repeat",
     "RouteSet",
     "Seconds",
+    "Share",
     "StatusMatch",
     "Takes",
     "Text",
@@ -185,6 +186,12 @@ PerSecond = Annotated[
     PlainValidator(values.parse_rate),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
     Takes("a number of calls per second"),
+]
+Share = Annotated[
+    float,
+    PlainValidator(values.parse_share),
+    WithJsonSchema(_spelled(rf"{values.NUMBER}\s*%")),
+    Takes("a share: 40%, 0.5%"),
 ]
 FromStart = Annotated[
     Moment,

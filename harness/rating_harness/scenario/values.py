@@ -50,6 +50,7 @@ __all__ = [
     "parse_range",
     "parse_rate",
     "parse_route",
+    "parse_share",
     "parse_version",
     "placeholders_in",
     "whole",
@@ -439,6 +440,14 @@ def parse_rate(value: object) -> float:
     if not isinstance(value, int | float) or not is_number(value) or not 0 < value <= 1_000_000:
         raise Unfit("this is no number above 0")
     return float(value)
+
+
+def parse_share(value: object) -> float:
+    """A share of all calls, ``40%`` or ``0.5 %``, as a fraction above 0 and of 1 at most."""
+    match = re.fullmatch(rf"({NUMBER})\s*%", value.strip(), re.ASCII) if isinstance(value, str) else None
+    if match is None or not 0 < float(match[1]) <= 100:
+        raise Unfit("this is no share")
+    return float(match[1]) / 100
 
 
 def parse_version(value: object) -> str:

@@ -62,8 +62,10 @@ def test_planning_nothing_is_no_success(tmp_path: Path) -> None:
 
 
 def test_what_cant_be_done_is_told_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "scenario.yaml"
     calls = 'calls: [{id: ana, from: "1000", to: "39"}]\nload: {rate: 5, duration: 2s, ramp: 3s}\n'
-    result = _printed(tmp_path, rest=calls)
+    file.write_text(f"scenario: A load\n{calls}", encoding="utf-8")
+    result = CliRunner().invoke(plan, [str(file)])
     assert result.exit_code == 2
-    assert "scenario.yaml:7:" in result.output
+    assert "scenario.yaml:3:" in result.output
     assert "Traceback" not in result.output

@@ -14,7 +14,7 @@ HERE = Path(__file__).parents[1] / "scenario"
 
 def test_validate_is_content_with_good_files() -> None:
     result = CliRunner().invoke(main, ["validate", str(HERE / "good")])
-    assert (result.exit_code, result.output) == (0, "7 files, 11 scenarios, 0 mistakes\n")
+    assert (result.exit_code, result.output) == (0, "10 files, 14 scenarios, 0 mistakes\n")
 
 
 def test_validate_tells_every_mistake_and_exits_with_2() -> None:
@@ -23,7 +23,7 @@ def test_validate_tells_every_mistake_and_exits_with_2() -> None:
     assert result.exit_code == 2
     assert "did you mean 'hangup'?" in result.output
     assert "'hold' has no effect" in result.output
-    assert result.output.endswith("9 files, 11 scenarios, 2 mistakes\n")
+    assert result.output.endswith("12 files, 14 scenarios, 2 mistakes\n")
     assert "Traceback" not in result.output
 
 

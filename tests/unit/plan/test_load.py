@@ -42,6 +42,18 @@ def test_a_ramp_makes_half_of_the_calls_in_its_time(tmp_path: Path) -> None:
     assert sum(first + second * step for second in range(4)) == 25 * 4 / 2
 
 
+def test_calls_have_shares_or_a_rate_of_their_own(tmp_path: Path) -> None:
+    calls = "".join(
+        f'  - {{id: {name}, from: "1000", to: "39040123456"{more}}}\n'
+        for name, more in (("a", ", share: 60%"), ("b", ", share: 0.5%"), ("c", ""), ("d", ""), ("e", ", rate: 1000"))
+    )
+    plan = _plan(tmp_path, f"calls:\n{calls}load: {{rate: 20, duration: 10s, ramp: 2s, concurrency: 100}}\n")
+    assert [len(call.call_ids) for call in plan.calls] == [108, 1, 36, 36, 9000]
+    assert [call.agent.limit for call in plan.calls] == [60, 1, 19, 19, None]
+    (rate,) = {call.agent.options["rate_max"] / call.agent.period for call in plan.calls if call.id == "e"}
+    assert rate == 1000
+
+
 def test_load_decides_how_long_calls_last(tmp_path: Path) -> None:
     plan = _plan(tmp_path, _CALLS + "load: {rate: 50, duration: 9s, hold: 7s, concurrency: 10}\n")
     assert plan.calls[0].drawn.holds == (7.0,)
@@ -59,8 +71,6 @@ def test_messages_of_thousands_of_calls_are_not_kept(tmp_path: Path, duration: s
 @pytest.mark.parametrize(
     ("rest", "line", "message"),
     [
-        ("load: {rate: 5, duration: 2s, ramp: 3s}\n", 9, "the rate would still grow when it's over"),
-        ("load: {rate: 1, duration: 1s}\n", 9, "1 calls are made, and the scenario tells 2"),
         ("load: {rate: 500, duration: 1s}\nexpect: {dialogs: [{call: ana, timeout: 3s}]}\n", 10, "of 500 calls"),
     ],
 )

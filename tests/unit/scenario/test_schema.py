@@ -31,10 +31,11 @@ BEYOND_A_SCHEMA = {
     "contradictions": """
         absent-and-refuse absent-with-count begun-and-not cancel-after-answer cancel-and-hold
         cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent fault-two-answers
-        fault-two-outages fault-without-action hold-never load-and-repeat loss-over-tcp options-with-hold
-        order-and-path order-without-call outage-with-nth rate-of-one-call reason-twice
-        refused-with-duration request-bytes-and-more renewed-before-the-answer sipp-and-hold vanished-hangs-up
-        vanishes-at-no-moment which-record""",
+        fault-two-outages fault-without-action hold-never load-and-repeat load-of-nothing loss-over-tcp
+        options-with-hold order-and-path order-without-call outage-with-nth ramp-too-long rate-of-one-call
+        reason-twice refused-with-duration request-bytes-and-more renewed-before-the-answer
+        share-without-load shares-beyond-all sipp-and-hold vanished-hangs-up vanishes-at-no-moment
+        which-record""",
     "other files": "shared-file-missing shared-file-wrong sipp-file-missing",
     "variables and the matrix": """
         matrix-empty matrix-row-wrong matrix-same-id matrix-unused unknown-variable unknown-variable-guess
@@ -44,7 +45,7 @@ BEYOND_A_SCHEMA = {
         duplicate-key key-is-a-list leading-zero merge-of-a-text no-as-text tag typographic-quotes""",
     "what is inside a text, or its size": """
         bad-regex domain-and-secrets duration-between-two duration-too-long end-of-message fee-between-two from-as-uri
-        header-name header-with-newline headers-of-sipp min-above-max""",
+        header-name header-with-newline headers-of-sipp min-above-max shares-of-nothing""",
 }
 EXCEPTIONS = {name for names in BEYOND_A_SCHEMA.values() for name in names.split()}
 
