@@ -107,10 +107,7 @@ class Call:
             ("caller", self.caller),
             ("callee", self.carriers),
         )
-        first = {
-            side: next((m.direction for m in messages if m in self.byes), None)
-            for side, messages in sides
-        }
+        first = {side: next((m.direction for m in messages if m in self.byes), None) for side, messages in sides}
         senders = [side for side, direction in first.items() if direction == "sent"]
         if senders:
             return min(senders, key=lambda side: next(m.at for m in self.byes if m in dict(sides)[side]))

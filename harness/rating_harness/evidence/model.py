@@ -13,6 +13,7 @@ from rating_harness.evidence.headers import tag_of
 
 __all__ = [
     "LEVELS",
+    "CapturedMessage",
     "Dialog",
     "Evidence",
     "Exchange",
@@ -70,6 +71,29 @@ class SipMessage:
     @property
     def first_line(self) -> str:
         return f"{self.method} {self.uri}" if self.status is None else f"{self.status} {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedMessage:
+    """One SIP message as Kamailio itself sent or received it, and its retransmissions.
+
+    :param at: when Kamailio had it, the first time.
+    :param source, target: ``ADDRESS:PORT``, with an IPv6 address in brackets.
+    :param peer: the lab's host at the other end, or its ``ADDRESS:PORT`` where it's none of the lab's.
+    :param text: as it was on the wire; what isn't UTF-8 in it is escaped (surrogateescape).
+    :param message: what the text says; None where it isn't SIP.
+    :param repeated: when the same message passed again.
+    """
+
+    at: float
+    direction: Literal["sent", "received"]
+    transport: str
+    source: str
+    target: str
+    peer: str
+    text: str
+    message: SipMessage | None
+    repeated: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +244,7 @@ class Evidence:
 
     :param idle: indexes of the scenario's faults that were never applied.
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
+    :param captured: what Kamailio itself sent and received, of all calls; None when that wasn't captured.
     """
 
     scenario: str
@@ -227,6 +252,7 @@ class Evidence:
     ended: float
     call_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
     messages: tuple[SipMessage, ...] = ()
+    captured: tuple[CapturedMessage, ...] | None = None
     exchanges: tuple[Exchange, ...] = ()
     dialogs: tuple[Dialog, ...] = ()
     dialogs_left: int | None = None

@@ -4,6 +4,7 @@
 
     evidence.json         calls, dialogs, SIPp's counts, services, the lab; and the format's number
     sip/<host>.txt        every SIP message of that host, in full
+    capture.jsonl         a SIP message that Kamailio itself sent or received in each line, where that was captured
     http.jsonl            an exchange with the agent in each line
     kamailio.log          time (- where there's none), service, level, text
     records-before.json   accounts and records as the engine's API told them
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,8 +26,9 @@ from urllib.parse import quote, unquote
 
 from pydantic import TypeAdapter, ValidationError
 
+from rating_harness.contract import CONTRACT
 from rating_harness.errors import EvidenceError
-from rating_harness.evidence.model import Evidence, Exchange, LogLine, Records, SipMessage
+from rating_harness.evidence.model import CapturedMessage, Evidence, Exchange, LogLine, Records, SipMessage
 from rating_harness.evidence.sip import parse_message
 
 __all__ = ["FORMAT", "read", "write"]
@@ -33,9 +36,9 @@ __all__ = ["FORMAT", "read", "write"]
 FORMAT = 2
 """Counts up with each change after which an older `read` would be wrong."""
 
-_CORE, _SIP, _HTTP, _LOG = "evidence.json", "sip", "http.jsonl", "kamailio.log"
+_CORE, _SIP, _CAPTURE, _HTTP, _LOG = "evidence.json", "sip", "capture.jsonl", "http.jsonl", "kamailio.log"
 _RECORDS = {"before": "records-before.json", "after": "records-after.json"}
-_APART = {"messages", "exchanges", "log", *_RECORDS}
+_APART = {"messages", "captured", "exchanges", "log", *_RECORDS}
 _TOGETHER = tuple(field.name for field in fields(Evidence) if field.name not in _APART)
 _SEPARATOR = re.compile(
     rb"==== #(?P<index>\d+) (?P<direction>sent|received) (?P<transport>[!-~]+) at (?P<at>[!-~]+) [^\n]*"
@@ -82,6 +85,7 @@ def read(folder: Path) -> Evidence:
     whole = {
         **core,
         "messages": tuple(_messages(folder / name for name in files if name.startswith(f"{_SIP}/"))),
+        "captured": tuple(_captured(folder / _CAPTURE)) if _CAPTURE in files else None,
         "exchanges": tuple(
             _fit(_EXCHANGE, value, path, number) for path, number, value in _json_lines(folder / _HTTP)
         ),
@@ -95,6 +99,7 @@ def read(folder: Path) -> Evidence:
 
 
 _EVIDENCE, _EXCHANGE, _RECORD = TypeAdapter(Evidence), TypeAdapter(Exchange), TypeAdapter(Records)
+_CAPTURED = TypeAdapter(CapturedMessage)
 _NAMES = TypeAdapter(list[str])
 
 
@@ -106,6 +111,9 @@ def _files(evidence: Evidence) -> dict[str, bytes]:
         _HTTP: b"".join(_encode(exchange) + b"\n" for exchange in evidence.exchanges),
         _LOG: _bytes("".join(f"{_log_line(line)}\n" for line in evidence.log)),
     }
+    if evidence.captured is not None:
+        lines = ({**_plain(message), "message": None} for message in evidence.captured)
+        files[_CAPTURE] = b"".join(_encode(line) + b"\n" for line in lines)
     for name, file in _RECORDS.items():
         records = getattr(evidence, name)
         if records is not None:
@@ -146,7 +154,7 @@ def _encode(value: object, indent: int | None = None) -> bytes:
     return _bytes(json.dumps(value, default=_plain, ensure_ascii=False, indent=indent))
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> dict[str, Any]:
     if is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -253,6 +261,21 @@ def _messages_of(path: Path) -> Iterator[tuple[int, SipMessage]]:
         )
         position = end + 1
         position += content[position : position + 1] == b"\n"
+
+
+def _captured(path: Path) -> Iterator[CapturedMessage]:
+    for each_path, number, value in _json_lines(path):
+        captured = _fit(_CAPTURED, value, each_path, number)
+        message: SipMessage | None = None
+        with suppress(EvidenceError):  # what isn't SIP was kept as it was
+            message = parse_message(
+                captured.text,
+                at=captured.at,
+                host=CONTRACT.services.kamailio,
+                sent=captured.direction == "sent",
+                transport=captured.transport,
+            )
+        yield replace(captured, message=message)
 
 
 def _log_lines(path: Path) -> Iterator[LogLine]:

@@ -94,6 +94,11 @@ class Plan:
     traced: bool = False
 
     @property
+    def is_brief(self) -> bool:
+        """Whether there are too many calls for their messages to be kept whole."""
+        return any(call.agent.brief for call in self.calls)
+
+    @property
     def call_ids(self) -> dict[str, tuple[str, ...]]:
         return {call.id: call.call_ids for call in self.calls}
 

@@ -9,7 +9,16 @@ from dataclasses import replace
 
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import Timeout
-from rating_harness.evidence.model import Evidence, Exchange, LogLine, Records, ServiceState, SippResult, Span
+from rating_harness.evidence.model import (
+    CapturedMessage,
+    Evidence,
+    Exchange,
+    LogLine,
+    Records,
+    ServiceState,
+    SippResult,
+    Span,
+)
 from rating_harness.kamailio.log import parse_log
 from rating_harness.kamailio.rpc import RpcError
 from rating_harness.kamailio.trace import without_trace
@@ -105,6 +114,7 @@ class Collector:
             ended=time.time(),
             call_ids=self._plan.call_ids,
             messages=tuple(sorted(messages, key=lambda message: message.at)),
+            captured=self._captured(started),
             exchanges=self._exchanges.exchanges,
             dialogs=self._dialogs.dialogs,
             dialogs_left=self._left,
@@ -124,6 +134,13 @@ class Collector:
             idle=self._idle_faults(timeline),
             lab={**self._stack.description, "seed": str(self._plan.seed), "token": self._plan.token},
         )
+
+    def _captured(self, started: float) -> tuple[CapturedMessage, ...] | None:
+        """What Kamailio itself sent and received."""
+        names = dict.fromkeys(
+            [*(call.agent.host for call in self._plan.calls), *(c.host for c in self._plan.carriers)]
+        )
+        return self._stack.capture.messages(map(self._stack.lab.host, names), started)
 
     def _idle_faults(self, timeline: Timeline) -> tuple[int, ...]:
         """Faults of the scenario whose moment never came, or that no request met. A refused one can't be seen."""

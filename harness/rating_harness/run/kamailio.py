@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from rating_harness.errors import Location, UsageError
+from rating_harness.errors import ConfigurationError, Location, UsageError
 from rating_harness.kamailio.dialog_database import empty_dialog_database
+from rating_harness.kamailio.siptrace import tracing
 from rating_harness.kamailio.trace import TRACING
+from rating_harness.kamailio_config.preprocessor import tokenize
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Service
 from rating_harness.plan.callers import DEFAULT_DOMAIN
@@ -18,7 +21,16 @@ from rating_harness.plan.model import Plan
 from rating_harness.plan.render import certificates
 from rating_harness.run.options import Options
 
-__all__ = ["LAB_DEFINES", "Rewrite", "Variant", "first_mistake", "kamailio_service", "user_paths", "with_user_paths"]
+__all__ = [
+    "LAB_DEFINES",
+    "Rewrite",
+    "Variant",
+    "first_mistake",
+    "kamailio_service",
+    "own_siptrace",
+    "user_paths",
+    "with_user_paths",
+]
 
 LAB_DEFINES: Mapping[str, str] = {
     "FR_TIMER": "2000",
@@ -90,6 +102,7 @@ def kamailio_service(
     number: int,
     driver: Driver = "local",
     rewrite: Rewrite | None = None,
+    capture: str | None = None,
 ) -> Service:
     """The service of the compose file, as it's wanted.
 
@@ -98,6 +111,7 @@ def kamailio_service(
 
     :param number: tells one start from the next: each has a database of its own.
     :param rewrite: what changes the files before they are used.
+    :param capture: the address that each SIP message is sent to as well; None: to none.
     :raises UsageError: there's no such configuration.
     """
     defines = dict(variant.defines)
@@ -107,7 +121,7 @@ def kamailio_service(
     else:
         files = _configuration_files(variant.configuration)
     command = list(service.command)
-    around = _around(variant, driver, files)
+    around = _around(variant, driver, files, capture)
     if around is not None:
         files[_AROUND] = around
         command[command.index(_MAIN)] = _AROUND
@@ -129,15 +143,37 @@ def kamailio_service(
     return replace(service, command=tuple(command), files=rewrite(files, defines) if rewrite else files)
 
 
-def _around(variant: Variant, driver: Driver, files: Mapping[str, bytes]) -> bytes | None:
+def _around(variant: Variant, driver: Driver, files: Mapping[str, bytes], capture: str | None) -> bytes | None:
     """A configuration around the wanted one, with what the lab or the scenario needs besides; None for none."""
     is_foreign = variant.configuration is not None
     has_http = any(b"xhttp.so" in content for content in files.values())
     before = [_DOMAIN] * is_foreign + [_HOSTS_FILE] * (is_foreign and driver == "local") + [TRACING] * variant.traced
     after = [_RPC] * (is_foreign and driver == "docker" and not has_http)
+    after += [tracing(capture)] if capture is not None else []
     if not (before or after):
         return None
     return "".join(["#!KAMAILIO\n", *before, 'include_file "kamailio.cfg"\n', *after]).encode()
+
+
+def own_siptrace(variant: Variant, service: Service) -> str | None:
+    """Why a configuration's messages can't be captured; None when they can: it uses the module for itself, say.
+
+    :param service: of the compose file, with the project's configuration.
+    """
+    files = _configuration_files(variant.configuration) if variant.configuration else service.files
+
+    def read(name: str, within: str | None) -> tuple[str, str] | None:
+        path = posixpath.normpath(posixpath.join(_DIRECTORY, name))
+        return (path, files[path].decode("utf-8", "surrogateescape")) if path in files else None
+
+    defines: dict[str, str | None] = {name: value or None for name, value in variant.defines.items()}
+    try:
+        tokens = tokenize(_MAIN, read, defines).tokens
+    except ConfigurationError as error:
+        return f"the configuration can't be read: {error.message}"
+    loads = any(token.kind == "LOADMODULE" for token in tokens)
+    names = [PurePosixPath(token.text).stem for token in tokens if token.kind == "STRING"]
+    return "the configuration loads siptrace itself" if loads and "siptrace" in names else None
 
 
 def _define_options(defines: Mapping[str, str]) -> list[str]:

@@ -34,11 +34,13 @@ from rating_harness.plan.planner import speaks_tls
 from rating_harness.rating.client import EngineClient
 from rating_harness.rating.engine_file import EngineFile
 from rating_harness.rating.own_engine import OwnEngine, RatingEngine, UnreadableEngine
+from rating_harness.run.capture import Capture
 from rating_harness.run.engine_words import fault_in_words_of_engine
 from rating_harness.run.kamailio import (
     Variant,
     first_mistake,
     kamailio_service,
+    own_siptrace,
     user_paths,
     with_user_paths,
 )
@@ -66,6 +68,7 @@ class Stack:
         self._starts = 0
         self._dirty: set[str] = set()
         self._logged = ""
+        self.capture = Capture(lab)
         self._paths: Mapping[str, Path] = {}
         self._probes: Probes | None = None
 
@@ -99,6 +102,7 @@ class Stack:
         """
         stack = cls(attach_lab(driver, lab_id), options)
         stack._connect()
+        stack.capture.find()
         return stack
 
     def close(self) -> None:
@@ -120,21 +124,41 @@ class Stack:
         for service in self._composition.services.values():
             self.lab.host(service.name, *service.aliases)
         deadline = Deadline(_START)
-        wanted = [
-            self._tap_service(),
-            self._kamailio_service(_first_variant(self.options)),
-        ]
+        if self.lab.driver == "external":
+            self.capture.off = "the target runs already"
+        else:
+            self.capture.start(deadline)
+        others = [self._tap_service()]
         if self.options.is_embedded:
-            wanted.append(self._composition.services[ENGINE])
-        if persistent:
-            wanted = [replace(each, published=self._composition.published[each.name]) for each in wanted]
+            others.append(self._composition.services[ENGINE])
 
-        def start() -> None:
+        def start(kamailio: Service) -> None:
+            # Those that run already are there from a first try.
+            wanted = [kamailio, *(each for each in others if not self._runs(each.name))]
+            if persistent:
+                wanted = [replace(each, published=self._composition.published[each.name]) for each in wanted]
             with ThreadPoolExecutor(len(wanted)) as pool:
                 list(pool.map(lambda service: self.lab.start_service(service, deadline), wanted))
             self._connect()
 
-        self._await_started(start, deadline)
+        self._start_kamailio(_first_variant(self.options), start, deadline)
+
+    def _runs(self, name: str) -> bool:
+        try:
+            return self.lab.service(name).poll() is None
+        except KeyError:
+            return False
+
+    def _start_kamailio(self, variant: Variant, start: Callable[[Service], object], deadline: Deadline) -> None:
+        """Start it as it's wanted; without the capture where it lacks the module for that."""
+        try:
+            self._await_started(lambda: start(self._kamailio_service(variant)), deadline)
+        except ServiceDied as error:
+            if self.capture.off is not None or "siptrace.so" not in (error.log or ""):
+                raise
+            self.capture.give_up("this Kamailio has no module siptrace")
+            self._logged = self.lab.service(KAMAILIO).output()
+            self._await_started(lambda: start(self._kamailio_service(variant)), deadline)
 
     def _connect(self) -> None:
         self.tap = TapClient(self.lab.endpoint(AGENT, 8001))
@@ -175,13 +199,15 @@ class Stack:
     def _kamailio_service(self, variant: Variant) -> Service:
         self._starts += 1
         self._paths = user_paths(variant)
+        described = self._composition.services[KAMAILIO]
         return kamailio_service(
-            self._composition.services[KAMAILIO],
+            described,
             variant,
             agent_url=f"http://{self.address(AGENT)}:8000",
             number=self._starts,
             driver=self.lab.driver,
             rewrite=self._with_probes if variant.covered else None,
+            capture=self.capture.configure(own_siptrace(variant, described)),
         )
 
     def _with_probes(self, files: Mapping[str, bytes], defines: Mapping[str, str]) -> Mapping[str, bytes]:
@@ -214,6 +240,7 @@ class Stack:
         :raises ServiceDied, Timeout: as `await_kamailio`.
         """
         self._logged = self.lab.service(KAMAILIO).output()
+        self.capture.restarted()
         self._await_started(lambda: self.lab.restart_service(KAMAILIO, deadline, how=how), deadline)
 
     def _await_started(self, start: Callable[[], object], deadline: Deadline) -> None:
@@ -290,6 +317,7 @@ class Stack:
             self._start_variant(variant)
         else:
             self._heal()
+        self.capture.begin(plan, self.kamailio)
         for user, password in plan.scenario.kamailio.users.items():
             self.kamailio.call("htable.sets", "subscriber", user, password)
         given = plan.scenario.given.model_dump()
@@ -313,7 +341,8 @@ class Stack:
         options = self.options
         engine = options.engine.name if isinstance(options.engine, EngineFile) else options.engine
         engine = engine or options.api_url or options.agent_url or "embedded"
-        return {"driver": self.lab.driver, "kamailio": self._version, "engine": engine}
+        capture = {"capture": f"none: {self.capture.off}"} if self.capture.off else {}
+        return {"driver": self.lab.driver, "kamailio": self._version, "engine": engine, **capture}
 
     def unmet(self, scenario: Scenario) -> str | None:
         """Why a scenario can't be run here: what it requires and this lab lacks; None when it has all of it."""
@@ -374,7 +403,7 @@ class Stack:
         self._variant = None
         self.lab.stop_service(KAMAILIO, deadline)
         self._logged = self.lab.service(KAMAILIO).output()
-        self._await_started(lambda: self.lab.start_service(self._kamailio_service(variant), deadline), deadline)
+        self._start_kamailio(variant, lambda service: self.lab.start_service(service, deadline), deadline)
         self._dirty.discard(KAMAILIO)
         self._variant = variant
 

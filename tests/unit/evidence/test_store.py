@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rating_harness.errors import EvidenceError
 from rating_harness.evidence.model import (
+    CapturedMessage,
     Dialog,
     Evidence,
     Exchange,
@@ -56,6 +57,23 @@ def messages(draw: st.DrawFn) -> SipMessage:
     return parse_message(text, at=draw(times), host=draw(words), sent=draw(st.booleans()), transport=transport)
 
 
+@st.composite
+def captures(draw: st.DrawFn) -> CapturedMessage:
+    """Anything that Kamailio may have been sent, what isn't SIP and what isn't UTF-8 too."""
+    at = draw(times)
+    direction: Literal["sent", "received"] = draw(st.sampled_from(["sent", "received"]))
+    text = draw(
+        st.sampled_from(
+            ["BYE sip:a@b SIP/2.0\r\nCSeq: 2 BYE\r\n\r\n", "SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\n\r\n", "hello"]
+        )
+    ) + draw(st.just("") | st.just("\udcff") | texts)
+    message = None
+    if not text.startswith("hello"):
+        message = parse_message(text, at=at, host="kamailio", sent=direction == "sent", transport="udp")
+    repeated = draw(tuples(times))
+    return CapturedMessage(at, direction, "udp", draw(texts), draw(texts), draw(texts), text, message, repeated)
+
+
 def tuples(of: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
     return st.lists(of, max_size=3).map(tuple)
 
@@ -70,6 +88,7 @@ evidences = st.builds(
     ended=times,
     call_ids=st.dictionaries(texts, tuples(texts), max_size=2),
     messages=tuples(messages()),
+    captured=st.none() | tuples(captures()),
     exchanges=tuples(st.builds(Exchange, received=times, answered=maybe, request=json_values, response=json_values)),
     dialogs=tuples(st.builds(Dialog, first_seen=times, last_seen=times, states=tuples(st.integers()))),
     dialogs_left=numbers,
