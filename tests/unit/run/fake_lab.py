@@ -201,7 +201,8 @@ class FakeEngine:
     def transactions(self, **_: object) -> list[dict[str, object]]:
         return []
 
-    def reset(self) -> None: ...
+    def reset(self) -> bool:
+        return True
 
     def seed(self, given: object) -> None: ...
 
