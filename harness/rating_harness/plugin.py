@@ -55,46 +55,23 @@ class ScenarioFailed(Exception):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Called once, before the command line is parsed."""
+    from rating_harness.run.lab_options import LAB_OPTIONS
+
     group = parser.getgroup("rating-harness", "scenarios for Kamailio and a rating engine")
+    for option in LAB_OPTIONS.values():
+        name, text = f"--rating-{option.name}", option.help.replace("%", "%%")
+        if option.flag:
+            group.addoption(name, action="store_true", help=text)
+        elif option.repeatable:
+            group.addoption(name, metavar=option.metavar, action="append", default=[], help=text)
+        else:
+            choices = {"choices": option.choices} if option.choices else {"metavar": option.metavar}
+            group.addoption(name, type=option.type, default=option.default, help=text, **choices)
     group.addoption(
-        "--rating-lab",
-        choices=["auto", "docker", "local"],
-        default="auto",
-        help="where services run: in Docker, or on this machine itself (default: Docker where an engine answers)",
+        "--rating-cov", metavar="DIR", type=Path, help="Measure coverage of Kamailio's configuration; reports there."
     )
     group.addoption(
-        "--rating-kamailio",
-        metavar="WHERE",
-        help="Kamailio's origin: trixie, sid, a root filesystem's directory, an image",
-    )
-    group.addoption(
-        "--rating-kamailio-config", metavar="DIR", type=Path, help="your own configuration, with its kamailio.cfg"
-    )
-    group.addoption(
-        "--rating-define", metavar="NAME=VALUE", action="append", default=[], help="Kamailio's -A; repeatable"
-    )
-    group.addoption("--rating-agent-url", metavar="URL", help="the agent of your own rating engine")
-    group.addoption(
-        "--rating-api-url", metavar="URL", help="the GraphQL API of your own rating engine, without /graphql"
-    )
-    group.addoption("--rating-target", metavar="HOST:PORT", help="a Kamailio that runs already")
-    group.addoption(
-        "--rating-seed", type=int, help="seed of all that is drawn (default: a new one, which is printed)"
-    )
-    group.addoption(
-        "--rating-evidence",
-        metavar="DIR",
-        type=Path,
-        help="keep the evidence of all scenarios there, not of failed ones only",
-    )
-    group.addoption(
-        "--rating-cov", metavar="DIR", type=Path, help="measure coverage of Kamailio's configuration; reports there"
-    )
-    group.addoption("--rating-cov-fail-under", metavar="N", type=float, help="fail where that coverage is below N %%")
-    group.addoption(
-        "--rating-canyan-lenient",
-        action="store_true",
-        help="canyan-tester's files: pass over what canyan-tester passes over",
+        "--rating-cov-fail-under", metavar="N", type=float, help="Fail where that coverage is below N %%."
     )
     parser.addini("rating_scenario_paths", "directories whose YAML files are scenarios", type="paths", default=None)
 
@@ -108,6 +85,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SEED] = (
         worker["rating_seed"] if worker else seed if seed is not None else secrets.randbelow(1_000_000)
     )
+    if any(str(arg).startswith("--rating-") for arg in config.invocation_params.args):
+        options_of(config)  # whose mistakes end the session before anything is collected
     config.stash[_NAMED] = frozenset(
         path.resolve() for arg in config.args if (path := Path(str(arg).partition("::")[0])).is_file()
     )
@@ -142,30 +121,24 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"rating-harness: lab {config.getoption('--rating-lab')}, seed {config.stash[_SEED]}"
 
 
-_COMMANDS_OPTION = re.compile(
-    r"(`rating-harness [^`]*`)"
-    r"|--(?=(?:lab|kamailio|kamailio-config|define|agent-url|api-url|target|seed|evidence|canyan-lenient)\b)"
-)
-
-
 def _in_pytest(text: str) -> str:
     """An error's text with the options as pytest has them: errors name the command's (``--lab``)."""
-    return _COMMANDS_OPTION.sub(lambda match: match[1] or "--rating-", text)
+    from rating_harness.run.lab_options import LAB_OPTIONS
+
+    option = rf"(`rating-harness [^`]*`)|--(?=(?:{'|'.join(LAB_OPTIONS)})(?![\w-]))"
+    return re.sub(option, lambda match: match[1] or "--rating-", text)
 
 
 def options_of(config: pytest.Config) -> Options:
     """:raises pytest.UsageError: options that make no sense."""
+    from rating_harness.run.lab_options import LAB_OPTIONS
     from rating_harness.run.options import Options
 
-    names = ("lab", "kamailio", "kamailio_config", "agent_url", "api_url", "target", "evidence")
-    given = {name: config.getoption(f"--rating-{name.replace('_', '-')}") for name in names}
+    given = {name.replace("-", "_"): config.getoption(f"--rating-{name}") for name in LAB_OPTIONS}
+    others = {name: value for name, value in given.items() if name not in ("define", "seed", "canyan_lenient")}
+    measured = config.getoption("--rating-cov") is not None
     try:
-        return Options.of(
-            defines=config.getoption("--rating-define"),
-            seed=config.stash[_SEED],
-            coverage=config.getoption("--rating-cov") is not None,
-            **given,
-        )
+        return Options.of(defines=given["define"], seed=config.stash[_SEED], coverage=measured, **others)
     except UsageError as error:
         raise pytest.UsageError(_in_pytest(str(error))) from None
 
@@ -192,7 +165,7 @@ class ScenarioFile(pytest.File):
     """A YAML file. Its mistakes are reported when it is collected, all at once."""
 
     def collect(self) -> Iterator[ScenarioItem]:
-        from rating_harness.scenario.loader import load
+        from rating_harness.session.dialects import load
 
         for scenario in load(self._shown_path, canyan_lenient=self.config.getoption("--rating-canyan-lenient")):
             name = f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
@@ -248,11 +221,11 @@ class ScenarioItem(pytest.Item):
 
 def _session(config: pytest.Config) -> Session:
     if _SESSION not in config.stash:
-        from rating_harness.session.evidence_archive import keeper
         from rating_harness.session.session import Session
+        from rating_harness.session.stored_runs import store_in
 
         options = options_of(config)
-        config.stash[_SESSION] = Session(options, keeper(options.evidence))
+        config.stash[_SESSION] = Session(options, store_in(options.evidence))
         _end_in_good_order(config)
     return config.stash[_SESSION]
 
@@ -289,7 +262,7 @@ def _close(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Called after the last fixture's end, also after Ctrl-C.
 
-    In a worker whose controller is dead nothing more is called: xdist wants to tell it next.
+    In a worker whose controller is dead nothing more is called: xdist reports to it next.
     """
     config = session.config
     _close(config)
@@ -366,7 +339,7 @@ def run_scenario(pytestconfig: pytest.Config) -> RunScenario:
     It returns `rating_harness.session.session.Outcome`, with evidence and verdict; and raises `ScenarioFailed`,
     unless it is given ``check=False``.
     """
-    from rating_harness.scenario.loader import load
+    from rating_harness.session.dialects import load
 
     def run(scenario: Scenario | Path | str, *, check: bool = True) -> Outcome:
         __tracebackhide__ = True

@@ -11,7 +11,7 @@ from rating_harness.canyan.convert import convert
 from rating_harness.canyan.loader import load_canyan
 from rating_harness.report.failure import failure_text
 from rating_harness.run.options import Options
-from rating_harness.scenario.loader import load
+from rating_harness.session.dialects import load
 from rating_harness.session.session import Outcome, Session
 
 pytestmark = pytest.mark.lab

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from rating_harness.canyan import TesterFailed, run_tester
 from rating_harness.canyan.plan import CARRIER
-from rating_harness.canyan.tester import TesterFailed, run_tester
 from rating_harness.cli.main import main
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.lab.local import LocalLab

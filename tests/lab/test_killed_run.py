@@ -39,7 +39,12 @@ def run(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    await_condition(lambda: "sipp" in " ".join(commands_of(process.pid)), Deadline(120), "the run's call")
+
+    def call_is_up() -> bool:
+        assert process.poll() is None, f"the run ended with {process.returncode}"
+        return "sipp" in " ".join(commands_of(process.pid))
+
+    await_condition(call_is_up, Deadline(120), "the run's call")
     yield process
     if process.poll() is None:
         process.kill()
@@ -79,7 +84,8 @@ def test_a_killed_run_leaves_nothing(run: subprocess.Popen[bytes], how: signal.S
     assert all(each is None or each.id != lab for _, each in lease.leases())
 
 
-def test_a_run_that_is_told_to_end_says_so_and_fails(run: subprocess.Popen[bytes]) -> None:
-    run.send_signal(signal.SIGTERM)
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_interrupted_run_says_so(run: subprocess.Popen[bytes], how: signal.Signals, status: int) -> None:
+    run.send_signal(how)
     await_condition(lambda: run.poll() is not None, Deadline(30), "the end of the run")
-    assert run.returncode == 1
+    assert run.returncode == status

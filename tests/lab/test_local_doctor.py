@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from rating_harness.cli.lab_images import doctor
+from rating_harness.cli.lab import doctor
 from rating_harness.lab import rootfs
 from rating_harness.lab.doctor import examine, usable_labs
 

@@ -190,6 +190,11 @@ class CanyanScenario(Scenario):
             return built_in()
         return (self.directory / worker.scenario).read_text(encoding="utf-8")
 
+    def sipp_files(self) -> tuple[Path, ...]:
+        """The SIPp scenarios of its workers."""
+        workers = (worker for worker in self.canyan.workers if isinstance(worker, SippWorker))
+        return tuple(self.directory / worker.scenario for worker in workers if worker.scenario)
+
     def without(self, *sections: str) -> CanyanScenario:
         """The same, with nothing in these sections."""
         file = self.canyan.model_copy(update=dict.fromkeys(sections, ()))

@@ -19,14 +19,15 @@ from rating_harness.canyan.model import CanyanScenario
 from rating_harness.canyan.plan import CARRIER, CanyanPlan, plan_canyan
 from rating_harness.canyan.run import run_canyan
 from rating_harness.canyan.site import BareSite, Site, StackSite
+from rating_harness.checks.model import Verdict
 from rating_harness.errors import HarnessError, UsageError
+from rating_harness.evidence.archive import Archive, scenario_tree
 from rating_harness.evidence.model import Evidence
 from rating_harness.lab import open_lab
 from rating_harness.lab.protocol import Lab
 from rating_harness.report.failure import error_text, failure_text
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
-from rating_harness.session.evidence_archive import keeper
 
 __all__ = ["TesterFailed", "run_bare", "run_on_stack", "run_tester"]
 
@@ -70,11 +71,24 @@ def run_bare(
     with _host_lab() as lab:
         seen = _run(BareSite(lab, (address, port), facing, options.api_url or _API, executable), plan, scenario)
     verdict = judge_canyan(scenario, seen)
-    folder = keeper(options.evidence)(plan, seen, verdict)
+    folder = _stored(options.evidence, scenario, plan.token, seen, verdict)
     if echo is not None:
         for asked in seen.http_steps:
             echo(f"{asked.method} {asked.url}: {asked.request} -> {asked.status} {asked.response}")
     return "" if verdict.passed else failure_text(scenario, seen, verdict, folder)
+
+
+def _stored(
+    directory: Path | None, scenario: CanyanScenario, token: str, seen: Evidence, verdict: Verdict
+) -> Path | None:
+    """The folder of the run's evidence; None when it isn't kept."""
+    archive = Archive(directory)
+    if not archive.keeps(passed=verdict.passed):
+        return None
+    folder = archive.folder(scenario.scenario, token)
+    files = scenario_tree(scenario.origin.file, scenario.sipp_files())
+    archive.store(folder, seen, {**files, "verdict.txt": failure_text(scenario, seen, verdict, folder).encode()})
+    return folder
 
 
 @contextmanager

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from rating_harness.cli.options import FAILED, PASSED, command, exit_status, lab_options
+
 __all__ = ["check"]
 
 
-@click.command()
+@command()
 @click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--scenario",
@@ -18,10 +20,13 @@ __all__ = ["check"]
     type=click.Path(path_type=Path),
     help="Judge by this scenario file, and not by the one stored beside the evidence.",
 )
-@click.option("--canyan-lenient", is_flag=True, help="canyan-tester's files: pass over what canyan-tester does.")
 @click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Write a report, one file.")
-def check(folders: tuple[Path, ...], file: Path | None, canyan_lenient: bool, html: Path | None) -> None:
-    """Judge stored evidence again.
+@lab_options("canyan-lenient")
+@click.pass_context
+def check(
+    context: click.Context, folders: tuple[Path, ...], file: Path | None, html: Path | None, canyan_lenient: bool
+) -> None:
+    """Judge stored evidence.
 
     Each FOLDER is where a run left the evidence of a scenario. The exit status is 0 when all passed, 1 when one
     failed, 2 when a folder can't be used.
@@ -31,23 +36,23 @@ def check(folders: tuple[Path, ...], file: Path | None, canyan_lenient: bool, ht
     from rating_harness.report.failure import failure_text
     from rating_harness.report.html import html_page
     from rating_harness.report.presentation import title_of
-    from rating_harness.session.stored_run import judge_again
+    from rating_harness.session.stored_runs import judge_stored
 
-    terminal, judged, status = console(), [], 0
+    terminal, judged, status = console(), [], PASSED
     for folder in folders:
         try:
-            result = judge_again(folder, file, canyan_lenient=canyan_lenient)
+            result = judge_stored(folder, file, canyan_lenient=canyan_lenient)
         except HarnessError as error:
             click.echo(str(error), err=True)
-            status = 2
+            status = max(status, exit_status(error))
             continue
         judged.append(result)
         if result.verdict.passed:
             show(f"PASSED  {title_of(result.scenario)}", terminal)
         else:
             show(failure_text(result.scenario, result.evidence, result.verdict, folder), terminal)
-            status = max(status, 1)
+            status = max(status, FAILED)
     if html:
         html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(html_page(judged), encoding="utf-8")
-    raise SystemExit(status)
+    context.exit(status)

@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rating_harness.cli.options import FAILED, PASSED, command
+
 if TYPE_CHECKING:
     from rating_harness.coverage.data import Coverage
 
 __all__ = ["coverage", "report_coverage"]
 
 
-@click.command()
+@command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--output", "-o", metavar="DIR", type=click.Path(path_type=Path), help="Write the reports of all there."
 )
 @click.option("--fail-under", metavar="N", type=click.FloatRange(0, 100), help="Fail below N % of coverage.")
 @click.option("--line", metavar="FILE:LINE", help="Only say which scenarios ran this line.")
-def coverage(paths: tuple[Path, ...], output: Path | None, fail_under: float | None, line: str | None) -> None:
+@click.pass_context
+def coverage(
+    context: click.Context, paths: tuple[Path, ...], output: Path | None, fail_under: float | None, line: str | None
+) -> None:
     """Show coverage of a Kamailio configuration, put together from several runs.
 
     PATHS are directories that `run --cov-kamailio` or pytest's --rating-cov wrote: the shards of a pipeline, say.
@@ -29,20 +34,11 @@ def coverage(paths: tuple[Path, ...], output: Path | None, fail_under: float | N
     """
     from rating_harness.coverage.data import Coverage
     from rating_harness.coverage.reports import read_data
-    from rating_harness.errors import HarnessError, UsageError
 
-    try:
-        whole = Coverage.merged(read_data(path) for path in paths)
-        if line is not None:
-            raise SystemExit(_say_who(whole, line))
-        passed = report_coverage(whole, output, fail_under=fail_under)
-    except UsageError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(2) from None
-    except HarnessError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(1) from None
-    raise SystemExit(0 if passed else 1)
+    whole = Coverage.merged(read_data(path) for path in paths)
+    if line is not None:
+        context.exit(_say_who(whole, line))
+    context.exit(PASSED if report_coverage(whole, output, fail_under=fail_under) else FAILED)
 
 
 def _say_who(coverage: Coverage, where: str) -> int:
@@ -58,7 +54,7 @@ def _say_who(coverage: Coverage, where: str) -> int:
         raise UsageError("no statement begins there", found=where, expected="FILE:LINE as the reports have it")
     contexts = dict.fromkeys(context for each in found for context in coverage.who(each.probe))
     click.echo("\n".join(contexts) or "nobody")
-    return 0 if contexts else 1
+    return PASSED if contexts else FAILED
 
 
 def report_coverage(coverage: Coverage, directory: Path | None, *, fail_under: float | None) -> bool:

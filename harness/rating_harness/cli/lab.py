@@ -1,85 +1,155 @@
-"""The commands ``prepare``, and ``up``, ``down`` and ``logs``: a lab to play with."""
+"""Commands about labs: ``prepare``, ``doctor`` and ``clean``; ``up``, ``down`` and ``logs`` for a persistent one."""
 
 from __future__ import annotations
 
+import shutil
+import time
+from typing import Any
+
 import click
 
-__all__ = ["down", "logs", "prepare", "up"]
+from rating_harness.cli.options import command, lab_options, options_of
+from rating_harness.errors import LabError, MissingTool, UsageError
+
+__all__ = ["clean", "doctor", "down", "logs", "prepare", "up"]
+
+_COLOURS = {"ok": "green", "absent": "yellow", "broken": "red"}
 
 
-@click.command()
-@click.option("--lab", type=click.Choice(["auto", "docker", "local"]), default="auto", help="Where services run.")
-@click.option("--kamailio", metavar="WHERE", help="Kamailio's origin: trixie, sid, a directory, an image.")
-def prepare(lab: str, kamailio: str | None) -> None:
+@command()
+@lab_options("lab", "kamailio")
+def prepare(lab: Any, kamailio: str | None) -> None:
     """Make what a lab needs once: images, or a root filesystem."""
-    from rating_harness.errors import HarnessError
     from rating_harness.lab import open_lab
 
-    try:
-        open_lab(lab, release=kamailio).stop()  # type: ignore[arg-type]
-    except HarnessError as error:
-        raise click.ClickException(str(error)) from None
+    open_lab(lab, release=kamailio).stop()
 
 
-@click.command()
-@click.option("--lab", type=click.Choice(["auto", "docker", "local"]), default="auto", help="Where services run.")
+@command()
+def doctor() -> None:
+    """Say what this machine has for a lab, and what it lacks.
+
+    What is lacking comes with what installs it. The exit status is 0 when at least one kind of lab can be brought up.
+    """
+    from rating_harness.lab.doctor import diagnose, examine, usable_labs
+
+    machine = examine()
+    findings = diagnose(machine)
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        mark = click.style(f"{finding.state:6}", fg=_COLOURS[finding.state])
+        click.echo(f"{mark}  {finding.subject:{width}}  {finding.what}")
+        margin = " " * (10 + width)
+        if finding.state != "ok":
+            click.echo(f"{margin}for: {finding.purpose}")
+        if finding.remedy:
+            click.echo(f"{margin}try: {finding.remedy}")
+    labs = usable_labs(machine)
+    click.echo()
+    if not labs:
+        raise LabError("no lab can be brought up on this machine")
+    click.echo(f"Labs that can be brought up: {', '.join(labs)}.")
+
+
+# --- a persistent lab -----------------------------------------------------------------------------------------------
+
+
+@command()
+@lab_options("lab")
 def up(lab: str) -> None:
     """Bring up a lab, and leave it there to play with.
 
     It has Kamailio and a rating engine, on loopback; where is printed.
     """
-    from rating_harness.errors import HarnessError
-    from rating_harness.run.options import Options
     from rating_harness.session import persistent_lab
 
-    try:
-        made = persistent_lab.put_up(Options.of(defines=(), seed=None, lab=lab))
-    except HarnessError as error:
-        raise click.ClickException(str(error)) from None
-    if made.driver == "local" and lab == "auto":
+    started = persistent_lab.start(options_of({"lab": lab}))
+    if started.driver == "local" and lab == "auto":
         click.echo("No Docker engine answers: the lab runs on this machine itself, in its own network.")
-    for what, address in made.addresses.items():
+    for what, address in started.addresses.items():
         click.echo(f"{what:6} {address if what == 'SIP' else f'http://{address}'}")
-    click.echo("`rating-harness down` (or `make docker-stop`) takes it down.")
+    click.echo("`rating-harness down` (or `make docker-stop`) removes it.")
 
 
-@click.command()
+@command()
 def down() -> None:
-    """Take down the lab of 'up'."""
-    from rating_harness.errors import HarnessError
+    """Remove the lab of 'up'."""
     from rating_harness.session import persistent_lab
 
-    try:
-        taken = persistent_lab.take_down()
-    except HarnessError as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"the {taken.driver} lab {taken.id} is gone" if taken else "no lab stands")
+    stopped = persistent_lab.stop()
+    click.echo(f"removed the {stopped.driver} lab {stopped.id}" if stopped else "there is no lab of 'up'")
 
 
-@click.command()
+@command()
 @click.argument("service", required=False)
 def logs(service: str | None) -> None:
     """Show what the lab of 'up' has logged.
 
     That of all its services, or of SERVICE: rating-engine, rating-agent, kamailio.
     """
-    from rating_harness.errors import HarnessError
     from rating_harness.run.options import Options
     from rating_harness.run.stack import AGENT, ENGINE, KAMAILIO, Stack
     from rating_harness.session import persistent_lab
 
-    stands = persistent_lab.find()
-    if stands is None:
-        raise click.ClickException("no lab stands; `rating-harness up` brings one up")
+    lab = persistent_lab.find()
+    if lab is None:
+        raise LabError("there is no lab of 'up'", hint="`rating-harness up` brings one up")
+    services = [ENGINE, AGENT, KAMAILIO]
+    if service is not None and service not in services:
+        raise UsageError(f"the lab has no service {service}", expected=", ".join(services))
+    stack = Stack.attach(lab.driver, lab.id, Options())
+    for name in [service] if service else services:
+        for line in stack.lab.service(name).output().splitlines():
+            click.echo(line if service else f"{name:13}  {line}")
+
+
+# --- what is left over ----------------------------------------------------------------------------------------------
+
+
+@command()
+@click.option("--list", "only_list", is_flag=True, help="Only list the local labs there are.")
+@click.option("--cache", is_flag=True, help="Remove the cached root filesystems too.")
+def clean(only_list: bool, cache: bool) -> None:
+    """Remove the leftovers of killed runs, and labs of 'up'.
+
+    What another run still uses is left alone.
+    """
+    lines = _labs() if only_list else [f"removed {name}" for name in _remove(cache=cache)]
+    for line in lines or ["no labs" if only_list else "nothing to remove"]:
+        click.echo(line)
+
+
+def _labs() -> list[str]:
+    """A line for each local lab of this user: its id, what it is, and its age."""
+    from rating_harness.lab import lease as leasing
+
+    lines = []
+    for directory, lease in leasing.leases():
+        if lease is None:
+            lines.append(f"{directory.name}  without a lease")
+        else:
+            state = "abandoned" if lease.abandoned else "kept" if lease.keep else f"of process {lease.owner.pid}"
+            lines.append(f"{directory.name}  {state}, {(time.time() - lease.created) / 60:.0f} min old")
+    return lines
+
+
+def _remove(*, cache: bool) -> list[str]:
+    """What was removed, each by a name that says what it was."""
+    from rating_harness.lab import lease, rootfs
+
+    removed = [f"local lab {lab_id}" for lab_id in lease.sweep(kept=True)]
+    removed += [f"docker lab {lab_id}" for lab_id in _sweep_docker()]
+    for path in rootfs.made_by_this_user() if cache else ():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        removed.append(str(path))
+    return removed
+
+
+def _sweep_docker() -> list[str]:
+    from rating_harness.lab import docker
+
     try:
-        stack = Stack.attach(stands.driver, stands.id, Options())
-        services = [ENGINE, AGENT, KAMAILIO]
-        for name in [service] if service else services:
-            try:
-                output = stack.lab.service(name).output()
-            except KeyError:
-                raise click.ClickException(f"the lab has no service {name}, but {', '.join(services)}") from None
-            for line in output.splitlines():
-                click.echo(line if service else f"{name:13}  {line}")
-    except HarnessError as error:
-        raise click.ClickException(str(error)) from None
+        return docker.sweep(kept=True)
+    except MissingTool:
+        # No engine answers, so that there is nothing of ours in it.
+        return []

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rating_harness.cli.options import WRONG, command, lab_options
+
 if TYPE_CHECKING:
     from rating_harness.lab.local.hosts import Hosts
     from rating_harness.lab.protocol import Host
@@ -14,47 +16,37 @@ if TYPE_CHECKING:
 __all__ = ["plan"]
 
 
-@click.command()
+@command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--seed", type=int, help="Seed of all that is drawn; a new one when not given.")
+@lab_options("seed")
 @click.option("--sipp", is_flag=True, help="Print SIPp's scenarios too.")
-def plan(paths: tuple[Path, ...], seed: int | None, sipp: bool) -> None:
+@click.pass_context
+def plan(context: click.Context, paths: tuple[Path, ...], seed: int | None, sipp: bool) -> None:
     """Print what a run of PATHS would do, and do nothing.
 
-    Addresses and Call-IDs are such as a lab would assign. What is drawn is drawn from the seed, as in a run with it.
+    Addresses and Call-IDs are such as a lab would assign. Random choices are made from the seed, as in a run with it.
     Exits with 2 when a file has a mistake, or says what can't be done.
     """
     import secrets
     from functools import partial
 
-    from rating_harness.canyan.model import CanyanScenario
     from rating_harness.errors import PlanError, ScenarioError, UsageError
     from rating_harness.lab.local.hosts import Hosts
-    from rating_harness.plan.planner import plan_scenario
     from rating_harness.plan.text import plan_text
     from rating_harness.rating.seed import seeding
-    from rating_harness.scenario.loader import load, scenario_files
+    from rating_harness.scenario.loader import scenario_files
+    from rating_harness.session import dialects
 
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     failed = False
-    try:
-        files = scenario_files(paths)
-        if not files:
-            raise UsageError("there is no scenario", where=", ".join(map(str, paths)))
-    except UsageError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(2) from None
+    files = scenario_files(paths)
+    if not files:
+        raise UsageError("there is no scenario", where=", ".join(map(str, paths)))
     for file in files:
         try:
-            for scenario in load(file):
-                if isinstance(scenario, CanyanScenario):
-                    raise PlanError(
-                        "a canyan-tester file is planned while it runs",
-                        where=str(file),
-                        hint="`rating-harness convert` makes a scenario of it",
-                    )
+            for scenario in dialects.load(file):
                 assigned = Hosts()
-                made = plan_scenario(scenario, token="token", seed=seed, hosts=partial(_host, assigned))
+                made = dialects.plan(scenario, token="token", seed=seed, hosts=partial(_host, assigned))
                 click.echo(plan_text(made, map(str, seeding(scenario.given.model_dump()))))
                 if sipp:
                     agents = [call.agent for call in made.calls]
@@ -66,7 +58,7 @@ def plan(paths: tuple[Path, ...], seed: int | None, sipp: bool) -> None:
             click.echo(f"{error}\n", err=True)
             failed = True
     if failed:
-        raise SystemExit(2)
+        context.exit(WRONG)
 
 
 def _host(assigned: Hosts, name: str) -> Host:

@@ -7,67 +7,56 @@ from typing import Any
 
 import click
 
+from rating_harness.cli.options import FAILED, command, lab_options, options_of
+
 __all__ = ["record"]
 
 
-@click.command()
+@command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to the screen."
 )
-@click.option("--lab", type=click.Choice(["auto", "docker", "local"]), default="auto", help="Where services run.")
-@click.option("--kamailio", metavar="WHERE", help="Kamailio's origin: trixie, sid, a directory, an image.")
-@click.option("--kamailio-config", metavar="DIR", type=click.Path(path_type=Path), help="Your own configuration.")
-@click.option("--define", metavar="NAME=VALUE", multiple=True, help="Kamailio's -A; repeatable.")
-@click.option("--agent-url", metavar="URL", help="The agent of your own rating engine.")
-@click.option("--api-url", metavar="URL", help="The API of your own rating engine.")
-@click.option("--seed", type=int, help="Seed of all that is drawn.")
-def record(file: Path, output: Path | None, define: tuple[str, ...], seed: int | None, **where: Any) -> None:
+@lab_options("lab", "kamailio", "kamailio-config", "define", "agent-url", "api-url", "engine", "seed")
+@click.pass_context
+def record(context: click.Context, /, file: Path, output: Path | None, **lab: Any) -> None:
     """Run the calls of FILE, and write what was seen as expected.
 
-    The scenario is written again, with what was observed as its expectations. It's for a person to trim: whatever was
-    seen is expected, right or wrong. What always has to hold is checked, and what doesn't is told. Exits with 1 when
-    it could not be run, and with 2 for a wrong file.
+    The scenario is written out with what was observed as its expectations. It's for a person to trim: whatever was
+    seen is expected, right or wrong. What always has to hold is checked, and what doesn't is printed. Exits with 1
+    when it could not be run, and with 2 for a wrong file.
     """
-    from rating_harness.canyan.model import CanyanScenario
     from rating_harness.checks.model import Case
-    from rating_harness.errors import HarnessError, ScenarioError, UsageError
-    from rating_harness.run.options import Options
-    from rating_harness.scenario.loader import existing, load
+    from rating_harness.errors import UsageError
+    from rating_harness.scenario.loader import existing
     from rating_harness.scenario.model import CallExpectation, Expectations
+    from rating_harness.session.dialects import is_native, load
     from rating_harness.session.infer import call_expectations, whole_expectations, with_expectations
     from rating_harness.session.session import Session
 
-    try:
-        scenario, *others = load(existing(file))
-        if others or isinstance(scenario, CanyanScenario):
-            raise UsageError(
-                "this can't be recorded",
-                expected="a file with one scenario",
-                found="a matrix" if others else "a file of canyan-tester",
-                where=str(file),
-                hint="record one row of it, in a file of its own" if others else "`rating-harness convert` it first",
-            )
-        bare = scenario.model_copy(
-            update={
-                "calls": tuple(call.model_copy(update={"expect": CallExpectation()}) for call in scenario.calls),
-                "expect": Expectations(),
-            }
+    scenario, *others = load(existing(file))
+    if others or not is_native(scenario):
+        raise UsageError(
+            "this can't be recorded",
+            expected="a file with one scenario",
+            found="a matrix" if others else "a file of canyan-tester",
+            where=str(file),
+            hint="record one row of it, in a file of its own" if others else "`rating-harness convert` it first",
         )
-        session = Session(Options.of(defines=define, seed=seed, **where), keep=lambda *_: None)
-        try:
-            outcome = session.run(bare)
-        finally:
-            session.close()
-    except (ScenarioError, UsageError) as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(2) from None
-    except HarnessError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(1) from None
+    bare = scenario.model_copy(
+        update={
+            "calls": tuple(call.model_copy(update={"expect": CallExpectation()}) for call in scenario.calls),
+            "expect": Expectations(),
+        }
+    )
+    session = Session(options_of(lab), store=lambda *_: None)
+    try:
+        outcome = session.run(bare)
+    finally:
+        session.close()
     if outcome.evidence is None or outcome.verdict is None:
         click.echo(f"not run: {outcome.skipped}", err=True)
-        raise SystemExit(1)
+        context.exit(FAILED)
     for finding in outcome.verdict.findings:
         click.echo(f"{finding}\n", err=True)
     case = Case(bare, outcome.evidence)

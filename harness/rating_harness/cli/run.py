@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from rating_harness.cli.coverage import report_coverage
+from rating_harness.cli.options import FAILED, PASSED, command, lab_options, options_of
+
+if TYPE_CHECKING:
+    from rating_harness.coverage.data import Coverage
+    from rating_harness.run.options import Options
+    from rating_harness.scenario.model import Scenario
 
 __all__ = ["run"]
 
 
-@click.command()
+@command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--lab", type=click.Choice(["auto", "docker", "local"]), default="auto", help="Where services run.")
-@click.option("--kamailio", metavar="WHERE", help="Kamailio's origin: trixie, sid, a directory, an image.")
-@click.option("--kamailio-config", metavar="DIR", type=click.Path(path_type=Path), help="Your own configuration.")
-@click.option("--define", metavar="NAME=VALUE", multiple=True, help="Kamailio's -A; repeatable.")
-@click.option("--agent-url", metavar="URL", help="The agent of your own rating engine.")
-@click.option("--api-url", "--apiurl", "-a", metavar="URL", help="The API of your own rating engine.")
-@click.option("--target", "-t", metavar="HOST:PORT", help="A Kamailio that runs already.")
-@click.option("--seed", "-s", type=int, help="Seed of all that is drawn.")
-@click.option("--evidence", "-d", metavar="DIR", type=click.Path(path_type=Path), help="Keep all evidence there.")
+@lab_options(
+    "lab", "kamailio", "kamailio-config", "define", "agent-url", "api-url", "engine", "target", "seed", "evidence"
+)
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=2, show_default=True, help="Labs side by side.")
 @click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Write a report, one file.")
 @click.option("--jsonl", metavar="FILE", type=click.Path(path_type=Path), help="Write a line of JSON per event.")
@@ -32,16 +35,15 @@ __all__ = ["run"]
 @click.option("--no-setup", is_flag=True, help="canyan-tester's files: leave the set-up out.")
 @click.option("--no-teardown", is_flag=True, help="canyan-tester's files: leave the teardown out.")
 @click.option("--verbose", is_flag=True, help="canyan-tester's files, with --target: show requests and answers.")
-@click.option("--canyan-lenient", is_flag=True, help="canyan-tester's files: pass over what canyan-tester does.")
+@lab_options("canyan-lenient")
+@click.pass_context
 def run(
+    context: click.Context,
+    /,
     paths: tuple[Path, ...],
-    lab: str,
-    define: tuple[str, ...],
-    seed: int | None,
     jobs: int,
     html: Path | None,
     jsonl: Path | None,
-    evidence: Path | None,
     cov_kamailio: Path | None,
     cov_fail_under: float | None,
     executable: str | None,
@@ -49,7 +51,7 @@ def run(
     no_teardown: bool,
     verbose: bool,
     canyan_lenient: bool,
-    **where: Any,
+    **lab: Any,
 ) -> None:
     """Run the scenarios in PATHS, files or directories of them.
 
@@ -60,69 +62,45 @@ def run(
     listed; DIR gets lcov.info, cobertura.xml and coverage.json.
 
     The exit status is 0 when all passed; 1 when one failed, the lab did not start, or coverage is below
-    --cov-fail-under; 2 for a wrong file or option, or when there is no scenario.
+    --cov-fail-under; 2 for a wrong file or option, or when there is no scenario; 130 after Ctrl-C, 143 after SIGTERM.
     """
-    import signal
+    from rating_harness.errors import UsageError
+    from rating_harness.session import dialects
+
+    left_out = ["setup"] * no_setup + ["teardown"] * no_teardown
+    scenarios = dialects.without_sections(dialects.load_paths(paths, canyan_lenient=canyan_lenient), *left_out)
+    if cov_fail_under is not None and cov_kamailio is None:
+        raise UsageError("--cov-fail-under has nothing to measure", expected="--cov-kamailio DIR beside it")
+    options = options_of({**lab, "coverage": cov_kamailio is not None})
+    echo = click.echo if verbose else None
+    failures = dialects.run_without_lab(scenarios, options, executable=executable, echo=echo)
+    if failures is not None:
+        click.echo("\n\n".join(filter(None, failures)) or "passed")
+        passed = not any(failures)
+    else:
+        passed, coverage = _run_in_labs(scenarios, options, jobs, html, jsonl)
+        if cov_kamailio is not None:
+            passed = report_coverage(coverage, cov_kamailio, fail_under=cov_fail_under) and passed
+    context.exit(PASSED if passed else FAILED)
+
+
+def _run_in_labs(
+    scenarios: Sequence[Scenario], options: Options, jobs: int, html: Path | None, jsonl: Path | None
+) -> tuple[bool, Coverage]:
+    """Whether all passed, and what ran of Kamailio's configuration."""
     from contextlib import ExitStack
 
-    from rating_harness.canyan.model import CanyanScenario
-    from rating_harness.canyan.tester import run_bare
-    from rating_harness.cli.coverage import report_coverage
-    from rating_harness.errors import HarnessError, ScenarioError, UsageError
     from rating_harness.report.events import Reporter
     from rating_harness.report.html import HtmlReport
     from rating_harness.report.jsonl import JsonLines
     from rating_harness.report.terminal import Terminal
-    from rating_harness.run.options import Options
-    from rating_harness.scenario.loader import load, scenario_files
-    from rating_harness.session.evidence_archive import keeper
-    from rating_harness.session.parallel import Crew
+    from rating_harness.session.parallel import ParallelSessions
+    from rating_harness.session.stored_runs import store_in
 
-    def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    scenarios, mistakes = [], []
-    try:
-        for file in scenario_files(paths):
-            try:
-                scenarios += load(file, canyan_lenient=canyan_lenient)
-            except ScenarioError as error:
-                mistakes.append(error)
-        if mistakes:
-            raise UsageError("\n".join(map(str, mistakes)))
-        if not scenarios:
-            raise UsageError("there is no scenario", where=", ".join(map(str, paths)))
-        left_out = ["setup"] * no_setup + ["teardown"] * no_teardown
-        scenarios = [each.without(*left_out) if isinstance(each, CanyanScenario) else each for each in scenarios]
-        canyan = [each for each in scenarios if isinstance(each, CanyanScenario)]
-        if cov_fail_under is not None and cov_kamailio is None:
-            raise UsageError("--cov-fail-under has nothing to measure", expected="--cov-kamailio DIR beside it")
-        measured = cov_kamailio is not None
-        options = Options.of(defines=define, lab=lab, evidence=evidence, seed=seed, coverage=measured, **where)
-        if options.target is not None and options.agent_url is None and len(canyan) == len(scenarios):
-            failures = [
-                run_bare(each, options, executable=executable, echo=click.echo if verbose else None)
-                for each in canyan
-            ]
-            click.echo("\n\n".join(filter(None, failures)) or "passed")
-            raise SystemExit(1 if any(failures) else 0)
-        reporters: list[Reporter] = [Terminal()]
-        reporters += [HtmlReport(html)] if html else []
-        with ExitStack() as files:
-            if jsonl:
-                reporters.append(JsonLines(files.enter_context(jsonl.open("w", encoding="utf-8"))))
-            crew = Crew(options, keeper(evidence), reporters, jobs)
-            passed = crew.run(scenarios)
-        if cov_kamailio is not None:
-            passed = report_coverage(crew.coverage, cov_kamailio, fail_under=cov_fail_under) and passed
-    except UsageError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(2) from None
-    except HarnessError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        click.echo("interrupted; the labs are taken down", err=True)
-        raise SystemExit(1) from None
-    raise SystemExit(0 if passed else 1)
+    reporters: list[Reporter] = [Terminal()]
+    reporters += [HtmlReport(html)] if html else []
+    with ExitStack() as files:
+        if jsonl:
+            reporters.append(JsonLines(files.enter_context(jsonl.open("w", encoding="utf-8"))))
+        sessions = ParallelSessions(options, store_in(options.evidence), reporters, jobs)
+        return sessions.run(scenarios), sessions.coverage

@@ -1,33 +1,31 @@
-"""``rating-harness validate`` and ``rating-harness schema``."""
+"""The commands ``validate``, ``schema`` and ``convert``: scenario files, without a run."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
-from rating_harness.errors import ScenarioError, UsageError
+from rating_harness.cli.options import WRONG, command
 
-__all__ = ["schema", "validate"]
+__all__ = ["convert", "schema", "validate"]
 
 
-@click.command()
+@command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-def validate(paths: tuple[Path, ...]) -> None:
+@click.pass_context
+def validate(context: click.Context, paths: tuple[Path, ...]) -> None:
     """Check scenario files without running anything.
 
     PATHS are files, or directories with files below them. Each mistake is shown with its place and what would be
-    right. Exits with 0, or with 2 when there is a mistake.
+    right. Exits with 0, or with 2 when there is a mistake or no scenario.
     """
-    from rating_harness.scenario.loader import load, scenario_files
+    from rating_harness.errors import ScenarioError
+    from rating_harness.scenario.loader import scenario_files
+    from rating_harness.session.dialects import load
 
-    try:
-        files = scenario_files(paths)
-    except UsageError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
+    files = scenario_files(paths)
     scenarios = mistakes = 0
     for file in files:
         try:
@@ -38,14 +36,14 @@ def validate(paths: tuple[Path, ...]) -> None:
     summary = f"{_count(len(files), 'file')}, {_count(scenarios, 'scenario')}, {_count(mistakes, 'mistake')}"
     click.echo(summary, err=mistakes > 0)
     if mistakes or not scenarios:
-        sys.exit(2)
+        context.exit(WRONG)
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-@click.command()
+@command()
 @click.option("--shared", is_flag=True, help="The schema of files that scenarios 'use'.")
 @click.option("--markdown", is_flag=True, help="Every key as Markdown tables, for people.")
 def schema(shared: bool, markdown: bool) -> None:
@@ -59,3 +57,32 @@ def schema(shared: bool, markdown: bool) -> None:
         click.echo(reference(Shared if shared else Scenario))
     else:
         click.echo(json.dumps(shared_schema() if shared else scenario_schema(), indent=2, ensure_ascii=False))
+
+
+@command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("output", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Write over files that are there.")
+def convert(file: Path, output: Path | None, force: bool) -> None:
+    """Write a canyan-tester FILE as a scenario of our own.
+
+    It goes to OUTPUT, or to standard output. Plain calls become calls of the scenario; the SIPp scenarios of others
+    are written beside OUTPUT. Comments say what had to be guessed, and what was left out.
+    """
+    from rating_harness.canyan.convert import convert as converted_from
+    from rating_harness.canyan.loader import load_canyan
+    from rating_harness.scenario.loader import existing
+
+    converted = converted_from(load_canyan(existing(file)))
+    if output is None:
+        if converted.files:
+            raise click.UsageError(f"it needs SIPp scenarios beside it ({', '.join(converted.files)}): give OUTPUT")
+        click.echo(converted.text, nl=False)
+        return
+    texts = {output: converted.text, **{output.parent / name: text for name, text in converted.files.items()}}
+    there = [str(path) for path in texts if path.exists()]
+    if there and not force:
+        raise click.UsageError(f"there already: {', '.join(there)}; --force writes over it")
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
+        click.echo(f"wrote {path}")

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from rating_harness.canyan.loader import load_canyan
 from rating_harness.errors import ScenarioError, UsageError
 from rating_harness.scenario.consistency import contradictions
 from rating_harness.scenario.diagnostics import Mistakes, did_you_mean
@@ -18,24 +17,30 @@ from rating_harness.scenario.nodes import Mapping, Sequence, find, places, span_
 from rating_harness.scenario.validation import shaped
 from rating_harness.scenario.yaml_parser import read_file
 
-__all__ = ["existing", "load", "scenario_files"]
+__all__ = ["existing", "load", "load_tree", "scenario_files"]
 
 _ENOUGH_ROWS = 10
 """After so many rows of a matrix with mistakes the others are not looked at."""
 
 
-def load(path: Path, *, canyan_lenient: bool = False) -> list[Scenario]:
+def load(path: Path) -> list[Scenario]:
     """The scenarios of a file, each with its id and the places of its values.
 
-    A file with ``workers`` is canyan-tester's, and one scenario.
+    Files of canyan-tester's are loaded by `rating_harness.session.dialects.load`, as any others are.
 
-    :param canyan_lenient: in a file of canyan-tester's, what it ignores is ignored.
     :raises ScenarioError: with every mistake of the file, and of the files that it uses.
     """
     mistakes = Mistakes()
-    root = read_file(path, mistakes)
-    if root is not None and "workers" in root.entries:
-        return [load_canyan(path, lenient=canyan_lenient)]
+    return load_tree(read_file(path, mistakes), path, mistakes)
+
+
+def load_tree(root: Mapping | None, path: Path, mistakes: Mistakes) -> list[Scenario]:
+    """The scenarios of a file that was read.
+
+    :param root: what it holds; None where that couldn't be read.
+    :param mistakes: those that were found while it was read.
+    :raises ScenarioError: as for `load`.
+    """
     scenarios: list[Scenario] = []
     if root is not None:
         scenarios = _scenarios(with_shared(root, path, mistakes), path, mistakes)

@@ -1,1 +1,1 @@
-"""From scenarios to verdicts: runs them, one after another or in parallel, and keeps their evidence."""
+"""From scenarios to verdicts: runs them, one after another or in parallel, and stores their evidence."""

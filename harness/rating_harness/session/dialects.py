@@ -1,15 +1,165 @@
-"""What a file is written in: the scenario language of this project, or canyan-tester's."""
+"""What a scenario file is written in: this project's language, or canyan-tester's. Nobody else tells them apart.
+
+Whoever has a scenario asks here to load, plan, run and judge it; what differs between the two is in this module.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
 from rating_harness import checks
 from rating_harness.canyan.checks import judge_canyan
+from rating_harness.canyan.loader import load_canyan
 from rating_harness.canyan.model import CanyanScenario
+from rating_harness.canyan.tester import run_bare, run_on_stack
 from rating_harness.checks.model import Verdict
+from rating_harness.errors import Mistake, PlanError, ScenarioError, UsageError
 from rating_harness.evidence.model import Evidence
+from rating_harness.lab.protocol import Host
+from rating_harness.plan.model import Plan
+from rating_harness.plan.planner import plan_scenario
+from rating_harness.run.options import Options
+from rating_harness.run.runner import run_plan
+from rating_harness.run.stack import Stack
+from rating_harness.scenario import loader
+from rating_harness.scenario.behaviour import SippFile
+from rating_harness.scenario.diagnostics import Mistakes
 from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.yaml_parser import read_file
 
-__all__ = ["judge"]
+__all__ = [
+    "companions",
+    "is_native",
+    "judge",
+    "load",
+    "load_paths",
+    "plan",
+    "run",
+    "run_without_lab",
+    "without_sections",
+]
+
+_CANYAN_KEY = "workers"
+"""The key that every file of canyan-tester's has, and no native one."""
+
+
+# --- loading --------------------------------------------------------------------------------------------------------
+
+
+def load(path: Path, *, canyan_lenient: bool = False) -> list[Scenario]:
+    """The scenarios of a file: one for each row of its matrix, and one for a file of canyan-tester's.
+
+    :param canyan_lenient: in a file of canyan-tester's, what it ignores is ignored.
+    :raises ScenarioError: with every mistake of the file, and of the files that it uses.
+    """
+    mistakes = Mistakes()
+    root = read_file(path, mistakes)
+    if root is not None and _CANYAN_KEY in root.entries:
+        return [load_canyan(path, lenient=canyan_lenient)]
+    return loader.load_tree(root, path, mistakes)
+
+
+def load_paths(paths: Sequence[Path], *, canyan_lenient: bool = False) -> list[Scenario]:
+    """The scenarios of all files among ``paths``, and below those that are directories.
+
+    :raises ScenarioError: with the mistakes of all files.
+    :raises UsageError: a path doesn't exist, or there is no scenario.
+    """
+    scenarios: list[Scenario] = []
+    mistakes: list[Mistake] = []
+    for file in loader.scenario_files(paths):
+        try:
+            scenarios += load(file, canyan_lenient=canyan_lenient)
+        except ScenarioError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise ScenarioError(mistakes)
+    if not scenarios:
+        raise UsageError("there is no scenario", where=", ".join(map(str, paths)))
+    return scenarios
+
+
+def is_native(scenario: Scenario) -> bool:
+    """Whether it's written in this project's language."""
+    return not isinstance(scenario, CanyanScenario)
+
+
+def without_sections(scenarios: Iterable[Scenario], *sections: str) -> list[Scenario]:
+    """The scenarios; those of canyan-tester's without these sections (``setup``, ``teardown``)."""
+    return [each.without(*sections) if isinstance(each, CanyanScenario) else each for each in scenarios]
+
+
+def companions(scenario: Scenario) -> Iterator[Path]:
+    """The files that a scenario needs besides its own: shared ones, SIPp's scenarios, a configuration."""
+    beside = scenario.origin.file.parent
+    names = [*scenario.use, *_sipp_files(scenario)]
+    if scenario.kamailio.config is not None:
+        names.append(scenario.kamailio.config)
+    yield from (beside / name for name in names)
+    if isinstance(scenario, CanyanScenario):
+        yield from scenario.sipp_files()
+
+
+def _sipp_files(value: object) -> Iterator[str]:
+    if isinstance(value, SippFile):
+        yield value.file
+    elif isinstance(value, BaseModel):
+        yield from _sipp_files(tuple(inner for _, inner in value))
+    elif isinstance(value, Mapping):
+        yield from _sipp_files(tuple(value.values()))
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _sipp_files(inner)
+
+
+# --- running --------------------------------------------------------------------------------------------------------
+
+
+def plan(scenario: Scenario, *, token: str, seed: int, hosts: Callable[[str], Host]) -> Plan:
+    """What a run would do.
+
+    :raises PlanError: it can't be done, or isn't known before, since it's a file of canyan-tester's.
+    """
+    if isinstance(scenario, CanyanScenario):
+        raise PlanError(
+            "a canyan-tester file is planned while it runs",
+            where=str(scenario.origin.file),
+            hint="`rating-harness convert` makes a scenario of it",
+        )
+    return plan_scenario(scenario, token=token, seed=seed, hosts=hosts)
+
+
+def run(stack: Stack, scenario: Scenario, *, token: str, seed: int) -> tuple[Plan, Evidence]:
+    """Run a scenario in a lab.
+
+    :raises HarnessError: it could not be run; what failed of the system under test is in the evidence.
+    """
+    if isinstance(scenario, CanyanScenario):
+        return run_on_stack(stack, scenario, token=token, seed=seed)
+    made = plan_scenario(scenario, token=token, seed=seed, hosts=stack.lab.host)
+    return made, run_plan(stack, made, lambda seen: checks.records_settled(scenario, seen))
+
+
+def run_without_lab(
+    scenarios: Sequence[Scenario],
+    options: Options,
+    *,
+    executable: str | None = None,
+    echo: Callable[[str], object] | None = None,
+) -> list[str] | None:
+    """Run files of canyan-tester's as canyan-tester does, against a target and an API that run already.
+
+    :returns: why each failed (empty texts for those that passed); None where that's not what the options want, or not
+        all scenarios are canyan-tester's.
+    :raises HarnessError: one could not be run.
+    """
+    canyan = [each for each in scenarios if isinstance(each, CanyanScenario)]
+    if options.target is None or options.agent_url is not None or len(canyan) != len(scenarios):
+        return None
+    return [run_bare(each, options, executable=executable, echo=echo) for each in canyan]
 
 
 def judge(scenario: Scenario, evidence: Evidence) -> Verdict:

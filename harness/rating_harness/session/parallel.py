@@ -12,23 +12,23 @@ from rating_harness.errors import HarnessError
 from rating_harness.report import events
 from rating_harness.run.options import Options
 from rating_harness.scenario.model import Scenario
-from rating_harness.session.evidence_archive import Keep
 from rating_harness.session.session import Session
+from rating_harness.session.stored_runs import Store
 
-__all__ = ["Crew"]
+__all__ = ["ParallelSessions"]
 
 
-class Crew:
-    """Runs scenarios on as many labs as there are ``jobs``, and tells ``reporters`` of it."""
+class ParallelSessions:
+    """Runs scenarios on as many labs as there are ``jobs``, and reports to ``reporters``."""
 
-    def __init__(self, options: Options, keep: Keep, reporters: Sequence[events.Reporter], jobs: int) -> None:
+    def __init__(self, options: Options, store: Store, reporters: Sequence[events.Reporter], jobs: int) -> None:
         self._options = options
-        self._keep = keep
+        self._store = store
         self._reporters = reporters
         self._jobs = jobs
-        self._telling = threading.Lock()
+        self._reporting = threading.Lock()
         self._stopped = threading.Event()
-        self._lab_is_told = False
+        self._lab_is_reported = False
         self._crashes: list[BaseException] = []
         self.passed = True
         self.ran = 0
@@ -38,10 +38,10 @@ class Crew:
         """Run them all. Returns whether every one that wasn't skipped passed, and at least one did.
 
         Ctrl-C ends it as soon as the scenarios under way can be left, and takes the labs down; the reporters
-        are told what has ended until then.
+        hear what has ended until then.
         """
         started = time.time()
-        self._tell(events.SessionStarted(started, len(scenarios), self._options.seed, self._options.lab))
+        self._report(events.SessionStarted(started, len(scenarios), self._options.seed, self._options.lab))
         waiting: queue.SimpleQueue[Scenario] = queue.SimpleQueue()
         for scenario in scenarios:
             waiting.put(scenario)
@@ -57,15 +57,15 @@ class Crew:
             self._stopped.set()
             for worker in workers:
                 worker.join()
-            self._tell_the_end(started, interrupted=True)
+            self._report_end(started, interrupted=True)
             raise
-        self._tell_the_end(started, interrupted=bool(self._crashes))
+        self._report_end(started, interrupted=bool(self._crashes))
         if self._crashes:
             raise self._crashes[0]
         return self.passed and self.ran > 0
 
     def _work(self, waiting: queue.SimpleQueue[Scenario]) -> None:
-        session = Session(self._options, self._keep)
+        session = Session(self._options, self._store)
         try:
             while not self._stopped.is_set():
                 try:
@@ -73,33 +73,33 @@ class Crew:
                 except queue.Empty:
                     return
                 self._run(session, scenario)
-        except BaseException as error:  # noqa: BLE001 - told in the main thread
+        except BaseException as error:  # noqa: BLE001 - raised in the main thread
             self._crashes.append(error)
             self._stopped.set()
         finally:
             session.close()
-            with self._telling:
+            with self._reporting:
                 self.coverage.merge(session.coverage)
 
     def _run(self, session: Session, scenario: Scenario) -> None:
         started = time.time()
-        self._tell(events.ScenarioStarted(started, scenario))
+        self._report(events.ScenarioStarted(started, scenario))
         try:
-            self._tell_lab(session, started)
+            self._report_lab(session, started)
             outcome = session.run(scenario)
         except HarnessError as error:
             self.passed = False
-            self._tell(events.ScenarioFailedToRun(time.time(), time.time() - started, scenario, error))
+            self._report(events.ScenarioFailedToRun(time.time(), time.time() - started, scenario, error))
             return
         if outcome.skipped is not None:
-            self._tell(events.ScenarioSkipped(time.time(), scenario, outcome.skipped))
+            self._report(events.ScenarioSkipped(time.time(), scenario, outcome.skipped))
             return
         assert outcome.verdict is not None
         assert outcome.evidence is not None
         assert outcome.plan is not None
         self.ran += 1
         self.passed = self.passed and outcome.verdict.passed
-        self._tell(
+        self._report(
             events.ScenarioFinished(
                 time.time(),
                 outcome.seconds,
@@ -111,17 +111,17 @@ class Crew:
             )
         )
 
-    def _tell_lab(self, session: Session, started: float) -> None:
+    def _report_lab(self, session: Session, started: float) -> None:
         lab = session.stack.description
-        with self._telling:
-            told, self._lab_is_told = self._lab_is_told, True
-        if not told:
-            self._tell(events.LabUp(time.time(), time.time() - started, lab))
+        with self._reporting:
+            reported, self._lab_is_reported = self._lab_is_reported, True
+        if not reported:
+            self._report(events.LabUp(time.time(), time.time() - started, lab))
 
-    def _tell_the_end(self, started: float, *, interrupted: bool) -> None:
-        self._tell(events.SessionFinished(time.time(), time.time() - started, interrupted))
+    def _report_end(self, started: float, *, interrupted: bool) -> None:
+        self._report(events.SessionFinished(time.time(), time.time() - started, interrupted))
 
-    def _tell(self, event: events.Event) -> None:
-        with self._telling:
+    def _report(self, event: events.Event) -> None:
+        with self._reporting:
             for reporter in self._reporters:
                 reporter.on_event(event)

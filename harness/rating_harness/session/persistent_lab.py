@@ -1,4 +1,4 @@
-"""A lab that stands until it's taken down: `make docker-start`, to play with, and for runs that find it free."""
+"""A lab that is left running: `rating-harness up` starts it, `down` removes it, and runs use it where it's free."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rating_harness.lab.protocol import Driver
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
 
-__all__ = ["StandingLab", "borrow", "find", "put_up", "take_down"]
+__all__ = ["PersistentLab", "borrow", "find", "start", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
-class StandingLab:
+class PersistentLab:
     """Which lab it is, and where a person finds its services (``name -> host:port``)."""
 
     driver: Driver
@@ -31,48 +31,48 @@ class StandingLab:
 def _state() -> Path:
     directory = Path(platformdirs.user_state_dir("rating-harness"))
     directory.mkdir(parents=True, exist_ok=True)
-    return directory / "standing-lab.json"
+    return directory / "persistent-lab.json"
 
 
-def find() -> StandingLab | None:
-    """The lab that stands, if there is one; it may be in use."""
+def find() -> PersistentLab | None:
+    """The persistent lab, if there is one; it may be in use."""
     try:
-        return StandingLab(**json.loads(_state().read_text(encoding="utf-8")))
+        return PersistentLab(**json.loads(_state().read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def put_up(options: Options) -> StandingLab:
+def start(options: Options) -> PersistentLab:
     """Bring a lab up and leave it.
 
-    :raises UsageError: one stands already.
+    :raises UsageError: there is one already.
     :raises LabError: it could not be brought up.
     """
-    standing = find()
-    if standing is not None and _is_alive(standing):
+    lab = find()
+    if lab is not None and _is_alive(lab):
         raise UsageError(
-            f"a lab stands already: {standing.driver} {standing.id}", hint="`rating-harness down` takes it down"
+            f"there is a lab of `up` already: {lab.driver} {lab.id}", hint="`rating-harness down` removes it"
         )
     stack = Stack.open(options, persistent=True)
-    standing = StandingLab(stack.lab.driver, stack.lab.id, stack.published())
-    _state().write_text(json.dumps(asdict(standing)), encoding="utf-8")
-    return standing
+    lab = PersistentLab(stack.lab.driver, stack.lab.id, stack.published())
+    _state().write_text(json.dumps(asdict(lab)), encoding="utf-8")
+    return lab
 
 
-def take_down() -> StandingLab | None:
-    """Remove the lab that stands. Returns which one it was."""
-    standing = find()
-    if standing is None:
+def stop() -> PersistentLab | None:
+    """Remove the persistent lab. Returns which one it was; None when there was none."""
+    lab = find()
+    if lab is None:
         return None
     with suppress(LabError):  # it may have gone by itself
-        Stack.attach(standing.driver, standing.id, Options()).close()
+        Stack.attach(lab.driver, lab.id, Options()).close()
     _state().unlink(missing_ok=True)
-    return standing
+    return lab
 
 
-def _is_alive(standing: StandingLab) -> bool:
+def _is_alive(lab: PersistentLab) -> bool:
     try:
-        Stack.attach(standing.driver, standing.id, Options()).kamailio.uptime()
+        Stack.attach(lab.driver, lab.id, Options()).kamailio.uptime()
     except HarnessError:
         return False
     return True
@@ -80,9 +80,9 @@ def _is_alive(standing: StandingLab) -> bool:
 
 @contextmanager
 def borrow(options: Options) -> Iterator[Stack | None]:
-    """The stack of the lab that stands, for one run at a time; None when there's none, or it isn't what is wanted."""
-    standing = find()
-    if standing is None or not _serves(standing, options):
+    """The stack of the persistent lab, for one run at a time; None when there's none, or it isn't what is wanted."""
+    lab = find()
+    if lab is None or not _serves(lab, options):
         yield None
         return
     lock = FileLock(_state().with_suffix(".lock"))
@@ -92,7 +92,7 @@ def borrow(options: Options) -> Iterator[Stack | None]:
         yield None
         return
     try:
-        stack = Stack.attach(standing.driver, standing.id, options)
+        stack = Stack.attach(lab.driver, lab.id, options)
         stack.kamailio.uptime()
     except HarnessError:
         lock.release()
@@ -104,8 +104,8 @@ def borrow(options: Options) -> Iterator[Stack | None]:
         lock.release()
 
 
-def _serves(standing: StandingLab, options: Options) -> bool:
-    """Whether a run with these options can use it: it was put up with none but the kind of lab."""
+def _serves(lab: PersistentLab, options: Options) -> bool:
+    """Whether a run with these options can use it: it was started with none but the kind of lab."""
     wants_its_own = (
         options.kamailio,
         options.kamailio_config,
@@ -114,4 +114,4 @@ def _serves(standing: StandingLab, options: Options) -> bool:
         options.target,
         options.defines,
     )
-    return options.lab in ("auto", standing.driver) and not any(wants_its_own)
+    return options.lab in ("auto", lab.driver) and not any(wants_its_own)

@@ -12,21 +12,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from rating_harness.canyan.model import CanyanScenario
-from rating_harness.canyan.tester import run_on_stack
-from rating_harness.checks import Verdict, records_settled
+from rating_harness.checks import Verdict
 from rating_harness.coverage.data import BETWEEN, Coverage
 from rating_harness.errors import HarnessError
 from rating_harness.evidence.model import Evidence
 from rating_harness.plan.model import Plan
-from rating_harness.plan.planner import breaks_services, plan_scenario
+from rating_harness.plan.planner import breaks_services
 from rating_harness.run.options import Options
-from rating_harness.run.runner import run_plan
 from rating_harness.run.stack import Stack
 from rating_harness.scenario.model import Scenario
-from rating_harness.session.dialects import judge
-from rating_harness.session.evidence_archive import Keep
+from rating_harness.session import dialects
 from rating_harness.session.persistent_lab import borrow
+from rating_harness.session.stored_runs import Store
 
 __all__ = ["Outcome", "Session"]
 
@@ -54,24 +51,24 @@ class Session:
     ``coverage`` is what ran of Kamailio's configuration, where `Options.coverage` wants it; it's whole after `close`.
     """
 
-    def __init__(self, options: Options, keep: Keep) -> None:
+    def __init__(self, options: Options, store: Store) -> None:
         self.options = options
-        self._keep = keep
+        self._store = store
         self._own: Stack | None = None
         self._borrowed: Stack | None = None
-        self._asked = False
+        self._looked_for_persistent = False
         self._exits = ExitStack()
         self._broken: HarnessError | None = None
         self.coverage = Coverage()
 
     @property
     def stack(self) -> Stack:
-        """The services under test: those of the lab that stands, where it's free, else brought up at the first use.
+        """The services under test: those of the persistent lab, where it's free, else brought up at the first use.
 
         :raises HarnessError: they can't be, or couldn't be the first time.
         """
-        if not self._asked:
-            self._asked = True
+        if not self._looked_for_persistent:
+            self._looked_for_persistent = True
             self._borrowed = self._exits.enter_context(borrow(self.options))
         return self._borrowed or self._own_stack()
 
@@ -100,24 +97,17 @@ class Session:
             return Outcome(scenario, 0.0, skipped=reason)
         self._note_coverage(stack, BETWEEN)
         try:
-            plan, evidence = self._carry_out(stack, scenario, secrets.token_hex(4))
+            plan, evidence = dialects.run(stack, scenario, token=secrets.token_hex(4), seed=self.options.seed)
         finally:
             self._note_coverage(stack, scenario.id)
-        verdict = judge(scenario, evidence)
-        folder = self._keep(plan, evidence, verdict)
+        verdict = dialects.judge(scenario, evidence)
+        folder = self._store(plan, evidence, verdict)
         return Outcome(scenario, time.monotonic() - started, plan, evidence, verdict, folder)
 
     def _note_coverage(self, stack: Stack, context: str) -> None:
         if self.options.coverage and stack.probes is not None:
             self.coverage.add_points(stack.probes)
             self.coverage.add_hits(context, stack.passed())
-
-    def _carry_out(self, stack: Stack, scenario: Scenario, token: str) -> tuple[Plan, Evidence]:
-        seed = self.options.seed
-        if isinstance(scenario, CanyanScenario):
-            return run_on_stack(stack, scenario, token=token, seed=seed)
-        plan = plan_scenario(scenario, token=token, seed=seed, hosts=stack.lab.host)
-        return plan, run_plan(stack, plan, lambda seen: records_settled(scenario, seen))
 
     def close(self) -> None:
         self._exits.close()

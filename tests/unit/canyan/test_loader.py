@@ -8,7 +8,7 @@ import pytest
 
 from rating_harness.canyan.model import CanyanScenario, SippWorker, XhttpRequest
 from rating_harness.errors import ScenarioError
-from rating_harness.scenario.loader import load
+from rating_harness.session.dialects import load
 
 FILES = Path(__file__).parents[2] / "canyan"
 XML = "<scenario><!-- %(to_user)s %(pause)d --></scenario>"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rating_harness.cli.lab_images import clean
+from rating_harness.cli.lab import clean
 from rating_harness.errors import MissingTool
 from rating_harness.lab import docker, rootfs
 from rating_harness.lab import lease as leasing

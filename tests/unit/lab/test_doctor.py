@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rating_harness.cli.lab_images import doctor as command
+from rating_harness.cli.lab import doctor as command
 from rating_harness.lab import doctor
 from rating_harness.lab.binaries import Found
 from rating_harness.lab.doctor import Finding, Machine, diagnose, usable_labs

@@ -9,7 +9,7 @@ import pytest
 
 from rating_harness.report import events
 from rating_harness.run.options import Options
-from rating_harness.session.parallel import Crew
+from rating_harness.session.parallel import ParallelSessions
 from tests.builders import scenario_of
 
 
@@ -26,11 +26,11 @@ def test_an_interrupted_run_tells_its_end_all_the_same(tmp_path: Path, monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.setattr(threading.Thread, "is_alive", interrupted)
-    monkeypatch.setattr(Crew, "_work", lambda *_: None)
+    monkeypatch.setattr(ParallelSessions, "_work", lambda *_: None)
     told = _Told()
     scenario = scenario_of(tmp_path / "s.yaml", 'calls: [{id: ana, from: "1000", to: "39"}]\n')
     with pytest.raises(KeyboardInterrupt):
-        Crew(Options(seed=1), lambda *_: None, [told], 1).run([scenario])
+        ParallelSessions(Options(seed=1), lambda *_: None, [told], 1).run([scenario])
     last = told.events[-1]
     assert isinstance(last, events.SessionFinished)
     assert last.interrupted

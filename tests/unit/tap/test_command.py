@@ -70,22 +70,22 @@ def test_an_address_in_use_is_said_without_a_traceback(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         result = CliRunner().invoke(main, ["tap", "--listen", address, "--control", f"unix:{tmp_path}/c.sock"])
-    assert result.exit_code == 1
-    assert result.output.splitlines() == [f"Error: can't listen on {address}", "  found:    Address already in use"]
+    assert result.exit_code == 2
+    assert result.output.splitlines() == [f"can't listen on {address}", "  found:    Address already in use"]
     assert not (tmp_path / "c.sock").exists()
 
 
 @pytest.mark.parametrize("address", ["8080", "localhost", "host:port", "127.0.0.1:70000", "unix:"])
 def test_no_address(address: str) -> None:
     result = CliRunner().invoke(main, ["tap", "--listen", address, "--control", "127.0.0.1:0"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "HOST:PORT, [ADDRESS6]:PORT or unix:PATH" in result.output
 
 
 def test_no_upstream_url() -> None:
     arguments = ["tap", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--upstream", "engine:8080"]
     result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "found:    engine:8080" in result.output
 
 

@@ -85,7 +85,7 @@ def refusal(*options: str) -> str:
     """What an engine says that doesn't start."""
     command = [*COMMAND, "--agent", "127.0.0.1:0", "--api", "127.0.0.1:0", *options]
     result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "Traceback" not in result.stderr
     return result.stderr
 

@@ -14,9 +14,9 @@ from rating_harness.cli.main import main
 from rating_harness.errors import EvidenceError
 from rating_harness.evidence.model import Evidence
 from rating_harness.evidence.store import write
-from rating_harness.scenario.loader import load
 from rating_harness.scenario.model import Scenario
-from rating_harness.session.stored_run import files_of, judge_again
+from rating_harness.session.dialects import load
+from rating_harness.session.stored_runs import judge_stored, scenario_files_of
 from tests.builders import evidence_of, refused_call, scenario_of
 from tests.unit.report import scenes
 
@@ -30,7 +30,7 @@ def check(*arguments: object) -> Result:
 def stored(folder: Path, scenario: Scenario, evidence: Evidence) -> Path:
     """As a run keeps it; the author's own files are gone then."""
     kept = replace(evidence, scenario=scenario.id)
-    write(folder, kept, extra=files_of(scenario))
+    write(folder, kept, extra=scenario_files_of(scenario))
     scenario.origin.file.unlink()
     return folder
 
@@ -118,7 +118,7 @@ def dialog(tmp_path: Path) -> Path:
 
 def test_all_files_are_stored_where_they_were_relative_to_each_other(dialog: Path) -> None:
     (scenario,) = load(dialog)
-    files = files_of(scenario)
+    files = scenario_files_of(scenario)
     assert sorted(files) == ["scenario/_shared.yaml", "scenario/dialog/odd.xml", "scenario/dialog/refused.yaml"]
     assert files["scenario/dialog/refused.yaml"] == dialog.read_bytes()
 
@@ -132,12 +132,15 @@ def test_the_scenario_is_loaded_from_there_when_the_authors_files_are_gone(dialo
 
 def test_a_scenario_that_needs_no_other_file_is_stored_alone(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path / "any-name.yaml", CALLS)
-    assert files_of(scenario) == {"scenario.yaml": scenario.origin.file.read_bytes()}
+    assert scenario_files_of(scenario) == {"scenario.yaml": scenario.origin.file.read_bytes()}
 
 
 def test_a_scenario_made_in_python_has_no_file() -> None:
     assert (
-        files_of(Scenario.model_validate({"scenario": "x", "calls": [{"id": "ana", "from": "1", "to": "2"}]})) == {}
+        scenario_files_of(
+            Scenario.model_validate({"scenario": "x", "calls": [{"id": "ana", "from": "1", "to": "2"}]})
+        )
+        == {}
     )
 
 
@@ -146,7 +149,7 @@ def test_a_file_of_canyan_tester_takes_its_sipp_scenarios_along(tmp_path: Path) 
     (tmp_path / "sipp/basic.xml").write_text('<?xml version="1.0"?>\n<scenario name="basic"/>\n')
     (tmp_path / "old.yaml").write_text("basedir: sipp\nworkers:\n  - {type: sipp, scenario: basic.xml}\n")
     (scenario,) = load(tmp_path / "old.yaml")
-    assert sorted(files_of(scenario)) == ["scenario/old.yaml", "scenario/sipp/basic.xml"]
+    assert sorted(scenario_files_of(scenario)) == ["scenario/old.yaml", "scenario/sipp/basic.xml"]
 
 
 def test_a_file_that_was_run_leniently_is_checked_so(tmp_path: Path) -> None:
@@ -178,14 +181,14 @@ def rows(tmp_path: Path) -> list[Scenario]:
 
 
 def test_a_row_needs_the_files_of_all_rows_to_be_loaded(rows: list[Scenario]) -> None:
-    assert set(files_of(rows[0])) == {"scenario/odd.xml", "scenario/plain.xml", "scenario/rows.yaml"}
+    assert set(scenario_files_of(rows[0])) == {"scenario/odd.xml", "scenario/plain.xml", "scenario/rows.yaml"}
 
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_row_is_judged_by_itself(rows: list[Scenario], index: int, tmp_path: Path) -> None:
     evidence = replace(evidence_of(refused_call()), scenario=rows[index].id)
-    write(tmp_path / "run", evidence, extra=files_of(rows[index]))
-    kept = judge_again(tmp_path / "run").scenario
+    write(tmp_path / "run", evidence, extra=scenario_files_of(rows[index]))
+    kept = judge_stored(tmp_path / "run").scenario
     assert kept.origin.row == rows[index].origin.row
     assert kept.origin.file == tmp_path / "run/scenario/rows.yaml"
     assert check(tmp_path / "run").output.startswith(["PASSED  A row [plain]\n", "FAILED  A row [odd]\n"][index])
@@ -193,7 +196,7 @@ def test_a_row_is_judged_by_itself(rows: list[Scenario], index: int, tmp_path: P
 
 def test_a_row_that_is_no_more(rows: list[Scenario], tmp_path: Path) -> None:
     evidence = replace(evidence_of(refused_call()), scenario=f"{rows[0].origin.file}[third]")
-    write(tmp_path / "run", evidence, extra=files_of(rows[0]))
+    write(tmp_path / "run", evidence, extra=scenario_files_of(rows[0]))
     with pytest.raises(EvidenceError, match="no such row") as caught:
-        judge_again(tmp_path / "run")
+        judge_stored(tmp_path / "run")
     assert (caught.value.expected, caught.value.found) == ("third", "plain, odd")

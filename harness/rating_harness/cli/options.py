@@ -1,0 +1,121 @@
+"""What the commands share: their options, how an error is shown, and the exit status.
+
+=== ==============================================================================================
+0   passed, or done
+1   a scenario failed or could not be run; the lab could not be brought up; what was wanted failed
+2   an option, a file or a folder that was given is wrong, or holds no scenario: nothing was run
+130 interrupted by Ctrl-C (SIGINT); the labs are taken down
+143 ended by SIGTERM; the labs are taken down
+=== ==============================================================================================
+
+docs/ci.md has the same table for people, with pytest's.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from rating_harness.errors import EvidenceError, HarnessError, PlanError, ScenarioError, UsageError
+from rating_harness.run.lab_options import LAB_OPTIONS, LabOption
+from rating_harness.run.options import Options
+
+__all__ = ["FAILED", "PASSED", "WRONG", "command", "exit_status", "lab_options", "options_of"]
+
+PASSED, FAILED, WRONG = 0, 1, 2
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class _Ended(KeyboardInterrupt):
+    """SIGTERM."""
+
+
+def exit_status(error: BaseException) -> int:
+    """The exit status of a command that ends with this error."""
+    match error:
+        case _Ended():
+            return 128 + signal.SIGTERM
+        case KeyboardInterrupt():
+            return 128 + signal.SIGINT
+        case UsageError() | ScenarioError() | EvidenceError() | PlanError():
+            return WRONG
+        case _:
+            return FAILED
+
+
+class _Command(click.Command):
+    """A command whose errors are shown without a traceback, and which SIGTERM ends as Ctrl-C does."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with _sigterm_raises():
+                return super().invoke(ctx)
+        except HarnessError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(exit_status(error))
+        except KeyboardInterrupt as error:
+            click.echo("interrupted", err=True)
+            ctx.exit(exit_status(error))
+
+
+def command(name: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
+    """`click.command`, with what all commands have in common."""
+    return click.command(name, cls=_Command)
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(signum: int, frame: object) -> None:
+        raise _Ended
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def lab_options(*names: str) -> Callable[[Function], Function]:
+    """The options of that name from `LAB_OPTIONS`, for a command that takes them as ``**values``."""
+
+    def add(function: Function) -> Function:
+        for name in reversed(names):
+            function = _click_option(LAB_OPTIONS[name])(function)
+        return function
+
+    return add
+
+
+def _click_option(option: LabOption) -> Callable[[Function], Function]:
+    if option.flag:
+        return click.option(f"--{option.name}", *option.aliases, is_flag=True, help=option.help)
+    kinds: Mapping[type, Any] = {Path: click.Path(path_type=Path), int: int, str: str}
+    return click.option(
+        f"--{option.name}",
+        *option.aliases,
+        metavar=option.metavar,
+        type=click.Choice(option.choices) if option.choices else kinds[option.type],
+        default=option.default,
+        multiple=option.repeatable,
+        help=option.help,
+    )
+
+
+def options_of(values: Mapping[str, Any]) -> Options:
+    """The options that a command was given.
+
+    :raises UsageError: they make no sense.
+    """
+    others = {name: value for name, value in values.items() if name not in ("define", "seed")}
+    return Options.of(defines=values.get("define", ()), seed=values.get("seed"), **others)

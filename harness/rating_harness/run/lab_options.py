@@ -1,0 +1,78 @@
+"""The options that the command and the pytest plugin share: what a person can choose of the lab and the run.
+
+This module is imported by every pytest in an environment with this package, so it imports nothing of the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["LAB_OPTIONS", "LabOption"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabOption:
+    """An option of the command, and of the pytest plugin, where its name begins with ``--rating-``.
+
+    :param name: without dashes in front (``api-url``).
+    :param aliases: further names that only the command has.
+    """
+
+    name: str
+    help: str
+    metavar: str | None = None
+    type: type = str
+    choices: tuple[str, ...] = ()
+    default: str | None = None
+    repeatable: bool = False
+    flag: bool = False
+    aliases: tuple[str, ...] = ()
+
+
+LAB_OPTIONS: Mapping[str, LabOption] = {
+    option.name: option
+    for option in (
+        LabOption(
+            "lab",
+            "Where services run: in Docker, or on this machine itself. auto: Docker where an engine answers.",
+            choices=("auto", "docker", "local"),
+            default="auto",
+        ),
+        LabOption(
+            "kamailio", "Kamailio's origin: trixie, sid, a root filesystem's directory, an image.", metavar="WHERE"
+        ),
+        LabOption("kamailio-config", "Your own configuration, with its kamailio.cfg.", metavar="DIR", type=Path),
+        LabOption("define", "Kamailio's -A; repeatable.", metavar="NAME=VALUE", repeatable=True),
+        LabOption("agent-url", "The agent of your own rating engine.", metavar="URL"),
+        LabOption(
+            "api-url",
+            "The GraphQL API of your own rating engine, without /graphql.",
+            metavar="URL",
+            aliases=("--apiurl", "-a"),
+        ),
+        LabOption(
+            "engine",
+            "How your own rating engine speaks, if otherwise than Canyan's: a file. none: there's no rating at all.",
+            metavar="FILE|none",
+        ),
+        LabOption("target", "A Kamailio that runs already.", metavar="HOST:PORT", aliases=("-t",)),
+        LabOption(
+            "seed",
+            "Seed of every random choice; a new one is chosen and printed when none is given.",
+            metavar="N",
+            type=int,
+            aliases=("-s",),
+        ),
+        LabOption(
+            "evidence",
+            "Keep the evidence of all scenarios there, not of failed ones only.",
+            metavar="DIR",
+            type=Path,
+            aliases=("-d",),
+        ),
+        LabOption("canyan-lenient", "canyan-tester's files: pass over what canyan-tester passes over.", flag=True),
+    )
+}
+"""What a person can choose of the lab and the run, by name; once for the command and the plugin."""

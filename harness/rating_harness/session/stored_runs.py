@@ -1,0 +1,94 @@
+"""Runs in folders of evidence: stored as they end, and judged from there at any later time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rating_harness.checks.model import Verdict
+from rating_harness.errors import EvidenceError
+from rating_harness.evidence.archive import Archive, matrix_row, scenario_tree, stored_scenario
+from rating_harness.evidence.model import Evidence
+from rating_harness.evidence.store import read
+from rating_harness.plan.model import Plan
+from rating_harness.report.events import ScenarioFinished
+from rating_harness.report.failure import failure_text
+from rating_harness.scenario.loader import existing
+from rating_harness.scenario.model import Scenario
+from rating_harness.session import dialects
+
+__all__ = ["Store", "judge_stored", "scenario_files_of", "store_in"]
+
+Store = Callable[[Plan, Evidence, Verdict], Path | None]
+"""Stores a run, and returns its folder; None when it isn't kept."""
+
+
+def store_in(directory: Path | None) -> Store:
+    """What stores runs: every one in ``directory``; without it those that failed, in the default one."""
+    archive = Archive(directory)
+
+    def store(plan: Plan, evidence: Evidence, verdict: Verdict) -> Path | None:
+        if not archive.keeps(passed=verdict.passed):
+            return None
+        folder = archive.folder(plan.scenario.scenario, plan.token)
+        files = {
+            **scenario_files_of(plan.scenario),
+            "verdict.txt": failure_text(plan.scenario, evidence, verdict, folder).encode(),
+            **_sipp_scenarios(plan),
+        }
+        archive.store(folder, evidence, files)
+        return folder
+
+    return store
+
+
+def _sipp_scenarios(plan: Plan) -> dict[str, bytes]:
+    agents = [call.agent for call in plan.calls] + [each.agent for each in plan.carriers if each.agent is not None]
+    return {f"sipp/{agent.scenario_file}": agent.scenario.encode() for agent in agents}
+
+
+def scenario_files_of(scenario: Scenario) -> dict[str, bytes]:
+    """The scenario's file and those that it needs, by their names in the folder of evidence.
+
+    None for a scenario that was made in Python.
+
+    :raises ScenarioError: the file has been changed since it was loaded, and has mistakes now.
+    """
+    file = scenario.origin.file
+    # Loading a file needs what any row of its matrix needs.
+    rows = dialects.load(file) if scenario.origin.row and file.is_file() else [scenario]
+    return scenario_tree(file, [path for row in rows for path in dialects.companions(row)])
+
+
+def judge_stored(folder: Path, file: Path | None = None, *, canyan_lenient: bool = False) -> ScenarioFinished:
+    """Judge the evidence in ``folder`` as if it came from a run, by the scenario stored there or the one in ``file``.
+
+    :param canyan_lenient: as for `dialects.load`.
+    :raises EvidenceError: the evidence can't be read, or the scenario isn't there.
+    :raises ScenarioError: the scenario was changed, and has mistakes now.
+    :raises UsageError: there is no such file.
+    """
+    evidence = read(folder)
+    file = existing(file) if file else stored_scenario(folder, evidence)
+    scenario = _of_row(dialects.load(file, canyan_lenient=canyan_lenient), matrix_row(evidence), file)
+    return ScenarioFinished(
+        at=evidence.ended,
+        seconds=evidence.ended - evidence.started,
+        scenario=scenario,
+        verdict=dialects.judge(scenario, evidence),
+        evidence=evidence,
+        folder=folder,
+        seed=int(evidence.lab.get("seed", 0)),
+    )
+
+
+def _of_row(scenarios: Sequence[Scenario], row: str, file: Path) -> Scenario:
+    for scenario in scenarios:
+        if scenario.origin.row == row:
+            return scenario
+    raise EvidenceError(
+        "the scenario has no such row",
+        expected=row or "a scenario without a matrix",
+        found=", ".join(scenario.origin.row for scenario in scenarios),
+        where=str(file),
+    )
