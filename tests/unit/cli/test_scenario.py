@@ -7,14 +7,20 @@ import pytest
 from click.testing import CliRunner
 
 from rating_harness.cli.main import main
+from rating_harness.scenario.loader import load
 from rating_harness.scenario.schema import scenario_schema
 
 HERE = Path(__file__).parents[1] / "scenario"
 
 
+FILES = [path for path in sorted((HERE / "good").glob("*.yaml")) if not path.name.startswith("_")]
+SCENARIOS = sum(len(load(path)) for path in FILES)
+
+
 def test_validate_is_content_with_good_files() -> None:
+    assert SCENARIOS > len(FILES) > 5
     result = CliRunner().invoke(main, ["validate", str(HERE / "good")])
-    assert (result.exit_code, result.output) == (0, "10 files, 14 scenarios, 0 mistakes\n")
+    assert (result.exit_code, result.output) == (0, f"{len(FILES)} files, {SCENARIOS} scenarios, 0 mistakes\n")
 
 
 def test_validate_tells_every_mistake_and_exits_with_2() -> None:
@@ -23,7 +29,7 @@ def test_validate_tells_every_mistake_and_exits_with_2() -> None:
     assert result.exit_code == 2
     assert "did you mean 'hangup'?" in result.output
     assert "'hold' has no effect" in result.output
-    assert result.output.endswith("12 files, 14 scenarios, 2 mistakes\n")
+    assert result.output.endswith(f"{len(FILES) + 2} files, {SCENARIOS} scenarios, 2 mistakes\n")
     assert "Traceback" not in result.output
 
 
