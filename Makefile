@@ -64,10 +64,11 @@ test: setup ## Run the project's own tests
 	$(BIN)/pytest tests -n $(WORKERS) $(ARGS)
 
 .PHONY: lint
-lint: setup ## Check style and types
+lint: setup ## Check style, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 .PHONY: bench-engine
 bench-engine: setup ## Measure the embedded engine against a bare route (needs wrk)
