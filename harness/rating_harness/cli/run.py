@@ -27,6 +27,7 @@ __all__ = ["run"]
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=2, show_default=True, help="Labs side by side.")
 @click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Write a report, one file.")
 @click.option("--jsonl", metavar="FILE", type=click.Path(path_type=Path), help="Write a line of JSON per event.")
+@click.option("--pcap", metavar="FILE", type=click.Path(path_type=Path), help="Write the calls, for Wireshark.")
 @click.option(
     "--cov-kamailio", metavar="DIR", type=click.Path(path_type=Path), help="Measure coverage; reports there."
 )
@@ -44,6 +45,7 @@ def run(
     jobs: int,
     html: Path | None,
     jsonl: Path | None,
+    pcap: Path | None,
     cov_kamailio: Path | None,
     cov_fail_under: float | None,
     executable: str | None,
@@ -78,14 +80,19 @@ def run(
         click.echo("\n\n".join(filter(None, failures)) or "passed")
         passed = not any(failures)
     else:
-        passed, coverage = _run_in_labs(scenarios, options, jobs, html, jsonl)
+        passed, coverage = _run_in_labs(scenarios, options, jobs, html, jsonl, pcap)
         if cov_kamailio is not None:
             passed = report_coverage(coverage, cov_kamailio, fail_under=cov_fail_under) and passed
     context.exit(PASSED if passed else FAILED)
 
 
 def _run_in_labs(
-    scenarios: Sequence[Scenario], options: Options, jobs: int, html: Path | None, jsonl: Path | None
+    scenarios: Sequence[Scenario],
+    options: Options,
+    jobs: int,
+    html: Path | None,
+    jsonl: Path | None,
+    pcap: Path | None,
 ) -> tuple[bool, Coverage]:
     """Whether all passed, and what ran of Kamailio's configuration."""
     from contextlib import ExitStack
@@ -93,12 +100,14 @@ def _run_in_labs(
     from rating_harness.report.events import Reporter
     from rating_harness.report.html import HtmlReport
     from rating_harness.report.jsonl import JsonLines
+    from rating_harness.report.pcap import PcapFile
     from rating_harness.report.terminal import Terminal
     from rating_harness.session.parallel import ParallelSessions
     from rating_harness.session.stored_runs import store_in
 
     reporters: list[Reporter] = [Terminal()]
     reporters += [HtmlReport(html)] if html else []
+    reporters += [PcapFile(pcap)] if pcap else []
     with ExitStack() as files:
         if jsonl:
             reporters.append(JsonLines(files.enter_context(jsonl.open("w", encoding="utf-8"))))

@@ -13,6 +13,7 @@ from rating_harness.evidence.store import read
 from rating_harness.plan.model import Plan
 from rating_harness.report.events import ScenarioFinished
 from rating_harness.report.failure import failure_text
+from rating_harness.report.pcap import pcapng_of
 from rating_harness.scenario.loader import existing
 from rating_harness.scenario.model import Scenario
 from rating_harness.session import dialects
@@ -33,6 +34,7 @@ def store_in(directory: Path | None) -> Store:
         folder = archive.folder(plan.scenario.scenario, plan.token)
         files = {
             **scenario_files_of(plan.scenario),
+            "calls.pcapng": pcapng_of(evidence),
             "verdict.txt": failure_text(plan.scenario, evidence, verdict, folder).encode(),
             **_sipp_scenarios(plan),
         }
