@@ -27,7 +27,14 @@ class _Judged:
     call: Call
 
     def finding(
-        self, key: str, message: str, expected: object, seen: object, *within: str | int, hint: str = ""
+        self,
+        key: str,
+        message: str,
+        expected: object,
+        seen: object,
+        *within: str | int,
+        hint: str = "",
+        shown_by: SipMessage | None = None,
     ) -> Finding:
         several = f" {self.call.index}" if len(self.case.of(self.call.id)) > 1 else ""
         return unmet(
@@ -39,6 +46,7 @@ class _Judged:
             within=within,
             call=self.call,
             hint=hint,
+            shown_by=shown_by,
         )
 
 
@@ -80,7 +88,7 @@ def _final_reply(judged: _Judged, key: str, code: Matcher | None, reason: Matche
     if not (has_code and has_reason):
         wanted = " ".join(str(part) for part in (code, reason) if part is not None)
         message = "another final reply to the caller"
-        yield judged.finding(key, message, wanted, reply_text(final), hint=_missing_rate(judged))
+        yield judged.finding(key, message, wanted, reply_text(final), hint=_missing_rate(judged), shown_by=final)
 
 
 def _missing_rate(judged: _Judged) -> str:
@@ -106,13 +114,13 @@ def _headers(judged: _Judged) -> Iterator[Finding]:
         yield judged.finding("headers", "headers of the final reply", listed(tuple(judged.expect.headers)), MISSING)
         return
     for name, wanted, seen in wrong_headers(final, judged.expect.headers):
-        yield judged.finding("headers", f"header {name} of the final reply", wanted, seen, name)
+        yield judged.finding("headers", f"header {name} of the final reply", wanted, seen, name, shown_by=final)
 
 
 def _setup(judged: _Judged) -> Iterator[Finding]:
     matcher, seen = judged.expect.setup, judged.call.setup
     if matcher is not None and not matcher.matches(seen):
-        yield judged.finding("setup", "set-up time", matcher, seconds(seen))
+        yield judged.finding("setup", "set-up time", matcher, seconds(seen), shown_by=judged.call.final)
 
 
 # --- the call's end -------------------------------------------------------------------------------------------------
@@ -121,13 +129,17 @@ def _setup(judged: _Judged) -> Iterator[Finding]:
 def _ended_by(judged: _Judged) -> Iterator[Finding]:
     wanted, call = judged.expect.ended_by, judged.call
     if (call.ended_by or "nobody") != wanted:
-        yield judged.finding("ended_by", "who ended the call", wanted, _who_ended(call))
+        yield judged.finding("ended_by", "who ended the call", wanted, _who_ended(call), shown_by=_first_bye(call))
     elif wanted == "kamailio":
         vanish = judged.case.scenario.calls[judged.index].vanish
         for side in ("caller", "callee"):
             has_vanished = vanish is not None and vanish.who == side
             if not has_vanished and call.bye_received_by(side) is None:
                 yield judged.finding("ended_by", f"the {side} got no BYE", "BYE to both sides", "no BYE")
+
+
+def _first_bye(call: Call) -> SipMessage | None:
+    return call.byes[0] if call.byes else None
 
 
 def _who_ended(call: Call) -> str:
@@ -139,7 +151,7 @@ def _who_ended(call: Call) -> str:
 def _duration(judged: _Judged) -> Iterator[Finding]:
     matcher, call = judged.expect.duration, judged.call
     if matcher is not None and not matcher.matches(call.duration):
-        yield judged.finding("duration", "the call's length", matcher, _length(call))
+        yield judged.finding("duration", "the call's length", matcher, _length(call), shown_by=_first_bye(call))
 
 
 def _length(call: Call) -> str:
@@ -155,7 +167,7 @@ def _bye_reason(judged: _Judged) -> Iterator[Finding]:
     for bye in byes:
         value = bye.header("Reason")
         if bye.direction == "received" and matcher and not matcher.matches(MISSING if value is None else value):
-            yield judged.finding("bye_reason", f"Reason of the BYE to {bye.host}", matcher, value)
+            yield judged.finding("bye_reason", f"Reason of the BYE to {bye.host}", matcher, value, shown_by=bye)
 
 
 def _bye_reply(judged: _Judged) -> Iterator[Finding]:
@@ -181,7 +193,7 @@ def _replies_within(
         reply = judged.call.reply_to(request)
         if matcher is not None and not matcher.matches(MISSING if reply is None else reply.status):
             message = f"reply to {request.method} (CSeq {request.cseq})"
-            yield judged.finding(key, message, matcher, reply_text(reply))
+            yield judged.finding(key, message, matcher, reply_text(reply), shown_by=reply or request)
 
 
 # --- the call's way -------------------------------------------------------------------------------------------------
@@ -202,18 +214,20 @@ def _carriers(judged: _Judged) -> Iterator[Finding]:
 def _source(judged: _Judged) -> Iterator[Finding]:
     arrived = _at_the_carrier(judged.call)
     uri = _uri(arrived.header("From")) if arrived else None
-    yield from _arrived(judged, "source", judged.expect.source, "From URI at the carrier", uri)
+    yield from _arrived(judged, "source", judged.expect.source, "From URI at the carrier", uri, arrived)
 
 
 def _destination(judged: _Judged) -> Iterator[Finding]:
     arrived = _at_the_carrier(judged.call)
     uri = arrived.uri if arrived else None
-    yield from _arrived(judged, "destination", judged.expect.destination, "Request URI at the carrier", uri)
+    yield from _arrived(judged, "destination", judged.expect.destination, "Request URI at the carrier", uri, arrived)
 
 
-def _arrived(judged: _Judged, key: str, matcher: Matcher | None, message: str, uri: str | None) -> Iterator[Finding]:
+def _arrived(
+    judged: _Judged, key: str, matcher: Matcher | None, message: str, uri: str | None, invite: SipMessage | None
+) -> Iterator[Finding]:
     if matcher is not None and not matcher.matches(MISSING if uri is None else uri):
-        yield judged.finding(key, message, matcher, uri)
+        yield judged.finding(key, message, matcher, uri, shown_by=invite)
 
 
 def _at_the_carrier(call: Call) -> SipMessage | None:

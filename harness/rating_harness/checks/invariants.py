@@ -88,6 +88,7 @@ def one_final_reply(case: Case) -> Iterator[Finding]:
                     ", ".join(f"{final.status} {final.reason}" for final in finals) or "none",
                     call=call,
                     index=index,
+                    shown_by=finals[-1] if finals else None,
                 )
 
 
@@ -136,7 +137,15 @@ def no_unauthorised_invite(case: Case) -> Iterator[Finding]:
         else:
             continue
         reported.add((message.host, message.call_id))
-        yield broken(case, "carriers", f"what reached {message.host}", "authorised calls only", seen, call=call)
+        yield broken(
+            case,
+            "carriers",
+            f"what reached {message.host}",
+            "authorised calls only",
+            seen,
+            call=call,
+            shown_by=message,
+        )
 
 
 def _left_on(invite: SipMessage) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 from rating_harness.contract import CONTRACT, is_true
 from rating_harness.errors import Location
 from rating_harness.evidence.calls import Call, calls_of
-from rating_harness.evidence.model import Evidence, Exchange
+from rating_harness.evidence.model import Evidence, Exchange, SipMessage
 from rating_harness.scenario.model import Scenario
 
 __all__ = ["Case", "Finding", "Verdict", "broken", "unmet"]
@@ -26,6 +26,7 @@ class Finding:
     :param where: the line of the expectation, or of the call.
     :param call_id: the call that shows it, if it is one.
     :param expected, seen: short texts, to be read one above the other.
+    :param shown_by: the message that shows it, if it is one: a ladder marks it.
     """
 
     check: str
@@ -35,6 +36,7 @@ class Finding:
     where: Location
     call_id: str | None = None
     hint: str = ""
+    shown_by: SipMessage | None = None
 
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.message}", f"  expected: {self.expected}", f"  seen:     {self.seen}"]
@@ -129,6 +131,7 @@ def broken(
     call: Call | None = None,
     index: int | None = None,
     hint: str = "",
+    shown_by: SipMessage | None = None,
 ) -> Finding:
     """An invariant that doesn't hold, in the call with that index, or in the whole scenario."""
     where = case.scenario.where("calls", index) if index is not None else case.scenario.where("scenario")
@@ -140,6 +143,7 @@ def broken(
         where=where,
         call_id=call.call_id if call else None,
         hint=hint,
+        shown_by=shown_by,
     )
 
 
@@ -153,6 +157,7 @@ def unmet(
     within: Sequence[str | int] = (),
     call: Call | None = None,
     hint: str = "",
+    shown_by: SipMessage | None = None,
 ) -> Finding:
     """An expectation that isn't met.
 
@@ -167,6 +172,7 @@ def unmet(
         where=case.scenario.where(*path, *within),
         call_id=call.call_id if call else None,
         hint=hint,
+        shown_by=shown_by,
     )
 
 
