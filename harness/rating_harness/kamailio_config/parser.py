@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast
 
 from lark import Lark, Token, Transformer, Tree, UnexpectedEOF, UnexpectedInput, UnexpectedToken, v_args
@@ -48,7 +48,7 @@ from rating_harness.kamailio_config.tree import (
     Word,
 )
 
-__all__ = ["load", "parse", "parse_expression", "parse_statement"]
+__all__ = ["load", "parse", "parse_expression", "parse_files", "parse_statement"]
 
 Start = Literal["configuration", "statement", "expression", "item"]
 
@@ -85,6 +85,32 @@ def load(
         return None
 
     return parse(str(main), read, defines, environment=environment)
+
+
+def parse_files(
+    files: Mapping[str, bytes],
+    main: str,
+    defines: Mapping[str, str | None],
+    *,
+    shown: Mapping[str, str] | None = None,
+) -> Configuration:
+    """Parse a configuration that is in memory, and what it includes of the same files.
+
+    :param files: by their absolute paths where Kamailio finds them.
+    :param shown: the name of each in messages and spans; its path, if left out.
+    :raises ConfigurationError: Kamailio would refuse it.
+    """
+    names = {path: (shown or {}).get(path, path) for path in files}
+    path_of = {name: path for path, name in names.items()}
+
+    def read(name: str, within: str | None) -> tuple[str, str] | None:
+        directory = PurePosixPath(path_of[within]).parent if within else PurePosixPath(main).parent
+        for path in (str(directory / name), str(PurePosixPath(main).parent / name)):
+            if path in files:
+                return names[path], files[path].decode("utf-8", "surrogateescape")
+        return None
+
+    return parse(main, read, defines)
 
 
 def parse(

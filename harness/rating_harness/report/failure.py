@@ -160,8 +160,9 @@ def _unprefixed(text: str) -> str:
 
 
 def _footer(evidence: Evidence, folder: Path | None) -> Iterator[str]:
-    lab = {key: value for key, value in evidence.lab.items() if key != "token"}
+    lab = {key: value for key, value in evidence.lab.items() if key not in ("token", "prepared")}
     yield "  ".join(f"{key} {value}" for key, value in lab.items())
+    yield from (f"prepared  {line}" for line in evidence.lab.get("prepared", "").splitlines())
     if folder is not None:
         yield f"evidence  {folder}"
         yield f"again     rating-harness check {shlex.quote(str(folder))}"

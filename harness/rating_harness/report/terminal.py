@@ -31,7 +31,9 @@ class Terminal:
                 seeded = "" if seed is None else f", seed {seed}"
                 return f"{scenarios} scenario{'s' * (scenarios != 1)}, lab {lab}{seeded}"
             case events.LabUp(seconds=seconds, lab=lab):
-                return f"lab up in {seconds:.1f} s: {', '.join(f'{name} {value}' for name, value in lab.items())}\n"
+                described = ", ".join(f"{name} {value}" for name, value in lab.items() if name != "prepared")
+                changes = "".join(f"  {line}\n" for line in lab.get("prepared", "").splitlines())
+                return f"lab up in {seconds:.1f} s: {described}\n{changes}"
             case events.ScenarioFinished():
                 self._count["passed" if event.verdict.passed else "failed"] += 1
                 return _finished(event)

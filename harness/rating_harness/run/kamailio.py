@@ -13,7 +13,9 @@ from rating_harness.errors import ConfigurationError, Location, UsageError
 from rating_harness.kamailio.dialog_database import empty_dialog_database
 from rating_harness.kamailio.siptrace import tracing
 from rating_harness.kamailio.trace import TRACING
-from rating_harness.kamailio_config.preprocessor import tokenize
+from rating_harness.kamailio_config.parser import parse_files
+from rating_harness.kamailio_config.preparation import Prepared, prepare
+from rating_harness.kamailio_config.preprocessor import tokenize, version_defines
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Service
 from rating_harness.plan.callers import DEFAULT_DOMAIN
@@ -28,6 +30,7 @@ __all__ = [
     "first_mistake",
     "kamailio_service",
     "own_siptrace",
+    "prepare_configuration",
     "user_paths",
     "with_user_paths",
 ]
@@ -52,15 +55,6 @@ use_dns_cache=off
 """
 _DOMAIN = f"""# The domain of the calls is one that it serves.
 alias="{DEFAULT_DOMAIN}"
-"""
-_RPC = """# There's no way into the container but this one.
-loadmodule "xhttp.so"
-modparam("jsonrpcs", "transport", 7)
-tcp_accept_no_cl=yes
-event_route[xhttp:request] {
-	if ($hu =~ "^/RPC") jsonrpc_dispatch();
-	else xhttp_reply("404", "Not Found", "", "");
-}
 """
 
 
@@ -101,15 +95,17 @@ def kamailio_service(
     agent_url: str,
     number: int,
     driver: Driver = "local",
+    prepared: Prepared | None = None,
     rewrite: Rewrite | None = None,
     capture: str | None = None,
 ) -> Service:
     """The service of the compose file, as it's wanted.
 
     A configuration of the user's is included in one that makes it run in such a lab: its calls are of a domain of the
-    harness's, a local one has names in a hosts file only, and one in Docker can ask JSON-RPC over HTTP only.
+    harness's, and a local one has names in a hosts file only.
 
     :param number: tells one start from the next: each has a database of its own.
+    :param prepared: the user's configuration as this lab runs it (`prepare_configuration`).
     :param rewrite: what changes the files before they are used.
     :param capture: the address that each SIP message is sent to as well; None: to none.
     :raises UsageError: there's no such configuration.
@@ -120,8 +116,12 @@ def kamailio_service(
         defines = {**LAB_DEFINES, "RATING_AGENT_URL": f'"{agent_url}"', **defines}
     else:
         files = _configuration_files(variant.configuration)
+        if prepared is not None:
+            files |= {name: text.encode("utf-8", "surrogateescape") for name, text in prepared.texts.items()}
     command = list(service.command)
-    around = _around(variant, driver, files, capture)
+    if prepared is not None:
+        command += [word for listener in prepared.listeners for word in ("-l", listener)]
+    around = _around(variant, driver, prepared, capture)
     if around is not None:
         files[_AROUND] = around
         command[command.index(_MAIN)] = _AROUND
@@ -143,12 +143,32 @@ def kamailio_service(
     return replace(service, command=tuple(command), files=rewrite(files, defines) if rewrite else files)
 
 
-def _around(variant: Variant, driver: Driver, files: Mapping[str, bytes], capture: str | None) -> bytes | None:
+def prepare_configuration(configuration: Path, variant: Variant, driver: Driver, version: str) -> Prepared | None:
+    """The user's configuration as such a lab runs it.
+
+    :param version: Kamailio's, such as ``6.0.1``: some conditions ask for it.
+    :return: None for one that can't be parsed: then Kamailio says what's wrong with it.
+    :raises UsageError: there's no such configuration, or it can't be tested in this lab.
+    """
+    files = _configuration_files(configuration)
+    defines = {**version_defines(version), **{name: value or None for name, value in variant.defines.items()}}
+    try:
+        parsed = parse_files(files, _MAIN, defines)
+    except ConfigurationError:
+        return None
+    prepared = prepare(parsed, needs_http=driver == "docker")
+    if prepared.obstacles:
+        obstacle = prepared.obstacles[0]
+        where = with_user_paths(f"{obstacle.where.path}:{obstacle.where.line}", user_paths(variant))
+        raise UsageError(f"this lab can't ask this Kamailio: {obstacle.what}", where=where, hint=obstacle.why)
+    return prepared
+
+
+def _around(variant: Variant, driver: Driver, prepared: Prepared | None, capture: str | None) -> bytes | None:
     """A configuration around the wanted one, with what the lab or the scenario needs besides; None for none."""
     is_foreign = variant.configuration is not None
-    has_http = any(b"xhttp.so" in content for content in files.values())
     before = [_DOMAIN] * is_foreign + [_HOSTS_FILE] * (is_foreign and driver == "local") + [TRACING] * variant.traced
-    after = [_RPC] * (is_foreign and driver == "docker" and not has_http)
+    after = [prepared.additions] if prepared is not None and prepared.additions else []
     after += [tracing(capture)] if capture is not None else []
     if not (before or after):
         return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from rating_harness.coverage.points import Instrumented, Probe, hits_of, instrument
-from rating_harness.kamailio_config.parser import parse
+from rating_harness.kamailio_config.parser import parse_files
 from rating_harness.kamailio_config.preprocessor import version_defines
 
 __all__ = ["Probes"]
@@ -38,16 +38,8 @@ class Probes:
         """
         shown = {inside: _shown(paths.get(inside, Path(inside))) for inside in files}
         inside_of = {name: inside for inside, name in shown.items()}
-
-        def read(name: str, within: str | None) -> tuple[str, str] | None:
-            directory = PurePosixPath(inside_of[within]).parent if within else PurePosixPath(_MAIN).parent
-            for inside in (str(directory / name), str(PurePosixPath(_MAIN).parent / name)):
-                if inside in files:
-                    return shown[inside], files[inside].decode("utf-8", "surrogateescape")
-            return None
-
         values = {name: value or None for name, value in defines.items()}
-        configuration = parse(_MAIN, read, {**version_defines(self.version), **values})
+        configuration = parse_files(files, _MAIN, {**version_defines(self.version), **values}, shown=shown)
         self.instrumented = instrument(configuration)
         changed = self.instrumented.texts.items()
         return {**files, **{inside_of[name]: text.encode("utf-8", "surrogateescape") for name, text in changed}}

@@ -26,6 +26,7 @@ from rating_harness.kamailio.rpc import (
     Transport,
 )
 from rating_harness.kamailio.versions import loses_sockets, satisfies
+from rating_harness.kamailio_config.preparation import Prepared
 from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Endpoint, Lab, Program, Role, Service
@@ -41,6 +42,7 @@ from rating_harness.run.kamailio import (
     first_mistake,
     kamailio_service,
     own_siptrace,
+    prepare_configuration,
     user_paths,
     with_user_paths,
 )
@@ -70,6 +72,7 @@ class Stack:
         self._logged = ""
         self.capture = Capture(lab)
         self._paths: Mapping[str, Path] = {}
+        self._prepared: Prepared | None = None
         self._probes: Probes | None = None
 
     @classmethod
@@ -200,12 +203,16 @@ class Stack:
         self._starts += 1
         self._paths = user_paths(variant)
         described = self._composition.services[KAMAILIO]
+        self._prepared = None
+        if variant.configuration is not None:
+            self._prepared = prepare_configuration(variant.configuration, variant, self.lab.driver, self._installed)
         return kamailio_service(
             described,
             variant,
             agent_url=f"http://{self.address(AGENT)}:8000",
             number=self._starts,
             driver=self.lab.driver,
+            prepared=self._prepared,
             rewrite=self._with_probes if variant.covered else None,
             capture=self.capture.configure(own_siptrace(variant, described)),
         )
@@ -341,8 +348,13 @@ class Stack:
         options = self.options
         engine = options.engine.name if isinstance(options.engine, EngineFile) else options.engine
         engine = engine or options.api_url or options.agent_url or "embedded"
-        capture = {"capture": f"none: {self.capture.off}"} if self.capture.off else {}
-        return {"driver": self.lab.driver, "kamailio": self._version, "engine": engine, **capture}
+        description = {"driver": self.lab.driver, "kamailio": self._version, "engine": engine}
+        if self.capture.off:
+            description["capture"] = f"none: {self.capture.off}"
+        changes = self._prepared.changes if self._prepared else ()
+        if changes:
+            description["prepared"] = "\n".join(with_user_paths(str(change), self._paths) for change in changes)
+        return description
 
     def unmet(self, scenario: Scenario) -> str | None:
         """Why a scenario can't be run here: what it requires and this lab lacks; None when it has all of it."""

@@ -1,0 +1,259 @@
+"""What a lab changes in a copy of somebody's configuration, so that it starts there, and what it finds in it.
+
+Lines keep their numbers: what is left out leaves blanks behind. What decides how calls are handled (timers, children,
+locks, routes) stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rating_harness.errors import Location
+from rating_harness.kamailio_config.positions import Span
+from rating_harness.kamailio_config.tree import (
+    Call,
+    CallStatement,
+    Configuration,
+    Node,
+    Number,
+    Route,
+    Setting,
+    String,
+    walk,
+)
+
+__all__ = ["Change", "Findings", "Prepared", "inspect", "prepare"]
+
+SIP_PORT, TLS_PORT = 5060, 5061
+"""Where a lab's Kamailio listens, at addresses of the lab's."""
+
+_FOREIGN: Mapping[str, str] = {
+    "user": "the lab's Kamailio runs as the lab's user",
+    "uid": "the lab's Kamailio runs as the lab's user",
+    "group": "the lab's Kamailio runs as the lab's user",
+    "gid": "the lab's Kamailio runs as the lab's user",
+    "chroot": "the lab has a root of its own",
+    "workdir": "the lab has a directory of its own",
+    "wdir": "the lab has a directory of its own",
+    "mpath": "modules are those of the lab's Kamailio",
+    "loadpath": "modules are those of the lab's Kamailio",
+    "pidfile": "the lab has a directory of its own",
+    "pid_file": "the lab has a directory of its own",
+}
+"""Settings of a machine that the lab isn't, and why each is left out."""
+
+_LISTENERS = frozenset({"listen", "socket"})
+_ADDRESS = re.compile(
+    r"^\s*\"?(?:(?P<transport>udp|tcp|tls|sctp):)?"
+    r"(?P<host>\[[^\]]+\]|[^:\s\"]+)(?::(?P<port>\d+))?",
+    re.IGNORECASE,
+)
+_LOOPBACK = re.compile(r"^(127\.\d+\.\d+\.\d+|localhost|lo|\[?::1\]?)$")
+_HTTP, _DATAGRAM = 1, 4
+"""Bits of jsonrpcs' parameter ``transport`` (its documentation, section 3.1)."""
+
+_DEFAULT_TRANSPORT = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that the lab left out, and why."""
+
+    where: Location
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.where.path}:{self.where.line}: {self.what}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What there is in a configuration, under one set of defines.
+
+    :param modules: in the order in which they are loaded, with their places.
+    :param listeners: as they stand there.
+    :param routes: their titles, such as ``event_route[dialog:end]``.
+    :param agents: URLs that stand in it, where it may ask an agent.
+    :param answers_http: whether JSON-RPC answers over HTTP.
+    :param answers_datagrams: whether it answers on a datagram socket.
+    """
+
+    modules: Mapping[str, Location]
+    listeners: tuple[str, ...]
+    routes: tuple[str, ...]
+    agents: tuple[str, ...]
+    answers_http: bool
+    answers_datagrams: bool
+    rpc_transport: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A configuration as a lab runs it.
+
+    :param texts: the files that changed, by their names in the configuration.
+    :param listeners: further sockets for the command line: ``udp:{address}:5070``, with the lab's address.
+    :param additions: what is to be read after all of it.
+    :param changes: what was left out, and what was added, for people.
+    :param obstacles: what will keep it from starting, or from being tested, with the way out.
+    """
+
+    texts: Mapping[str, str]
+    listeners: tuple[str, ...]
+    additions: str
+    changes: tuple[Change, ...]
+    obstacles: tuple[Change, ...]
+    findings: Findings
+
+
+_HTTP_ROUTE = """loadmodule "xhttp.so"
+tcp_accept_no_cl=yes
+event_route[xhttp:request] {
+	if ($hu =~ "^/RPC") jsonrpc_dispatch();
+	else xhttp_reply("404", "Not Found", "", "");
+}
+"""
+
+
+def prepare(configuration: Configuration, *, needs_http: bool) -> Prepared:
+    """Make a configuration fit for a lab.
+
+    :param needs_http: whether JSON-RPC is reached over HTTP only, as in a container.
+    """
+    changes: list[Change] = []
+    listeners: list[str] = []
+    left_out: list[Span] = []
+    for setting in configuration.settings:
+        name = setting.name.text
+        why = _FOREIGN.get(name)
+        if name in _LISTENERS:
+            why, listener = _moved(_address_of(setting))
+            listeners += [listener] if listener else []
+        if why:
+            left_out.append(setting.span)
+            text = " ".join(setting.span.text(configuration.sources).split())
+            changes.append(Change(_place(setting.span), f"{text} is left out", why))
+    findings = inspect(configuration)
+    additions, added, obstacles = _with_rpc(configuration, findings, needs_http=needs_http)
+    return Prepared(
+        texts=_blanked(configuration, left_out),
+        listeners=tuple(dict.fromkeys(listeners)),
+        additions=additions,
+        changes=(*changes, *added),
+        obstacles=obstacles,
+        findings=findings,
+    )
+
+
+def inspect(configuration: Configuration) -> Findings:
+    """Look at a configuration."""
+    modules = {each.module: _place(each.span) for each in configuration.modules}
+    transport = _DEFAULT_TRANSPORT
+    for parameter in configuration.parameters:
+        of_jsonrpcs = re.fullmatch(parameter.modules.value, "jsonrpcs") is not None
+        if of_jsonrpcs and parameter.name.value == "transport" and isinstance(parameter.value, Number):
+            transport = int(parameter.value.text)
+    has_rpc = "jsonrpcs" in modules
+    dispatches = any(_calls(route, "jsonrpc_dispatch") for route in configuration.routes if _takes_http(route))
+    return Findings(
+        modules=modules,
+        listeners=tuple(
+            " ".join(each.span.text(configuration.sources).split())
+            for each in configuration.settings
+            if each.name.text in _LISTENERS
+        ),
+        routes=tuple(route.title for route in configuration.routes),
+        agents=tuple(dict.fromkeys(_urls(configuration))),
+        answers_http=has_rpc and "xhttp" in modules and dispatches and (transport == 0 or bool(transport & _HTTP)),
+        answers_datagrams=has_rpc and (transport == 0 or bool(transport & _DATAGRAM)),
+        rpc_transport=transport,
+    )
+
+
+def _with_rpc(
+    configuration: Configuration, findings: Findings, *, needs_http: bool
+) -> tuple[str, tuple[Change, ...], tuple[Change, ...]]:
+    """What has to be added for the lab to ask Kamailio by JSON-RPC."""
+    end = Location(configuration.main, configuration.sources[configuration.main].lines, 1)
+    added, lines, obstacles = [], [], []
+    if "jsonrpcs" not in findings.modules:
+        lines.append('loadmodule "jsonrpcs.so"\n')
+        added.append(Change(end, "the module jsonrpcs is added", "the lab asks Kamailio by JSON-RPC"))
+    if "dialog" not in findings.modules:
+        added.append(Change(end, "the module dialog isn't loaded", "what is expected of dialogs can't be checked"))
+    needed = _HTTP if needs_http else _DATAGRAM
+    wanted = findings.rpc_transport | needed
+    if findings.rpc_transport and wanted != findings.rpc_transport:
+        lines.append(f'modparam("jsonrpcs", "transport", {wanted})\n')
+        if "jsonrpcs" in findings.modules:
+            how = "HTTP" if needs_http else "its datagram socket"
+            added.append(Change(end, f"JSON-RPC answers over {how} too", "the lab has no other way to it"))
+    if needs_http and not findings.answers_http:
+        route = next((each for each in configuration.routes if _takes_http(each)), None)
+        if route is None:
+            lines.append(_HTTP_ROUTE)
+            added.append(Change(end, "JSON-RPC over HTTP at /RPC is added", "the lab has no other way to it"))
+        elif not _calls(route, "jsonrpc_dispatch"):
+            what = f"{route.title} doesn't call jsonrpc_dispatch()"
+            obstacles.append(
+                Change(_place(route.span), what, 'let it do so for /RPC: if ($hu =~ "^/RPC") jsonrpc_dispatch();')
+            )
+    return "".join(lines), tuple(added), tuple(obstacles)
+
+
+def _moved(text: str) -> tuple[str, str | None]:
+    """Why a listener is left out, and the one at the lab's address that takes its place; both empty if it stays."""
+    match = _ADDRESS.match(text)
+    if match is None or _LOOPBACK.match(match["host"]):
+        return "", None
+    why = "the lab's Kamailio listens at the lab's addresses"
+    transport, port = (match["transport"] or "").lower(), int(match["port"] or 0)
+    if transport in ("tls", "sctp"):
+        return f"{why}; {transport.upper()} is for scenarios that ask for it", None
+    if port in (0, SIP_PORT):
+        return why, None
+    wanted = [transport] if transport else ["udp", "tcp"]
+    return f"{why}, at port {port} too", f"{wanted[0]}:{{address}}:{port}"
+
+
+def _address_of(setting: Setting) -> str:
+    """What it listens at: the value, or a socket's ``bind``. A define that is an address is several words."""
+    inner = [each for each in setting.value if isinstance(each, Setting)]
+    text = next((each.text for each in inner if each.name.text == "bind"), "") if inner else setting.text
+    return re.sub(r"\s*\.\s*", ".", text)
+
+
+def _takes_http(route: Route) -> bool:
+    return route.kind == "event" and route.name == "xhttp:request"
+
+
+def _calls(node: Node, function: str) -> bool:
+    return any(
+        (isinstance(each, CallStatement) and each.call.function.text == function)
+        or (isinstance(each, Call) and each.function.text == function)
+        for each in walk(node)
+    )
+
+
+def _urls(configuration: Configuration) -> Iterator[str]:
+    texts = [each.value for each in walk(configuration) if isinstance(each, String)]
+    texts += [value for value in configuration.defines.values() if value]
+    for text in texts:
+        yield from re.findall(r"https?://[^\s\"'/]+", text)
+
+
+def _blanked(configuration: Configuration, spans: list[Span]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for span in spans:
+        text = texts.get(span.file, configuration.sources[span.file].text)
+        start, end = span.start.offset, span.end.offset
+        blank = re.sub(r"[^\n]", " ", text[start:end])
+        texts[span.file] = text[:start] + blank + text[end:]
+    return texts
+
+
+def _place(span: Span) -> Location:
+    return Location(span.file, span.start.line, span.start.column)

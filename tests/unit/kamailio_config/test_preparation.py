@@ -1,0 +1,149 @@
+"""What a lab changes in somebody's configuration, and what it finds there."""
+
+from __future__ import annotations
+
+import pytest
+
+from rating_harness.errors import Location
+from rating_harness.kamailio_config.parser import parse_files
+from rating_harness.kamailio_config.preparation import Prepared, prepare
+
+MAIN = "/etc/kamailio/kamailio.cfg"
+BASE = """loadmodule "tm.so"
+loadmodule "dialog.so"
+loadmodule "jsonrpcs.so"
+request_route { exit; }
+"""
+
+
+def prepared(text: str, *, needs_http: bool = False, **more: str) -> Prepared:
+    files = {MAIN: text.encode(), **{f"/etc/kamailio/{name}.cfg": content.encode() for name, content in more.items()}}
+    return prepare(parse_files(files, MAIN, {}), needs_http=needs_http)
+
+
+def said(found: Prepared) -> list[str]:
+    return [f"{change.where.line}: {change.what}" for change in found.changes]
+
+
+def test_one_that_needs_nothing_stays_as_it_is() -> None:
+    found = prepared(BASE)
+    assert (found.texts, found.listeners, found.additions, found.changes, found.obstacles) == ({}, (), "", (), ())
+
+
+@pytest.mark.parametrize(
+    ("line", "listeners"),
+    [
+        ("listen=udp:0.0.0.0:5060", ()),
+        ("listen=0.0.0.0", ()),
+        ("listen=eth0", ()),
+        ("listen=udp:192.0.2.1:5060 advertise 198.51.100.1:5060", ()),
+        ("listen=udp:192.0.2.1:5070", ("udp:{address}:5070",)),
+        ("listen=tcp:[2001:db8::1]:5070", ("tcp:{address}:5070",)),
+        ("listen=tls:192.0.2.1:5061", ()),
+        ('listen="udp:192.0.2.1:5080"', ("udp:{address}:5080",)),
+        ('socket={ bind=udp:192.0.2.1:5090; name="x"; }', ("udp:{address}:5090",)),
+    ],
+)
+def test_addresses_of_another_machine_give_way_to_the_labs(line: str, listeners: tuple[str, ...]) -> None:
+    found = prepared(f"{line}\n{BASE}")
+    assert found.listeners == listeners
+    assert said(found) == [f"1: {' '.join(line.split())} is left out"]
+    assert found.texts[MAIN] == f"{' ' * len(line)}\n{BASE}"
+
+
+@pytest.mark.parametrize(
+    "line", ["listen=tcp:127.0.0.1:8060", 'listen=udp:127.0.0.1:5060 name "x"', "listen=tcp:[::1]:80"]
+)
+def test_loopback_is_the_labs_too(line: str) -> None:
+    assert prepared(f"{line}\n{BASE}").texts == {}
+
+
+def test_an_address_from_a_define() -> None:
+    found = prepared(f"#!define HERE 10.1.2.3\nlisten=udp:HERE:5070\n{BASE}")
+    assert found.listeners == ("udp:{address}:5070",)
+    assert said(found) == ["2: listen=udp:HERE:5070 is left out"]
+
+
+@pytest.mark.parametrize(
+    "line", ['user="kamailio"', "group=kamailio", 'mpath="/usr/local/lib/kamailio/modules/"', 'chroot="/x"']
+)
+def test_settings_of_another_machine(line: str) -> None:
+    found = prepared(f"debug=2\n{line}\n{BASE}")
+    assert said(found) == [f"2: {line} is left out"]
+    assert found.texts[MAIN].splitlines()[1].strip() == ""
+    assert found.texts[MAIN].count("\n") == f"debug=2\n{line}\n{BASE}".count("\n")
+
+
+def test_what_decides_how_calls_are_handled_stays() -> None:
+    text = f'children=8\nroute_locks_size=8\ntcp_connection_lifetime=60\n{BASE}modparam("tm", "fr_timer", 30000)\n'
+    assert prepared(text).texts == {}
+
+
+def test_several_lines_keep_their_numbers() -> None:
+    text = f"socket = {{\n  bind = udp:192.0.2.1:5060;\n}}\nuser=x\n{BASE}"
+    found = prepared(text)
+    assert [line.strip() for line in found.texts[MAIN].splitlines()][:4] == ["", "", "", ""]
+    assert found.texts[MAIN].splitlines()[4:] == BASE.splitlines()
+
+
+def test_an_included_file_is_changed_in_its_place() -> None:
+    found = prepared(f'include_file "sockets.cfg"\n{BASE}', sockets="# here\nlisten=udp:192.0.2.1:5060\n")
+    assert list(found.texts) == ["/etc/kamailio/sockets.cfg"]
+    assert found.changes[0].where == Location("/etc/kamailio/sockets.cfg", 2, 1)
+
+
+@pytest.mark.parametrize("hidden", ['# loadmodule "xhttp.so"\n', '#!ifdef NOT_SET\nloadmodule "xhttp.so"\n#!endif\n'])
+def test_http_is_added_where_it_isnt_in_force(hidden: str) -> None:
+    found = prepared(hidden + BASE, needs_http=True)
+    assert 'loadmodule "xhttp.so"' in found.additions
+    assert 'modparam("jsonrpcs", "transport", 7)' in found.additions
+    assert not found.findings.answers_http
+
+
+def test_http_that_is_there_is_left_alone() -> None:
+    text = (
+        f'{BASE}loadmodule "xhttp.so"\nmodparam("jsonrpcs", "transport", 7)\n'
+        'event_route[xhttp:request] { if ($hu =~ "^/RPC") { jsonrpc_dispatch(); } }\n'
+    )
+    found = prepared(text, needs_http=True)
+    assert found.findings.answers_http
+    assert (found.additions, found.obstacles) == ("", ())
+
+
+def test_an_http_route_without_json_rpc_is_an_obstacle() -> None:
+    text = f'{BASE}loadmodule "xhttp.so"\nevent_route[xhttp:request] {{ xhttp_reply("200", "OK", "", ""); }}\n'
+    (obstacle,) = prepared(text, needs_http=True).obstacles
+    assert obstacle.where.line == 6
+    assert obstacle.what == "event_route[xhttp:request] doesn't call jsonrpc_dispatch()"
+    assert prepared(text).obstacles == ()
+
+
+@pytest.mark.parametrize(("transport", "added"), [("2", "6"), ("1", "5"), ("0", ""), ("4", ""), ("6", "")])
+def test_json_rpc_gets_a_datagram_socket(transport: str, added: str) -> None:
+    found = prepared(f'{BASE}modparam("jsonrpcs", "transport", {transport})\n')
+    assert found.additions == (f'modparam("jsonrpcs", "transport", {added})\n' if added else "")
+
+
+def test_jsonrpcs_is_added() -> None:
+    found = prepared(BASE.replace('loadmodule "jsonrpcs.so"\n', ""))
+    assert found.additions == 'loadmodule "jsonrpcs.so"\n'
+    assert [change.what for change in found.changes] == ["the module jsonrpcs is added"]
+
+
+def test_no_dialogs_are_told() -> None:
+    found = prepared(BASE.replace('loadmodule "dialog.so"\n', ""))
+    assert [change.what for change in found.changes] == ["the module dialog isn't loaded"]
+
+
+def test_what_there_is() -> None:
+    text = (
+        f'#!define AGENT "http://agent.example:8000"\nlisten=udp:127.0.0.1:5060\n{BASE}route[ASK] '
+        '{ http_async_query("https://other.example/v1/authorization", "ANSWER"); }\n'
+        "event_route[dialog:end] { exit; }\n"
+    )
+    found = prepared(text).findings
+    assert list(found.modules) == ["tm", "dialog", "jsonrpcs"]
+    assert found.modules["dialog"].line == 4
+    assert found.routes == ("request_route", "route[ASK]", "event_route[dialog:end]")
+    assert set(found.agents) == {"http://agent.example:8000", "https://other.example"}
+    assert found.listeners == ("listen=udp:127.0.0.1:5060",)
