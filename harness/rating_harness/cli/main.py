@@ -7,6 +7,7 @@ import click
 from rating_harness import __version__
 from rating_harness.cli.check import check
 from rating_harness.cli.coverage import coverage
+from rating_harness.cli.inspect import inspect
 from rating_harness.cli.lab import clean, doctor, down, logs, prepare, up
 from rating_harness.cli.plan import plan
 from rating_harness.cli.record import record
@@ -25,7 +26,7 @@ def main() -> None:
 
 for _each in (
     *(run, validate, plan, record, check, coverage, convert, schema),
-    *(doctor, prepare, up, down, logs, clean),
+    *(inspect, doctor, prepare, up, down, logs, clean),
     *(engine, tap),
 ):
     main.add_command(_each)

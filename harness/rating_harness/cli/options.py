@@ -22,7 +22,14 @@ from typing import Any, TypeVar
 
 import click
 
-from rating_harness.errors import EvidenceError, HarnessError, PlanError, ScenarioError, UsageError
+from rating_harness.errors import (
+    ConfigurationError,
+    EvidenceError,
+    HarnessError,
+    PlanError,
+    ScenarioError,
+    UsageError,
+)
 from rating_harness.run.lab_options import LAB_OPTIONS, LabOption
 from rating_harness.run.options import Options
 
@@ -44,7 +51,7 @@ def exit_status(error: BaseException) -> int:
             return 128 + signal.SIGTERM
         case KeyboardInterrupt():
             return 128 + signal.SIGINT
-        case UsageError() | ScenarioError() | EvidenceError() | PlanError():
+        case UsageError() | ScenarioError() | EvidenceError() | PlanError() | ConfigurationError():
             return WRONG
         case _:
             return FAILED

@@ -1,0 +1,76 @@
+"""``rating-harness inspect``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rating_harness.cli.main import main
+from rating_harness.lab.files import data_directory
+
+OWN = """#!KAMAILIO
+listen=udp:0.0.0.0:5060
+user="kamailio"
+loadmodule "tm.so"
+loadmodule "xhttp.so"
+#!ifdef WITH_AGENT
+#!define AGENT "http://agent.example:8000"
+#!endif
+request_route { exit; }
+event_route[xhttp:request] { xhttp_reply("404", "Not Found", "", ""); }
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    (tmp_path / "kamailio.cfg").write_text(OWN)
+    return tmp_path
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, ["inspect", *map(str, words)])
+
+
+def test_the_projects_own_configuration_needs_no_change() -> None:
+    result = run(data_directory("kamailio"))
+    assert result.exit_code == 0, result.output
+    assert "a lab changes:\n  nothing\n" in result.output
+    assert "rating routes missing:\n  none\n" in result.output
+    assert "http://rating-agent:8000" in result.output
+
+
+def test_what_is_in_it_and_what_a_lab_changes(own: Path) -> None:
+    result = run(own)
+    assert result.exit_code == 0, result.output
+    assert f"{own / 'kamailio.cfg'}:2: listen=udp:0.0.0.0:5060 is left out" in result.output
+    assert "the module jsonrpcs is added" in result.output
+    assert "event_route[xhttp:request]" in result.output
+    assert "1 of 10 lines are left out" in result.output
+    assert "no URL is in it" in result.output
+
+
+def test_defines_decide(own: Path) -> None:
+    assert "http://agent.example:8000" in run(own, "--define", "WITH_AGENT").output
+
+
+def test_what_docker_can_t_ask(own: Path) -> None:
+    result = run(own, "--lab", "docker")
+    assert result.exit_code == 2
+    assert "doesn't call jsonrpc_dispatch()" in result.output
+
+
+def test_json_for_programs(own: Path) -> None:
+    found = json.loads(run(own, "--json").output)
+    assert found["listeners"] == ["listen=udp:0.0.0.0:5060"]
+    assert list(found["modules"]) == ["tm", "xhttp"]
+    assert len(found["changes"]) == 4
+
+
+def test_one_that_can_t_be_parsed(own: Path) -> None:
+    (own / "kamailio.cfg").write_text(OWN + "request_route { if ( }\n")
+    result = run(own)
+    assert result.exit_code == 2
+    assert f"{own / 'kamailio.cfg'}:11:" in result.output
