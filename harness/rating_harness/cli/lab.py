@@ -91,12 +91,12 @@ def logs(service: str | None) -> None:
     from rating_harness.run.stack import AGENT, ENGINE, KAMAILIO, Stack
     from rating_harness.session import persistent_lab
 
-    lab = persistent_lab.find()
-    if lab is None:
-        raise LabError("there is no lab of 'up'", hint="`rating-harness up` brings one up")
     services = [ENGINE, AGENT, KAMAILIO]
     if service is not None and service not in services:
         raise UsageError(f"the lab has no service {service}", expected=", ".join(services))
+    lab = persistent_lab.find()
+    if lab is None:
+        raise LabError("there is no lab of 'up'", hint="`rating-harness up` brings one up")
     stack = Stack.attach(lab.driver, lab.id, Options())
     for name in [service] if service else services:
         for line in stack.lab.service(name).output().splitlines():

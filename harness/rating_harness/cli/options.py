@@ -57,7 +57,7 @@ def exit_status(error: BaseException) -> int:
             return FAILED
 
 
-class _Command(click.Command):
+class HarnessCommand(click.Command):
     """A command whose errors are shown without a traceback, and which SIGTERM ends as Ctrl-C does."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -74,7 +74,7 @@ class _Command(click.Command):
 
 def command(name: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
     """`click.command`, with what all commands have in common."""
-    return click.command(name, cls=_Command)
+    return click.command(name, cls=HarnessCommand)
 
 
 @contextmanager
