@@ -1,4 +1,4 @@
-"""What a carrier makes of requests that come again, as those of a Kamailio that had no time to read its replies."""
+"""What a carrier that SIPp plays makes of requests that come again, as from a Kamailio that had no time to read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from rating_harness.deadline import Deadline, await_condition
+from rating_harness.deadline import Deadline
 from rating_harness.lab.local import LocalLab
 from rating_harness.lab.protocol import Program
 from rating_harness.plan.planner import plan_scenario
-from rating_harness.sipp.agent import ERRORS, STATISTICS, launch
+from rating_harness.run.sipp_processes import await_bound, start_sipp
+from rating_harness.sipp.agent import ERRORS
 from tests.builders import scenario_of
 
 pytestmark = pytest.mark.lab
@@ -104,18 +105,20 @@ def lab() -> Iterator[LocalLab]:
 )
 def test_a_request_that_comes_again(lab: LocalLab, tmp_path: Path, behaviour: str, seen: list[str]) -> None:
     steps = [f"{method}:{len(replies)}" for method, *replies in map(str.split, seen)]
-    text = f'calls: [{{id: ana, from: "1000", to: "39040123456"}}]\ncarriers: {{carrier: {{{behaviour}}}}}\n'
+    text = (
+        f'calls: [{{id: ana, from: "1000", to: "39040123456", repeat: 201}}]\n'
+        f"carriers: {{carrier: {{{behaviour}}}}}\n"
+    )
     plan = plan_scenario(scenario_of(tmp_path / "s.yaml", text), token="1f2e", seed=1, hosts=lab.host)
     (carrier,) = plan.carriers
     agent = carrier.agent
     assert agent is not None
     host = lab.host(agent.host)
-    commands: list[tuple[str, ...]] = []
-    launch(agent, commands.append)
-    sipp = lab.run(Program("sipp-carrier", "sipp", commands[0], host, dict(agent.all_files)))
+    carrier_process = start_sipp(lab, agent, "carrier")
+    sipp = carrier_process.process
     peer = None
     try:
-        await_condition(lambda: sipp.read_file(STATISTICS) is not None, Deadline(10), "SIPp binding its socket")
+        await_bound([carrier_process], Deadline(10))
         peer = lab.run(Program("peer", "harness", ("python", "-c", PEER, host.address, *steps), lab.host("peer")))
         assert peer.wait(Deadline(20)) == 0, peer.output()
         assert peer.output().splitlines() == seen

@@ -179,7 +179,7 @@ def _workers(scenario: CanyanScenario, evidence: Evidence) -> Iterator[Finding]:
                 seen=f"{len(results) - len(bad)}; run {number}: {why}",
                 where=scenario.where("workers", index, "scenario"),
                 call_id=_call_of(run.errors),
-                hint=_telling(run.errors),
+                hint=_cause(run.errors),
             )
     if not scenario.lenient and not sum(run.created or 0 for run in evidence.sipp):
         yield Finding(
@@ -219,9 +219,9 @@ def _call_of(errors: str) -> str | None:
     return found[1] if found else None
 
 
-def _telling(errors: str) -> str:
+def _cause(errors: str) -> str:
     """The first line that says what SIPp didn't like, without its time."""
     lines = [line for line in errors.splitlines() if line.strip()]
-    telling = (line for line in lines if re.search(r"Aborting|Failed|expecting|[Ee]rror|No such|[Tt]imeout", line))
-    found = next(telling, lines[-1] if lines else "")
+    causes = (line for line in lines if re.search(r"Aborting|Failed|expecting|[Ee]rror|No such|[Tt]imeout", line))
+    found = next(causes, lines[-1] if lines else "")
     return _short(re.sub(r"^\d{4}-\d\d-\d\d\s\S+\s[\d.]+:\s|^\S+\s\S+\s\d+\.\d+:\s", "", found))

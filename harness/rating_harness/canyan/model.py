@@ -1,7 +1,7 @@
 """What a canyan-tester file says, as immutable values. Keys and their meanings are those of canyan-tester 1.2.
 
-Of ``delay`` a SIPp worker counts milliseconds, everything else seconds. A count that is drawn is drawn from the seed,
-in canyan-tester's order: the same seed draws the same numbers.
+Of ``delay`` a SIPp worker counts milliseconds, everything else seconds. A count given as a range is sampled with the
+seed, in canyan-tester's order: the same seed draws the same numbers.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ def _json(text: str) -> str:
     return text
 
 
-_DRAWN = "or {min: 10, max: 20} to draw one"
+_RANGE = "or {min: 10, max: 20} to draw one"
 
-Drawn = Annotated[CountRange, _whole(0), Takes(f"a whole number, 0 or more, {_DRAWN}")]
-DrawnPositive = Annotated[CountRange, _whole(1), Takes(f"a whole number, 1 or more, {_DRAWN}")]
+WholeRange = Annotated[CountRange, _whole(0), Takes(f"a whole number, 0 or more, {_RANGE}")]
+PositiveRange = Annotated[CountRange, _whole(1), Takes(f"a whole number, 1 or more, {_RANGE}")]
 Seconds = Annotated[float, PlainValidator(_seconds), Takes("a number of seconds")]
 JsonText = Annotated[Text, AfterValidator(_json), Takes("JSON, as a text")]
 
 
 class Range(Model):
-    """A number that is drawn, both ends included."""
+    """A range to sample a number from, both ends included."""
 
     min: Annotated[Whole, key("The least.", 1000)]
     max: Annotated[Whole, key("The most.", 2000)]
@@ -93,7 +93,7 @@ class XhttpRequest(Request):
     payload: Annotated[dict[Text, Any], key("The JSON body.", {"jsonrpc": "2.0", "method": "core.uptime"})] = Field(
         default_factory=dict
     )
-    number: Annotated[DrawnPositive, key("How many of them are sent.", 1)] = CountRange(1, 1)
+    number: Annotated[PositiveRange, key("How many of them are sent.", 1)] = CountRange(1, 1)
 
 
 class SippWorker(Model):
@@ -101,14 +101,14 @@ class SippWorker(Model):
 
     type: Annotated[Literal["sipp"], key("What kind of worker it is.", "sipp")] = "sipp"
     scenario: Annotated[Text | None, key("The SIPp scenario; a call with digest by default.", "basic.xml")] = None
-    number: Annotated[DrawnPositive, key("How many run side by side.", 1)] = CountRange(1, 1)
-    repeat: Annotated[DrawnPositive, key("How often each of them is run.", 1)] = CountRange(1, 1)
+    number: Annotated[PositiveRange, key("How many run side by side.", 1)] = CountRange(1, 1)
+    repeat: Annotated[PositiveRange, key("How often each of them is run.", 1)] = CountRange(1, 1)
     timeout: Annotated[Seconds | None, key("Seconds after which a run is killed.", 600)] = None
-    delay: Annotated[Drawn, key("Milliseconds before the first run.", 500)] = CountRange(0, 0)
-    call_limit: Annotated[DrawnPositive, key("Calls at once.", 1)] = CountRange(1, 1)
-    call_number: Annotated[DrawnPositive, key("Calls in all, of one run.", 1)] = CountRange(1, 1)
-    call_rate: Annotated[DrawnPositive, key("New calls in each period.", 1)] = CountRange(1, 1)
-    call_rate_period: Annotated[DrawnPositive, key("The period, in milliseconds.", 1000)] = CountRange(1000, 1000)
+    delay: Annotated[WholeRange, key("Milliseconds before the first run.", 500)] = CountRange(0, 0)
+    call_limit: Annotated[PositiveRange, key("Calls at once.", 1)] = CountRange(1, 1)
+    call_number: Annotated[PositiveRange, key("Calls in all, of one run.", 1)] = CountRange(1, 1)
+    call_rate: Annotated[PositiveRange, key("New calls in each period.", 1)] = CountRange(1, 1)
+    call_rate_period: Annotated[PositiveRange, key("The period, in milliseconds.", 1000)] = CountRange(1000, 1000)
     values: Annotated[
         dict[Text, Value],
         key("Values for %(name)s in the SIPp scenario. Of a list each worker takes one.", {"to_user": "39040123456"}),

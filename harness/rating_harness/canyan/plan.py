@@ -1,4 +1,4 @@
-"""From a canyan-tester file to a plan: numbers drawn, SIPp scenarios read, what they need gathered.
+"""From a canyan-tester file to a plan: numbers sampled, SIPp scenarios read, what they need gathered.
 
 What refers to an answer of the API is filled in while it runs, since the answer isn't known before.
 """
@@ -88,7 +88,7 @@ class CanyanPlan(Plan):
 
 
 def plan_canyan(scenario: CanyanScenario, *, token: str, seed: int, carrier: Host | None) -> CanyanPlan:
-    """Decide everything that can be decided. Numbers are drawn in canyan-tester's order.
+    """Decide everything that can be decided. Numbers are sampled in canyan-tester's order.
 
     :param carrier: the host of the carrier that answers; None where the lab has none, since it isn't the harness's.
     :raises PlanError: a file that SIPp needs isn't there.
@@ -112,6 +112,7 @@ def plan_canyan(scenario: CanyanScenario, *, token: str, seed: int, carrier: Hos
         carriers=(PlannedCarrier(CARRIER, _carrier(carrier)), PlannedCarrier(NOBODY, None)) if carrier else (),
         agent_faults=(),
         outages=(),
+        sip_requests=(),
         defines={name: str(value) for name, value in scenario.kamailio.defines.items()} if carrier else {},
         tls=False,
         ipv6=False,
@@ -154,8 +155,8 @@ def _worker(
 
 def _draw(worker: Worker, name: str, random: Random) -> int:
     """A count. A number that is given costs a draw even where it is fixed, and one that isn't given costs none."""
-    drawn: CountRange = getattr(worker, name)
-    return drawn.draw(random) if name in worker.model_fields_set else int(drawn.low)
+    count: CountRange = getattr(worker, name)
+    return count.draw(random) if name in worker.model_fields_set else int(count.low)
 
 
 def _value(value: str | int | Range | Sequence[str | int], nth: int, random: Random) -> str | int:

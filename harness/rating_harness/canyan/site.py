@@ -24,7 +24,7 @@ __all__ = ["BareSite", "Seat", "Site", "StackSite"]
 
 _SIP, _CONTROL = 5060, 8888
 _QUIET = 12.0
-"""Seconds after the last step by which all dialogs are gone and the agent has been told."""
+"""Seconds after the last step by which all dialogs are gone and every request to the agent is answered."""
 _DIALOGS = 0.2
 
 

@@ -108,14 +108,14 @@ class Requests:
         if process is not None:
             try:
                 process.wait(Deadline(_PATIENCE + 5))
-                asked = _told(asked, process.output())
+                asked = _with_answer(asked, process.output())
             finally:
                 process.remove()
                 self._site.lab.release(process.name)
         self.http_steps.append(asked)
 
 
-def _told(asked: HttpStep, output: str) -> HttpStep:
+def _with_answer(asked: HttpStep, output: str) -> HttpStep:
     """With what `rating_harness.canyan.post` printed."""
     said = _read(output)
     if not isinstance(said, dict) or "error" in said:

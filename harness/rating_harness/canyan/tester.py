@@ -63,7 +63,7 @@ def run_bare(
 
     :param options: the target, the API's URL (``http://api:8000`` when not given), the seed, where evidence is kept.
     :param executable: SIPp; None for the machine's, or that of the cached root filesystem.
-    :param echo: told of each request and its answer.
+    :param echo: called with each request and its answer.
     :raises HarnessError: it could not be run.
     """
     address, port, facing = _reached(options.target or _TARGET)

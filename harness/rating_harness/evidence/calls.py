@@ -21,7 +21,7 @@ class Call:
 
     :param id: the call's id in the scenario; ``index`` counts its repetitions from 1.
     :param caller: messages that the caller's host sent and received, in order.
-    :param carriers: the same of all other hosts.
+    :param carriers: the same of all other hosts, but for ``strangers``, who aren't ends of the call.
     """
 
     id: str
@@ -29,6 +29,7 @@ class Call:
     call_id: str
     caller: tuple[SipMessage, ...]
     carriers: tuple[SipMessage, ...]
+    strangers: tuple[SipMessage, ...] = ()
 
     @cached_property
     def messages(self) -> tuple[SipMessage, ...]:
@@ -183,11 +184,13 @@ def calls_of(evidence: Evidence) -> tuple[Call, ...]:
 
 def _call(name: str, index: int, call_id: str, messages: Iterable[SipMessage], evidence: Evidence) -> Call:
     callers = {result.host for result in evidence.sipp if result.role == "caller"}
+    strangers = {result.host for result in evidence.sipp if result.role == "stranger"}
     ordered = sorted(messages, key=lambda message: message.at)
     return Call(
         id=name,
         index=index,
         call_id=call_id,
         caller=tuple(m for m in ordered if m.host in callers),
-        carriers=tuple(m for m in ordered if m.host not in callers),
+        carriers=tuple(m for m in ordered if m.host not in callers | strangers),
+        strangers=tuple(m for m in ordered if m.host in strangers),
     )

@@ -24,6 +24,7 @@ __all__ = [
     "SipMessage",
     "SippResult",
     "Span",
+    "Unsent",
 ]
 
 
@@ -207,7 +208,7 @@ class SippResult:
     """
 
     host: str
-    role: Literal["caller", "carrier"]
+    role: Literal["caller", "carrier", "stranger"]
     status: int | None
     created: int | None
     successful: int | None
@@ -239,6 +240,15 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsent:
+    """A request of a call's ``requests``, by its index, that was never sent, and why."""
+
+    call: str
+    index: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All of a run. ``call_ids`` maps each planned call to its Call-IDs, in order.
 
@@ -265,4 +275,5 @@ class Evidence:
     spans: tuple[Span, ...] = ()
     http_steps: tuple[HttpStep, ...] = ()
     idle: tuple[int, ...] = ()
+    unsent: tuple[Unsent, ...] = ()
     lab: Mapping[str, str] = field(default_factory=dict)

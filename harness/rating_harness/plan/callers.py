@@ -1,4 +1,7 @@
-"""Callers: one SIPp process for each call of the scenario, whose flow is rendered from what the call says."""
+"""Callers: one process for each call of the scenario, whose flow is made from what the call says.
+
+It is SIPp, unless the call says what SIPp has no means for (`user_agents.needs_user_agent`).
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,26 @@ from dataclasses import dataclass
 from rating_harness.errors import PlanError
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.in_dialog import Step, in_order, renewals
-from rating_harness.plan.load import pace_of
+from rating_harness.plan.load import TRACED, Pace, pace_of
 from rating_harness.plan.model import PlannedCall
 from rating_harness.plan.render import certificates, render, sdp_for
-from rating_harness.plan.sampling import Drawn, last_digit
+from rating_harness.plan.sampling import Sampled, last_digit
+from rating_harness.plan.user_agents import (
+    DEFAULT_DOMAIN,
+    MADE_BY_SIPP,
+    UNSAID_BY_SIPP,
+    call_id_of,
+    caller_script,
+    needs_user_agent,
+)
 from rating_harness.scenario.model import Call, Scenario
 from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent
+from rating_harness.useragent.agent import UserAgent
+from rating_harness.useragent.dialog import Place
+from rating_harness.useragent.script import Socket
 
 __all__ = ["DEFAULT_DOMAIN", "plan_call"]
-
-DEFAULT_DOMAIN = "sip.test"
-"""Domain of the URIs of a call that names none (RFC 6761: nobody's)."""
 
 REPLY_MS = 8000
 """How long a caller waits for the reply to a BYE or a re-INVITE: beyond Kamailio's own timeouts."""
@@ -27,7 +38,11 @@ REPLY_MS = 8000
 LOST_MS = 50
 """After how long a caller sends its INVITE again that wasn't lost."""
 
-_ADDED = frozenset({"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length"})
+_PORT, _TRUNK_PORT, _TLS_PORT = 5060, 5070, 5061
+"""A caller's port, one at a host where somebody else may listen, and Kamailio's for TLS."""
+
+_ONE_AFTER_ANOTHER = 0.01
+"""Seconds between the beginnings of two repetitions where no rate is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,64 +60,111 @@ class _Hold:
 
 
 def plan_call(
-    scenario: Scenario, index: int, token: str, drawn: Drawn, patience: float, hosts: Callable[[str], Host]
+    scenario: Scenario, index: int, token: str, sampled: Sampled, patience: float, hosts: Callable[[str], Host]
 ) -> PlannedCall:
     """:param patience: seconds that a caller waits for anything.
     :raises PlanError: something that SIPp can't do, with its place.
     """
     call = scenario.calls[index]
-    host = hosts(f"caller-{call.id}")
+    is_load = sampled.calls > TRACED
+    if is_load:
+        _refuse_in_load(scenario, index)
+    own = needs_user_agent(call) and not is_load
+    host = hosts(call.host or f"caller-{call.id}")
     address = host.address6 if call.ipv6 else host.address
     server = hosts("kamailio")
     remote = server.address6 if call.ipv6 else server.address
     if address is None or remote is None:
         raise PlanError("the lab has no IPv6", where=scenario.where("calls", index, "ipv6"))
-    if call.sipp is not None:
-        text, keys = (scenario.origin.file.parent / call.sipp.file).read_text(), call.sipp.variables
-    else:
-        text, keys = _render(scenario, index, call, drawn, patience), {}
     pace = pace_of(call, scenario.load)
-    return PlannedCall(
-        id=call.id,
-        agent=Agent(
+    kamailio = Place(remote, _TLS_PORT if call.transport == "tls" else _PORT)
+    agent: Agent | UserAgent
+    if own:
+        local = Place(address, _TRUNK_PORT if call.host else _PORT)
+        spacing = pace.period / pace.rate if call.rate else _ONE_AFTER_ANOTHER
+        socket = Socket(local, kamailio, call.transport)
+        agent = UserAgent(
             role="caller",
-            host=host.name,
+            host=f"caller-{call.id}",
             address=address,
-            port=5060,
+            port=local.port,
+            script=caller_script(call, sampled, token, socket, patience, spacing),
             transport=call.transport,
-            control=host.address,
-            remote=(remote, 5061 if call.transport == "tls" else 5060),
-            scenario=text,
-            keys=keys,
+            remote=(kamailio.address, kamailio.port),
+            place=call.host,
             files=certificates() if call.transport == "tls" else {},
-            call_id=f"{token}-{call.id}-%u@{DEFAULT_DOMAIN}",
-            calls=drawn.calls,
             rate=pace.rate,
             period=pace.period,
-            limit=call.concurrency,
-            # SIPp would take the reply to what it sent again for a request to send that once more.
-            options={
-                **pace.options,
-                **({"no_retransmission": True} if call.retransmit else {}),
-                **({"loss": call.loss} if call.loss else {}),
-            },
-        ),
-        call_ids=tuple(f"{token}-{call.id}-{number}@{DEFAULT_DOMAIN}" for number in range(1, drawn.calls + 1)),
+        )
+    else:
+        agent = _sipp(scenario, index, token, sampled, patience, Place(address, _PORT), kamailio, host, pace)
+    return PlannedCall(
+        id=call.id,
+        agent=agent,
+        call_ids=tuple(call_id_of(call, token, number) for number in range(1, sampled.calls + 1)),
         start=call.start,
-        drawn=drawn,
-        longest=(scenario.load.duration if scenario.load else drawn.calls / pace.rate) + drawn.longest,
+        sampled=sampled,
+        longest=(scenario.load.duration if scenario.load else sampled.calls / pace.rate) + sampled.longest,
     )
 
 
-def _render(scenario: Scenario, index: int, call: Call, drawn: Drawn, patience: float) -> str:
-    headers = "\n".join(f"{name}: {value}" for name, value in header_lines(call.headers))
-    replaced = sorted(name for name in call.headers if name.lower() in _ADDED)
-    if replaced:
+def _refuse_in_load(scenario: Scenario, index: int) -> None:
+    """:raises PlanError: a call of which there are too many says what SIPp has no means for, with its place."""
+    call = scenario.calls[index]
+    words = [word for word in UNSAID_BY_SIPP if word != "cancel" and word in call.model_fields_set]
+    words += [name for name in call.headers if name.lower() in MADE_BY_SIPP]
+    if words and call.sipp is None:
+        path = ("headers", words[0]) if words[0] in call.headers else (words[0],)
         raise PlanError(
-            f"the header {replaced[0]} is SIPp's to make",
-            where=scenario.where("calls", index, "headers", replaced[0]),
-            hint="a SIPp scenario of your own (`sipp:`) can say anything",
+            f"{words[0]} can't be said of more than {TRACED} calls, which SIPp makes",
+            where=scenario.where("calls", index, *path),
+            hint="fewer calls, or a SIPp scenario of your own (`sipp:`)",
         )
+
+
+def _sipp(
+    scenario: Scenario,
+    index: int,
+    token: str,
+    sampled: Sampled,
+    patience: float,
+    local: Place,
+    kamailio: Place,
+    host: Host,
+    pace: Pace,
+) -> Agent:
+    call = scenario.calls[index]
+    if call.sipp is not None:
+        text, keys = (scenario.origin.file.parent / call.sipp.file).read_text(), call.sipp.variables
+    else:
+        text, keys = _render(scenario, index, call, sampled, patience), {}
+    return Agent(
+        role="caller",
+        host=f"caller-{call.id}",
+        address=local.address,
+        port=local.port,
+        transport=call.transport,
+        control=host.address,
+        remote=(kamailio.address, kamailio.port),
+        scenario=text,
+        keys=keys,
+        files=certificates() if call.transport == "tls" else {},
+        call_id=f"{token}-{call.id}-%u@{DEFAULT_DOMAIN}",
+        calls=sampled.calls,
+        rate=pace.rate,
+        period=pace.period,
+        limit=call.concurrency,
+        # SIPp would take the reply to what it sent again for a request to send that once more.
+        options={
+            **pace.options,
+            **({"no_retransmission": True} if call.retransmit else {}),
+            **({"loss": call.loss} if call.loss else {}),
+        },
+    )
+
+
+def _render(scenario: Scenario, index: int, call: Call, sampled: Sampled, patience: float) -> str:
+    headers = "\n".join(f"{name}: {value}" for name, value in header_lines(call.headers))
     common = {
         "name": f"{scenario.scenario[:60]} {call.id}".translate(_XML),
         "from_user": call.from_,
@@ -114,7 +176,7 @@ def _render(scenario: Scenario, index: int, call: Call, drawn: Drawn, patience: 
     }
     if call.method != "INVITE":
         return render("request.xml.j2", method=call.method, **common)
-    steps, now = _steps(scenario, index, call, min(drawn.holds))
+    steps, now = _steps(scenario, index, call, min(sampled.holds))
     vanish = call.vanish if call.vanish is not None and call.vanish.who == "caller" else None
     return render(
         "uac.xml.j2",
@@ -127,7 +189,7 @@ def _render(scenario: Scenario, index: int, call: Call, drawn: Drawn, patience: 
         steps=steps,
         hangup=call.hangup == "caller",
         holds=[
-            _Hold(last_digit(number), round(max(0.0, hold - now) * 1000)) for number, hold in enumerate(drawn.holds)
+            _Hold(last_digit(number), round(max(0.0, hold - now) * 1000)) for number, hold in enumerate(sampled.holds)
         ],
         reply=REPLY_MS,
         lost=LOST_MS,
@@ -138,7 +200,7 @@ def _render(scenario: Scenario, index: int, call: Call, drawn: Drawn, patience: 
 def _steps(scenario: Scenario, index: int, call: Call, hold: float) -> tuple[tuple[Step, ...], float]:
     """What happens in mid-call, in order, and the second of its last.
 
-    :param hold: the shortest, where several are drawn.
+    :param hold: the shortest, where several are sampled.
     """
     moments = renewals(call, "caller")
     if call.vanish is not None and call.vanish.who == "caller" and call.vanish.at.event == "answered":

@@ -1,26 +1,34 @@
-"""Carriers: which hosts there are, and what each does with each call."""
+"""Carriers and telephones: which hosts there are, and what each does with each call."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 
+from rating_harness.errors import PlanError
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.in_dialog import Step, in_order, renewals
+from rating_harness.plan.load import TRACED
 from rating_harness.plan.model import PlannedCarrier
 from rating_harness.plan.render import certificates, render, sdp_for
-from rating_harness.plan.sampling import DIGITS, Drawn, last_digit
-from rating_harness.scenario.model import Behaviour, Call, CarrierBehaviour, Scenario
+from rating_harness.plan.sampling import DIGITS, Sampled, last_digit
+from rating_harness.plan.user_agents import DEFAULT_DOMAIN, call_id_of, registration_of, renewals_of, timed_requests
+from rating_harness.scenario.model import Behaviour, Call, CarrierBehaviour, Phone, Scenario
 from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent, Transport
+from rating_harness.useragent.agent import UserAgent
+from rating_harness.useragent.dialog import Place
+from rating_harness.useragent.script import CalleeCall, CalleeScript, Socket, Treatment
 
 __all__ = ["plan_carriers"]
 
 REPLY_MS = 5000
 """How long a carrier waits for an ACK, or for the reply to its BYE."""
+
+SIP_PORT, TLS_PORT = 5060, 5061
 
 _REASONS = {
     302: "Moved Temporarily", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout",
@@ -32,8 +40,8 @@ _PROVISIONAL = {100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Behaviour:
-    """What the template needs to know; times are milliseconds, ``vanish`` and ``hang_up`` after the last step."""
+class _SippTreatment:
+    """What SIPp's template needs to know; times are milliseconds, ``vanish`` and ``hang_up`` after the last step."""
 
     provisional: tuple[str, ...]
     delay: int
@@ -51,30 +59,50 @@ class _Behaviour:
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """Which behaviour a call gets: one by the number of the INVITE, then the same for all."""
+    """Which treatment a call gets: one by the number of the INVITE, then the same for all."""
 
     calls: str
     by_attempt: tuple[int, ...]
     then: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What all carriers of a scenario have in common."""
+
+    scenario: Scenario
+    token: str
+    sampled: Mapping[str, Sampled]
+    random: Random
+    patience: float
+    hosts: Callable[[str], Host]
+
+    @property
+    def is_load(self) -> bool:
+        """Whether there are so many calls that only SIPp makes them."""
+        return self.scenario.load is not None or sum(each.calls for each in self.sampled.values()) > TRACED
+
+
 def plan_carriers(
     scenario: Scenario,
     token: str,
-    drawn: Mapping[str, Drawn],
+    sampled: Mapping[str, Sampled],
     random: Random,
     patience: float,
     hosts: Callable[[str], Host],
 ) -> tuple[PlannedCarrier, ...]:
-    """One for each host, port and protocol that a carrier of the scenario has.
+    """One for each host, port and protocol that a carrier of the scenario has, and one for each telephone.
 
-    :param drawn: by the call's id.
+    SIPp plays the carriers of a load, and those whose SIPp scenario is written by hand. All others are user agents of
+    the harness's own, which read headers however they are spelled, and refuse what RFC 3261 has a peer refuse.
+
+    :param sampled: by the call's id.
     :raises PlanError: something that a carrier can't do.
     """
-    return tuple(
-        PlannedCarrier(host, _agent(scenario, host, port, transport, token, drawn, random, patience, hosts))
-        for host, port, transport in _listeners(scenario)
-    )
+    context = _Context(scenario, token, sampled, random, patience, hosts)
+    carriers = [PlannedCarrier(host, _carrier(context, host, port, way)) for host, port, way in _listeners(scenario)]
+    phones = [PlannedCarrier(host, _phone(context, host, phone)) for host, phone in scenario.phones.items()]
+    return (*carriers, *phones)
 
 
 def _listeners(scenario: Scenario) -> Iterable[tuple[str, int, Transport]]:
@@ -85,30 +113,22 @@ def _listeners(scenario: Scenario) -> Iterable[tuple[str, int, Transport]]:
     named = {host for host, _, _ in seen}
     for host in scenario.carriers:
         if host not in named:
-            seen[host, 5060, "udp"] = None
+            seen[host, SIP_PORT, "udp"] = None
     return seen
 
 
-def _agent(
-    scenario: Scenario,
-    name: str,
-    port: int,
-    transport: Transport,
-    token: str,
-    drawn: Mapping[str, Drawn],
-    random: Random,
-    patience: float,
-    hosts: Callable[[str], Host],
-) -> Agent | None:
-    behaviour = scenario.carriers.get(name, CarrierBehaviour())
-    host = hosts(name)
+def _carrier(context: _Context, name: str, port: int, transport: Transport) -> Agent | UserAgent | None:
+    behaviour = context.scenario.carriers.get(name, CarrierBehaviour())
+    host = context.hosts(name)
     if behaviour.absent:
         return None
+    if behaviour.sipp is None and not context.is_load:
+        return _user_agent(context, name, port, transport, behaviour)
     if behaviour.sipp is not None:
-        file = scenario.origin.file.parent / behaviour.sipp.file
+        file = context.scenario.origin.file.parent / behaviour.sipp.file
         text, keys = file.read_text(), behaviour.sipp.variables
     else:
-        text, keys = _render(scenario, name, behaviour, token, drawn, random, patience), {}
+        text, keys = _render(context, name, behaviour), {}
     return Agent(
         role="carrier",
         host=name,
@@ -130,33 +150,60 @@ def _answers_again(behaviour: CarrierBehaviour) -> bool:
     return any(b.retransmit_answer for b in (behaviour, *behaviour.calls.values(), *behaviour.attempts))
 
 
-def _render(
-    scenario: Scenario,
-    name: str,
-    behaviour: CarrierBehaviour,
-    token: str,
-    drawn: Mapping[str, Drawn],
-    random: Random,
-    patience: float,
-) -> str:
-    numbers: dict[_Behaviour, int] = {}
+# --- user agents of the harness's own -------------------------------------------------------------------------------
+
+
+def _phone(context: _Context, name: str, phone: Phone) -> UserAgent | None:
+    """:raises PlanError: a load, which only SIPp can make, and a SIPp that would have to register."""
+    where = context.scenario.where("phones", name)
+    if context.is_load:
+        raise PlanError("a load can't be called to a phone", where=where, hint="a carrier takes any number of calls")
+    if phone.sipp is not None:
+        raise PlanError("a SIPp scenario of one's own registers by itself", where=where, hint="make it a carrier")
+    context.hosts(name)
+    if phone.absent:
+        return None
+    return _user_agent(context, name, SIP_PORT, phone.transport, phone)
+
+
+def _user_agent(
+    context: _Context, name: str, port: int, transport: Transport, behaviour: CarrierBehaviour
+) -> UserAgent:
+    address, kamailio = context.hosts(name).address, context.hosts("kamailio").address
+    socket = Socket(Place(address, port), Place(kamailio, TLS_PORT if transport == "tls" else SIP_PORT), transport)
+    call_id = f"{context.token}-{name}-registration@{DEFAULT_DOMAIN}"
+    script = CalleeScript(
+        name=name,
+        socket=socket,
+        calls=tuple(_callee_calls(context, behaviour)),
+        sdp=sdp_for(True),
+        registration=registration_of(behaviour, socket, call_id) if isinstance(behaviour, Phone) else None,
+        loss=behaviour.loss or 0,
+    )
+    files = certificates() if transport == "tls" else {}
+    return UserAgent("carrier", name, address, port, script, transport, files=files)
+
+
+def _callee_calls(context: _Context, behaviour: CarrierBehaviour) -> Iterator[CalleeCall]:
+    for call, pattern, treatments in _treatments(context, behaviour):
+        *first, last = treatments
+        yield CalleeCall(call.id, pattern, tuple(first), last, timed_requests(call, "callee"))
+
+
+# --- SIPp -----------------------------------------------------------------------------------------------------------
+
+
+def _render(context: _Context, name: str, behaviour: CarrierBehaviour) -> str:
+    numbers: dict[_SippTreatment, int] = {}
     routes = []
-    for call in scenario.calls:
-        attempts = () if call.id in behaviour.calls else tuple(range(len(behaviour.attempts)))
-        treatments = [behaviour.of(call.id, attempt) for attempt in (*attempts, len(behaviour.attempts))]
-        variants = _variants(call, treatments, drawn[call.id])
-        for variant in range(variants):
-            *first, last = (
-                numbers.setdefault(_resolve(call, treatment, drawn[call.id], variant, random), len(numbers))
-                for treatment in treatments
-            )
-            number = f"[0-9]*{last_digit(variant)}@" if variants > 1 else ""
-            routes.append(_Route(f"^ *{re.escape(token)}-{re.escape(call.id)}-{number}", tuple(first), last))
+    for call, pattern, treatments in _treatments(context, behaviour):
+        *first, last = (numbers.setdefault(_for_sipp(call, each), len(numbers)) for each in treatments)
+        routes.append(_Route(pattern, tuple(first), last))
     return render(
         "uas.xml.j2",
         name=name,
         sdp=sdp_for(True),
-        patience=round(patience * 1000),
+        patience=round(context.patience * 1000),
         reply_ms=REPLY_MS,
         attempts=len(behaviour.attempts),
         routes=routes,
@@ -165,48 +212,99 @@ def _render(
     )
 
 
-def _variants(call: Call, treatments: Iterable[Behaviour], drawn: Drawn) -> int:
-    """How many kinds of the same call there are for a carrier: one, unless something is drawn for it."""
-    own = [each for b in treatments for each in (b.ring, b.answer_after, b.hang_up_after) if each is not None]
+def _for_sipp(call: Call, treatment: Treatment) -> _SippTreatment:
+    def ms(seconds: float) -> int:
+        return round(seconds * 1000)
+
+    ends = (treatment.vanish, treatment.hang_up, math.inf)
+    over = min(at for at in ends if at is not None)
+    steps, now = in_order(moment for moment in renewals(call, "callee") if moment[0] <= over)
+    return _SippTreatment(
+        provisional=treatment.provisional,
+        delay=ms(treatment.delay),
+        ring=ms(treatment.ring),
+        refuse=treatment.refuse,
+        headers="\n".join(f"{name}: {value}" for name, value in treatment.headers),
+        silent=treatment.silent,
+        vanish_ringing=treatment.vanish_ringing,
+        steps=steps,
+        vanish=ms(treatment.vanish - now) if treatment.vanish is not None else None,
+        hang_up=ms(treatment.hang_up - now) if treatment.hang_up is not None else None,
+        retransmit_answer=treatment.retransmit_answer,
+        answer_cancelled=treatment.answer_cancelled,
+    )
+
+
+# --- what both do with a call ---------------------------------------------------------------------------------------
+
+
+def _treatments(context: _Context, behaviour: CarrierBehaviour) -> Iterator[tuple[Call, str, list[Treatment]]]:
+    """``(call, pattern of its Call-IDs, treatment of each INVITE)``; the last treatment is that of all later ones."""
+    for call in context.scenario.calls:
+        sampled = context.sampled[call.id]
+        attempts = () if call.id in behaviour.calls else tuple(range(len(behaviour.attempts)))
+        behaviours = [behaviour.of(call.id, attempt) for attempt in (*attempts, len(behaviour.attempts))]
+        variants = _variants(call, behaviours, sampled)
+        for variant in range(variants):
+            yield (
+                call,
+                _pattern(call, context.token, variant if variants > 1 else None),
+                [_resolve(context, call, each, sampled, variant) for each in behaviours],
+            )
+
+
+def _pattern(call: Call, token: str, variant: int | None) -> str:
+    """A regular expression, such as POSIX has them too, of the Call-IDs of a call, or of every tenth repetition."""
+    own = call_id_of(call, token, 0)
+    if own != call_id_of(call, token, 1):
+        own = f"{token}-{call.id}-"
+    number = f"[0-9]*{last_digit(variant)}@" if variant is not None else ""
+    # Python escapes a hyphen, of which POSIX doesn't say what that means.
+    escaped = re.escape(own).replace(r"\-", "-")
+    return f"^ *{escaped}{number}"
+
+
+def _variants(call: Call, behaviours: Iterable[Behaviour], sampled: Sampled) -> int:
+    """How many kinds of the same call there are for a carrier: one, unless something is sampled for it."""
+    own = [each for b in behaviours for each in (b.ring, b.answer_after, b.hang_up_after) if each is not None]
     if any(not each.fixed for each in own):
-        return min(drawn.calls, DIGITS)
-    return max(len(drawn.rings), len(drawn.holds) if _callee_hangs_up(call) else 1)
+        return min(sampled.calls, DIGITS)
+    return max(len(sampled.rings), len(sampled.holds) if _callee_hangs_up(call) else 1)
 
 
 def _callee_hangs_up(call: Call) -> bool:
     return call.hangup == "callee" or call.bye == "both"
 
 
-def _resolve(call: Call, behaviour: Behaviour, drawn: Drawn, variant: int, random: Random) -> _Behaviour:
+def _resolve(context: _Context, call: Call, behaviour: Behaviour, sampled: Sampled, variant: int) -> Treatment:
     """The carrier's behaviour, with the call's own words, which go first."""
-
-    def ms(seconds: float) -> int:
-        return round(seconds * 1000)
-
+    random = context.random
     ring = behaviour.ring.draw(random) if behaviour.ring else 0.0
-    if drawn.rings:
-        ring = drawn.rings[variant % len(drawn.rings)]
+    if sampled.rings:
+        ring = sampled.rings[variant % len(sampled.rings)]
+    elif call.cancel is not None and behaviour.ring is None and behaviour.refuse is None:
+        # Who is to be cancelled rings until then, and is never quicker than the CANCEL.
+        ring = context.patience
     hang_up = behaviour.hang_up_after.draw(random) if behaviour.hang_up_after else None
     if _callee_hangs_up(call):
-        hang_up = drawn.holds[variant % len(drawn.holds)]
+        hang_up = sampled.holds[variant % len(sampled.holds)]
     vanish = behaviour.vanish
     if call.vanish is not None and call.vanish.who == "callee":
         vanish = call.vanish.at
     vanish_at = vanish.delay if vanish is not None and vanish.event == "answered" else None
     over = min(at for at in (vanish_at, hang_up, math.inf) if at is not None)
-    steps, now = in_order(moment for moment in renewals(call, "callee") if moment[0] <= over)
     refuse = behaviour.refuse
-    return _Behaviour(
+    return Treatment(
         provisional=tuple(f"{code} {_PROVISIONAL.get(code, 'Progress')}" for code in behaviour.provisional),
-        delay=ms(behaviour.answer_after.draw(random)) if behaviour.answer_after else 0,
-        ring=ms(ring),
+        delay=behaviour.answer_after.draw(random) if behaviour.answer_after else 0.0,
+        ring=ring,
         refuse=f"{refuse.code} {refuse.reason or _REASONS.get(refuse.code, 'Refused')}" if refuse else "",
-        headers="\n".join(f"{name}: {value}" for name, value in header_lines(behaviour.headers)),
+        headers=tuple(header_lines(behaviour.headers)),
         silent=behaviour.silent,
         vanish_ringing=vanish is not None and vanish.event == "ringing",
-        steps=steps,
-        vanish=ms(vanish_at - now) if vanish_at is not None else None,
-        hang_up=ms(hang_up - now) if hang_up is not None else None,
+        vanish=vanish_at,
+        hang_up=hang_up,
         retransmit_answer=behaviour.retransmit_answer,
         answer_cancelled=behaviour.answer_cancelled,
+        renewals=tuple(each for each in renewals_of(call, "callee") if each.at <= over),
     )

@@ -19,7 +19,7 @@ class Step:
     :param number: of those that aren't, from 1.
     """
 
-    method: str
+    method: Literal["INVITE", "UPDATE", "BYE", "vanish"]
     after: int = 0
     awaited: bool = False
     number: int = 0

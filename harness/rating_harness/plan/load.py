@@ -15,7 +15,7 @@ from rating_harness.scenario.values import CountRange
 __all__ = ["TRACED", "Pace", "in_numbers", "pace_of", "refuse_unseen"]
 
 AT_ONCE = 100.0
-"""Calls per second where nothing is said: as fast as a call's ends can be told apart."""
+"""Calls per second where nothing is said: as fast as a call's ends can be distinguished."""
 
 _FINE = 100.0
 
@@ -23,7 +23,7 @@ TRACED = 200
 """Calls of which every message is kept; of more, a line of each message is."""
 
 _UNSEEN = ("headers", "received", "bye_reason", "bye_reply", "reinvite_reply", "source", "destination")
-"""What is expected of a call and can't be told from the first lines of its messages."""
+"""What is expected of a call and can't be seen in the first lines of its messages."""
 
 
 def in_numbers(scenario: Scenario) -> Scenario:
@@ -107,7 +107,7 @@ def refuse_unseen(scenario: Scenario, number: int) -> None:
     unseen += [("expect", "dialogs", index) for index in range(len(scenario.expect.dialogs))]
     if unseen:
         raise PlanError(
-            f"this can't be told of {number} calls: of more than {TRACED}, messages are kept by their first lines, "
+            f"this can't be seen of {number} calls: of more than {TRACED}, messages are kept by their first lines, "
             "and dialogs are counted",
             where=scenario.where(*unseen[0]),
             hint="expect it in a scenario with fewer calls",

@@ -6,38 +6,55 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rating_harness.plan.sampling import Drawn
+from rating_harness.plan.sampling import Sampled
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.values import Moment
 from rating_harness.sipp.agent import Agent
 from rating_harness.tap.faults import Fault as TapFault
+from rating_harness.useragent.agent import UserAgent
+from rating_harness.useragent.dialog import SipRequest
 
-__all__ = ["AgentFault", "Outage", "Plan", "PlannedCall", "PlannedCarrier"]
+__all__ = ["AgentFault", "Outage", "Plan", "PlannedCall", "PlannedCarrier", "PlannedRequest"]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """A call of the scenario, or its repetitions: one SIPp process.
+    """A call of the scenario, or its repetitions: one process.
 
     :param call_ids: one for each repetition, in order.
-    :param drawn: what was drawn for it.
+    :param sampled: what was sampled for it.
     :param longest: seconds after which the last of them is over, if all goes as planned.
     """
 
     id: str
-    agent: Agent
+    agent: Agent | UserAgent
     call_ids: tuple[str, ...]
     start: Moment
-    drawn: Drawn
+    sampled: Sampled
     longest: float
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCarrier:
-    """A carrier's host: one SIPp process, or nobody (``agent`` None) at an address that exists."""
+    """A host that is called: one process, or nobody (``agent`` None) at an address that exists."""
 
     host: str
-    agent: Agent | None
+    agent: Agent | UserAgent | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRequest:
+    """A request beside a call's own whose moment the harness watches for.
+
+    :param index: among the call's ``requests``.
+    :param by: a stranger's is made and sent when its moment comes; of an end, its program is signalled then.
+    """
+
+    call: str
+    index: int
+    by: Literal["caller", "callee", "stranger"]
+    when: Moment
+    request: SipRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,7 @@ class Plan:
     carriers: tuple[PlannedCarrier, ...]
     agent_faults: tuple[AgentFault, ...]
     outages: tuple[Outage, ...]
+    sip_requests: tuple[PlannedRequest, ...]
     defines: Mapping[str, str]
     tls: bool
     ipv6: bool
@@ -104,8 +122,9 @@ class Plan:
 
     @property
     def moments(self) -> tuple[Moment, ...]:
-        """All that something waits for: a call's start, a fault's or an outage's begin and end."""
+        """All that something waits for: a call's start, a request, a fault's or an outage's begin and end."""
         named = [call.start for call in self.calls]
         named += [moment for fault in self.agent_faults for moment in (fault.when, fault.until) if moment]
         named += [moment for outage in self.outages for moment in (outage.when, outage.until) if moment]
+        named += [request.when for request in self.sip_requests]
         return tuple(named)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 
-from rating_harness.errors import PlanError
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.callers import plan_call
 from rating_harness.plan.carriers import plan_carriers
 from rating_harness.plan.faults import plan_faults
 from rating_harness.plan.load import TRACED, in_numbers, refuse_unseen
-from rating_harness.plan.model import Plan
+from rating_harness.plan.model import Plan, PlannedRequest
 from rating_harness.plan.sampling import draw_call
+from rating_harness.plan.user_agents import sip_request, waits_for_others
 from rating_harness.scenario.calls import Call
 from rating_harness.scenario.matchers import Near
 from rating_harness.scenario.model import Scenario
-from rating_harness.scenario.nodes import ValuePath
+from rating_harness.sipp.agent import Agent
+from rating_harness.useragent.agent import UserAgent
 
 __all__ = ["breaks_services", "plan_scenario", "speaks_tls"]
 
@@ -29,39 +30,37 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
     """Decide everything.
 
     :param token: begins every Call-ID: letters and digits, new for each run.
-    :param seed: for what is drawn, when the scenario has none of its own.
+    :param seed: for what is sampled, when the scenario has none of its own.
     :param hosts: the host of a name; assigns addresses to new ones (`rating_harness.lab.protocol.Lab.host`).
     :raises PlanError: something that can't be carried out, with its place in the file.
     """
-    _refuse_unplanned(scenario)
     seed = scenario.seed if scenario.seed is not None else seed
     random = Random(f"{seed}:{scenario.id}")
-    told, scenario = scenario, in_numbers(scenario)
-    drawn = {call.id: draw_call(call, random) for call in scenario.calls}
-    number = sum(each.calls for each in drawn.values())
+    single, scenario = scenario, in_numbers(scenario)
+    sampled = {call.id: draw_call(call, random) for call in scenario.calls}
+    number = sum(each.calls for each in sampled.values())
     refuse_unseen(scenario, number)
     patience = PATIENCE + max(map(_lasts, scenario.calls))
     if scenario.timeout and not scenario.load:
         patience = scenario.timeout
     calls = [
-        plan_call(scenario, index, token, drawn[call.id], patience, hosts)
+        plan_call(scenario, index, token, sampled[call.id], patience, hosts)
         for index, call in enumerate(scenario.calls)
     ]
-    carriers = plan_carriers(scenario, token, drawn, random, patience, hosts)
+    carriers = plan_carriers(scenario, token, sampled, random, patience, hosts)
     if number > TRACED:
-        calls = [replace(call, agent=replace(call.agent, brief=True)) for call in calls]
-        carriers = tuple(
-            replace(each, agent=replace(each.agent, brief=True)) if each.agent else each for each in carriers
-        )
+        calls = [replace(call, agent=_brief(call.agent)) for call in calls]
+        carriers = tuple(replace(each, agent=_brief(each.agent)) if each.agent else each for each in carriers)
     agent_faults, outages = plan_faults(scenario, token, random)
     return Plan(
-        scenario=told,
+        scenario=single,
         token=token,
         seed=seed,
         calls=tuple(calls),
         carriers=carriers,
         agent_faults=tuple(agent_faults),
         outages=tuple(outages),
+        sip_requests=tuple(_watched_requests(scenario)),
         defines={name: str(value) for name, value in scenario.kamailio.defines.items()},
         tls=speaks_tls(scenario),
         ipv6=scenario.requires.ipv6 or any(call.ipv6 for call in scenario.calls),
@@ -70,20 +69,18 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
     )
 
 
-_UNPLANNED = ("host", "uri", "display", "contact", "cseq", "requests")
+def _brief(agent: Agent | UserAgent) -> Agent | UserAgent:
+    return replace(agent, brief=True) if isinstance(agent, Agent) else agent
 
 
-def _refuse_unplanned(scenario: Scenario) -> None:
-    """:raises PlanError: what the language can say and no plan carries out yet, with its place."""
-    places: list[ValuePath] = [("phones", host) for host in scenario.phones]
-    places += [
-        ("calls", index, key)
-        for index, call in enumerate(scenario.calls)
-        for key in _UNPLANNED
-        if key in call.model_fields_set
-    ]
-    if places:
-        raise PlanError(f"{places[0][-1]!r} can't be carried out by this version", where=scenario.where(*places[0]))
+def _watched_requests(scenario: Scenario) -> Iterator[PlannedRequest]:
+    """Strangers' requests, and those of an end whose moment is another call's or the scenario's."""
+    for call in scenario.calls:
+        for index, request in enumerate(call.requests):
+            at = request.at
+            if request.by == "stranger" or waits_for_others(at):
+                when = replace(at, call=call.id) if at.call is None and at.event is not None else at
+                yield PlannedRequest(call.id, index, request.by, when, sip_request(request, call))
 
 
 def _lasts(call: Call) -> float:

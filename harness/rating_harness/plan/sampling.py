@@ -1,4 +1,4 @@
-"""What is drawn for each call: the caller and the carrier of a call have to agree on it."""
+"""What is sampled for each call: the caller and the carrier of a call have to agree on it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from random import Random
 from rating_harness.scenario.model import Call
 from rating_harness.scenario.values import SecondsRange
 
-__all__ = ["DIGITS", "Drawn", "draw_call", "last_digit", "values_of"]
+__all__ = ["DIGITS", "Sampled", "draw_call", "last_digit", "values_of"]
 
 DIGITS = 10
-"""Both sides tell repetitions of a call apart by the last digit of their numbers: so many values are drawn."""
+"""Both sides tell repetitions of a call apart by the last digit of their numbers: so many values are sampled."""
 
 DEFAULT_HOLD = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class Sampled:
     """Of one call of the scenario.
 
     :param calls: how often it's made.
@@ -34,18 +34,18 @@ class Drawn:
         return max(self.holds) + max(self.rings, default=0.0)
 
 
-def draw_call(call: Call, random: Random) -> Drawn:
+def draw_call(call: Call, random: Random) -> Sampled:
     calls = call.repeat.draw(random)
-    return Drawn(
+    return Sampled(
         calls=calls,
         holds=values_of(call.hold or SecondsRange(DEFAULT_HOLD, DEFAULT_HOLD), calls, random),
         rings=values_of(call.ring, calls, random) if call.ring else (),
     )
 
 
-def values_of(drawn: SecondsRange, calls: int, random: Random) -> tuple[float, ...]:
+def values_of(sampled: SecondsRange, calls: int, random: Random) -> tuple[float, ...]:
     """One value where it's fixed; else one for each last digit of the calls' numbers that occurs."""
-    return tuple(drawn.draw(random) for _ in range(1 if drawn.fixed else min(calls, DIGITS)))
+    return tuple(sampled.draw(random) for _ in range(1 if sampled.fixed else min(calls, DIGITS)))
 
 
 def last_digit(index: int) -> int:

@@ -11,7 +11,7 @@ from rating_harness.scenario.values import Moment, duration_text
 __all__ = ["plan_text"]
 
 _SHOWN = 3
-"""Of many Call-IDs and drawn values, so many are shown."""
+"""Of many Call-IDs and sampled values, so many are shown."""
 
 
 def plan_text(plan: Plan, requests: Iterable[str]) -> str:
@@ -42,9 +42,9 @@ def _call(call: PlannedCall, said: Call) -> Iterator[str]:
     yield f"{call.id}: {agent.address}{to} {agent.transport}, {start}{many}"
     yield f"  {said.method} by {said.from_} to {said.to}"
     yield f"  Call-ID {_some(call.call_ids)}"
-    yield f"  hold {_some([duration_text(each) for each in call.drawn.holds])}"
-    if call.drawn.rings:
-        yield f"  ring {_some([duration_text(each) for each in call.drawn.rings])}"
+    yield f"  hold {_some([duration_text(each) for each in call.sampled.holds])}"
+    if call.sampled.rings:
+        yield f"  ring {_some([duration_text(each) for each in call.sampled.rings])}"
 
 
 def _rate(call: PlannedCall) -> float:

@@ -28,7 +28,7 @@ class Options:
     :param target: ``HOST:PORT`` of a Kamailio that runs already.
     :param defines: Kamailio's ``-A NAME=VALUE``.
     :param coverage: whether Kamailio runs a copy of its configuration with probes.
-    :param seed: of all that is drawn; a new one that a person can type, when not given.
+    :param seed: of all that is sampled; a new one that a person can type, when not given.
     :param evidence: where evidence is kept, also of scenarios that passed; None: only of those that failed.
     """
 

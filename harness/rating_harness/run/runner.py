@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import ServiceDied
 from rating_harness.evidence.model import Evidence, Span
-from rating_harness.plan.model import Plan
+from rating_harness.plan.model import Plan, PlannedRequest
 from rating_harness.run.collector import Collector, Settled
+from rating_harness.run.requests import RequestRun
 from rating_harness.run.sipp_processes import SippProcess, await_bound, start_sipp, stop_all
 from rating_harness.run.stack import KAMAILIO, Stack
 from rating_harness.run.timeline import Timeline, check_outages
 from rating_harness.run.watch import EventWatch
 from rating_harness.sipp.agent import Agent
+from rating_harness.useragent.agent import UserAgent, host_of_stranger
 
 __all__ = ["Settled", "run_plan"]
 
@@ -40,6 +43,7 @@ class _Run:
         self._plan = plan
         self._carriers: list[SippProcess] = []
         self._callers: dict[str, SippProcess] = {}
+        self._strangers: list[SippProcess] = []
         self._spans: list[Span] = []
 
     def run(self, settled: Settled) -> Evidence:
@@ -50,12 +54,18 @@ class _Run:
         finally:
             for sipp in self._sipps:
                 sipp.process.remove()
-            for name in [call.agent.host for call in self._plan.calls] + [c.host for c in self._plan.carriers]:
+            for name in self._hosts():
                 self._stack.lab.release(name)
+
+    def _hosts(self) -> set[str]:
+        """Hosts that were made for this plan."""
+        callers = {call.agent.host for call in self._plan.calls}
+        strangers = {host_of_stranger(each.call, each.index) for each in self._plan.sip_requests}
+        return callers | strangers | {carrier.host for carrier in self._plan.carriers}
 
     @property
     def _sipps(self) -> list[SippProcess]:
-        return [*self._carriers, *self._callers.values()]
+        return [*self._carriers, *self._callers.values(), *self._strangers]
 
     def _observe(self, settled: Settled) -> Evidence:
         collector = Collector(self._stack, self._plan)
@@ -67,45 +77,55 @@ class _Run:
         started = time.time()
         events = EventWatch(started, self._plan.moments)
         timeline = Timeline(self._stack, self._plan, events)
-        self._make_calls(events, timeline, collector)
+        requests = RequestRun(self._stack, self._plan, events, self._ends_of)
+        self._strangers = requests.strangers
+        self._make_calls(events, timeline, requests, collector)
         collector.await_quiet()
         timeline.finish()
+        requests.finish()
         stop_all(self._carriers)
-        evidence = collector.gather(started, before, self._sipps, timeline, self._spans)
+        evidence = collector.gather(started, before, self._sipps, timeline, [*self._spans, *requests.spans])
+        evidence = replace(evidence, unsent=requests.unsent(self._sipps))
         return collector.await_records(evidence, settled)
 
-    def _start(self, agent: Agent) -> SippProcess:
+    def _ends_of(self, request: PlannedRequest) -> list[SippProcess]:
+        """The programs that send a request when they're signalled: a call's caller, or whoever may be its callee."""
+        if request.by == "caller":
+            return [self._callers[request.call]] if request.call in self._callers else []
+        return [carrier for carrier in self._carriers if isinstance(carrier.agent, UserAgent)]
+
+    def _start(self, agent: Agent | UserAgent) -> SippProcess:
         return start_sipp(self._stack.lab, agent, f"sipp-{agent.host}-{agent.port}-{agent.transport}")
 
-    def _make_calls(self, events: EventWatch, timeline: Timeline, collector: Collector) -> None:
-        """Until all calls are over and no outage is ahead, or the plan's horizon is reached."""
+    def _make_calls(self, events: EventWatch, timeline: Timeline, requests: RequestRun, collector: Collector) -> None:
+        """Until all calls are over and nothing is ahead, or the plan's horizon is reached."""
         deadline = Deadline(self._plan.horizon)
         while True:
-            self._read_events(events)
+            are_over = self._read_events(events)
             now = time.time()
             for call in self._plan.calls:
                 if call.id not in self._callers and events.is_due(call.start, now):
                     self._callers[call.id] = self._start(call.agent)
                     self._spans.append(Span(f"call {call.id}", time.time()))
             timeline.advance(now)
+            requests.advance(now, self._callers)
             collector.look()
             self._check_kamailio(timeline)
-            is_over = self._are_calls_over() and not timeline.is_ahead
+            is_over = are_over and not timeline.is_ahead and not requests.is_ahead
             if is_over or deadline.expired:
                 return
             time.sleep(min(_TICK, deadline.remaining))
 
-    def _read_events(self, events: EventWatch) -> None:
+    def _read_events(self, events: EventWatch) -> bool:
+        """Whether all calls are over, and what happened in them is known."""
+        is_over = len(self._callers) == len(self._plan.calls)
         for name, sipp in self._callers.items():
-            is_over = sipp.process.poll() is not None
+            has_ended = sipp.process.poll() is not None
             events.read(name, sipp)
-            if is_over:
+            if has_ended:
                 events.over(name)
-
-    def _are_calls_over(self) -> bool:
-        return len(self._callers) == len(self._plan.calls) and all(
-            sipp.process.poll() is not None for sipp in self._callers.values()
-        )
+            is_over = is_over and has_ended
+        return is_over
 
     def _check_kamailio(self, timeline: Timeline) -> None:
         """:raises ServiceDied: Kamailio ended by itself: nothing after that means anything."""

@@ -1,9 +1,10 @@
-"""SIPp in a lab: started, awaited until it listens, stopped, and read back."""
+"""The ends of calls in a lab, SIPp or the harness's own: started, awaited until they listen, stopped, read back."""
 
 from __future__ import annotations
 
+import json
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rating_harness.deadline import Deadline, await_condition
@@ -12,9 +13,10 @@ from rating_harness.evidence.model import SipMessage, SippResult
 from rating_harness.lab.protocol import Host, Lab, Process, Program, Role
 from rating_harness.sipp.agent import ERRORS, STATISTICS, Agent, launch
 from rating_harness.sipp.result import check_status, read_result
-from rating_harness.sipp.trace import read_messages
+from rating_harness.sipp.trace import parse_trace, read_messages
+from rating_harness.useragent.agent import UNSENT, UserAgent
 
-__all__ = ["SippProcess", "await_bound", "start_sipp", "stop_all"]
+__all__ = ["SippProcess", "await_bound", "messages_in", "start_sipp", "stop_all"]
 
 _STOP = 5.0
 """Seconds that a SIPp has to end after SIGTERM."""
@@ -22,9 +24,9 @@ _STOP = 5.0
 
 @dataclass(slots=True)
 class SippProcess:
-    """A started SIPp. ``stopped``: the harness ended it."""
+    """A started SIPp, or a user agent of the harness's own. ``stopped``: the harness ended it."""
 
-    agent: Agent
+    agent: Agent | UserAgent
     process: Process
     stopped: bool = False
 
@@ -39,7 +41,13 @@ class SippProcess:
 
         :raises EvidenceError: its trace holds something that isn't SIP.
         """
-        return tuple(read_messages(self.agent, self.trace))
+        return tuple(messages_in(self.agent, self.trace))
+
+    @property
+    def unsent(self) -> list[tuple[str, int, str]]:
+        """Requests that it never sent: call, index and reason of each."""
+        text = self.process.read_file(UNSENT)
+        return [(call, index, why) for call, index, why in json.loads(text)] if text else []
 
     @property
     def result(self) -> SippResult:
@@ -60,9 +68,14 @@ class SippProcess:
         return result
 
 
+def messages_in(agent: Agent | UserAgent, trace: bytes) -> Iterator[SipMessage]:
+    """What an end's trace holds, in order."""
+    return read_messages(agent, trace) if isinstance(agent, Agent) else parse_trace(trace, agent.host)
+
+
 def start_sipp(
     lab: Lab,
-    agent: Agent,
+    agent: Agent | UserAgent,
     name: str,
     *,
     host: Host | None = None,
@@ -76,6 +89,9 @@ def start_sipp(
     :param executable: a SIPp of this machine's in place of the lab's.
     :param options: further words of its command, behind all others.
     """
+    if isinstance(agent, UserAgent):
+        where = host or lab.host(agent.place or agent.host)
+        return SippProcess(agent, lab.run(Program(name, "harness", agent.command, where, agent.all_files)))
     started: list[Process] = []
 
     def start(argv: tuple[str, ...]) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from rating_harness.evidence.model import Dialog, SipMessage
 from rating_harness.kamailio.rpc import KamailioClient, RpcError
-from rating_harness.run.sipp_processes import SippProcess
+from rating_harness.run.sipp_processes import SippProcess, messages_in
 from rating_harness.scenario.values import Event, Moment
-from rating_harness.sipp.trace import read_messages
 
 __all__ = ["DialogWatch", "EventWatch"]
 
@@ -33,7 +32,7 @@ class EventWatch:
         trace = sipp.trace
         if len(trace) != self._sizes.get(call):
             self._sizes[call] = len(trace)
-            for message in read_messages(sipp.agent, trace):
+            for message in messages_in(sipp.agent, trace):
                 event = _event_of(message)
                 if event is not None:
                     self._events.setdefault((call, event), message.at)

@@ -1,6 +1,6 @@
 """How a SIPp process ended: its exit status and the counts of its statistics file.
 
-The status alone says little (a SIPp that is told to stop says 0 with no call made), so the counts decide.
+The status alone says little (a stopped SIPp says 0 with no call made), so the counts decide.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["EXIT_STATUS", "check_status", "read_result", "read_statistics"]
 EXIT_STATUS: Mapping[int, str] = {
     0: "all calls were successful",
     1: "at least one call failed",
-    97: "it was told to stop, or its time was over",
+    97: "it was stopped, or its time was over",
     98: "internal error",
     99: "it ended without a call",
     253: "RTP check failed",
@@ -42,7 +42,7 @@ def read_statistics(text: str) -> dict[str, int] | None:
 
 def read_result(
     host: str,
-    role: Literal["caller", "carrier"],
+    role: Literal["caller", "carrier", "stranger"],
     status: int | None,
     statistics: bytes | None,
     errors: bytes | None,

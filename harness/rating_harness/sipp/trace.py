@@ -2,7 +2,7 @@
 
 A record of the message trace (``-trace_msg``) is a line of dashes with a local time (the harness runs SIPp with
 ``TZ=UTC``), a line that says transport, direction and size, an empty line, and the message as it was on the wire.
-What SIPp loses on purpose (``-lost``) is told before the dashes of the next record, on the same line.
+What SIPp loses on purpose (``-lost``) stands before the dashes of the next record, on the same line.
 
 The short trace (``-trace_shortmsg``) has a line for each message, its fields apart by tabs: date, time, Unix seconds,
 ``S`` or ``R``, Call-ID, ``CSeq:NUMBER METHOD``, and the message's first line.

@@ -53,7 +53,7 @@ def test_the_same_seed_prints_the_same(tmp_path: Path) -> None:
 def test_sipp_scenarios_are_printed_where_wanted(tmp_path: Path) -> None:
     output = _printed(tmp_path, "--sipp").output
     assert "uac-caller-ana.xml\n<?xml" in output
-    assert "uas-carrier.xml\n<?xml" in output
+    assert "carrier.json\n{" in output
 
 
 def test_planning_nothing_is_no_success(tmp_path: Path) -> None:

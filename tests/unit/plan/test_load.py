@@ -1,4 +1,4 @@
-"""The same calls in numbers, and what is drawn for each."""
+"""The same calls in numbers, and what is sampled for each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import plan_scenario
 from rating_harness.plan.sampling import last_digit, values_of
 from rating_harness.scenario.values import SecondsRange
+from rating_harness.sipp.agent import Agent
 from tests.builders import scenario_of
 
 _CALLS = 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n  - {id: bob, from: "1000", to: "39040123456"}\n'
@@ -27,7 +28,8 @@ def _plan(tmp_path: Path, rest: str, *, seed: int = 1) -> Plan:
 def test_calls_share_the_rate(tmp_path: Path) -> None:
     plan = _plan(tmp_path, _CALLS + "load: {rate: 50, duration: 9s}\n")
     assert [len(call.call_ids) for call in plan.calls] == [225, 225]
-    assert [(call.agent.calls, call.agent.rate, call.agent.period) for call in plan.calls] == [(225, 25, 1)] * 2
+    agents = [call.agent for call in plan.calls if isinstance(call.agent, Agent)]
+    assert [(agent.calls, agent.rate, agent.period) for agent in agents] == [(225, 25, 1)] * 2
     assert plan.calls[1].call_ids[-1] == "1f2e-bob-225@sip.test"
     assert plan.scenario.calls[0].repeat.high == 1
 
@@ -49,14 +51,16 @@ def test_calls_have_shares_or_a_rate_of_their_own(tmp_path: Path) -> None:
     )
     plan = _plan(tmp_path, f"calls:\n{calls}load: {{rate: 20, duration: 10s, ramp: 2s, concurrency: 100}}\n")
     assert [len(call.call_ids) for call in plan.calls] == [108, 1, 36, 36, 9000]
-    assert [call.agent.limit for call in plan.calls] == [60, 1, 19, 19, None]
+    limits = [call.agent.limit for call in plan.calls if isinstance(call.agent, Agent)]
+    assert limits == [60, 1, 19, 19, None]
     (rate,) = {call.agent.options["rate_max"] / call.agent.period for call in plan.calls if call.id == "e"}
     assert rate == 1000
 
 
 def test_load_decides_how_long_calls_last(tmp_path: Path) -> None:
     plan = _plan(tmp_path, _CALLS + "load: {rate: 50, duration: 9s, hold: 7s, concurrency: 10}\n")
-    assert plan.calls[0].drawn.holds == (7.0,)
+    assert plan.calls[0].sampled.holds == (7.0,)
+    assert isinstance(plan.calls[0].agent, Agent)
     assert plan.calls[0].agent.limit == 5
     assert plan.horizon > 16
 
@@ -82,28 +86,28 @@ def test_what_cant_be_done(tmp_path: Path, rest: str, line: int, message: str) -
 
 def test_each_call_has_a_length_of_its_own(tmp_path: Path) -> None:
     calls = 'calls: [{id: ana, from: "1000", to: "39040123456", repeat: 25, hold: {min: 1s, max: 9s}}]\n'
-    holds = _plan(tmp_path, calls).calls[0].drawn.holds
+    holds = _plan(tmp_path, calls).calls[0].sampled.holds
     assert len(set(holds)) == 10
-    assert _plan(tmp_path, calls).calls[0].drawn.holds == holds
-    assert _plan(tmp_path, calls, seed=2).calls[0].drawn.holds != holds
+    assert _plan(tmp_path, calls).calls[0].sampled.holds == holds
+    assert _plan(tmp_path, calls, seed=2).calls[0].sampled.holds != holds
     xml = _plan(tmp_path, calls).calls[0].agent.scenario
     for index, hold in enumerate(holds):
         assert f'<label id="hold{last_digit(index)}"/>\n  <recv request="BYE" timeout="{round(hold * 1000)}"' in xml
 
 
 def test_the_carrier_knows_how_long_each_call_rings(tmp_path: Path) -> None:
-    calls = 'calls: [{id: ana, from: "1000", to: "39040123456", repeat: 3, ring: {min: 1s, max: 9s}}]\n'
+    calls = 'calls: [{id: ana, from: "1000", to: "39040123456", repeat: 201, ring: {min: 1s, max: 9s}}]\n'
     plan = _plan(tmp_path, calls)
     (carrier,) = plan.carriers
     assert carrier.agent is not None
-    assert len(plan.calls[0].drawn.rings) == 3
-    for index, ring in enumerate(plan.calls[0].drawn.rings):
-        assert f'regexp="^ *1f2e\\-ana\\-[0-9]*{index + 1}@"' in carrier.agent.scenario.replace("-ana-", "\\-ana\\-")
+    assert len(plan.calls[0].sampled.rings) == 10
+    for index, ring in enumerate(plan.calls[0].sampled.rings):
+        assert f'regexp="^ *1f2e-ana-[0-9]*{last_digit(index)}@"' in carrier.agent.scenario
         assert f'timeout="{round(ring * 1000)}"' in carrier.agent.scenario
 
 
 def test_as_many_values_as_there_are_calls_and_digits() -> None:
-    drawn = SecondsRange(1, 2)
-    assert [len(values_of(drawn, calls, Random(1))) for calls in (1, 3, 10, 99)] == [1, 3, 10, 10]
+    sampled = SecondsRange(1, 2)
+    assert [len(values_of(sampled, calls, Random(1))) for calls in (1, 3, 10, 99)] == [1, 3, 10, 10]
     assert values_of(SecondsRange(2, 2), 99, Random(1)) == (2,)
     assert [last_digit(index) for index in (0, 8, 9)] == [1, 9, 0]

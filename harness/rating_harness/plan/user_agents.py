@@ -1,0 +1,190 @@
+"""Ends of calls that SIPp can't play: scripts for the harness's own user agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from rating_harness.plan.render import sdp_for
+from rating_harness.plan.sampling import Sampled
+from rating_harness.scenario.model import Call, Phone, Request
+from rating_harness.scenario.values import CSeq, Moment
+from rating_harness.useragent.dialog import SipRequest
+from rating_harness.useragent.message import tag_of
+from rating_harness.useragent.script import (
+    CallerScript,
+    Happening,
+    Registration,
+    Renewal,
+    Socket,
+    TimedRequest,
+)
+
+__all__ = [
+    "DEFAULT_DOMAIN",
+    "MADE_BY_SIPP",
+    "UNSAID_BY_SIPP",
+    "call_id_of",
+    "caller_script",
+    "needs_user_agent",
+    "registration_of",
+    "renewals_of",
+    "sip_request",
+    "timed_requests",
+    "waits_for_others",
+]
+
+DEFAULT_DOMAIN = "sip.test"
+"""Domain of the URIs of a call that names none (RFC 6761: nobody's)."""
+
+MADE_BY_SIPP = frozenset(
+    {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length", "content-type"}
+)
+"""Headers that SIPp's scenarios make themselves."""
+
+UNSAID_BY_SIPP = ("host", "uri", "display", "contact", "cseq", "requests", "cancel")
+"""Words that SIPp has no means for. Of a CANCEL it takes the 200 for that of the INVITE, whose branch it has."""
+
+
+def needs_user_agent(call: Call) -> bool:
+    """Whether a call says what SIPp can't; not one whose SIPp scenario is written by hand."""
+    if call.sipp is not None:
+        return False
+    return any(word in call.model_fields_set for word in UNSAID_BY_SIPP) or any(
+        name.lower() in MADE_BY_SIPP for name in call.headers
+    )
+
+
+def caller_script(
+    call: Call, sampled: Sampled, token: str, socket: Socket, patience: float, spacing: float
+) -> CallerScript:
+    """What a call's caller does."""
+    domain = call.domain or DEFAULT_DOMAIN
+    headers = _values_of(call.headers)
+    named = {name.lower(): values[0] for name, values in headers.items() if values}
+    user = f"sip:{call.from_}@{domain}" if call.from_ else f"sip:{domain}"
+    display = '"' + call.display.replace("\\", "\\\\").replace('"', '\\"') + '" ' if call.display is not None else ""
+    invite = SipRequest(
+        method=call.method,
+        uri=call.uri or f"sip:{call.to}@{domain}",
+        cseq=CSeq(call.cseq),
+        contact=f"<sip:{call.from_}@{socket.local};transport={socket.transport}>"
+        if call.contact is None
+        else _absent_or(call.contact),
+        headers={name: values for name, values in headers.items() if name.lower() not in ("from", "to")},
+        username=call.auth.username if call.auth else "",
+        password=call.auth.password if call.auth else "",
+    )
+    to_value = named.get("to", f"<sip:{call.to}@{domain}>")
+    if call.method == "BYE" and tag_of(to_value) is None:
+        to_value += ";tag=unknown"
+    return CallerScript(
+        name=f"{token}-{call.id}",
+        call=call.id,
+        socket=socket,
+        call_ids=tuple(call_id_of(call, token, number) for number in range(1, sampled.calls + 1)),
+        invite=invite,
+        from_value=named.get("from", f"{display}<{user}>"),
+        to_value=to_value,
+        holds=sampled.holds,
+        hangup=call.hangup == "caller",
+        bye=call.bye,
+        cancel=Happening(call.cancel.event or "started", call.cancel.delay) if call.cancel else None,
+        vanish=Happening(call.vanish.at.event or "answered", call.vanish.at.delay)
+        if call.vanish is not None and call.vanish.who == "caller"
+        else None,
+        no_ack=call.no_ack,
+        twice=call.retransmit,
+        renewals=renewals_of(call, "caller"),
+        requests=timed_requests(call, "caller"),
+        sdp=sdp_for(call.sdp) if call.method == "INVITE" else "",
+        patience=patience,
+        spacing=spacing,
+        limit=call.concurrency or 1_000_000,
+        loss=call.loss or 0,
+    )
+
+
+def call_id_of(call: Call, token: str, number: int) -> str:
+    """Of the call's repetition of that number; the author's own where there is one."""
+    own = {name.lower(): values[0] for name, values in _values_of(call.headers).items() if values}.get("call-id")
+    return own if own is not None else f"{token}-{call.id}-{number}@{DEFAULT_DOMAIN}"
+
+
+def renewals_of(call: Call, side: Literal["caller", "callee"]) -> tuple[Renewal, ...]:
+    """The re-INVITEs and UPDATEs that one side sends."""
+    return tuple(Renewal(each.at.delay, each.method) for each in call.reinvite if each.by == side)
+
+
+def timed_requests(call: Call, side: Literal["caller", "callee"]) -> tuple[TimedRequest, ...]:
+    """The requests that one side of a call sends besides, each with its moment."""
+    return tuple(
+        TimedRequest(index, _happening(request.at), sip_request(request, call))
+        for index, request in enumerate(call.requests)
+        if request.by == side
+    )
+
+
+def waits_for_others(moment: Moment) -> bool:
+    """Whether only the harness can know when a moment has come: it's of another call, or of the whole scenario."""
+    return moment.call is not None or moment.event is None
+
+
+def _happening(moment: Moment) -> Happening:
+    return Happening(None) if waits_for_others(moment) else Happening(moment.event, moment.delay)
+
+
+def sip_request(request: Request, call: Call) -> SipRequest:
+    """A request of the language's as the user agent takes it."""
+    method = request.method or "OPTIONS"
+    sdp = sdp_for(request.sdp if request.sdp is not None else method == "INVITE")
+    body = request.body if request.body is not None else sdp
+    return SipRequest(
+        method=method,
+        uri=request.uri,
+        cseq=request.cseq,
+        route=request.route,
+        swap=request.swap,
+        contact=None if request.contact is None else _absent_or(request.contact),
+        headers=_values_of(request.headers),
+        body=body,
+        content_type="application/sdp" if sdp and request.body is None else "",
+        octets=request.bytes,
+        transport=request.transport or (call.transport if request.by != "callee" else None),
+        port=request.port,
+        times=request.times,
+        every=request.every or 0.0,
+        username=request.auth.username if request.auth else "",
+        password=request.auth.password if request.auth else "",
+    )
+
+
+def registration_of(phone: Phone, socket: Socket, call_id: str) -> Registration | None:
+    """How a phone registers; None where it doesn't."""
+    how = phone.registration
+    if not how:
+        return None
+    domain = phone.domain or DEFAULT_DOMAIN
+    expires = round(how.expires)
+    contact = how.contact or f"<sip:{phone.user}@{socket.local};transport={socket.transport}>"
+    request = SipRequest(
+        method="REGISTER",
+        uri=f"sip:{domain}",
+        contact=contact,
+        headers={"Expires": (str(expires),), **_values_of(how.headers)},
+        username=phone.auth.username if phone.auth else "",
+        password=phone.auth.password if phone.auth else "",
+    )
+    return Registration(request, call_id, f"<sip:{phone.user}@{domain}>", expires)
+
+
+def _values_of(headers: Mapping[str, str | tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Names and their values; a header that is to be absent has none."""
+    return {
+        name: () if values == "absent" else values if isinstance(values, tuple) else (values,)
+        for name, values in headers.items()
+    }
+
+
+def _absent_or(value: str) -> str:
+    return "" if value == "absent" else value

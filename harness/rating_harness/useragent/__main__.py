@@ -1,0 +1,95 @@
+"""``python -m rating_harness.useragent SCRIPT``: be the user agent of a script (`rating_harness.useragent.script`).
+
+It writes into its working directory what SIPp would: ``messages.log``, ``errors.log``, ``statistics.csv``. The last
+appears once its sockets are bound. SIGTERM ends it in good order; signal ``SIGRTMIN + N`` says that the moment of the
+call's request N has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from rating_harness.useragent.callee import Callee
+from rating_harness.useragent.caller import Caller
+from rating_harness.useragent.endpoint import Endpoint, Trace
+from rating_harness.useragent.script import CalleeScript, CallerScript, SenderScript, from_json
+from rating_harness.useragent.session import Signals
+
+__all__ = ["main"]
+
+_HERE = Path()
+
+
+def main(script: str) -> int:
+    """Exit status: 0, or 255 when it could not do its work."""
+    try:
+        asyncio.run(_run(from_json(Path(script).read_text(encoding="utf-8"))))
+    except BaseException:  # noqa: BLE001 - whoever reads its errors is told
+        (_HERE / "errors.log").write_text(traceback.format_exc(), encoding="utf-8")
+        traceback.print_exc()
+        return 255
+    return 0
+
+
+async def _run(script: CallerScript | CalleeScript | SenderScript) -> None:
+    trace, signals, stop = Trace(_HERE), Signals(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    for number in range(_SIGNALS):
+        loop.add_signal_handler(signal.SIGRTMIN + number, signals[number].set)
+    stopped = loop.create_task(stop.wait())
+    if isinstance(script, SenderScript):
+        await _send(script, trace)
+        return
+    agent = Caller(script, trace, signals) if isinstance(script, CallerScript) else Callee(script, trace, signals)
+    await agent.endpoint.open()
+    if isinstance(agent, Callee):
+        await agent.register()
+    _count(0)
+    if isinstance(agent, Caller):
+        work = loop.create_task(agent.run())
+        await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
+        work.done() and work.result()
+        work.cancel()
+    else:
+        await stopped
+        await agent.finish()
+    (_HERE / "unsent.json").write_text(json.dumps(agent.unsent), encoding="utf-8")
+    _count(agent.made)
+    stopped.cancel()
+
+
+_SIGNALS = 24
+"""How many requests of a call can wait for an event of another one."""
+
+
+async def _send(script: SenderScript, trace: Trace) -> None:
+    endpoint = Endpoint(script.socket, trace, lambda message, connection: None)
+    if script.socket.transport == "udp":
+        await endpoint.open()
+    _count(0)
+    connection = await endpoint.to_kamailio(script.socket.transport, script.socket.kamailio.port)
+    for number in range(script.times):
+        if number and (script.every or number % 50 == 0):
+            await asyncio.sleep(script.every)
+        for message in script.messages:
+            connection.send(message.encode("latin-1"))
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(script.listens)
+    _count(1)
+
+
+def _count(calls: int) -> None:
+    """SIPp's statistics, as far as they're read."""
+    text = f"StartTime;TotalCallCreated;SuccessfulCall(C);FailedCall(C);\n0;{calls};{calls};0;\n"
+    (_HERE / "statistics.csv").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,67 @@
+"""A user agent as the plan wants it: a program of this package's in the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rating_harness.useragent.script import Script, Transport, to_json
+
+__all__ = ["UNSENT", "UserAgent", "host_of_stranger"]
+
+UNSENT = "unsent.json"
+"""Which requests it never sent, with the reasons."""
+
+_MESSAGES = "messages.log"
+
+
+@dataclass(frozen=True, slots=True)
+class UserAgent:
+    """What `rating_harness.sipp.agent.Agent` is for SIPp, in the same words.
+
+    :param host: whose its messages are.
+    :param place: the lab's host that it runs on; None: ``host``.
+    """
+
+    role: Literal["caller", "carrier", "stranger"]
+    host: str
+    address: str
+    port: int
+    script: Script
+    transport: Transport = "udp"
+    remote: tuple[str, int] | None = None
+    place: str | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    rate: float = 1
+    period: float = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def trace_file(self) -> str:
+        return _MESSAGES
+
+    @property
+    def brief(self) -> bool:
+        return False
+
+    @property
+    def scenario_file(self) -> str:
+        return f"{self.host}.json"
+
+    @property
+    def scenario(self) -> str:
+        return to_json(self.script)
+
+    @property
+    def all_files(self) -> dict[str, bytes]:
+        return {**self.files, self.scenario_file: self.scenario.encode()}
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return ("python", "-m", "rating_harness.useragent", self.scenario_file)
+
+
+def host_of_stranger(call: str, index: int) -> str:
+    """The host from which a call's request of that index is sent, when a stranger sends it."""
+    return f"stranger-{call}-{index}"

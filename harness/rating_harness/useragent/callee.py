@@ -1,0 +1,268 @@
+"""A callee: a carrier or a telephone, which treats each call as its script says."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from dataclasses import replace
+
+from rating_harness.useragent.dialog import SipRequest
+from rating_harness.useragent.endpoint import Connection, Endpoint, Trace
+from rating_harness.useragent.message import Message, new_branch, tag_of
+from rating_harness.useragent.script import CalleeCall, CalleeScript, Registration, Treatment
+from rating_harness.useragent.session import REPLY, T1, T2, ClientTransaction, Session, Signals, fill_sdp
+
+__all__ = ["Callee"]
+
+
+class Callee:
+    """All calls that reach a host. Calls that the scenario doesn't know are refused with 404."""
+
+    def __init__(self, script: CalleeScript, trace: Trace, signals: Signals) -> None:
+        self._script = script
+        self._signals = signals
+        self._current: dict[tuple[str, str | None], CalleeSession] = {}
+        self._sessions: list[CalleeSession] = []
+        self._invites = 0
+        self._registering: Session | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        self.endpoint = Endpoint(script.socket, trace, self._receive, loss=script.loss)
+        self.unsent: list[tuple[str, int, str]] = []
+
+    @property
+    def made(self) -> int:
+        """INVITEs that came, repetitions of the same not counted."""
+        return self._invites
+
+    # --- registration -----------------------------------------------------------------------------------------------
+
+    async def register(self) -> None:
+        """Register, where the script says so, and go on registering; returns with the first final reply."""
+        registration = self._script.registration
+        if registration is None:
+            return
+        session = self._registering = Session(self.endpoint, "caller", self._script.name, "", self._signals)
+        session.dialog.call_id = registration.call_id
+        session.dialog.local = f"{registration.address_of_record};tag={new_branch([self._script.name])}"
+        session.dialog.remote = registration.address_of_record
+        await self._register(session, registration.request)
+        if registration.expires:
+            self._renewal = session.spawn(self._go_on(session, registration))
+
+    async def _go_on(self, session: Session, registration: Registration) -> None:
+        while True:
+            await asyncio.sleep(registration.expires / 2)
+            await self._register(session, registration.request)
+
+    async def _register(self, session: Session, request: SipRequest) -> None:
+        reply = await (await session.send(request)).reply()
+        if reply is not None and reply.status in (401, 407) and request.username:
+            await (await session.send_credentials(request, reply)).reply()
+
+    async def finish(self) -> None:
+        """Note which requests were never sent, and leave no registration behind."""
+        sent: set[tuple[str, int]] = set()
+        whys: dict[tuple[str, int], str] = {}
+        for each in self._sessions:
+            each.close()
+            sent |= {(each.call, index) for index in each.sent}
+            whys |= {(each.call, index): why for index, why in each.unsent}
+        planned = {(call.name, each.index) for call in self._script.calls for each in call.requests}
+        for call, index in sorted(planned - sent):
+            self.unsent.append((call, index, whys.get((call, index), "its moment never came")))
+        registration, session = self._script.registration, self._registering
+        if registration is not None and session is not None and registration.expires:
+            if self._renewal is not None:
+                self._renewal.cancel()
+            gone = replace(registration.request, headers={**registration.request.headers, "Expires": ("0",)})
+            with suppress(asyncio.TimeoutError, OSError):
+                await asyncio.wait_for(self._register(session, gone), _FAREWELL)
+            session.close()
+
+    # --- calls ------------------------------------------------------------------------------------------------------
+
+    def _receive(self, message: Message, connection: Connection) -> None:
+        if self._registering is not None and message.call_id == self._registering.dialog.call_id:
+            self._registering.receive(message, connection)
+            return
+        # The caller's tag is in From of what the caller's side sends, and in To of replies to this end's requests.
+        key = (message.call_id, tag_of(message.header("From" if message.is_request else "To") or ""))
+        session = self._current.get(key)
+        is_initial = message.is_request and tag_of(message.header("To") or "") is None
+        if is_initial and message.method == "INVITE" and (session is None or session.is_over_with(message)):
+            session = self._current[key] = self._begin(message)
+        if session is None and message.is_request:
+            # Of no call: it's answered all the same, as a peer does that has no such dialog.
+            session = self._session(_NOT_OURS, None)
+        if session is not None:
+            session.receive(message, connection)
+
+    def _begin(self, invite: Message) -> CalleeSession:
+        attempt, self._invites = self._invites, self._invites + 1
+        for call in self._script.calls:
+            if re.search(call.pattern, invite.call_id):
+                treatment = call.by_attempt[attempt] if attempt < len(call.by_attempt) else call.then
+                return self._session(treatment, call)
+        return self._session(_NOT_OURS, None)
+
+    def _session(self, treatment: Treatment, call: CalleeCall | None) -> CalleeSession:
+        session = CalleeSession(
+            self.endpoint,
+            f"{self._script.name}-{len(self._sessions) + 1}",
+            fill_sdp(self._script.sdp, self.endpoint.socket.local.address),
+            self._signals,
+            treatment,
+            call,
+        )
+        self._sessions.append(session)
+        return session
+
+
+_ACK = 5.0
+"""Seconds that an ACK is waited for."""
+
+_NOT_OURS = Treatment(provisional=(), refuse="404 Not a call of this scenario")
+_FAREWELL = 1.0
+"""Seconds that taking back a registration may take."""
+
+
+class CalleeSession(Session):
+    """One call, or one try of it."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        name: str,
+        sdp: str,
+        signals: Signals,
+        treatment: Treatment,
+        call: CalleeCall | None,
+    ) -> None:
+        super().__init__(endpoint, "callee", name, sdp, signals)
+        self._treatment = treatment
+        self._requests = call.requests if call is not None else ()
+        self.call = call.name if call is not None else ""
+        self._invite: tuple[Message, Connection] | None = None
+        self._cancelled = asyncio.Event()
+        self._acked = asyncio.Event()
+        self._final = ""
+
+    def is_over_with(self, message: Message) -> bool:
+        """Whether an INVITE is another one than the one that this session is about."""
+        return self._invite is not None and self._invite[0].branch != message.branch and bool(self._final)
+
+    def on_initial(self, message: Message, connection: Connection) -> None:
+        if message.method != "INVITE":
+            super().on_initial(message, connection)
+            return
+        if self._invite is not None:
+            if self._invite[0].branch == message.branch:
+                return  # it has come again before anything was said to it
+            self.reply(message, connection, "482 Loop Detected", tag=self.name)  # section 8.2.2.2
+            return
+        self._invite = (message, connection)
+        self.dialog.note(message, sent=False)
+        self.dialog.remote_last = message.cseq[0]
+        self.happened("started")
+        for each in self._requests:
+            self.spawn(self.send_timed(each))
+        self.spawn(self._treat(message, connection))
+
+    async def _treat(self, invite: Message, connection: Connection) -> None:
+        does = self._treatment
+        if does.silent:
+            self.silent = True
+            return
+        if does.delay and await self._is_cancelled(does.delay):
+            return
+        for status in does.provisional:
+            self.reply(invite, connection, status, [self.own_contact], tag=self.name)
+            if not status.startswith("100"):
+                self.happened("ringing")
+        if does.vanish_ringing:
+            self.silent = True
+            return
+        if does.ring and await self._is_cancelled(does.ring):
+            return
+        if does.refuse:
+            self._final = does.refuse
+            data = self.reply(invite, connection, does.refuse, does.headers, tag=self.name)
+            self.happened("ended")
+            await self._until_acked(data, connection)
+            return
+        await self._answer(invite, connection)
+
+    async def _is_cancelled(self, within: float) -> bool:
+        """Wait, unless a CANCEL comes that ends the call; whether it did."""
+        try:
+            await asyncio.wait_for(self._cancelled.wait(), within)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _answer(self, invite: Message, connection: Connection) -> None:
+        does = self._treatment
+        self._final = "200 OK"
+        data = self.reply(invite, connection, "200 OK", [self.own_contact, *does.headers], self.sdp, tag=self.name)
+        self.happened("answered")
+        for renewal in does.renewals:
+            self.spawn(self._renew_at(renewal.at, renewal.method))
+        if does.hang_up is not None:
+            self.spawn(self._hang_up(does.hang_up))
+        if does.vanish is not None:
+            self.spawn(self._vanish(does.vanish))
+        await self._until_acked(data, connection)
+        for _ in range(does.retransmit_answer):
+            connection.send(data)
+            await asyncio.sleep(T1 / 5)
+
+    async def _until_acked(self, data: bytes, connection: Connection) -> None:
+        """Send a final reply again until its ACK comes (sections 13.3.1.4 and 17.2.1)."""
+        wait, waited = T1, 0.0
+        while not self._acked.is_set() and waited < 64 * T1 and not self.silent:
+            try:
+                await asyncio.wait_for(self._acked.wait(), wait)
+            except TimeoutError:
+                waited += wait
+                wait = min(2 * wait, T2)
+                if not self.has_happened("ended") or self._treatment.refuse or self._cancelled.is_set():
+                    connection.send(data)
+
+    def on_ack(self, message: Message) -> None:
+        if self._invite is not None and message.cseq[0] == self._invite[0].cseq[0]:
+            self._acked.set()
+
+    def on_cancel(self, message: Message, connection: Connection) -> None:
+        if self._invite is None or self._invite[0].branch != message.branch:
+            super().on_cancel(message, connection)
+            return
+        self.reply(message, connection, "200 OK", tag=self.name)
+        if self._final or self._cancelled.is_set() or self._treatment.answer_cancelled:
+            return
+        self._cancelled.set()
+        self._final = "487 Request Terminated"
+        data = self.reply(*self._invite, "487 Request Terminated", tag=self.name)
+        self.happened("ended")
+        self.spawn(self._until_acked(data, connection))
+
+    async def _renew_at(self, at: float, method: str) -> None:
+        await asyncio.sleep(at)
+        if not self.over.is_set():
+            await self.renew("INVITE" if method == "INVITE" else "UPDATE")
+
+    async def _vanish(self, at: float) -> None:
+        await asyncio.sleep(at)
+        self.silent = True
+
+    async def _hang_up(self, at: float) -> None:
+        await asyncio.sleep(at)
+        # Not before the ACK, or as long as one may take (section 15).
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._acked.wait(), max(0.0, _ACK - at))
+        if self.over.is_set() or self.silent:
+            return
+        self.happened("ended")
+        transaction: ClientTransaction = await self.send(SipRequest("BYE"))
+        await transaction.reply(REPLY)
+        self.over.set()

@@ -1,0 +1,184 @@
+"""A caller: INVITE, what comes of it, requests at their moments, and BYE."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from rating_harness.scenario.values import CSeq
+from rating_harness.useragent.dialog import SipRequest
+from rating_harness.useragent.endpoint import Connection, Endpoint, Trace
+from rating_harness.useragent.message import Message, new_branch
+from rating_harness.useragent.script import CallerScript
+from rating_harness.useragent.session import REPLY, SDP_TYPE, ClientTransaction, Session, Signals, fill_sdp
+
+__all__ = ["Caller"]
+
+_LOST = 0.05
+"""After how many seconds an INVITE is sent again that wasn't lost."""
+
+
+class Caller:
+    """All calls of a script, one after another has begun."""
+
+    def __init__(self, script: CallerScript, trace: Trace, signals: Signals) -> None:
+        self._script = script
+        self._signals = signals
+        self._sessions: dict[str, CallerSession] = {}
+        self.endpoint = Endpoint(script.socket, trace, self._receive, loss=script.loss)
+        self.unsent: list[tuple[str, int, str]] = []
+        self.made = 0
+
+    async def run(self) -> None:
+        room = asyncio.Semaphore(self._script.limit)
+        async with asyncio.TaskGroup() as group:
+            for number, call_id in enumerate(self._script.call_ids, start=1):
+                await room.acquire()
+                session = CallerSession(self.endpoint, self._script, call_id, number, self._signals)
+                self._sessions[call_id] = session
+                self.made += 1
+                group.create_task(self._call(session, room))
+                await asyncio.sleep(self._script.spacing)
+
+    async def _call(self, session: CallerSession, room: asyncio.Semaphore) -> None:
+        try:
+            await session.call()
+        finally:
+            self.unsent += [(self._script.call, index, why) for index, why in session.unsent]
+            session.close()
+            room.release()
+
+    def _receive(self, message: Message, connection: Connection) -> None:
+        session = self._sessions.get(message.call_id)
+        if session is not None:
+            session.receive(message, connection)
+
+
+class CallerSession(Session):
+    """One call."""
+
+    def __init__(self, endpoint: Endpoint, script: CallerScript, call_id: str, number: int, signals: Signals) -> None:
+        sdp = fill_sdp(script.sdp, endpoint.socket.local.address)
+        super().__init__(endpoint, "caller", f"{script.name}-{number}", sdp, signals)
+        self._script = script
+        self._number = number
+        self._call_id = call_id
+
+    async def call(self) -> None:
+        """Make the call, and wait until it's over and all its requests are answered or given up."""
+        script = self._script
+        requests = [self.spawn(self.send_timed(each)) for each in script.requests]
+        flow = self.spawn(self._flow())
+        vanish = self.spawn(self._vanish()) if script.vanish else None
+        over = self.spawn(self.over.wait())
+        await asyncio.wait([flow], timeout=script.patience + max(script.holds))
+        if not flow.done():
+            flow.cancel()
+        elif (error := flow.exception()) is not None:
+            raise error
+        if not self.has_happened("ended"):
+            self.happened("ended")
+        for each in (vanish, over):
+            if each is not None:
+                each.cancel()
+        pending = {task for task in requests if not task.done()}
+        ahead = max((each.at.delay + each.request.every * each.request.times for each in script.requests), default=0)
+        if pending:
+            _, pending = await asyncio.wait(pending, timeout=REPLY + ahead)
+        sent = {index for index, task in enumerate(requests) if task.done()}
+        self.unsent += [
+            (each.index, "its moment never came") for place, each in enumerate(script.requests) if place not in sent
+        ]
+
+    async def _vanish(self) -> None:
+        assert self._script.vanish is not None
+        await self.moment(self._script.vanish)
+        self.silent = True
+        self.over.set()
+
+    async def _flow(self) -> None:
+        transaction, final = await self._invite()
+        if self.silent:
+            return
+        if final is None or final.status >= 300:
+            self.happened("ended")
+            return
+        self.happened("answered")
+        if not self._script.no_ack:
+            await self.acknowledge(transaction, times=2 if "ACK" in self._script.twice else 1)
+        for renewal in self._script.renewals:
+            self.spawn(self._renew_at(renewal.at, renewal.method))
+        if self._script.hangup:
+            self.spawn(self._hang_up())
+        await asyncio.wait_for(self.over.wait(), self._script.patience + max(self._script.holds))
+
+    async def _invite(self) -> tuple[ClientTransaction, Message | None]:
+        """The INVITE and its final reply, with credentials where they are wanted."""
+        script = self._script
+        invite = replace(
+            script.invite,
+            body=self.sdp,
+            content_type=SDP_TYPE if self.sdp else "",
+            headers={
+                "From": (f"{script.from_value};tag={self.name}",),
+                "To": (script.to_value,),
+                "Call-ID": (self._call_id,),
+                **script.invite.headers,
+            },
+        )
+        self.dialog.call_id = self._call_id
+        self.dialog.invite_uri = invite.uri or ""
+        transaction = await self.send(invite)
+        if "INVITE" in script.twice:
+            self.spawn(self._once_more(transaction, _LOST))
+        self.happened("started")
+        cancel = self.spawn(self._cancel(transaction)) if script.cancel else None
+        final = await transaction.reply(script.patience)
+        if final is not None and final.status in (401, 407) and invite.username:
+            if cancel is not None:
+                cancel.cancel()
+            number = CSeq(transaction.message.cseq[0] + 1) if transaction.message else CSeq(2)
+            transaction = await self.send_credentials(replace(invite, cseq=number), final)
+            if script.cancel:
+                self.spawn(self._cancel(transaction))
+            final = await transaction.reply(script.patience)
+        return transaction, final
+
+    async def _once_more(self, transaction: ClientTransaction, after: float) -> None:
+        await asyncio.sleep(after)
+        transaction.connection.send(transaction.data)
+
+    async def _cancel(self, transaction: ClientTransaction) -> None:
+        """Once there's a provisional reply, and not before (section 9.1)."""
+        at = self._script.cancel
+        assert at is not None
+        await transaction.provisional.wait()
+        await self.moment(at)
+        if not transaction.final.done() and transaction.message is not None:
+            await self.send(SipRequest("CANCEL"))
+
+    def on_provisional(self, transaction: ClientTransaction, message: Message) -> None:
+        if message.method == "INVITE" and message.status > 100:
+            self.happened("ringing")
+
+    async def _renew_at(self, at: float, method: str) -> None:
+        await asyncio.sleep(at)
+        if not self.over.is_set():
+            await self.renew("INVITE" if method == "INVITE" else "UPDATE")
+
+    async def _hang_up(self) -> None:
+        script = self._script
+        await asyncio.sleep(script.holds[(self._number - 1) % len(script.holds)])
+        if self.over.is_set() or self.has_happened("ended"):
+            return
+        if script.bye == "wrong_cseq":
+            await (await self.send(SipRequest("BYE", cseq=CSeq(0)))).reply()
+        if script.bye == "wrong_tag":
+            wrong = {"From": (f"{script.from_value};tag=unknown",)}
+            await (await self.send(SipRequest("BYE", headers=wrong))).reply()
+        self.happened("ended")
+        transaction = await self.send(SipRequest("BYE"), branch=new_branch([self.name, "bye"]))
+        if "BYE" in script.twice:
+            self.spawn(self._once_more(transaction, _LOST))
+        await transaction.reply()
+        self.over.set()
