@@ -9,6 +9,7 @@ from rating_harness.cli.check import check
 from rating_harness.cli.coverage import coverage
 from rating_harness.cli.inspect import inspect
 from rating_harness.cli.lab import clean, doctor, down, logs, prepare, up
+from rating_harness.cli.mutate import mutate
 from rating_harness.cli.plan import plan
 from rating_harness.cli.record import record
 from rating_harness.cli.run import run
@@ -25,7 +26,7 @@ def main() -> None:
 
 
 for _each in (
-    *(run, validate, plan, record, check, coverage, convert, schema),
+    *(run, validate, plan, record, check, coverage, mutate, convert, schema),
     *(inspect, doctor, prepare, up, down, logs, clean),
     *(engine, tap),
 ):

@@ -70,6 +70,7 @@ class Variant:
         project's.
     :param traced: whether it logs each action of its routes.
     :param covered: whether its configuration has probes.
+    :param changes: texts in place of those of the configuration's files, by their names below its directory.
     """
 
     defines: Mapping[str, str] = field(default_factory=dict)
@@ -78,6 +79,7 @@ class Variant:
     ipv6: bool = False
     traced: bool = False
     covered: bool = False
+    changes: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: Plan, options: Options) -> Variant:
@@ -116,8 +118,9 @@ def kamailio_service(
         defines = {**LAB_DEFINES, "RATING_AGENT_URL": f'"{agent_url}"', **defines}
     else:
         files = _configuration_files(variant.configuration)
-        if prepared is not None:
-            files |= {name: text.encode("utf-8", "surrogateescape") for name, text in prepared.texts.items()}
+    files |= _changed(variant)
+    if prepared is not None:
+        files |= {name: text.encode("utf-8", "surrogateescape") for name, text in prepared.texts.items()}
     command = list(service.command)
     if prepared is not None:
         command += [word for listener in prepared.listeners for word in ("-l", listener)]
@@ -143,6 +146,11 @@ def kamailio_service(
     return replace(service, command=tuple(command), files=rewrite(files, defines) if rewrite else files)
 
 
+def _changed(variant: Variant) -> dict[str, bytes]:
+    changes = variant.changes.items()
+    return {f"{_DIRECTORY}/{name}": text.encode("utf-8", "surrogateescape") for name, text in changes}
+
+
 def prepare_configuration(configuration: Path, variant: Variant, driver: Driver, version: str) -> Prepared | None:
     """The user's configuration as such a lab runs it.
 
@@ -150,7 +158,7 @@ def prepare_configuration(configuration: Path, variant: Variant, driver: Driver,
     :return: None for one that can't be parsed: then Kamailio says what's wrong with it.
     :raises UsageError: there's no such configuration, or it can't be tested in this lab.
     """
-    files = _configuration_files(configuration)
+    files = _configuration_files(configuration) | _changed(variant)
     defines = {**version_defines(version), **{name: value or None for name, value in variant.defines.items()}}
     try:
         parsed = parse_files(files, _MAIN, defines)

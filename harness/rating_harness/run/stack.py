@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -74,6 +75,8 @@ class Stack:
         self._paths: Mapping[str, Path] = {}
         self._prepared: Prepared | None = None
         self._probes: Probes | None = None
+        self.changes: Mapping[str, str] = {}
+        """Texts in place of those of the configuration's files, by their names: from the next scenario on."""
 
     @classmethod
     def open(cls, options: Options, *, persistent: bool = False) -> Stack:
@@ -205,7 +208,7 @@ class Stack:
         described = self._composition.services[KAMAILIO]
         self._prepared = None
         if variant.configuration is not None:
-            self._prepared = prepare_configuration(variant.configuration, variant, self.lab.driver, self._installed)
+            self._prepared = prepare_configuration(variant.configuration, variant, self.lab.driver, self.installed)
         return kamailio_service(
             described,
             variant,
@@ -219,7 +222,7 @@ class Stack:
 
     def _with_probes(self, files: Mapping[str, bytes], defines: Mapping[str, str]) -> Mapping[str, bytes]:
         if self._probes is None:
-            self._probes = Probes(self._installed)
+            self._probes = Probes(self.installed)
         return self._probes.put_in(files, defines, self._paths)
 
     @property
@@ -316,7 +319,7 @@ class Stack:
 
         :raises ServiceDied: Kamailio can't start as this plan wants it. The next plan finds it as new again.
         """
-        variant = Variant.of(plan, self.options)
+        variant = replace(Variant.of(plan, self.options), changes=self.changes)
         self._heal(but=KAMAILIO)
         # In a database, calls of the scenario before would outlive the restart.
         afresh = bool(plan.outages) and "WITH_DIALOG_DB" in variant.defines
@@ -382,8 +385,23 @@ class Stack:
         """SIPp's version, and the libraries it is linked with."""
         return self._says("sipp", "sipp -v; ldd $(command -v sipp)")
 
+    def refuses(self, files: Mapping[str, bytes], defines: Mapping[str, str]) -> str | None:
+        """What Kamailio's check of a configuration (``-c``) says against it; None where it takes it.
+
+        :param files: by their names below its directory, ``kamailio.cfg`` among them.
+        """
+        options = shlex.join(word for name, value in defines.items() for word in ("-A", f"{name}={value}"))
+        command = ("sh", "-c", f"kamailio -c -f kamailio.cfg {options}")
+        host = self.lab.host("kamailio-check")
+        process = self.lab.run(Program("kamailio-check", "kamailio", command, host, files))
+        try:
+            return process.output() if process.wait(Deadline(_START)) else None
+        finally:
+            process.remove()
+            self.lab.release("kamailio-check")
+
     @cached_property
-    def _installed(self) -> str:
+    def installed(self) -> str:
         """Kamailio's version, before one runs."""
         match = re.search(r"version: \S+ ([\d.]+)", self._says("kamailio", "kamailio -v"))
         return match[1] if match else ""

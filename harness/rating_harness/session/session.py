@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,15 +52,17 @@ class Session:
     ``coverage`` is what ran of Kamailio's configuration, where `Options.coverage` wants it; it's whole after `close`.
     """
 
-    def __init__(self, options: Options, store: Store) -> None:
+    def __init__(self, options: Options, store: Store, *, alone: bool = False) -> None:
+        """:param alone: never on the persistent lab."""
         self.options = options
         self._store = store
         self._own: Stack | None = None
         self._borrowed: Stack | None = None
-        self._looked_for_persistent = False
+        self._looked_for_persistent = alone
         self._exits = ExitStack()
         self._broken: HarnessError | None = None
         self.coverage = Coverage()
+        self._changes: Mapping[str, str] = {}
 
     @property
     def stack(self) -> Stack:
@@ -92,6 +95,7 @@ class Session:
         if scenario.skip:
             return Outcome(scenario, 0.0, skipped=scenario.skip)
         stack = self._own_stack() if breaks_services(scenario) else self.stack
+        stack.changes = self._changes
         reason = stack.unmet(scenario)
         if reason:
             return Outcome(scenario, 0.0, skipped=reason)
@@ -103,6 +107,17 @@ class Session:
         verdict = dialects.judge(scenario, evidence)
         folder = self._store(plan, evidence, verdict)
         return Outcome(scenario, time.monotonic() - started, plan, evidence, verdict, folder)
+
+    def change(self, files: Mapping[str, str]) -> None:
+        """Texts in place of those of the configuration's files, by their names: from the next scenario on."""
+        self._changes = files
+
+    def renew(self) -> None:
+        """A new lab in place of one that broke."""
+        if self._own is not None:
+            own, self._own = self._own, None
+            own.close()
+        self._broken = None
 
     def _note_coverage(self, stack: Stack, context: str) -> None:
         if self.options.coverage and stack.probes is not None:

@@ -1,0 +1,457 @@
+"""Runs scenarios against mutants, on labs side by side: the only module here with side effects."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from rating_harness.checks.model import Verdict
+from rating_harness.contract import CONTRACT
+from rating_harness.coverage.data import Coverage
+from rating_harness.coverage.points import Probe, instrument
+from rating_harness.errors import HarnessError, PlanError, ServiceDied, UsageError
+from rating_harness.kamailio_config.parser import load
+from rating_harness.kamailio_config.positions import Source
+from rating_harness.kamailio_config.preprocessor import version_defines
+from rating_harness.kamailio_config.tree import Configuration
+from rating_harness.lab.files import data_directory
+from rating_harness.mutation.answers import Sabotage
+from rating_harness.mutation.mutants import Mutant, applied
+from rating_harness.mutation.operators import mutants_of
+from rating_harness.mutation.results import Result, Store
+from rating_harness.mutation.selection import Row, Statements, statement_key
+from rating_harness.plan.planner import speaks_tls
+from rating_harness.run.kamailio import LAB_DEFINES
+from rating_harness.run.options import Options
+from rating_harness.scenario.faults import Fault
+from rating_harness.scenario.model import Scenario
+from rating_harness.session.session import Outcome, Session
+
+__all__ = ["Campaign", "Subject", "Trial", "changed_lines", "chosen", "installed_version"]
+
+PATIENCE = 12.0
+"""Seconds that a scenario may take on a mutant: a broken call may never end by itself."""
+
+_SHAKY = re.compile(r"duration|running|setup|lifetime|timeout|limit|calls were made|kamailio")
+"""Checks that a busy machine may fail: a kill by nothing else is tried once more."""
+
+Trial = Mutant | Sabotage
+Progress = Callable[[Trial, Result], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The configuration under test: its files and its trees, one for each set of defines that a scenario wants."""
+
+    directory: Path
+    main: Path
+    trees: tuple[Configuration, ...]
+    version: str
+    is_own: bool
+    """Whether it's the project's own, which runs with the lab's defines."""
+
+    @classmethod
+    def of(cls, options: Options, scenarios: Sequence[Scenario], version: str) -> Subject:
+        """:raises ConfigurationError: it can't be parsed."""
+        path = (options.kamailio_config or data_directory("kamailio")).absolute()
+        main = path / "kamailio.cfg" if path.is_dir() else path
+        is_own = options.kamailio_config is None
+        sets = {json.dumps(_defines(options, each), sort_keys=True) for each in scenarios} or {"{}"}
+        trees = [load(main, {**version_defines(version), **_values(json.loads(text))}) for text in sorted(sets)]
+        return cls(main.parent, main, tuple(trees), version, is_own)
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        return {name: source for tree in self.trees for name, source in tree.sources.items()}
+
+    @property
+    def mutants(self) -> tuple[Mutant, ...]:
+        return mutants_of(*self.trees)
+
+    @property
+    def statements(self) -> Statements:
+        keys: dict[tuple[str, int, int], str] = {}
+        numbers: dict[tuple[str, str], int] = {}
+        coverage = Coverage()
+        for tree in self.trees:
+            coverage.add_points(instrument(tree))
+        for place, line in sorted(coverage.lines.items()):
+            text = self.sources[line.file].line(line.line)[line.column - 1 :]
+            numbers[line.route, text] = numbers.get((line.route, text), -1) + 1
+            keys[place] = statement_key(line.route, text, numbers[line.route, text])
+        return Statements(keys)
+
+    def files(self, mutant: Mutant | None = None) -> dict[str, str]:
+        """All files by their names below the directory, as the mutant has them."""
+        texts = {name: source.text for name, source in self.sources.items()}
+        texts |= applied(mutant, self.sources) if mutant else {}
+        return {self.name(file): text for file, text in texts.items()}
+
+    def changes(self, mutant: Mutant) -> dict[str, str]:
+        return {self.name(file): text for file, text in applied(mutant, self.sources).items()}
+
+    def name(self, file: str) -> str:
+        """Below ``/etc/kamailio``."""
+        path = Path(file)
+        return "kamailio.cfg" if path == self.main else path.relative_to(self.directory).as_posix()
+
+    def key(self, trial: Trial | None = None) -> str:
+        """Of what is tried: another configuration, or another Kamailio, has another key."""
+        files = self.files(trial if isinstance(trial, Mutant) else None)
+        more = trial.id if isinstance(trial, Sabotage) else ""
+        return _digest(json.dumps([self.version, more, sorted(files.items())]))
+
+
+@dataclass
+class Campaign:
+    """Tries mutants with as many labs as there are ``jobs``.
+
+    :param home: where what is known is stored.
+    :param most: scenarios for one mutant, at most.
+    """
+
+    options: Options
+    scenarios: Sequence[Scenario]
+    home: Path
+    jobs: int
+    most: int
+    told: Callable[[str], None]
+    _rows: dict[str, Row] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _kills: dict[str, int] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _failures: list[BaseException] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._by_id = {scenario.id: scenario for scenario in self.scenarios}
+        self._hashes = {scenario.id: _digest(repr(scenario)) for scenario in self.scenarios}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The hash of each scenario -> its id."""
+        return {digest: identity for identity, digest in self._hashes.items()}
+
+    # --- what scenarios execute -------------------------------------------------------------------------------------
+
+    def measure(self, subject: Subject, *, reuse: bool) -> None:
+        """Run each scenario once on the configuration as it is, unless that's known already.
+
+        :param reuse: what is known of an older version of the configuration will do.
+        :raises HarnessError: no lab could be had.
+        """
+        known = self._read_rows()
+        config = subject.key()
+        missing = [
+            each
+            for each in self.scenarios
+            if (found := known.get(each.id)) is None
+            or found["hash"] != self._hashes[each.id]
+            or not (reuse or found["config"] == config)
+        ]
+        if missing:
+            self.told(f"{len(missing)} scenarios are run once, to see what each executes")
+            places = subject.statements.keys
+            options = replace(self.options, coverage=True)
+            self._in_parallel(
+                missing, options, lambda session, each: self._measure(session, each, places, config, known)
+            )
+            self._write_rows(known)
+        for each in self.scenarios:
+            found = known.get(each.id)
+            if found is not None and found["passed"]:
+                self._rows[each.id] = Row(
+                    each.id, found["seconds"], frozenset(found["statements"]), frozenset(found["requests"])
+                )
+        failing = [each.id for each in self.scenarios if each.id in known and known[each.id]["passed"] is False]
+        if failing:
+            self.told("left out, since they fail on the configuration as it is: " + ", ".join(failing))
+
+    def _measure(
+        self,
+        session: Session,
+        scenario: Scenario,
+        places: Mapping[tuple[str, int, int], str],
+        config: str,
+        known: dict[str, Any],
+    ) -> None:
+        entry: dict[str, Any] = {"hash": self._hashes[scenario.id], "config": config, "passed": None, "seconds": 0.0}
+        try:
+            outcome = session.run(scenario)
+        except HarnessError as error:
+            self.told(f"{scenario.id}: {error.message}")
+            return
+        statements: list[str] = []
+        requests: set[str] = set()
+        if outcome.verdict is not None and outcome.evidence is not None:
+            hits: Mapping[Probe, int] = session.coverage.contexts.get(scenario.id, {})
+            ran = [_absolute(place) for place, line in session.coverage.lines.items() if hits.get(line.probe)]
+            statements = [places[place] for place in ran if place in places]
+            words = CONTRACT.paths.words
+            requests = {words[each.kind] for each in outcome.evidence.exchanges if each.kind in words}
+            entry |= {"passed": outcome.verdict.passed, "seconds": outcome.seconds}
+        with self._lock:
+            known[scenario.id] = {**entry, "statements": statements, "requests": sorted(requests)}
+
+    def _read_rows(self) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads((self.home / "rows.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    def _write_rows(self, rows: Mapping[str, Any]) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        temporary = self.home / "rows.json.new"
+        temporary.write_text(json.dumps(rows), encoding="utf-8")
+        temporary.replace(self.home / "rows.json")
+
+    # --- mutants ----------------------------------------------------------------------------------------------------
+
+    def run(
+        self, subject: Subject, trials: Iterable[Trial], progress: Progress, *, until: float | None = None
+    ) -> list[Result]:
+        """Try them, in this order, and say what became of each.
+
+        :param until: no new one is begun after that, on the monotonic clock.
+        :raises KeyboardInterrupt: after the labs were taken down; what was found until then is in the store.
+        """
+        store = Store.open(self.home / "results.jsonl")
+        self._kills = dict(store.kills())
+        statements, results = subject.statements, list[Result]()
+
+        def attempt(session: Session, trial: Trial) -> None:
+            if until is not None and time.monotonic() > until:
+                return
+            result = self._known(store, subject, trial, statements)
+            if result is None:
+                result = self._try(session, subject, trial, statements)
+                with self._lock:
+                    store.add(result)
+            with self._lock:
+                results.append(result)
+                if result.status == "killed" and result.by:
+                    self._kills[result.by] = self._kills.get(result.by, 0) + 1
+                progress(trial, result)
+
+        self._in_parallel(list(trials), self.options, attempt)
+        return results
+
+    def _rows_for(self, statements: Statements, trial: Trial) -> tuple[Row, ...]:
+        rows = list(self._rows.values())
+        if isinstance(trial, Sabotage):
+            plain = {each.id for each in self.scenarios if not each.faults and each.load is None}
+            rows = [row for row in rows if row.scenario in plain]
+        with self._lock:
+            return statements.rows_for(trial, rows, self._kills, self.most)
+
+    def _known(self, store: Store, subject: Subject, trial: Trial, statements: Statements) -> Result | None:
+        result = store.find(trial.id, subject.key(trial))
+        rows = [self._hashes[row.scenario] for row in self._rows_for(statements, trial)]
+        return result if result is not None and result.holds(rows or list(result.rows)) else None
+
+    def _try(self, session: Session, subject: Subject, trial: Trial, statements: Statements) -> Result:
+        started = time.monotonic()
+        rows = self._rows_for(statements, trial)
+        found = Result(
+            trial.id,
+            subject.key(trial),
+            "survived" if rows else "unreached",
+            tuple(self._hashes[row.scenario] for row in rows),
+        )
+        if isinstance(trial, Mutant) and rows:
+            files = {name: text.encode("utf-8", "surrogateescape") for name, text in subject.files(trial).items()}
+            refused = session.stack.refuses(files, _defines(self.options, self._by_id[rows[0].scenario]))
+            if refused is not None:
+                return replace(found, status="invalid", said=_last(refused), seconds=time.monotonic() - started)
+            session.change(subject.changes(trial))
+        for row in rows:
+            seen = self._kill(session, self._by_id[row.scenario], trial)
+            if seen is not None:
+                check, said = seen
+                found = replace(
+                    found,
+                    status="killed",
+                    by=row.scenario,
+                    row=self._hashes[row.scenario],
+                    check=check,
+                    said=said,
+                )
+                break
+        return replace(found, seconds=round(time.monotonic() - started, 2))
+
+    def _kill(self, session: Session, scenario: Scenario, trial: Trial) -> tuple[str, str] | None:
+        """Which check saw it, and what; None where the scenario passes all the same."""
+        seen = self._look(session, scenario, trial)
+        if seen is not None and _SHAKY.search(seen[0]):
+            seen = self._look(session, scenario, trial)
+        return seen
+
+    def _look(self, session: Session, scenario: Scenario, trial: Trial) -> tuple[str, str] | None:
+        changes: dict[str, Any] = {"timeout": scenario.timeout or PATIENCE}
+        if isinstance(trial, Sabotage):
+            changes["faults"] = (*scenario.faults, Fault.model_validate(trial.whole))
+        limited = scenario.model_copy(update=changes)
+        try:
+            outcome = session.run(limited)
+        except ServiceDied as error:
+            return ("start" if "starting" in error.message else "died"), error.message
+        except (PlanError, UsageError):
+            return None
+        except HarnessError as error:
+            session.renew()
+            try:
+                outcome = session.run(limited)
+            except ServiceDied as again:
+                return ("start" if "starting" in again.message else "died"), again.message
+            except HarnessError:
+                return "lab", error.message
+        return _first_finding(outcome)
+
+    # --- labs -------------------------------------------------------------------------------------------------------
+
+    def _in_parallel(self, work: Sequence[Any], options: Options, do: Callable[[Session, Any], None]) -> None:
+        waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for each in work:
+            waiting.put(each)
+
+        def worker() -> None:
+            session = Session(options, _forget, alone=True)
+            try:
+                for each in _taken(waiting, self._stop):
+                    do(session, each)
+            except BaseException as error:  # noqa: BLE001 - raised in the main thread
+                self._failures.append(error)
+                self._stop.set()
+            finally:
+                session.close()
+
+        threads = [threading.Thread(target=worker, daemon=True) for _ in range(min(self.jobs, len(work)))]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.2)
+        except KeyboardInterrupt:
+            self._stop.set()
+            for thread in threads:
+                thread.join()
+            raise
+        if self._failures:
+            raise self._failures[0]
+
+
+def _taken(waiting: queue.SimpleQueue[Any], stop: threading.Event) -> Iterator[Any]:
+    while not stop.is_set():
+        try:
+            yield waiting.get_nowait()
+        except queue.Empty:
+            return
+
+
+def _forget(plan: object, evidence: object, verdict: Verdict) -> None:
+    """Evidence of mutants isn't kept."""
+
+
+def _first_finding(outcome: Outcome) -> tuple[str, str] | None:
+    if outcome.verdict is None:
+        return None
+    # A fault that met no request proves nothing, here either.
+    findings = [each for each in outcome.verdict.findings if not each.check.startswith("faults")]
+    findings.sort(key=lambda each: bool(_SHAKY.search(each.check)))
+    if not findings:
+        return None
+    first = findings[0]
+    return first.check, f"{first.message}: expected {first.expected}, seen {first.seen}"
+
+
+def _defines(options: Options, scenario: Scenario) -> dict[str, str]:
+    """Those of Kamailio's command line, when it is started for a scenario."""
+    own = options.kamailio_config is None
+    tls = {"WITH_TLS": ""} if speaks_tls(scenario) else {}
+    said = {name: str(value) for name, value in scenario.kamailio.defines.items()}
+    return {**(LAB_DEFINES if own else {}), **tls, **options.defines, **said}
+
+
+def _values(defines: Mapping[str, str]) -> dict[str, str | None]:
+    return {name: value or None for name, value in defines.items()}
+
+
+def _absolute(place: tuple[str, int, int]) -> tuple[str, int, int]:
+    """Coverage has paths as a person sees them from here."""
+    return (str(Path(place[0]).absolute()), place[1], place[2])
+
+
+def _last(text: str) -> str:
+    critical = [line for line in text.splitlines() if "CRITICAL" in line or "ERROR" in line]
+    return (critical or text.splitlines() or [""])[0][-200:]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def changed_lines(directory: Path, revision: str) -> dict[str, frozenset[int]]:
+    """Lines of the configuration's files that are new or other since a revision of git, by absolute path.
+
+    :raises UsageError: git can't say.
+    """
+    command = ["git", "-C", str(directory), "diff", "--unified=0", "--no-color", "--relative", revision, "--", "."]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        found = (getattr(error, "stderr", "") or str(error)).strip()
+        raise UsageError(
+            f"git can't say what has changed since {revision}", where=str(directory), found=found
+        ) from None
+    lines: dict[str, set[int]] = {}
+    file = ""
+    for line in done.stdout.splitlines():
+        if line.startswith("+++ "):
+            file = str(directory / line[4:].removeprefix("b/"))
+        elif match := re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", line):
+            first, count = int(match[1]), int(match[2] or 1)
+            lines.setdefault(file, set()).update(range(first, first + count))
+    return {name: frozenset(numbers) for name, numbers in lines.items()}
+
+
+def installed_version(options: Options, home: Path) -> str:
+    """Kamailio's version; asked once for each origin, since a lab has to be brought up for that.
+
+    :raises HarnessError: no lab could be had.
+    """
+    file = home / "versions.json"
+    try:
+        known: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    origin = f"{options.lab} {options.kamailio or 'default'}"
+    if origin not in known:
+        session = Session(options, _forget, alone=True)
+        try:
+            known[origin] = session.stack.installed
+        finally:
+            session.close()
+        home.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(known), encoding="utf-8")
+    return known[origin]
+
+
+def chosen(trials: Sequence[Trial], *, sample: int | None, seed: int, shuffled: bool) -> list[Trial]:
+    """All of them, or a sample: the same for the same seed."""
+    random = Random(seed)
+    if sample is not None and sample < len(trials):
+        return random.sample(list(trials), sample)
+    if shuffled:
+        return random.sample(list(trials), len(trials))
+    return list(trials)

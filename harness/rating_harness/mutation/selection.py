@@ -1,0 +1,84 @@
+"""Which scenarios are run against a mutant, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rating_harness.mutation.answers import Sabotage
+from rating_harness.mutation.mutants import Mutant
+
+__all__ = ["Row", "Statements", "statement_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a scenario does to the configuration as it is.
+
+    :param statements: keys of those that it executes (`statement_key`).
+    :param requests: what the agent is asked in it.
+    """
+
+    scenario: str
+    seconds: float
+    statements: frozenset[str] = field(repr=False)
+    requests: frozenset[str] = frozenset()
+
+
+def statement_key(route: str, text: str, number: int) -> str:
+    """Names a statement wherever it stands: by its route, its first line, and which of those that are alike."""
+    return f"{route}\0{' '.join(text.split())}\0{number}"
+
+
+@dataclass(frozen=True)
+class Statements:
+    """:param keys: by file, line and column."""
+
+    keys: Mapping[tuple[str, int, int], str]
+
+    def rows_for(
+        self, mutant: Mutant | Sabotage, rows: Sequence[Row], kills: Mapping[str, int], most: int
+    ) -> tuple[Row, ...]:
+        """At most ``most`` rows that reach what is changed: one for each distinct path through its route first.
+
+        Rows that killed more come first, then those that take less time.
+        """
+        reaching = self._reaching(mutant, rows)
+        if isinstance(mutant, Sabotage) or mutant.column is not None:
+            reaching = sorted(reaching, key=lambda row: (row.seconds, row.scenario))
+        ordered = sorted(reaching, key=lambda row: -kills.get(row.scenario, 0))
+        firsts: dict[frozenset[str], Row] = {}
+        for row in ordered:
+            firsts.setdefault(self._path(mutant, row), row)
+        chosen = list(firsts.values())
+        chosen += [row for row in ordered if row not in chosen]
+        return tuple(chosen[:most])
+
+    def _reaching(self, mutant: Mutant | Sabotage, rows: Sequence[Row]) -> Sequence[Row]:
+        if isinstance(mutant, Sabotage):
+            return [row for row in rows if mutant.request in row.requests]
+        if mutant.column is None:
+            return _widest(rows)
+        key = self.keys.get((mutant.file, mutant.line, mutant.column))
+        if key is None:  # a statement that has no probe of its own: whoever runs its route may reach it
+            return [row for row in rows if any(each.startswith(f"{mutant.route}\0") for each in row.statements)]
+        return [row for row in rows if key in row.statements]
+
+    def _path(self, mutant: Mutant | Sabotage, row: Row) -> frozenset[str]:
+        """The way through the route."""
+        if isinstance(mutant, Sabotage) or mutant.column is None:
+            return frozenset({row.scenario})
+        return frozenset(each for each in row.statements if each.startswith(f"{mutant.route}\0"))
+
+
+def _widest(rows: Iterable[Row]) -> Sequence[Row]:
+    """For what is read at the start: the rows that execute together most with fewest, then the others."""
+    left, seen, found = list(rows), set[str](), list[Row]()
+    while left:
+        best = max(left, key=lambda row: (len(row.statements - seen), -row.seconds))
+        if not best.statements - seen:
+            break
+        found.append(best)
+        left.remove(best)
+        seen |= best.statements
+    return found or left

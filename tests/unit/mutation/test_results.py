@@ -1,0 +1,206 @@
+"""The store, the score, the accepted ones, and which scenarios are run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rating_harness.errors import UsageError
+from rating_harness.mutation.accepted import Accepted, read_accepted, stale
+from rating_harness.mutation.answers import Sabotage, sabotages
+from rating_harness.mutation.mutants import START, Mutant
+from rating_harness.mutation.operators import mutants_of
+from rating_harness.mutation.report import MutationReport
+from rating_harness.mutation.results import Result, Score, Store, wilson
+from rating_harness.mutation.selection import Row, Statements, statement_key
+from rating_harness.scenario.faults import Fault
+from tests.unit.kamailio_config.builders import configuration
+
+KILLED = Result(
+    "0000000001", "k", "killed", ("r1", "r2"), "one.yaml", "r1", "calls[0].expect.reply", "reply: ...", 1.0
+)
+SURVIVED = Result("0000000002", "k", "survived", ("r1", "r2"))
+
+
+def test_the_store_goes_on_where_it_was(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "deep" / "results.jsonl")
+    store.add(KILLED)
+    store.add(SURVIVED)
+    with store.path.open("a") as file:
+        file.write('{"id": "0000000003", "key"')
+    again = Store.open(store.path)
+    assert again.find(KILLED.id, "k") == KILLED
+    assert again.find(KILLED.id, "another configuration") is None
+    assert again.find("0000000003", "k") is None
+    assert again.kills() == {"one.yaml": 1}
+
+
+@pytest.mark.parametrize(
+    ("result", "rows", "holds"),
+    [
+        (KILLED, ("r1",), True),
+        (KILLED, ("r2",), False),
+        (SURVIVED, ("r2",), True),
+        (SURVIVED, ("r2", "r3"), False),
+        (replace(SURVIVED, status="invalid", rows=()), ("r9",), True),
+    ],
+)
+def test_a_result_holds_as_long_as_its_scenarios_do(result: Result, rows: tuple[str, ...], holds: bool) -> None:
+    assert result.holds(rows) is holds
+
+
+def test_the_score_counts_valid_ones_without_equivalents() -> None:
+    results = [
+        KILLED,
+        SURVIVED,
+        replace(SURVIVED, id="3", status="invalid"),
+        replace(SURVIVED, id="4", status="unreached"),
+    ]
+    assert Score.of(results) == Score(1, 3)
+    assert Score.of(results, frozenset({SURVIVED.id})) == Score(1, 2)
+    assert Score.of(results, frozenset({KILLED.id})) == Score(1, 3), "what is killed isn't equivalent"
+    assert Score(0, 0).percent == 100.0
+
+
+def test_the_interval_of_a_sample() -> None:
+    low, high = wilson(50, 100, 10_000)
+    assert (round(low), round(high)) == (40, 60)
+    assert wilson(50, 100, 100) == (50.0, 50.0)
+    assert wilson(0, 0, 10) == (0.0, 100.0)
+
+
+# --- accepted -------------------------------------------------------------------------------------------------------
+
+FILE = """
+equivalent:
+  - {id: 0000000002, kind: same-meaning, reason: "it is set again before it is read"}
+costs:
+  - {cost: money, routes: ["route[[]BEGIN*"], operators: [drop-*, negate]}
+"""
+
+
+def test_accepted_mutants_and_rules(tmp_path: Path) -> None:
+    (tmp_path / "mutation.yaml").write_text(FILE.replace("0000000002", '"0000000002"'))
+    accepted = read_accepted(tmp_path / "mutation.yaml")
+    assert accepted.of(SURVIVED.id) is not None
+    assert accepted.cost("route[BEGIN_X]", "drop-exit") == "money"
+    assert accepted.cost("route[BEGIN_X]", "number") is None
+    assert accepted.cost("route[END]", "negate") is None
+    assert [each.id for each in stale(accepted, ["0000000001"])] == [SURVIVED.id]
+    assert stale(accepted, [SURVIVED.id]) == ()
+    assert read_accepted(tmp_path / "none.yaml") == Accepted()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["equivalent: [{id: x, kind: same-meaning, reason: long enough}]", "equivalent: 3", "unknown: 1", "a: [",
+     'equivalent: [{id: "0000000002", kind: because, reason: long enough}]',
+     'equivalent: [{id: "0000000002", kind: size, reason: short}]'],
+)  # fmt: skip
+def test_a_file_that_is_wrong(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mutation.yaml").write_text(text)
+    with pytest.raises(UsageError):
+        read_accepted(tmp_path / "mutation.yaml")
+
+
+# --- selection ------------------------------------------------------------------------------------------------------
+
+A, B, C = (statement_key("route[X]", text, 0) for text in ("a();", "b();", "c();"))
+PLACES = Statements({("k.cfg", 1, 1): A, ("k.cfg", 2, 1): B, ("k.cfg", 3, 1): C})
+ROWS = [
+    Row("slow", 9.0, frozenset({A, B}), frozenset({"begin"})),
+    Row("fast", 1.0, frozenset({A, B})),
+    Row("other", 5.0, frozenset({A, C})),
+    Row("elsewhere", 0.1, frozenset({statement_key("route[Y]", "d();", 0)})),
+]
+
+
+def mutant(line: int, column: int | None = 1, route: str = "route[X]") -> Mutant:
+    return Mutant("id", "negate", route, "k.cfg", line, column, ())
+
+
+def chosen(trial: Mutant, kills: dict[str, int] | None = None, most: int = 9) -> list[str]:
+    return [row.scenario for row in PLACES.rows_for(trial, ROWS, kills or {}, most)]
+
+
+def test_one_row_for_each_path_first_then_the_others() -> None:
+    assert chosen(mutant(1)) == ["fast", "other", "slow"]
+    assert chosen(mutant(1), most=2) == ["fast", "other"]
+    assert chosen(mutant(2)) == ["fast", "slow"]
+    assert chosen(mutant(3)) == ["other"]
+
+
+def test_rows_that_killed_before_come_first() -> None:
+    assert chosen(mutant(1), {"slow": 3, "other": 1}) == ["slow", "other", "fast"]
+
+
+def test_a_place_without_a_probe_and_what_is_read_at_the_start() -> None:
+    assert chosen(mutant(7)) == ["fast", "other", "slow"]
+    assert chosen(mutant(7, route="route[Z]")) == []
+    assert chosen(mutant(7, None, START)) == ["fast", "elsewhere", "other"]
+
+
+def test_sabotage_goes_to_scenarios_that_make_the_request() -> None:
+    assert [row.scenario for row in PLACES.rows_for(sabotages_of("begin")[0], ROWS, {}, 9)] == ["slow"]
+
+
+# --- answers --------------------------------------------------------------------------------------------------------
+
+
+def sabotages_of(request: str) -> list[Sabotage]:
+    return [each for each in sabotages() if each.request == request]
+
+
+def test_each_sabotage_is_a_fault_that_a_scenario_may_have() -> None:
+    every = sabotages()
+    assert len({each.id for each in every}) == len(every)
+    for each in every:
+        assert Fault.model_validate(each.whole).path == each.request
+
+
+# --- the report -----------------------------------------------------------------------------------------------------
+
+
+def report() -> MutationReport:
+    tree = configuration('route[X] {\n\ta();\n\tif (b()) xlog("L_WARN", "c");\n}\n')
+    trials = {each.id: each for each in mutants_of(tree)}
+    drop, log = (
+        next(identity for identity, each in trials.items() if each.operator == name)
+        for name in ("drop-block", "log-text")
+    )
+    others = [identity for identity in trials if identity not in (drop, log)]
+    results = [
+        Result(drop, "k", "survived", ("r1",)),
+        Result(log, "k", "unreached"),
+        Result(others[0], "k", "killed", ("r1",), "one.yaml", "r1", "calls[0].expect.reply", "reply: other"),
+        Result(others[1], "k", "killed", ("r1",), "one.yaml", "r1", "calls[1].expect.reply", "reply: other"),
+        Result(others[2], "k", "invalid", ("r1",)),
+    ]
+    accepted = Accepted.model_validate({"costs": [{"cost": "money", "operators": ["drop-*"]}]})
+    return MutationReport(trials, results, tree.sources, accepted, (), len(trials), {"r1": "one.yaml"})
+
+
+def test_the_text() -> None:
+    text = report().text()
+    assert text.startswith("SURVIVED ")
+    assert '    -\tif (b()) xlog("L_WARN", "c");' in text
+    assert "    ran: one.yaml" in text
+    assert "No scenario executes 1 places of 1 mutants:" in text
+    assert "       2  calls.expect.reply" in text
+    assert "Mutation score: 2 of 4 (50.0 %) killed; of all" in text
+    assert "  without texts for people: 2 of 3 (66.7 %)" in text
+    assert "  that cost money: " in text
+    assert "  not counted: 1 that Kamailio refuses, 0 equivalent" in text
+
+
+def test_the_files(tmp_path: Path) -> None:
+    report().write(tmp_path)
+    value = json.loads((tmp_path / "mutation.json").read_text())
+    assert value["score"] == {"killed": 2, "total": 4, "percent": 50.0}
+    assert {each["status"] for each in value["mutants"]} == {"killed", "survived", "invalid", "unreached"}
+    page = (tmp_path / "mutation.html").read_text()
+    assert page.index('class="survived"') < page.index('class="killed"')
+    assert "```diff" in (tmp_path / "mutation.md").read_text()
