@@ -40,31 +40,31 @@ class _Wrong:
     hint: str = ""
 
 
-def accepted(step: Step, asked: HttpStep, *, lenient: bool = False) -> bool:
+def accepted(step: Step, exchange: HttpStep, *, lenient: bool = False) -> bool:
     """Whether a request was answered as its step expects.
 
     :param lenient: errors of GraphQL in an answer of status 200 are none.
     """
-    return _wrong_answer(step, asked, lenient) is None
+    return _wrong_answer(step, exchange, lenient) is None
 
 
 def _requests(scenario: CanyanScenario, evidence: Evidence, section: str) -> Iterator[Finding]:
-    for asked in evidence.http_steps:
-        if asked.section != section:
+    for exchange in evidence.http_steps:
+        if exchange.section != section:
             continue
-        step = getattr(scenario.canyan, section)[asked.index]
+        step = getattr(scenario.canyan, section)[exchange.index]
         if isinstance(step, XhttpRequest):
             is_lost = scenario.lenient and section == "workers"
-            wrong, to = None if is_lost else _wrong_rpc(asked, scenario.lenient), "Kamailio's HTTP"
+            wrong, to = None if is_lost else _wrong_rpc(exchange, scenario.lenient), "Kamailio's HTTP"
         else:
-            wrong, to = _wrong_answer(step, asked, scenario.lenient), "the API"
+            wrong, to = _wrong_answer(step, exchange, scenario.lenient), "the API"
         if wrong is not None:
             yield Finding(
-                check=f"{section}[{asked.index}]",
-                message=f"{section}[{asked.index}]: what {to} answered to {asked.method} {asked.url}",
+                check=f"{section}[{exchange.index}]",
+                message=f"{section}[{exchange.index}]: what {to} answered to {exchange.method} {exchange.url}",
                 expected=wrong.expected,
                 seen=wrong.seen,
-                where=_place(scenario, section, asked.index),
+                where=_place(scenario, section, exchange.index),
                 hint=wrong.hint,
             )
 
@@ -75,37 +75,37 @@ def _place(scenario: CanyanScenario, section: str, index: int) -> Any:
     return scenario.where(section, index, *(["expected_response"] if is_compared else []))
 
 
-def _wrong_answer(step: Step, asked: HttpStep, lenient: bool) -> _Wrong | None:
-    wrong = _no_answer(asked)
+def _wrong_answer(step: Step, exchange: HttpStep, lenient: bool) -> _Wrong | None:
+    wrong = _no_answer(exchange)
     if wrong is not None:
         return wrong
-    if step.method != "DELETE" and isinstance(asked.response, str):
-        return _Wrong("JSON", _short(asked.response))
-    errors = _errors(asked.response)
+    if step.method != "DELETE" and isinstance(exchange.response, str):
+        return _Wrong("JSON", _short(exchange.response))
+    errors = _errors(exchange.response)
     if step.expected_response:
         expected = json.loads(step.expected_response)
-        differs = difference(expected, asked.response)
+        differs = difference(expected, exchange.response)
         if differs is None:
             return None
         if not errors:
             way, wanted, seen = differs
-            return _Wrong(f"{way}: {wanted}", f"{way}: {seen}", _times(asked))
+            return _Wrong(f"{way}: {wanted}", f"{way}: {seen}", _times(exchange))
     return _Wrong("no errors", errors) if errors and not lenient else None
 
 
-def _wrong_rpc(asked: HttpStep, lenient: bool) -> _Wrong | None:
-    wrong = _no_answer(asked)
-    if wrong is not None or lenient or not isinstance(asked.response, Mapping):
+def _wrong_rpc(exchange: HttpStep, lenient: bool) -> _Wrong | None:
+    wrong = _no_answer(exchange)
+    if wrong is not None or lenient or not isinstance(exchange.response, Mapping):
         return wrong
-    error = asked.response.get("error")
+    error = exchange.response.get("error")
     return _Wrong("no error", _short(json.dumps(error))) if error else None
 
 
-def _no_answer(asked: HttpStep) -> _Wrong | None:
-    if asked.error:
-        return _Wrong("an answer", _short(asked.error))
-    if asked.status != 200:
-        return _Wrong("status 200", f"status {asked.status}: {_short(_text(asked.response))}")
+def _no_answer(exchange: HttpStep) -> _Wrong | None:
+    if exchange.error:
+        return _Wrong("an answer", _short(exchange.error))
+    if exchange.status != 200:
+        return _Wrong("status 200", f"status {exchange.status}: {_short(_text(exchange.response))}")
     return None
 
 
@@ -145,8 +145,8 @@ def _shown(value: Mapping[str, Any], key: str) -> str:
     return _short(json.dumps(value[key])) if key in value else "nothing"
 
 
-def _times(asked: HttpStep) -> str:
-    return f"it was asked {asked.tries} times, since records arrive in their own time" if asked.tries > 1 else ""
+def _times(exchange: HttpStep) -> str:
+    return f"it was sent {exchange.tries} times, since records arrive in their own time" if exchange.tries > 1 else ""
 
 
 def _text(answer: Any) -> str:

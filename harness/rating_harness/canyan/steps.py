@@ -33,13 +33,13 @@ _PATIENCE = 30.0
 """Seconds that one request may take."""
 
 _SETTLING = 5.0
-"""Seconds within which records arrive: a question is asked again until its answer is the one expected."""
+"""Seconds within which records arrive: a query is sent until its answer is the one expected."""
 
 
 class Requests:
     """Sends them, one after the other, and keeps what they were answered.
 
-    :param eager: questions are asked once only, as canyan-tester does, and GET isn't sent.
+    :param eager: queries are sent once only, as canyan-tester does, and GET isn't sent.
     """
 
     def __init__(self, site: Site, accepted: Accepted, *, eager: bool, caller: str) -> None:
@@ -67,24 +67,26 @@ class Requests:
         within = Deadline(_SETTLING if step.expected_response and _is_question(step) and not self._eager else 0.0)
         with suppress(Timeout):  # the check says what the answer was
             await_condition(ask, within, "the expected answer", interval=0.2)
-        asked = replace(answers[-1], tries=len(answers))
-        self.http_steps.append(asked)
-        if step.store_response and asked.status == 200:
-            self.stored[step.store_response] = asked.response
-        return self._accepted(step, asked)
+        exchange = replace(answers[-1], tries=len(answers))
+        self.http_steps.append(exchange)
+        if step.store_response and exchange.status == 200:
+            self.stored[step.store_response] = exchange.response
+        return self._accepted(step, exchange)
 
     def _ask(self, section: str, index: int, step: Step) -> HttpStep:
         endpoint = self._site.api(self._host)
-        asked = HttpStep(section, index, time.time(), step.method, endpoint.url + step.uri, step.payload, None, None)
+        exchange = HttpStep(
+            section, index, time.time(), step.method, endpoint.url + step.uri, step.payload, None, None
+        )
         try:
             url = endpoint.url.rstrip("/") + resolved(step.uri, self.stored)
-            asked = replace(asked, url=url, request=resolved(step.payload, self.stored))
-            response = _send(endpoint, asked)
+            exchange = replace(exchange, url=url, request=resolved(step.payload, self.stored))
+            response = _send(endpoint, exchange)
         except Unfit as unfit:
-            return replace(asked, error=f"{unfit}: {unfit.hint}")
+            return replace(exchange, error=f"{unfit}: {unfit.hint}")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return replace(asked, error=str(error) or type(error).__name__)
-        return replace(asked, status=response.status_code, response=_read(response.text))
+            return replace(exchange, error=str(error) or type(error).__name__)
+        return replace(exchange, status=response.status_code, response=_read(response.text))
 
     def kamailio(self, section: str, index: int, request: XhttpRequest) -> None:
         """Send a request to Kamailio's HTTP, from inside of the lab."""
@@ -92,35 +94,35 @@ class Requests:
 
     def start(self, section: str, index: int, request: XhttpRequest) -> tuple[HttpStep, Process | None]:
         """Send it, without waiting for the answer; `finish` does that."""
-        asked = HttpStep(section, index, time.time(), "POST", request.uri, request.payload, None, None)
+        exchange = HttpStep(section, index, time.time(), "POST", request.uri, request.payload, None, None)
         try:
             url = self._site.kamailio_url(resolved(request.uri, self.stored))
-            asked = replace(asked, url=url, request=resolved(request.payload, self.stored))
+            exchange = replace(exchange, url=url, request=resolved(request.payload, self.stored))
         except Unfit as unfit:
-            return replace(asked, error=f"{unfit}: {unfit.hint}"), None
+            return replace(exchange, error=f"{unfit}: {unfit.hint}"), None
         name = f"http-{next(self._numbers)}"
-        files = {"body.json": json.dumps(asked.request).encode()}
+        files = {"body.json": json.dumps(exchange.request).encode()}
         host = self._site.lab.host(name)
-        return asked, self._site.lab.run(Program(name, "harness", (*_POST, url, "body.json"), host, files))
+        return exchange, self._site.lab.run(Program(name, "harness", (*_POST, url, "body.json"), host, files))
 
     def finish(self, sent: tuple[HttpStep, Process | None]) -> None:
-        asked, process = sent
+        exchange, process = sent
         if process is not None:
             try:
                 process.wait(Deadline(_PATIENCE + 5))
-                asked = _with_answer(asked, process.output())
+                exchange = _with_answer(exchange, process.output())
             finally:
                 process.remove()
                 self._site.lab.release(process.name)
-        self.http_steps.append(asked)
+        self.http_steps.append(exchange)
 
 
-def _with_answer(asked: HttpStep, output: str) -> HttpStep:
+def _with_answer(exchange: HttpStep, output: str) -> HttpStep:
     """With what `rating_harness.canyan.post` printed."""
     said = _read(output)
     if not isinstance(said, dict) or "error" in said:
-        return replace(asked, error=said["error"] if isinstance(said, dict) else output[-500:])
-    return replace(asked, status=said["status"], response=_read(said["text"]))
+        return replace(exchange, error=said["error"] if isinstance(said, dict) else output[-500:])
+    return replace(exchange, status=said["status"], response=_read(said["text"]))
 
 
 def _is_question(step: Step) -> bool:
@@ -133,14 +135,14 @@ def _is_question(step: Step) -> bool:
     )
 
 
-def _send(endpoint: Endpoint, asked: HttpStep) -> httpx.Response:
+def _send(endpoint: Endpoint, exchange: HttpStep) -> httpx.Response:
     with httpx.Client(
         transport=httpx.HTTPTransport(uds=endpoint.socket_path), timeout=_PATIENCE, follow_redirects=True
     ) as client:
-        has_body = asked.method == "POST" and asked.request is not None
-        content = json.dumps(asked.request).encode() if has_body else None
+        has_body = exchange.method == "POST" and exchange.request is not None
+        content = json.dumps(exchange.request).encode() if has_body else None
         headers = {"content-type": "application/json"} if has_body else {}
-        return client.request(asked.method, asked.url, content=content, headers=headers)
+        return client.request(exchange.method, exchange.url, content=content, headers=headers)
 
 
 def _read(text: str) -> Any:

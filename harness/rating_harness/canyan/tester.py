@@ -73,8 +73,8 @@ def run_bare(
     verdict = judge_canyan(scenario, seen)
     folder = _stored(options.evidence, scenario, plan.token, seen, verdict)
     if echo is not None:
-        for asked in seen.http_steps:
-            echo(f"{asked.method} {asked.url}: {asked.request} -> {asked.status} {asked.response}")
+        for exchange in seen.http_steps:
+            echo(f"{exchange.method} {exchange.url}: {exchange.request} -> {exchange.status} {exchange.response}")
     return "" if verdict.passed else failure_text(scenario, seen, verdict, folder)
 
 

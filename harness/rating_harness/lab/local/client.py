@@ -164,7 +164,7 @@ class HolderClient:
         except OSError as error:
             raise LabError("the lab has ended", found=error.strerror, hint="open another one") from error
         if not line:
-            raise LabError("the lab ended while it was asked for something", found=do)
+            raise LabError("the lab ended before it answered a request", found=do)
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise LabError(f"the lab could not do this: {do}", found=answer["error"])

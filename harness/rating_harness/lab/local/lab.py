@@ -161,7 +161,7 @@ class LocalLab:
                 why["names"] = f"namespaces are refused ({state.refusal}), and libnss_wrapper.so isn't installed"
             why["isolated"] = f"namespaces are refused ({state.refusal})"
         if not state.own_network:
-            why.setdefault("isolated", "the lab was asked to be in the machine's network")
+            why.setdefault("isolated", "the lab is to be in the machine's network")
             why["ipv6"] = "IPv6 has one loopback address only, and the lab is in the machine's network"
             why["unplug"] = "the lab is in the machine's network, whose packet filter isn't the lab's"
         elif not self._filter.works:

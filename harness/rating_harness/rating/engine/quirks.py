@@ -56,7 +56,7 @@ class Quirk(Enum):
     # API
     ANY_ERROR_IS_400 = "a GraphQL error makes the status 400, also when there is data"
     NULL_IS_ABSENT = "null can't be written in a query, and as a variable it means absent: nothing can be set to null"
-    LENIENT_VARIABLES = "variables are converted to the type that is asked for"
+    LENIENT_VARIABLES = "variables are converted to the type that the query declares"
     BIG_FLOATS = "integers beyond 32 bits are answered as floats"
     REACTIVATES = "an update without active sets it to true"
     FLAGS_RESET = "an upsertTransaction without primary and inbound sets them to false"
