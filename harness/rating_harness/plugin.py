@@ -165,9 +165,12 @@ class ScenarioFile(pytest.File):
     """A YAML file. Its mistakes are reported when it is collected, all at once."""
 
     def collect(self) -> Iterator[ScenarioItem]:
+        from rating_harness.lab.files import data_directory
         from rating_harness.session.dialects import load
 
-        for scenario in load(self._shown_path, canyan_lenient=self.config.getoption("--rating-canyan-lenient")):
+        configuration = self.config.getoption("--rating-kamailio-config") or data_directory("kamailio")
+        lenient = self.config.getoption("--rating-canyan-lenient")
+        for scenario in load(self._shown_path, canyan_lenient=lenient, configuration=configuration):
             name = f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
             yield ScenarioItem.from_parent(self, name=name, scenario=scenario)
 

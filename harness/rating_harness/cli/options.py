@@ -17,6 +17,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from rating_harness.errors import (
     ConfigurationError,
     EvidenceError,
     HarnessError,
+    Mistake,
     PlanError,
     ScenarioError,
     UsageError,
@@ -33,7 +35,7 @@ from rating_harness.errors import (
 from rating_harness.run.lab_options import LAB_OPTIONS, LabOption
 from rating_harness.run.options import Options
 
-__all__ = ["FAILED", "PASSED", "WRONG", "command", "exit_status", "lab_options", "options_of"]
+__all__ = ["FAILED", "PASSED", "WRONG", "as_warning", "command", "exit_status", "lab_options", "options_of"]
 
 PASSED, FAILED, WRONG = 0, 1, 2
 
@@ -91,6 +93,11 @@ def _sigterm_raises() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def as_warning(warning: Mistake) -> str:
+    """What is most likely a mistake, as it's shown."""
+    return str(replace(warning, message=f"warning: {warning.message}"))
 
 
 def lab_options(*names: str) -> Callable[[Function], Function]:

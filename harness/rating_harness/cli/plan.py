@@ -31,6 +31,7 @@ def plan(context: click.Context, paths: tuple[Path, ...], seed: int | None, sipp
     from functools import partial
 
     from rating_harness.errors import PlanError, ScenarioError, UsageError
+    from rating_harness.lab.files import data_directory
     from rating_harness.lab.local.hosts import Hosts
     from rating_harness.plan.text import plan_text
     from rating_harness.rating.seed import seeding
@@ -44,7 +45,7 @@ def plan(context: click.Context, paths: tuple[Path, ...], seed: int | None, sipp
         raise UsageError("there is no scenario", where=", ".join(map(str, paths)))
     for file in files:
         try:
-            for scenario in dialects.load(file):
+            for scenario in dialects.load(file, configuration=data_directory("kamailio")):
                 assigned = Hosts()
                 made = dialects.plan(scenario, token="token", seed=seed, hosts=partial(_host, assigned))
                 click.echo(plan_text(made, map(str, seeding(scenario.given.model_dump()))))

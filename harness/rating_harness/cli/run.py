@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rating_harness.cli.coverage import report_coverage
-from rating_harness.cli.options import FAILED, PASSED, command, lab_options, options_of
+from rating_harness.cli.options import FAILED, PASSED, as_warning, command, lab_options, options_of
 
 if TYPE_CHECKING:
     from rating_harness.coverage.data import Coverage
@@ -67,10 +67,17 @@ def run(
     --cov-fail-under; 2 for a wrong file or option, or when there is no scenario; 130 after Ctrl-C, 143 after SIGTERM.
     """
     from rating_harness.errors import UsageError
+    from rating_harness.lab.files import data_directory
     from rating_harness.session import dialects
 
+    loaded = dialects.load_paths(
+        paths,
+        canyan_lenient=canyan_lenient,
+        configuration=lab["kamailio_config"] or data_directory("kamailio"),
+        warn=lambda warning: click.echo(f"{as_warning(warning)}\n", err=True),
+    )
     left_out = ["setup"] * no_setup + ["teardown"] * no_teardown
-    scenarios = dialects.without_sections(dialects.load_paths(paths, canyan_lenient=canyan_lenient), *left_out)
+    scenarios = dialects.without_sections(loaded, *left_out)
     if cov_fail_under is not None and cov_kamailio is None:
         raise UsageError("--cov-fail-under has nothing to measure", expected="--cov-kamailio DIR beside it")
     options = options_of({**lab, "coverage": cov_kamailio is not None})

@@ -7,34 +7,46 @@ from pathlib import Path
 
 import click
 
-from rating_harness.cli.options import WRONG, command
+from rating_harness.cli.options import WRONG, as_warning, command, lab_options
 
 __all__ = ["convert", "schema", "validate"]
 
 
 @command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--strict", is_flag=True, help="Take what is most likely a mistake for one.")
+@lab_options("kamailio-config")
 @click.pass_context
-def validate(context: click.Context, paths: tuple[Path, ...]) -> None:
+def validate(context: click.Context, paths: tuple[Path, ...], strict: bool, kamailio_config: Path | None) -> None:
     """Check scenario files without running anything.
 
     PATHS are files, or directories with files below them. Each mistake is shown with its place and what would be
-    right. Exits with 0, or with 2 when there is a mistake or no scenario.
+    right; so is what is most likely a mistake, as a warning. Exits with 0, or with 2 when there is a mistake or no
+    scenario.
     """
     from rating_harness.errors import ScenarioError
+    from rating_harness.lab.files import data_directory
     from rating_harness.scenario.loader import scenario_files
-    from rating_harness.session.dialects import load
+    from rating_harness.session.dialects import load_with_warnings
 
     files = scenario_files(paths)
-    scenarios = mistakes = 0
+    scenarios = mistakes = warnings = 0
     for file in files:
         try:
-            scenarios += len(load(file))
+            found, warned = load_with_warnings(file, configuration=kamailio_config or data_directory("kamailio"))
         except ScenarioError as error:
             click.echo(f"{error}\n", err=True)
             mistakes += len(error.mistakes)
-    summary = f"{_count(len(files), 'file')}, {_count(scenarios, 'scenario')}, {_count(mistakes, 'mistake')}"
-    click.echo(summary, err=mistakes > 0)
+            continue
+        scenarios += len(found)
+        warnings += len(warned)
+        for warning in warned:
+            click.echo(f"{warning if strict else as_warning(warning)}\n", err=True)
+    if strict:
+        mistakes, warnings = mistakes + warnings, 0
+    parts = [_count(len(files), "file"), _count(scenarios, "scenario"), _count(mistakes, "mistake")]
+    parts += [_count(warnings, "warning")] if warnings else []
+    click.echo(", ".join(parts), err=mistakes > 0)
     if mistakes or not scenarios:
         context.exit(WRONG)
 

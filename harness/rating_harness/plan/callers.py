@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from rating_harness.errors import PlanError
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.in_dialog import Step, in_order, renewals
-from rating_harness.plan.load import TRACED, Pace, pace_of
+from rating_harness.plan.load import Pace, pace_of
 from rating_harness.plan.model import PlannedCall
-from rating_harness.plan.render import certificates, render, sdp_for
+from rating_harness.plan.render import certificates, literal, render, sdp_for
 from rating_harness.plan.sampling import Sampled, last_digit
 from rating_harness.plan.user_agents import (
     DEFAULT_DOMAIN,
-    MADE_BY_SIPP,
-    UNSAID_BY_SIPP,
     call_id_of,
     caller_script,
     needs_user_agent,
 )
+from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Call, Scenario
 from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent
@@ -67,8 +66,6 @@ def plan_call(
     """
     call = scenario.calls[index]
     is_load = sampled.calls > TRACED
-    if is_load:
-        _refuse_in_load(scenario, index)
     own = needs_user_agent(call) and not is_load
     host = hosts(call.host or f"caller-{call.id}")
     address = host.address6 if call.ipv6 else host.address
@@ -106,20 +103,6 @@ def plan_call(
         sampled=sampled,
         longest=(scenario.load.duration if scenario.load else sampled.calls / pace.rate) + sampled.longest,
     )
-
-
-def _refuse_in_load(scenario: Scenario, index: int) -> None:
-    """:raises PlanError: a call of which there are too many says what SIPp has no means for, with its place."""
-    call = scenario.calls[index]
-    words = [word for word in UNSAID_BY_SIPP if word != "cancel" and word in call.model_fields_set]
-    words += [name for name in call.headers if name.lower() in MADE_BY_SIPP]
-    if words and call.sipp is None:
-        path = ("headers", words[0]) if words[0] in call.headers else (words[0],)
-        raise PlanError(
-            f"{words[0]} can't be said of more than {TRACED} calls, which SIPp makes",
-            where=scenario.where("calls", index, *path),
-            hint="fewer calls, or a SIPp scenario of your own (`sipp:`)",
-        )
 
 
 def _sipp(
@@ -164,7 +147,7 @@ def _sipp(
 
 
 def _render(scenario: Scenario, index: int, call: Call, sampled: Sampled, patience: float) -> str:
-    headers = "\n".join(f"{name}: {value}" for name, value in header_lines(call.headers))
+    headers = "\n".join(f"{name}: {literal(value)}" for name, value in header_lines(call.headers))
     common = {
         "name": f"{scenario.scenario[:60]} {call.id}".translate(_XML),
         "from_user": call.from_,
@@ -176,7 +159,7 @@ def _render(scenario: Scenario, index: int, call: Call, sampled: Sampled, patien
     }
     if call.method != "INVITE":
         return render("request.xml.j2", method=call.method, **common)
-    steps, now = _steps(scenario, index, call, min(sampled.holds))
+    steps, now = _steps(call, min(sampled.holds))
     vanish = call.vanish if call.vanish is not None and call.vanish.who == "caller" else None
     return render(
         "uac.xml.j2",
@@ -197,7 +180,7 @@ def _render(scenario: Scenario, index: int, call: Call, sampled: Sampled, patien
     )
 
 
-def _steps(scenario: Scenario, index: int, call: Call, hold: float) -> tuple[tuple[Step, ...], float]:
+def _steps(call: Call, hold: float) -> tuple[tuple[Step, ...], float]:
     """What happens in mid-call, in order, and the second of its last.
 
     :param hold: the shortest, where several are sampled.
@@ -209,14 +192,6 @@ def _steps(scenario: Scenario, index: int, call: Call, hold: float) -> tuple[tup
         moments.append((hold, Step("BYE", cseq=0)))
     if call.bye == "wrong_tag":
         moments.append((hold, Step("BYE", from_tag="unknown")))
-    if call.hangup != "never":
-        late = [at for at, step in moments if at > hold]
-        if late:
-            raise PlanError(
-                f"call {call.id!r} is over after {hold:g} s, before what should happen at {late[0]:g} s",
-                where=scenario.where("calls", index),
-                hint="a longer `hold`",
-            )
     return in_order(moments)
 
 

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from rating_harness.errors import PlanError
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.in_dialog import Step, in_order, renewals
-from rating_harness.plan.load import TRACED
 from rating_harness.plan.model import PlannedCarrier
-from rating_harness.plan.render import certificates, render, sdp_for
+from rating_harness.plan.render import certificates, literal, render, sdp_for
 from rating_harness.plan.sampling import DIGITS, Sampled, last_digit
 from rating_harness.plan.user_agents import DEFAULT_DOMAIN, call_id_of, registration_of, renewals_of, timed_requests
+from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Behaviour, Call, CarrierBehaviour, Phone, Scenario
 from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent, Transport
@@ -96,9 +95,7 @@ def plan_carriers(
     SIPp plays the carriers of a load, and those whose SIPp scenario is written by hand. All others are user agents of
     the harness's own, which read headers however they are spelled, and refuse what RFC 3261 has a peer refuse.
 
-    :param sampled: by the call's id.
-    :raises PlanError: something that a carrier can't do.
-    """
+    :param sampled: by the call's id."""
     context = _Context(scenario, token, sampled, random, patience, hosts)
     carriers = [PlannedCarrier(host, _carrier(context, host, port, way)) for host, port, way in _listeners(scenario)]
     phones = [PlannedCarrier(host, _phone(context, host, phone)) for host, phone in scenario.phones.items()]
@@ -154,12 +151,6 @@ def _answers_again(behaviour: CarrierBehaviour) -> bool:
 
 
 def _phone(context: _Context, name: str, phone: Phone) -> UserAgent | None:
-    """:raises PlanError: a load, which only SIPp can make, and a SIPp that would have to register."""
-    where = context.scenario.where("phones", name)
-    if context.is_load:
-        raise PlanError("a load can't be called to a phone", where=where, hint="a carrier takes any number of calls")
-    if phone.sipp is not None:
-        raise PlanError("a SIPp scenario of one's own registers by itself", where=where, hint="make it a carrier")
     context.hosts(name)
     if phone.absent:
         return None
@@ -223,8 +214,8 @@ def _for_sipp(call: Call, treatment: Treatment) -> _SippTreatment:
         provisional=treatment.provisional,
         delay=ms(treatment.delay),
         ring=ms(treatment.ring),
-        refuse=treatment.refuse,
-        headers="\n".join(f"{name}: {value}" for name, value in treatment.headers),
+        refuse=literal(treatment.refuse),
+        headers="\n".join(f"{name}: {literal(value)}" for name, value in treatment.headers),
         silent=treatment.silent,
         vanish_ringing=treatment.vanish_ringing,
         steps=steps,

@@ -8,22 +8,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from rating_harness.errors import PlanError
-from rating_harness.scenario.model import Call, Load, Scenario, ValuePath
+from rating_harness.scenario.model import Call, Load, Scenario
 from rating_harness.scenario.values import CountRange
 
-__all__ = ["TRACED", "Pace", "in_numbers", "pace_of", "refuse_unseen"]
+__all__ = ["Pace", "in_numbers", "pace_of"]
 
 AT_ONCE = 100.0
 """Calls per second where nothing is said: as fast as a call's ends can be distinguished."""
 
 _FINE = 100.0
-
-TRACED = 200
-"""Calls of which every message is kept; of more, a line of each message is."""
-
-_UNSEEN = ("headers", "received", "bye_reason", "bye_reply", "reinvite_reply", "source", "destination")
-"""What is expected of a call and can't be seen in the first lines of its messages."""
 
 
 def in_numbers(scenario: Scenario) -> Scenario:
@@ -91,24 +84,3 @@ def pace_of(call: Call, load: Load | None) -> Pace:
         "no_rate_quit": True,
     }
     return Pace(step / 2, _FINE, options)
-
-
-def refuse_unseen(scenario: Scenario, number: int) -> None:
-    """:raises PlanError: something is expected that isn't recorded of so many calls, with its place."""
-    if number <= TRACED:
-        return
-    unseen: list[ValuePath] = [
-        ("calls", index, "expect", key)
-        for index, call in enumerate(scenario.calls)
-        for key in _UNSEEN
-        if getattr(call.expect, key)
-    ]
-    unseen += [("expect", "received", index) for index in range(len(scenario.expect.received))]
-    unseen += [("expect", "dialogs", index) for index in range(len(scenario.expect.dialogs))]
-    if unseen:
-        raise PlanError(
-            f"this can't be seen of {number} calls: of more than {TRACED}, messages are kept by their first lines, "
-            "and dialogs are counted",
-            where=scenario.where(*unseen[0]),
-            hint="expect it in a scenario with fewer calls",
-        )

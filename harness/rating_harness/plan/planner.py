@@ -10,11 +10,11 @@ from rating_harness.lab.protocol import Host
 from rating_harness.plan.callers import plan_call
 from rating_harness.plan.carriers import plan_carriers
 from rating_harness.plan.faults import plan_faults
-from rating_harness.plan.load import TRACED, in_numbers, refuse_unseen
+from rating_harness.plan.load import in_numbers
 from rating_harness.plan.model import Plan, PlannedRequest
 from rating_harness.plan.sampling import draw_call
 from rating_harness.plan.user_agents import sip_request, waits_for_others
-from rating_harness.scenario.calls import Call
+from rating_harness.scenario.calls import TRACED, Call
 from rating_harness.scenario.matchers import Near
 from rating_harness.scenario.model import Scenario
 from rating_harness.sipp.agent import Agent
@@ -39,7 +39,6 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
     single, scenario = scenario, in_numbers(scenario)
     sampled = {call.id: draw_call(call, random) for call in scenario.calls}
     number = sum(each.calls for each in sampled.values())
-    refuse_unseen(scenario, number)
     patience = PATIENCE + max(map(_lasts, scenario.calls))
     if scenario.timeout and not scenario.load:
         patience = scenario.timeout

@@ -9,7 +9,7 @@ import jinja2
 
 from rating_harness.lab.files import data_directory
 
-__all__ = ["FINAL_CODES", "certificates", "render", "sdp_for"]
+__all__ = ["FINAL_CODES", "certificates", "literal", "render", "sdp_for"]
 
 FINAL_CODES = (
     *(300, 301, 302, 305, 380, 400, 401, 402, 403, 404, 405, 406, 407, 408, 410, 412, 413, 414, 415, 416, 417, 420),
@@ -53,6 +53,11 @@ _SDP = "\n".join(
     )
 )
 """A session description (RFC 8866). SIPp fills in the addresses."""
+
+
+def literal(text: str) -> str:
+    """A text that SIPp is to send as it stands: it would take what is in brackets for a keyword."""
+    return text.replace("\\", "\\x5c").replace("[", "\\x5b")
 
 
 def sdp_for(wanted: bool | str) -> str:

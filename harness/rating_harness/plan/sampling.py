@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from rating_harness.scenario.calls import DEFAULT_HOLD
 from rating_harness.scenario.model import Call
 from rating_harness.scenario.values import SecondsRange
 
@@ -12,8 +13,6 @@ __all__ = ["DIGITS", "Sampled", "draw_call", "last_digit", "values_of"]
 
 DIGITS = 10
 """Both sides tell repetitions of a call apart by the last digit of their numbers: so many values are sampled."""
-
-DEFAULT_HOLD = 1.0
 
 
 @dataclass(frozen=True, slots=True)

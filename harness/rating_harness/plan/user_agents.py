@@ -7,6 +7,7 @@ from typing import Literal
 
 from rating_harness.plan.render import sdp_for
 from rating_harness.plan.sampling import Sampled
+from rating_harness.scenario.calls import MADE_BY_SIPP, UNSAID_BY_SIPP
 from rating_harness.scenario.model import Call, Phone, Request
 from rating_harness.scenario.values import CSeq, Moment
 from rating_harness.useragent.dialog import SipRequest
@@ -22,8 +23,6 @@ from rating_harness.useragent.script import (
 
 __all__ = [
     "DEFAULT_DOMAIN",
-    "MADE_BY_SIPP",
-    "UNSAID_BY_SIPP",
     "call_id_of",
     "caller_script",
     "needs_user_agent",
@@ -36,14 +35,6 @@ __all__ = [
 
 DEFAULT_DOMAIN = "sip.test"
 """Domain of the URIs of a call that names none (RFC 6761: nobody's)."""
-
-MADE_BY_SIPP = frozenset(
-    {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length", "content-type"}
-)
-"""Headers that SIPp's scenarios make themselves."""
-
-UNSAID_BY_SIPP = ("host", "uri", "display", "contact", "cseq", "requests", "cancel")
-"""Words that SIPp has no means for. Of a CANCEL it takes the 200 for that of the INVITE, whose branch it has."""
 
 
 def needs_user_agent(call: Call) -> bool:

@@ -49,6 +49,14 @@ class Refusal(Model):
 class Behaviour(Model):
     """How a carrier treats a call. With no key at all it rings shortly and answers."""
 
+    meanings = (
+        ("status code reply reject busy", "a reply that refuses is 'refuse': 486"),
+        ("delay answer_delay wait", "how long it rings is 'ring', how long it's silent 'answer_after'"),
+        ("hold duration hangup_after hangup", "when it hangs up is 'hang_up_after'"),
+        ("no_answer timeout mute", "one that never replies is 'silent'"),
+        ("down offline dead unreachable", "one where nobody listens is 'absent'"),
+    )
+
     provisional: Annotated[
         tuple[Provisional, ...],
         key("Provisional replies it sends, in order.", [100, 183]),

@@ -33,7 +33,34 @@ from rating_harness.scenario.fields import (
 from rating_harness.scenario.requests import Credentials, Request
 from rating_harness.scenario.values import CountRange, Moment
 
-__all__ = ["Call", "Credentials", "Load", "Reinvite", "Request", "Vanish"]
+__all__ = [
+    "DEFAULT_HOLD",
+    "MADE_BY_SIPP",
+    "TRACED",
+    "UNSAID_BY_SIPP",
+    "Call",
+    "Credentials",
+    "Load",
+    "Reinvite",
+    "Request",
+    "Vanish",
+]
+
+
+DEFAULT_HOLD = 1.0
+"""Seconds that a call lasts where nothing is said."""
+
+TRACED = 200
+"""Most calls of which every message is kept; of more, a line of each message is."""
+
+
+MADE_BY_SIPP = frozenset(
+    {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length", "content-type"}
+)
+"""Headers that SIPp's scenarios make themselves."""
+
+UNSAID_BY_SIPP = ("host", "uri", "display", "contact", "cseq", "requests", "cancel")
+"""Words that SIPp has no means for. Of a CANCEL it takes the 200 for that of the INVITE, whose branch it has."""
 
 
 class Reinvite(Model):
@@ -54,6 +81,25 @@ class Vanish(Model):
 
 class Call(Model):
     """A call, or many of the same kind."""
+
+    meanings = (
+        ("duration length talk talk_time", "how long it lasts is 'hold'"),
+        ("caller source account account_tag a_number calling", "who calls is 'from'"),
+        ("callee destination number b_number called", "who is called is 'to'"),
+        ("status code result response final_reply", "the reply is expected: 'expect: {reply: 200}'"),
+        ("transfer refer", "a transfer is a request: 'requests: [{at: after 1s, method: REFER, ...}]'"),
+        ("delay wait after when at", "when it begins is 'start'"),
+        ("count times number_of_calls calls", "how many of them is 'repeat'"),
+        ("cps calls_per_second", "new calls per second is 'rate'"),
+        ("password username credentials digest", "it's 'auth: {username: ..., password: ...}'"),
+        ("protocol", "it's 'transport': udp, tcp or tls"),
+        ("display_name caller_name", "the name in From is 'display'"),
+        ("body codec codecs media", "the session description is 'sdp'"),
+        ("answer_after ring_time ringing", "how long it rings is 'ring'"),
+        ("refuse busy reject", "how it's treated is said under 'carriers': 'refuse: 486'"),
+        ("update reinvites hold_call put_on_hold", "a re-INVITE or UPDATE is 'reinvite'"),
+        ("register registration", "a phone that registers is said under 'phones'"),
+    )
 
     id: Annotated[CallId, key("A name for this call, used by the rest of the file.", "ana")]
     from_: Annotated[Text, key("User part of From: the account that pays. In quotes.", "1000")] = Field(alias="from")

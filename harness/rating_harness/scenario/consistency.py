@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, SippFile
-from rating_harness.scenario.calls import Call
+from rating_harness.scenario.calls import DEFAULT_HOLD, MADE_BY_SIPP, TRACED, UNSAID_BY_SIPP, Call
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, listing
 from rating_harness.scenario.expectations import CallExpectation, Expectations, Received
 from rating_harness.scenario.faults import Fault
@@ -16,16 +16,16 @@ from rating_harness.scenario.matchers import Absent, OneOf, Status
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.nodes import ValuePath
 from rating_harness.scenario.requests import Request
-from rating_harness.scenario.values import PLACEHOLDERS, Moment, placeholders_in
+from rating_harness.scenario.values import PLACEHOLDERS, Moment, duration_text, placeholders_in
 from rating_harness.scenario.yaml_parser import is_file
 
-__all__ = ["contradictions"]
+__all__ = ["contradictions", "refuses"]
 
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%#]+")
 _CREDENTIAL = re.compile(r"[^\s\[\]]+")
 _DOMAIN = re.compile(r"([A-Za-z0-9\-.]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
-_MADE_BY_SIPP = frozenset({"via", "v", "call-id", "i", "cseq", "content-length", "l"})
-_OF_THE_DIALOG = frozenset({"from", "f", "to", "t", "record-route"})
+_MADE_ANYWAY = frozenset({"via", "v", "cseq", "content-length", "l"})
+_OF_THE_DIALOG = frozenset({"from", "f", "to", "t", "call-id", "i", "record-route"})
 _HEADER = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
 
@@ -33,10 +33,11 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
     """What can't be meant. ``folder`` is where relative files are looked for."""
     for index, call in enumerate(scenario.calls):
         path: ValuePath = ("calls", index)
-        yield from _call(call, path)
+        yield from _call(call, path, _least_hold(scenario, call))
+        yield from _many(scenario, call, path)
         if scenario.load is None and "repeat" not in call.model_fields_set:
             yield from _idle(call, path, ("rate", "concurrency"), "this is one call", "say how many with 'repeat'")
-        yield from _headers(call.headers, (*path, "headers"), _MADE_BY_SIPP)
+        yield from _headers(call.headers, (*path, "headers"), _MADE_ANYWAY)
         yield from _requests(call, path)
         yield from _sipp(call.sipp, (*path, "sipp"), folder)
         yield from _call_expectation(call.expect, (*path, "expect"))
@@ -47,10 +48,15 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
         else:
             yield from _idle(call, path, ("share",), "it is a share of a 'load', and there is none")
     yield from _load(scenario)
+    yield from _untraced(scenario)
+    config = scenario.kamailio.config
+    if config is not None and not (is_file(folder / config) or is_file(folder / config / "kamailio.cfg")):
+        message = f"no configuration of Kamailio {config[:80]!r}"
+        yield Finding(("kamailio", "config"), message, "a file, or a directory with a kamailio.cfg in it")
     yield from _start_circles(scenario)
     for path, behaviour in _behaviours(scenario):
         yield from _behaviour(behaviour, path)
-        yield from _headers(behaviour.headers, (*path, "headers"), _MADE_BY_SIPP | _OF_THE_DIALOG)
+        yield from _headers(behaviour.headers, (*path, "headers"), _MADE_ANYWAY | _OF_THE_DIALOG)
         yield from _sipp(behaviour.sipp, (*path, "sipp"), folder)
     for index, fault in enumerate(scenario.faults):
         yield from _fault(fault, ("faults", index))
@@ -61,9 +67,7 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
             yield from _received(received, here)
     for number, received in enumerate(scenario.expect.received):
         yield from _received(received, ("expect", "received", number))
-    for host in scenario.phones:
-        if host in scenario.carriers or any(carrier.host == host for carrier in scenario.given.carriers):
-            yield _clash(("phones", host), f"{host!r} is a carrier's host", "a phone has a host of its own")
+    yield from _phones(scenario)
     yield from _absences(scenario.expect)
     yield from _expectations(scenario.expect)
 
@@ -88,7 +92,7 @@ _DECIDED_BY_SIPP = (
 )
 
 
-def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
+def _call(call: Call, path: ValuePath, hold: float) -> Iterator[Finding]:
     for key, user in (("from", call.from_), ("to", call.to)):
         if not _USER.fullmatch(user):
             hint = "write the number or name alone; the domain has its own key, 'domain'"
@@ -121,6 +125,7 @@ def _call(call: Call, path: ValuePath) -> Iterator[Finding]:
             yield Finding((*path, "cancel"), "a call that is answered can't be cancelled", "use 'hangup' and 'hold'")
     if call.hangup == "never":
         yield from _idle(call, path, ("hold", "bye"), "'hangup: never'")
+    yield from _too_late(call, path, hold)
     for index, renewal in enumerate(call.reinvite):
         if renewal.at.event != "answered":
             yield Finding(
@@ -184,6 +189,26 @@ def _placeholders(request: Request, path: ValuePath) -> Iterator[Finding]:
                 yield Finding(place, f"nothing stands for '{{{name}}}'", hint)
 
 
+def _too_late(call: Call, path: ValuePath, hold: float) -> Iterator[Finding]:
+    """What should happen after the call is over.
+
+    :param hold: seconds from the answer to the BYE, at least.
+    """
+    if call.hangup == "never" or call.sipp is not None or call.cancel is not None:
+        return
+    moments: list[tuple[ValuePath, Moment]] = [
+        ((*path, "reinvite", index), each.at) for index, each in enumerate(call.reinvite)
+    ]
+    moments += [((*path, "requests", index), each.at) for index, each in enumerate(call.requests)]
+    if call.vanish is not None:
+        moments.append(((*path, "vanish"), call.vanish.at))
+    for where, at in moments:
+        if at.event == "answered" and at.call is None and at.delay > hold:
+            message = f"{call.id!r} is over after {duration_text(hold)}, before this at {duration_text(at.delay)}"
+            hint = "a longer 'hold'" + ("; or a time after its end: 1s after end" if "requests" in where else "")
+            yield Finding(where, message, hint)
+
+
 def _vanish(who: str, at: Moment, path: ValuePath) -> Iterator[Finding]:
     """A callee that vanishes before it answers does so with its last provisional reply."""
     if at.event == "ended" or (who == "callee" and at != Moment("ringing") and at.event != "answered"):
@@ -199,7 +224,7 @@ def _call_expectation(expect: CallExpectation, path: ValuePath) -> Iterator[Find
     code = expect.reply.code
     if expect.reply.reason is not None and expect.reason is not None:
         yield _clash((*path, "reason"), "the reason phrase is said twice", "here and in 'reply': delete one")
-    if not _refuses(code):
+    if not refuses(code):
         return
     for key in ("duration", "bye_reason", "bye_reply", "carrier", "reinvite_reply"):
         if not isinstance(getattr(expect, key), Absent | None):
@@ -208,10 +233,78 @@ def _call_expectation(expect: CallExpectation, path: ValuePath) -> Iterator[Find
         yield _clash((*path, "ended_by"), f"a call with the reply {code} has no BYE")
 
 
-def _refuses(code: object) -> bool:
+def refuses(code: object) -> bool:
+    """Whether an expected status is that of a call that isn't answered."""
     if isinstance(code, OneOf):
-        return all(map(_refuses, code.choices))
+        return all(map(refuses, code.choices))
     return isinstance(code, Absent) or (isinstance(code, Status) and code.low >= 300)
+
+
+def _many(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
+    """What can't be said of many calls, which SIPp makes."""
+    number = _number_of(scenario, call)
+    if number > 1 and _has(call.headers, "call-id"):
+        name = next(name for name in call.headers if name.lower() == "call-id")
+        yield _clash((*path, "headers", name), f"{number} calls can't have the same Call-ID", "leave it out")
+    if number <= TRACED or call.sipp is not None:
+        return
+    words: list[ValuePath] = [
+        (word,) for word in UNSAID_BY_SIPP if word != "cancel" and word in call.model_fields_set
+    ]
+    words += [("headers", name) for name in call.headers if name.lower() in MADE_BY_SIPP]
+    for word in words:
+        message = (
+            f"{word[-1]!r} can't be said of {number} calls: more than {TRACED} are made by SIPp, which has no means"
+        )
+        yield _clash((*path, *word), message, "fewer calls, or a SIPp scenario of your own ('sipp')")
+
+
+def _number_of(scenario: Scenario, call: Call) -> int:
+    """How many of them are made, at most."""
+    load = scenario.load
+    if load is None:
+        return int(call.repeat.high)
+    others = sum(each.rate is None for each in scenario.calls)
+    rate = call.rate or load.rate * (call.share if call.share is not None else 1 / others)
+    return round(rate * (load.duration - (load.ramp or 0.0) / 2))
+
+
+def _phones(scenario: Scenario) -> Iterator[Finding]:
+    number = sum(_number_of(scenario, call) for call in scenario.calls)
+    for host, phone in scenario.phones.items():
+        if host in scenario.carriers or any(carrier.host == host for carrier in scenario.given.carriers):
+            yield _clash(("phones", host), f"{host!r} is a carrier's host", "a phone has a host of its own")
+        if number > TRACED or scenario.load is not None:
+            yield _clash(("phones", host), "a load can't be called to a phone", "a carrier takes any number of calls")
+        if phone.sipp is not None:
+            message = "a phone registers, and a SIPp scenario does so by itself"
+            yield _clash(("phones", host, "sipp"), message, "make it a carrier")
+
+
+def _least_hold(scenario: Scenario, call: Call) -> float:
+    hold = scenario.load.hold if scenario.load and scenario.load.hold else call.hold
+    return hold.low if hold else DEFAULT_HOLD
+
+
+def _untraced(scenario: Scenario) -> Iterator[Finding]:
+    """What is expected of more calls than there are traces of."""
+    made = sum(_number_of(scenario, call) for call in scenario.calls)
+    if made <= TRACED:
+        return
+    unseen: list[ValuePath] = [
+        ("calls", index, "expect", key)
+        for index, call in enumerate(scenario.calls)
+        for key in _OF_TRACES
+        if getattr(call.expect, key)
+    ]
+    for section in ("received", "dialogs"):
+        unseen += [("expect", section, index) for index in range(len(getattr(scenario.expect, section)))]
+    for path in unseen:
+        message = f"this can't be seen in {made} calls: of more than {TRACED}, a line of each message is kept"
+        yield Finding(path, message, "expect it in a scenario with fewer calls", at_key=isinstance(path[-1], str))
+
+
+_OF_TRACES = ("headers", "received", "bye_reason", "bye_reply", "reinvite_reply", "source", "destination")
 
 
 def _load(scenario: Scenario) -> Iterator[Finding]:
@@ -295,6 +388,8 @@ def _headers(headers: HeaderValues, path: ValuePath, made: frozenset[str] = froz
     for name, value in headers.items():
         if not _HEADER.fullmatch(name):
             yield _clash((*path, name), f"{name[:60]!r} is no name of a SIP header", "the name alone, without ':'")
+        elif name.lower() in ("request-uri", "r-uri", "ruri"):
+            yield _clash((*path, name), "the Request-URI is no header", "it has a key of its own: 'uri'")
         elif name.lower() in made:
             hint = "delete it; a request under 'requests', or a SIPp file under 'sipp', can say anything"
             yield _clash((*path, name), f"the header {name} is made by the harness", hint)
@@ -337,15 +432,18 @@ def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
         hint = "on: agent; how a carrier answers is said under 'carriers'"
         yield _clash((*path, answers[0]), f"'{answers[0]}' is a fault of the agent, not of {fault.on!r}", hint)
     yield from _answers_at_once(answers, path)
+    if fault.refuse:
+        keys = ("path", "call", "nth", "times", "late", "delay")
+        why = "a connection is refused before it holds a request"
+        yield from _idle(fault, path, keys, why, "delete it; 'when' and 'until' say how long connections are refused")
 
 
 def _answers_at_once(answers: list[str], path: ValuePath) -> Iterator[Finding]:
-    """An answer may be late and odd at once, but it's odd in one way; its status, body and fields go together."""
-    odd = [name for name in answers if name not in ("delay", "late", "duplicate", "drip")]
-    go_together = set(odd) <= {"status", "body", "partial"} or set(odd) <= {"status", "set", "remove", "partial"}
-    if len(odd) > 1 and not go_together:
+    """An answer may be late and odd at once, but it's odd in one way: its status and body, or some of its fields."""
+    odd = [name for name in answers if name not in ("delay", "late")]
+    if len(odd) > 1 and set(odd) not in ({"status", "body"}, {"set", "remove"}):
         message = f"an answer can't be '{odd[0]}' and '{odd[1]}' at once"
-        yield _clash((*path, odd[1]), message, "make two faults of it")
+        yield _clash((*path, odd[1]), message, "make two faults of it, with 'nth' and 'times'")
 
 
 def _received(received: Received, path: ValuePath) -> Iterator[Finding]:

@@ -46,6 +46,7 @@ class Mistakes:
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
         self._found: dict[Location, Mistake] = {}
+        self._warnings: dict[Location, Mistake] = {}
         self._silent: set[Location] = set()
 
     def add_source(self, path: str, text: str) -> None:
@@ -56,6 +57,12 @@ class Mistakes:
         where = span.location
         if where not in self._found and where not in self._silent and not self.full:
             self._found[where] = Mistake(where, message, self._excerpt(span), hint)
+
+    def warn(self, span: Span, message: str, hint: str) -> None:
+        """Something that is most likely a mistake."""
+        if len(self._warnings) < MOST:
+            where = span.location
+            self._warnings.setdefault(where, Mistake(where, message, self._excerpt(span), hint))
 
     @property
     def full(self) -> bool:
@@ -78,12 +85,13 @@ class Mistakes:
 
     def join(self, rows: Sequence[tuple[str, Mistakes]]) -> None:
         """Take in the mistakes of all rows; one that isn't in each of them says in which it is."""
-        times = Counter(mistake for _, row in rows for mistake in row._found.values())
-        for name, row in rows:
-            for place, mistake in row._found.items():
-                of_row = f"{mistake.message} (row {name!r} of the matrix)"
-                reported = mistake if times[mistake] == len(rows) else replace(mistake, message=of_row)
-                self._found.setdefault(place, reported)
+        _join(self._found, [(name, row._found) for name, row in rows])
+        _join(self._warnings, [(name, row._warnings) for name, row in rows])
+
+    @property
+    def warnings(self) -> list[Mistake]:
+        """What is most likely a mistake, in the order of the file; nothing where something certainly is one."""
+        return [] if self._found else sorted(self._warnings.values(), key=lambda warning: warning.where)
 
     def all(self) -> list[Mistake]:
         """The mistakes, in the order in which they were found."""
@@ -101,6 +109,14 @@ class Mistakes:
         if not 1 <= span.line <= len(lines) or not lines[span.line - 1].strip():
             return ""
         return excerpt(lines[span.line - 1], span)
+
+
+def _join(found: dict[Location, Mistake], rows: Sequence[tuple[str, dict[Location, Mistake]]]) -> None:
+    times = Counter(mistake for _, of_row in rows for mistake in of_row.values())
+    for name, of_row in rows:
+        for place, mistake in of_row.items():
+            of_some = replace(mistake, message=f"{mistake.message} (row {name!r} of the matrix)")
+            found.setdefault(place, mistake if times[mistake] == len(rows) else of_some)
 
 
 def excerpt(line: str, span: Span) -> str:

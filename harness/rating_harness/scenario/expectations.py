@@ -107,6 +107,16 @@ class Received(Model):
 class CallExpectation(Model):
     """What is expected of one call; of each, when it is repeated."""
 
+    meanings = (
+        ("status code response result final_reply", "the final reply is 'reply'"),
+        ("hold length", "how long it lasts is 'duration'"),
+        ("hangup released_by bye_by", "who sends the BYE is 'ended_by'"),
+        ("routed_to gateway trunk", "the carrier that answers is 'carrier'"),
+        ("fee cost charge billed", "what it costs is in 'expect.transactions' of the file"),
+        ("sdp arrived receives", "what arrives at an end is 'received'"),
+        ("pdd latency response_time", "the time to the final reply is 'setup'"),
+    )
+
     reply: Annotated[
         Reply | None, key("The final reply to the caller.", 200, {"code": 403, "reason": "/insufficient/"})
     ] = None

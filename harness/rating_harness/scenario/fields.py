@@ -119,7 +119,7 @@ PerCent = Annotated[int, Strict(), Field(ge=1, le=90), Takes("a percentage from 
 Port = Annotated[int, Strict(), Field(ge=1, le=65535), Takes("a port from 1 to 65535")]
 Provisional = Annotated[int, Strict(), Field(ge=100, le=199), Takes("a provisional status, 100 to 199")]
 Refusing = Annotated[int, Strict(), Field(ge=300, le=699), Takes("a status that refuses, 300 to 699")]
-HttpStatus = Annotated[int, Strict(), Field(ge=100, le=599), Takes("an HTTP status, 100 to 599")]
+HttpStatus = Annotated[int, Strict(), Field(ge=200, le=599), Takes("a final HTTP status, 200 to 599")]
 Flag = Annotated[bool, Strict(), Takes("true or false")]
 Reason = Annotated[str, Strict(), Field(min_length=1), Takes("the reason, in words")]
 No = Annotated[Literal[False], Takes("false")]
@@ -281,6 +281,14 @@ class Model(BaseModel):
 
     shorthand: ClassVar[str] = ""
     """The key that is meant when the author writes a plain value in place of a mapping."""
+
+    meanings: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Words that aren't keys here, apart by spaces, and what says what they mean."""
+
+    @classmethod
+    def meaning(cls, word: str) -> str | None:
+        """What says what ``word`` means, if it has a meaning without being a key."""
+        return next((hint for words, hint in cls.meanings if word.lower() in words.split()), None)
 
     @model_validator(mode="before")
     @classmethod

@@ -20,6 +20,12 @@ class Running(Model):
 class Account(Model):
     """An account of the rating engine."""
 
+    meanings = (
+        ("tag id account number", "its name is 'account_tag'"),
+        ("credit amount money", "what it has is 'balance'"),
+        ("max_calls limit concurrency channels", "most calls at once are 'max_concurrent_transactions'"),
+    )
+
     account_tag: Annotated[Text, key("The account's name: the user part of From in its calls.", "1000")]
     type: Annotated[
         Literal["PREPAID", "POSTPAID"], key("PREPAID is cut at the balance, POSTPAID is billed later.", "PREPAID")
@@ -59,6 +65,13 @@ class Carrier(Model):
 
 class Rate(Model):
     """A price for a carrier and a prefix."""
+
+    meanings = (
+        ("price cost fee", "the price of an increment is 'rate'"),
+        ("increment step interval", "the seconds that a rate pays for are 'rate_increment'"),
+        ("setup_fee connection_fee", "the price of the connection is 'connect_fee'"),
+        ("destination number", "the beginning of the destination is 'prefix'"),
+    )
 
     carrier_tag: Annotated[Text, key("One of `carriers`.", "carrier")]
     prefix: Annotated[Text, key("Beginning of the destination URI, 9 characters at most.", "sip:39")]

@@ -15,7 +15,7 @@ from rating_harness.scenario.model import Kamailio
 from rating_harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence
 from rating_harness.scenario.yaml_parser import is_file, read_file
 
-__all__ = ["Shared", "with_shared"]
+__all__ = ["Shared", "own_goes_first", "with_shared"]
 
 _TAGS = {
     "accounts": "account_tag",
@@ -99,6 +99,28 @@ def _merged(shared: Node, own: Node, path: tuple[str, ...]) -> Node:
         kept = tuple(item for item in shared.items if _tag(item, tag) not in mine)
         return Sequence((*kept, *own.items), own.span)
     return own
+
+
+def own_goes_first(tree: Mapping) -> Mapping:
+    """The tree without what the scenario's own file says in another way: of records with the same tag in different
+    files the last one counts. It's for tags that were variables when the files were merged."""
+    given = tree.entries.get("given")
+    if given is None or not isinstance(given.value, Mapping):
+        return tree
+    sections = {
+        name: Entry(entry.key_span, _last_of_each(entry.value, _TAGS.get(name, "")))
+        for name, entry in given.value.entries.items()
+    }
+    kept = Entry(given.key_span, Mapping(sections, given.value.span))
+    return Mapping({**tree.entries, "given": kept}, tree.span)
+
+
+def _last_of_each(records: Node, tag: str) -> Node:
+    if not isinstance(records, Sequence) or not tag:
+        return records
+    last = {_tag(item, tag): item.span.path for item in records.items}
+    kept = tuple(item for item in records.items if item.span.path == last[_tag(item, tag)])
+    return Sequence(kept, records.span)
 
 
 def _tag(item: Node, tag: str) -> object:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from rating_harness.errors import ScenarioError, UsageError
 from rating_harness.scenario.consistency import contradictions
+from rating_harness.scenario.defines import read_defines, wrong_defines
 from rating_harness.scenario.diagnostics import Mistakes, did_you_mean
-from rating_harness.scenario.includes import with_shared
+from rating_harness.scenario.includes import own_goes_first, with_shared
 from rating_harness.scenario.matrix import check_used, interpolate, rows
 from rating_harness.scenario.model import Origin, Scenario
 from rating_harness.scenario.name_resolution import references
 from rating_harness.scenario.nodes import Mapping, Sequence, find, places, span_at
 from rating_harness.scenario.validation import shaped
+from rating_harness.scenario.warnings import warnings
 from rating_harness.scenario.yaml_parser import read_file
 
 __all__ = ["existing", "load", "load_tree", "scenario_files"]
@@ -23,33 +25,38 @@ _ENOUGH_ROWS = 10
 """After so many rows of a matrix with mistakes the others are not looked at."""
 
 
-def load(path: Path) -> list[Scenario]:
+def load(path: Path, *, configuration: Path | None = None) -> list[Scenario]:
     """The scenarios of a file, each with its id and the places of its values.
 
     Files of canyan-tester's are loaded by `rating_harness.session.dialects.load`, as any others are.
 
+    :param configuration: as for `load_tree`.
     :raises ScenarioError: with every mistake of the file, and of the files that it uses.
     """
     mistakes = Mistakes()
-    return load_tree(read_file(path, mistakes), path, mistakes)
+    return load_tree(read_file(path, mistakes), path, mistakes, configuration=configuration)
 
 
-def load_tree(root: Mapping | None, path: Path, mistakes: Mistakes) -> list[Scenario]:
+def load_tree(
+    root: Mapping | None, path: Path, mistakes: Mistakes, *, configuration: Path | None = None
+) -> list[Scenario]:
     """The scenarios of a file that was read.
 
     :param root: what it holds; None where that couldn't be read.
-    :param mistakes: those that were found while it was read.
+    :param mistakes: those that were found while it was read; it has the warnings afterwards.
+    :param configuration: Kamailio's, a file or a directory with a kamailio.cfg, for scenarios that name none. A
+        define that it doesn't know is a mistake; None: defines aren't looked at.
     :raises ScenarioError: as for `load`.
     """
     scenarios: list[Scenario] = []
     if root is not None:
-        scenarios = _scenarios(with_shared(root, path, mistakes), path, mistakes)
+        scenarios = _scenarios(with_shared(root, path, mistakes), path, mistakes, configuration)
     if found := mistakes.all():
         raise ScenarioError(found)
     return scenarios
 
 
-def _scenarios(root: Mapping, path: Path, mistakes: Mistakes) -> list[Scenario]:
+def _scenarios(root: Mapping, path: Path, mistakes: Mistakes, configuration: Path | None) -> list[Scenario]:
     calls = find(root, ("calls",))
     if isinstance(calls, Sequence) and not calls.items:
         mistakes.add(calls.span, "there are no calls, so nothing is tested", "a call has: id, from, to")
@@ -62,7 +69,8 @@ def _scenarios(root: Mapping, path: Path, mistakes: Mistakes) -> list[Scenario]:
         of_row = mistakes.fork()
         tree, used_here = interpolate(root, row, of_row)
         used |= used_here
-        scenario = _scenario(tree, path, of_row) if tree is not None else None
+        tree = own_goes_first(tree) if tree is not None else None
+        scenario = _scenario(tree, path, of_row, configuration) if tree is not None else None
         if tree is not None and scenario is not None:
             scenarios.append(scenario.located(Origin(path, row.id, places(tree))))
         looked_at.append((row.id, of_row))
@@ -75,15 +83,24 @@ def _scenarios(root: Mapping, path: Path, mistakes: Mistakes) -> list[Scenario]:
     return scenarios
 
 
-def _scenario(tree: Mapping, path: Path, mistakes: Mistakes) -> Scenario | None:
+def _scenario(tree: Mapping, path: Path, mistakes: Mistakes, configuration: Path | None) -> Scenario | None:
     scenario, remaining = shaped(tree, Scenario, mistakes)
     if scenario is not None:
-        for finding in (*references(scenario, tree), *contradictions(scenario, path.parent)):
+        own = scenario.kamailio.config
+        defines = read_defines(path.parent / own if own is not None else configuration)
+        for finding in (
+            *references(scenario, tree),
+            *contradictions(scenario, path.parent),
+            *wrong_defines(scenario.kamailio.defines, defines),
+        ):
             span = span_at(remaining, finding.path, key=finding.at_key)
             if mistakes.full:
                 break
             if not isinstance(find(remaining, finding.path), Mapping) or not mistakes.within(span):
                 mistakes.add(span, finding.message, finding.hint)
+        if not mistakes.all():
+            for finding in warnings(scenario):
+                mistakes.warn(span_at(remaining, finding.path, key=finding.at_key), finding.message, finding.hint)
     return scenario
 
 

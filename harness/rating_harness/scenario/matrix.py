@@ -62,7 +62,7 @@ def _row(item: Node, mistakes: Mistakes) -> Row | None:
     variables = {name: entry for name, entry in item.entries.items() if name != "id"}
     if given is None:
         return Row(_id(entry.value for entry in variables.values()), variables)
-    if not isinstance(given.value, Scalar) or not isinstance(given.value.value, str | int):
+    if not isinstance(given.value, Scalar) or not isinstance(given.value.value, str | int | float):
         mistakes.add(given.value.span, "a row's id takes a text", 'id: "busy"')
     return Row(_id([given.value]), variables)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -138,7 +139,13 @@ def _report(tree: Mapping, model: type[Model], path: ValuePath, detail: ErrorDet
 def _meant(model: type[Model], path: ValuePath) -> ValuePath | None:
     """Where the value of an unknown key belongs, when the key is a slip of a known one."""
     parent = introspection.model_at(model, path[:-1])
-    close = did_you_mean(str(path[-1]), introspection.fields(parent)) if parent else None
+    if parent is None:
+        return None
+    known = introspection.fields(parent)
+    meaning = parent.meaning(str(path[-1]))
+    named = re.search(r"'([a-z_]+)'", meaning) if meaning else None
+    by_meaning = named[1] if named and named[1] in known else None
+    close = by_meaning if meaning else did_you_mean(str(path[-1]), known)
     return (*path[:-1], close) if close else None
 
 
@@ -150,6 +157,8 @@ def _known_keys(model: type[Model], path: ValuePath) -> str:
     if key.isdigit():
         return "a decimal is written with a point; inside { } a comma begins the next key"
     meant = _meant(model, path)
+    if meaning := parent.meaning(key):
+        return f"{meaning}. It takes: {_wanted(model, meant)}." if meant else meaning
     if meant is not None:
         return f"did you mean '{meant[-1]}'? It takes: {_wanted(model, meant)}."
     elsewhere = introspection.homes(model).get(key)

@@ -36,6 +36,7 @@ __all__ = [
     "judge",
     "load",
     "load_paths",
+    "load_with_warnings",
     "plan",
     "run",
     "run_without_lab",
@@ -49,22 +50,40 @@ _CANYAN_KEY = "workers"
 # --- loading --------------------------------------------------------------------------------------------------------
 
 
-def load(path: Path, *, canyan_lenient: bool = False) -> list[Scenario]:
-    """The scenarios of a file: one for each row of its matrix, and one for a file of canyan-tester's.
+def load(path: Path, *, canyan_lenient: bool = False, configuration: Path | None = None) -> list[Scenario]:
+    """`load_with_warnings`, without the warnings."""
+    return load_with_warnings(path, canyan_lenient=canyan_lenient, configuration=configuration)[0]
+
+
+def load_with_warnings(
+    path: Path, *, canyan_lenient: bool = False, configuration: Path | None = None
+) -> tuple[list[Scenario], list[Mistake]]:
+    """The scenarios of a file, and what is most likely a mistake in it.
+
+    There is one scenario for each row of its matrix, and one for a file of canyan-tester's.
 
     :param canyan_lenient: in a file of canyan-tester's, what it ignores is ignored.
+    :param configuration: Kamailio's, which has to know the defines of scenarios that name none of their own; None:
+        defines aren't looked at.
     :raises ScenarioError: with every mistake of the file, and of the files that it uses.
     """
     mistakes = Mistakes()
     root = read_file(path, mistakes)
     if root is not None and _CANYAN_KEY in root.entries:
-        return [load_canyan(path, lenient=canyan_lenient)]
-    return loader.load_tree(root, path, mistakes)
+        return [load_canyan(path, lenient=canyan_lenient)], []
+    return loader.load_tree(root, path, mistakes, configuration=configuration), mistakes.warnings
 
 
-def load_paths(paths: Sequence[Path], *, canyan_lenient: bool = False) -> list[Scenario]:
+def load_paths(
+    paths: Sequence[Path],
+    *,
+    canyan_lenient: bool = False,
+    configuration: Path | None = None,
+    warn: Callable[[Mistake], object] = lambda warning: None,
+) -> list[Scenario]:
     """The scenarios of all files among ``paths``, and below those that are directories.
 
+    :param warn: is given what is most likely a mistake.
     :raises ScenarioError: with the mistakes of all files.
     :raises UsageError: a path doesn't exist, or there is no scenario.
     """
@@ -72,9 +91,13 @@ def load_paths(paths: Sequence[Path], *, canyan_lenient: bool = False) -> list[S
     mistakes: list[Mistake] = []
     for file in loader.scenario_files(paths):
         try:
-            scenarios += load(file, canyan_lenient=canyan_lenient)
+            found, warnings = load_with_warnings(file, canyan_lenient=canyan_lenient, configuration=configuration)
         except ScenarioError as error:
             mistakes += error.mistakes
+            continue
+        scenarios += found
+        for warning in warnings:
+            warn(warning)
     if mistakes:
         raise ScenarioError(mistakes)
     if not scenarios:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from rating_harness.errors import PlanError
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import plan_scenario
@@ -70,18 +68,6 @@ def test_messages_of_thousands_of_calls_are_not_kept(tmp_path: Path, duration: s
     plan = _plan(tmp_path, _CALLS + f"load: {{rate: 50, duration: {duration}}}\n")
     agents = [call.agent for call in plan.calls] + [carrier.agent for carrier in plan.carriers if carrier.agent]
     assert {agent.brief for agent in agents} == {brief}
-
-
-@pytest.mark.parametrize(
-    ("rest", "line", "message"),
-    [
-        ("load: {rate: 500, duration: 1s}\nexpect: {dialogs: [{call: ana, timeout: 3s}]}\n", 10, "of 500 calls"),
-    ],
-)
-def test_what_cant_be_done(tmp_path: Path, rest: str, line: int, message: str) -> None:
-    with pytest.raises(PlanError, match=re.escape(message)) as failure:
-        _plan(tmp_path, _CALLS + rest)
-    assert f":{line}:" in str(failure.value)
 
 
 def test_each_call_has_a_length_of_its_own(tmp_path: Path) -> None:

@@ -149,19 +149,6 @@ def test_an_absent_carrier_has_an_address_and_nobody_there(tmp_path: Path) -> No
     assert (carrier.host, carrier.agent) == ("carrier", None)
 
 
-@pytest.mark.parametrize(
-    ("rest", "said"),
-    [
-        (PLAIN % ", reinvite: [after 2s]", "is over after 1 s"),
-        (PLAIN % ", reinvite: [{at: after 2s, by: callee}], hangup: callee", "is over after 1 s"),
-    ],
-)
-def test_what_cant_be_done_is_said_with_its_place(tmp_path: Path, rest: str, said: str) -> None:
-    with pytest.raises(PlanError, match=said) as raised:
-        planned(tmp_path, rest)
-    assert "s.yaml:" in str(raised.value.where)
-
-
 def test_without_ipv6_a_call_over_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="no IPv6"):
         planned(tmp_path, PLAIN % ", ipv6: true", ipv6=False)

@@ -20,7 +20,7 @@ from rating_harness.scenario.loader import load
 HERE = Path(__file__).parent
 GOOD = [path.read_bytes() for path in sorted((HERE / "good").glob("[!_]*.yaml"))]
 BROKEN = [path.read_bytes() for path in sorted((HERE / "broken").glob("*.yaml"))]
-COMPANIONS = ("_retail.yaml", "odd.xml")
+COMPANIONS = ("_retail.yaml", "odd.xml", "own.cfg")
 
 TOKENS = (
     *(b"[", b"]", b"{", b"}", b":", b": ", b"- ", b",", b"#", b"&a", b"*a", b"<<: *a", b"? ", b"|", b">", b"!!int "),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -129,6 +130,35 @@ def test_shared_files_are_merged_and_the_scenario_goes_first(tmp_path: Path) -> 
     assert [(a.account_tag, a.balance) for a in scenario.given.accounts] == [("2000", 2), ("1000", 9)]
     assert scenario.carriers["c"].ring == SecondsRange(2.0, 2.0)
     assert scenario.where("given", "carriers", 0).path.endswith("_shared.yaml")
+
+
+def test_a_tag_that_is_a_variable_takes_the_others_place_too(tmp_path: Path) -> None:
+    (tmp_path / "_shared.yaml").write_text(
+        'given: {accounts: [{account_tag: "1000", type: PREPAID, balance: 1}, {account_tag: "2000", type: PREPAID, '
+        "balance: 2}]}\n",
+        "utf-8",
+    )
+    own = (
+        'use: [_shared.yaml]\nmatrix: {who: ["1000", "2000", "3000"]}\ngiven:\n  accounts:\n'
+        '    - {account_tag: "${who}", type: PREPAID, balance: 7}\n'
+    )
+    balances = [
+        {account.account_tag: account.balance for account in scenario.given.accounts}
+        for scenario in load_text(tmp_path, HEAD + own)
+    ]
+    assert balances == [{"1000": 7, "2000": 2}, {"1000": 1, "2000": 7}, {"1000": 1, "2000": 2, "3000": 7}]
+    again = own + '    - {account_tag: "1000", type: PREPAID, balance: 8}\n'
+    assert mistakes_of(tmp_path, HEAD + again) == ["a second account_tag '1000' (row '1000' of the matrix)"]
+
+
+@pytest.mark.parametrize("number", ["2147483648", "660000000000", "30.0", "1.0e+300", "-1", "0.5", "true", "[3]"])
+def test_an_agents_answer_may_have_any_value(tmp_path: Path, number: str) -> None:
+    rows = f"matrix: [{{id: 1e300, units: {number}}}]\n"
+    (scenario,) = load_text(
+        tmp_path, HEAD + rows + 'faults: [{on: agent, path: authorization, set: {max_available_units: "${units}"}}]\n'
+    )
+    assert scenario.faults[0].set == {"max_available_units": json.loads(number)}
+    assert scenario.origin.row == "1e300"
 
 
 def test_mistakes_of_several_files_and_layers_come_together(tmp_path: Path) -> None:

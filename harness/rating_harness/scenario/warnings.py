@@ -1,0 +1,184 @@
+"""What is well-formed and most likely not meant: warnings, which `validate --strict` takes for mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rating_harness.scenario.behaviour import Behaviour
+from rating_harness.scenario.calls import Call
+from rating_harness.scenario.consistency import refuses
+from rating_harness.scenario.diagnostics import Finding, did_you_mean, there
+from rating_harness.scenario.given import Account
+from rating_harness.scenario.matchers import Absent, Anything
+from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.nodes import ValuePath
+from rating_harness.scenario.values import Moment, duration_text
+
+__all__ = ["warnings"]
+
+_SCHEMES = ("sip:", "sips:", "tel:")
+
+
+def warnings(scenario: Scenario) -> Iterator[Finding]:
+    """Findings of one scenario that has no mistakes."""
+    if scenario.kamailio.config is None:
+        yield from _callers_without_account(scenario)
+        yield from _prefixes_without_scheme(scenario)
+        yield from _answered_by_nobody(scenario)
+        yield from _never_ended(scenario)
+    yield from _waits_in_vain(scenario)
+    yield from _cancelled_and_answered(scenario)
+
+
+def _expects_answer(call: Call) -> bool:
+    """Whether a call can only be as expected when it is answered."""
+    expect = call.expect
+    if call.method != "INVITE" or (expect.reply is not None and refuses(expect.reply.code)):
+        return False
+    if expect.reply is not None and expect.reply.code.matches(200):
+        return not isinstance(expect.reply.code, Anything) and not expect.reply.code.matches(403)
+    of_answered = (expect.duration, expect.bye_reply, expect.bye_reason, expect.carrier)
+    is_ended = expect.ended_by not in (None, "nobody")
+    return is_ended or any(each is not None and not isinstance(each, Absent) for each in of_answered)
+
+
+def _account_of(scenario: Scenario, call: Call) -> str:
+    """The account that the project's configuration takes: with digest the user name, else From's user."""
+    user = call.auth.username if call.auth else call.from_
+    return user.partition(";")[0]
+
+
+def _is_answered_by_fault(scenario: Scenario) -> bool:
+    """Whether a fault makes the agent say something else than the engine would."""
+    return any(
+        fault.on == "agent"
+        and fault.path in (None, "authorization")
+        and (fault.set or fault.body is not None or fault.remove)
+        for fault in scenario.faults
+    )
+
+
+def _callers_without_account(scenario: Scenario) -> Iterator[Finding]:
+    known = {account.account_tag for account in scenario.given.accounts}
+    if not known or scenario.given.graphql or _is_answered_by_fault(scenario):
+        return
+    for index, call in enumerate(scenario.calls):
+        account = _account_of(scenario, call)
+        is_own = call.sipp is None and call.host is None and "%" not in account
+        if is_own and account not in known and _expects_answer(call):
+            close = did_you_mean(account, known)
+            guess = f"did you mean '{close}'? " if close else ""
+            key = ("auth", "username") if call.auth else ("from",)
+            message = f"no account {account!r}, and an answer is expected"
+            yield Finding(("calls", index, *key), message, guess + there(sorted(known)))
+
+
+def _prefixes_without_scheme(scenario: Scenario) -> Iterator[Finding]:
+    for number, pricelist in enumerate(scenario.given.pricelists):
+        for index, rate in enumerate(pricelist.rates):
+            prefix = rate.prefix
+            if not any(prefix.startswith(each) or each.startswith(prefix) for each in _SCHEMES):
+                path = ("given", "pricelists", number, "rates", index, "prefix")
+                message = f"no destination begins with {prefix[:20]!r}: it is a URI"
+                yield Finding(path, message, f'prefix: "sip:{prefix[:20]}"')
+
+
+def _behaviours(scenario: Scenario, call: Call) -> list[Behaviour]:
+    """How any carrier or phone may treat a call."""
+    found: list[Behaviour] = []
+    for end in (*scenario.carriers.values(), *scenario.phones.values()):
+        found += [end.calls[call.id]] if call.id in end.calls else [end, *end.attempts]
+    return found
+
+
+def _waits_in_vain(scenario: Scenario) -> Iterator[Finding]:
+    calls = {call.id: call for call in scenario.calls}
+    for path, moment, own in _moments(scenario):
+        call = calls.get(moment.call or own)
+        if call is None or moment.event != "answered":
+            continue
+        if call.method != "INVITE":
+            why = f"{call.method} makes no call"
+        elif call.expect.reply is not None and refuses(call.expect.reply.code):
+            why = f"its reply is expected to be {call.expect.reply.code}"
+        else:
+            continue
+        message = f"this waits in vain for the answer to {call.id!r}: {why}"
+        yield Finding(path, message, f"wait for its end: {call.id} has ended")
+
+
+def _moments(scenario: Scenario) -> Iterator[tuple[ValuePath, Moment, str]]:
+    """Each moment that is waited for, with the call whose own it is where it names none."""
+    for index, call in enumerate(scenario.calls):
+        yield ("calls", index, "start"), call.start, ""
+        for number, request in enumerate(call.requests):
+            yield ("calls", index, "requests", number), request.at, call.id
+        for number, renewal in enumerate(call.reinvite):
+            yield ("calls", index, "reinvite", number), renewal.at, call.id
+    for index, fault in enumerate(scenario.faults):
+        for key, moment in (("when", fault.when), ("until", fault.until)):
+            if moment is not None:
+                yield ("faults", index, key), moment, ""
+
+
+def _cancelled_and_answered(scenario: Scenario) -> Iterator[Finding]:
+    for index, call in enumerate(scenario.calls):
+        if call.cancel is None:
+            continue
+        behaviours = _behaviours(scenario, call)
+        crosses = any(each.answer_cancelled or each.sipp for each in behaviours)
+        path: ValuePath = ("calls", index, "cancel")
+        if _expects_answer(call) and not crosses:
+            hint = "expect: {reply: 487}; a carrier with 'answer_cancelled' answers all the same"
+            yield Finding(path, "a call that is cancelled isn't answered, and an answer is expected", hint)
+        elif not crosses:
+            yield from _cancelled_too_late(call, call.cancel, behaviours, path)
+
+
+def _cancelled_too_late(
+    call: Call, cancel: Moment, behaviours: list[Behaviour], path: ValuePath
+) -> Iterator[Finding]:
+    rings = [call.ring] if call.ring else [each.ring for each in behaviours if each.ring]
+    delays = [each.answer_after.high for each in behaviours if each.answer_after]
+    if not rings or any(each.refuse or each.silent or each.absent for each in behaviours):
+        return
+    answer = max(each.high for each in rings) + (max(delays, default=0.0) if cancel.event == "started" else 0.0)
+    if cancel.event in ("started", "ringing") and cancel.delay >= answer:
+        message = f"the CANCEL is sent after {duration_text(cancel.delay)}, the answer after {duration_text(answer)}"
+        yield Finding(path, message, "a longer 'ring', or an earlier 'cancel'")
+
+
+def _answered_by_nobody(scenario: Scenario) -> Iterator[Finding]:
+    for index, call in enumerate(scenario.calls):
+        if call.expect.carriers == () and _expects_answer(call) and not scenario.phones:
+            message = "no carrier is to get the INVITE, and an answer is expected"
+            yield Finding(("calls", index, "expect", "carriers"), message, "name the carriers, or expect the refusal")
+
+
+def _never_ended(scenario: Scenario) -> Iterator[Finding]:
+    if _is_answered_by_fault(scenario):
+        return
+    accounts = {account.account_tag: account for account in scenario.given.accounts}
+    for index, call in enumerate(scenario.calls):
+        account = accounts.get(_account_of(scenario, call))
+        is_answered = call.expect.reply is None or _expects_answer(call)
+        if call.hangup != "never" or account is None or not is_answered or call.expect.ended_by == "nobody":
+            continue
+        if not _has_limit(account, accounts) and not _is_ended(scenario, call):
+            hint = "hangup: caller or callee; a carrier's 'hang_up_after'; or a PREPAID account's balance"
+            yield Finding(("calls", index, "hangup"), "nothing ever ends this call", hint)
+
+
+def _has_limit(account: Account, accounts: dict[str, Account]) -> bool:
+    linked = [accounts[tag] for tag in account.linked_accounts if tag in accounts]
+    return any(each.type == "PREPAID" for each in (account, *linked))
+
+
+def _is_ended(scenario: Scenario, call: Call) -> bool:
+    """Whether someone may end it, or falls silent so that somebody else may."""
+    if call.vanish or call.cancel or call.sipp or any(each.bytes or each.method == "BYE" for each in call.requests):
+        return True
+    ends = _behaviours(scenario, call)
+    return any(each.hang_up_after or each.vanish or each.sipp or each.refuse for each in ends) or any(
+        fault.is_outage for fault in scenario.faults
+    )

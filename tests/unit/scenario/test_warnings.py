@@ -1,0 +1,233 @@
+"""What is most likely not meant, and what only looks like it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rating_harness.cli.main import main
+from rating_harness.errors import ScenarioError
+from rating_harness.session.dialects import load_with_warnings
+
+PROJECT = Path(__file__).parents[3]
+GIVEN = """\
+given:
+  accounts: [{account_tag: "2000", type: POSTPAID, balance: 0}, {account_tag: "2001", type: PREPAID, balance: 10}]
+  carriers: [{carrier_tag: carrier, host: carrier}]
+  pricelists: [{pricelist_tag: retail, rates: [{carrier_tag: carrier, prefix: "sip:39", rate: 1}]}]
+"""
+ANA = '  - {id: ana, from: "2000", to: "39040123456"%s}\n'
+
+
+def warned(tmp_path: Path, rest: str, given: str = GIVEN, configuration: Path | None = None) -> list[tuple[int, str]]:
+    """Line and message of each warning."""
+    path = tmp_path / "it.yaml"
+    path.write_text(f"scenario: It\n{given}{rest}", "utf-8")
+    found = load_with_warnings(path, configuration=configuration)[1]
+    assert all(warning.hint and warning.excerpt for warning in found)
+    return [(warning.where.line, warning.message) for warning in found]
+
+
+@pytest.mark.parametrize(
+    ("rest", "line", "message"),
+    [
+        (
+            'calls: [{id: ana, from: "2009", to: "39", expect: {reply: 200}}]\n',
+            6,
+            "no account '2009', and an answer is expected",
+        ),
+        (
+            'calls: [{id: ana, from: "2009", to: "39", expect: {ended_by: caller}}]\n',
+            6,
+            "no account '2009', and an answer is expected",
+        ),
+        (
+            'calls: [{id: ana, from: "2000", to: "39", auth: {username: u, password: p}, expect: {reply: 2xx}}]\n',
+            6,
+            "no account 'u', and an answer is expected",
+        ),
+        (
+            "calls:\n" + ANA % ", expect: {reply: 486}" + ANA.replace("ana", "bob") % ", start: ana is answered",
+            8,
+            "this waits in vain for the answer to 'ana': its reply is expected to be 486",
+        ),
+        (
+            "calls:\n"
+            + ANA % ", method: OPTIONS"
+            + "faults: [{on: kamailio, restart: true, when: ana is answered}]\n",
+            8,
+            "this waits in vain for the answer to 'ana': OPTIONS makes no call",
+        ),
+        (
+            "calls:\n" + ANA % ", expect: {reply: [403, 480]}, requests: [{at: after 1s, method: BYE}]",
+            7,
+            "this waits in vain for the answer to 'ana': its reply is expected to be 403 or 480",
+        ),
+        (
+            "calls:\n" + ANA % ", cancel: while ringing, expect: {reply: 200, duration: 2s ± 1s}",
+            7,
+            "a call that is cancelled isn't answered, and an answer is expected",
+        ),
+        (
+            "calls:\n" + ANA % ", ring: 1s, cancel: 2s after ringing, expect: {reply: 487}",
+            7,
+            "the CANCEL is sent after 2s, the answer after 1s",
+        ),
+        (
+            "calls:\n" + ANA % ", cancel: after 2s" + "carriers: {carrier: {ring: 1s, answer_after: 500ms}}\n",
+            7,
+            "the CANCEL is sent after 2s, the answer after 1.5s",
+        ),
+        (
+            "calls:\n" + ANA % ", expect: {carriers: [], reply: 200}",
+            7,
+            "no carrier is to get the INVITE, and an answer is expected",
+        ),
+        ("calls:\n" + ANA % ", hangup: never, expect: {reply: 200}", 7, "nothing ever ends this call"),
+        ("calls:\n" + ANA % ", hangup: never", 7, "nothing ever ends this call"),
+    ],
+)
+def test_what_is_most_likely_not_meant(tmp_path: Path, rest: str, line: int, message: str) -> None:
+    assert warned(tmp_path, rest) == [(line, message)]
+
+
+@pytest.mark.parametrize("prefix", ["39", "+39", "S", "ip:39"])
+def test_a_prefix_that_begins_no_uri(tmp_path: Path, prefix: str) -> None:
+    given = GIVEN.replace('"sip:39"', f'"{prefix}"')
+    assert warned(tmp_path, "calls:\n" + ANA % "", given) == [
+        (5, f"no destination begins with {prefix!r}: it is a URI")
+    ]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        'calls: [{id: ana, from: "2009", to: "39", expect: {reply: 403}}]\n',
+        'calls: [{id: ana, from: "2009", to: "39", expect: {reply: any}}]\n',
+        'calls: [{id: ana, from: "2009", to: "39"}]\n',
+        'calls: [{id: ana, from: "2000;x=y", to: "39", expect: {reply: 200}}]\n',
+        'calls: [{id: ana, from: "%32000", to: "39", expect: {reply: 200}}]\n',
+        'calls: [{id: ana, host: carrier, from: "2009", to: "2000", expect: {reply: 200}}]\n',
+        'calls: [{id: a, from: "2009", to: "39", expect: {reply: 200}}]\n'
+        "faults: [{on: agent, path: authorization, set: {authorized: true}}]\n",
+        "calls:\n" + ANA % ", expect: {reply: 486}" + ANA.replace("ana", "bob") % ", start: ana has ended",
+        "calls:\n" + ANA % ", expect: {reply: [200, 486]}" + ANA.replace("ana", "bob") % ", start: ana is answered",
+        "calls:\n" + ANA % ", ring: 2s, cancel: 1s after ringing, expect: {reply: 487}",
+        "calls:\n" + ANA % ", cancel: 2s after ringing, expect: {reply: 487}",
+        "calls:\n"
+        + ANA % ", cancel: while ringing, expect: {reply: 200}"
+        + "carriers: {carrier: {answer_cancelled: true}}\n",
+        "calls:\n" + ANA.replace("2000", "2001") % ", hangup: never, expect: {reply: 200}",
+        "calls:\n" + ANA % ", hangup: never, expect: {reply: 403}",
+        "calls:\n" + ANA % ", hangup: never, expect: {reply: 200, ended_by: nobody}",
+        "calls:\n" + ANA % ", hangup: never, requests: [{at: after 1s, method: BYE}]",
+        "calls:\n" + ANA % ", hangup: never" + "carriers: {carrier: {hang_up_after: 2s}}\n",
+        "calls:\n" + ANA % ", hangup: never" + "faults: [{on: kamailio, restart: true, when: ana is answered}]\n",
+        "calls:\n"
+        + ANA % ", hangup: never"
+        + "faults: [{on: agent, path: authorization, set: {max_available_units: 2}}]\n",
+    ],
+)
+def test_what_only_looks_like_it(tmp_path: Path, rest: str) -> None:
+    assert warned(tmp_path, rest) == []
+
+
+def test_an_account_that_is_charged_with_a_prepaid_one_has_a_limit(tmp_path: Path) -> None:
+    given = GIVEN.replace("balance: 0}", 'balance: 0, linked_accounts: ["2001"]}')
+    assert warned(tmp_path, "calls:\n" + ANA % ", hangup: never", given) == []
+
+
+def test_of_a_configuration_of_ones_own_less_is_known(tmp_path: Path) -> None:
+    (tmp_path / "own.cfg").write_text("#!trydef X 1\n")
+    given = "kamailio: {config: own.cfg}\n" + GIVEN.replace("sip:39", "39")
+    rest = "calls:\n" + ANA.replace("2000", "2009") % ", hangup: never, expect: {reply: 200}"
+    assert warned(tmp_path, rest, given) == []
+
+
+def test_a_file_with_a_mistake_has_no_warnings_besides(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        warned(tmp_path, "calls:\n" + ANA % ", hangup: never, holds: 1s")
+    assert len(caught.value.mistakes) == 1
+
+
+def test_a_warning_of_one_row_says_so(tmp_path: Path) -> None:
+    rest = "matrix: {hangup: [never, caller]}\ncalls:\n" + ANA % ', hangup: "${hangup}"'
+    assert warned(tmp_path, rest) == [(8, "nothing ever ends this call (row 'never' of the matrix)")]
+
+
+def test_the_projects_own_scenarios_have_none() -> None:
+    for path in sorted((PROJECT / "scenarios").rglob("[!_]*.yaml")):
+        assert load_with_warnings(path, configuration=PROJECT / "kamailio")[1] == [], path
+
+
+def test_validate_shows_warnings_and_strict_takes_them_for_mistakes(tmp_path: Path) -> None:
+    path = tmp_path / "it.yaml"
+    path.write_text(f"scenario: It\n{GIVEN}calls:\n" + ANA % ", hangup: never", "utf-8")
+    result = CliRunner().invoke(main, ["validate", str(path)])
+    assert result.exit_code == 0
+    assert f"{path}:7:56: warning: nothing ever ends this call\n" in result.output
+    assert result.output.endswith("1 file, 1 scenario, 0 mistakes, 1 warning\n")
+    strict = CliRunner().invoke(main, ["validate", "--strict", str(path)])
+    assert strict.exit_code == 2
+    assert f"{path}:7:56: nothing ever ends this call\n" in strict.output
+    assert strict.output.endswith("1 file, 1 scenario, 1 mistake\n")
+
+
+# --- defines --------------------------------------------------------------------------------------------------------
+
+CONFIGURATION = """\
+#!KAMAILIO
+# RATING_SECRET is for people
+#!trydef RATING_CALLED "rated"   # why
+#!define FR_TIMER 5000
+#!trydef DNS_CACHE off
+/* #!trydef GONE 1 */
+#!ifdef WITH_TLS
+loadmodule "tls.so"
+#!endif
+#!ifexp RATING_HTTP_TIMEOUT >= FR_TIMER
+#!endif
+modparam("x", "url", "http://a#b") modparam("x", "y", BARE)
+"""
+
+
+@pytest.mark.parametrize(
+    ("defines", "message"),
+    [
+        ("{RATING_CALLED: any}", "RATING_CALLED is a text to Kamailio, and 'any' lacks the quotes around it"),
+        ("{RATING_CALLED: 3}", "RATING_CALLED is a text to Kamailio, and 3 is a number"),
+        ("{RATING_CALED: 1}", "the configuration knows no define 'RATING_CALED'"),
+        ("{GONE: 1}", "the configuration knows no define 'GONE'"),
+        ("{RATING_SECRET: 1}", "the configuration knows no define 'RATING_SECRET'"),
+    ],
+)
+def test_a_define_that_the_configuration_does_not_take(tmp_path: Path, defines: str, message: str) -> None:
+    (tmp_path / "kamailio.cfg").write_text(CONFIGURATION)
+    rest = "calls:\n" + ANA % "" + f"kamailio: {{defines: {defines}}}\n"
+    with pytest.raises(ScenarioError) as caught:
+        warned(tmp_path, rest, configuration=tmp_path)
+    (mistake,) = caught.value.mistakes
+    assert (mistake.where.line, mistake.message) == (8, message)
+    assert mistake.hint
+    assert warned(tmp_path, rest) == []
+
+
+@pytest.mark.parametrize("name", ["FR_TIMER", "DNS_CACHE", "WITH_TLS", "RATING_HTTP_TIMEOUT", "BARE"])
+def test_a_define_that_it_takes(tmp_path: Path, name: str) -> None:
+    (tmp_path / "kamailio.cfg").write_text(CONFIGURATION)
+    rest = "calls:\n" + ANA % "" + f"kamailio: {{defines: {{{name}: 1, RATING_CALLED: '\"any\"'}}}}\n"
+    assert warned(tmp_path, rest, configuration=tmp_path) == []
+    assert warned(tmp_path, rest, configuration=tmp_path / "kamailio.cfg") == []
+
+
+def test_the_scenarios_own_configuration_goes_first(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "kamailio.cfg").write_text('#!trydef OWN 1\ninclude_file "more.inc"\n')
+    (tmp_path / "own" / "more.inc").write_text("#!ifdef MORE\n#!endif\n")
+    rest = "calls:\n" + ANA % "" + "kamailio: {config: own, defines: {%s: 1}}\n"
+    assert warned(tmp_path, rest % "OWN", configuration=PROJECT / "kamailio") == []
+    assert warned(tmp_path, rest % "MORE", configuration=PROJECT / "kamailio") == []
+    with pytest.raises(ScenarioError, match="knows no define 'FR_TIMER'"):
+        warned(tmp_path, rest % "FR_TIMER", configuration=PROJECT / "kamailio")
