@@ -13,7 +13,6 @@ from rating_harness.errors import ConfigurationError, Location, UsageError
 from rating_harness.kamailio.dialog_database import empty_dialog_database
 from rating_harness.kamailio.siptrace import tracing
 from rating_harness.kamailio.trace import TRACING
-from rating_harness.kamailio_config.parser import parse_files
 from rating_harness.kamailio_config.preparation import Prepared, prepare
 from rating_harness.kamailio_config.preprocessor import tokenize, version_defines
 from rating_harness.lab.files import data_directory
@@ -160,6 +159,9 @@ def prepare_configuration(configuration: Path, variant: Variant, driver: Driver,
     """
     files = _configuration_files(configuration) | _changed(variant)
     defines = {**version_defines(version), **{name: value or None for name, value in variant.defines.items()}}
+    # lark takes a while to import, and most runs parse nothing.
+    from rating_harness.kamailio_config.parser import parse_files
+
     try:
         parsed = parse_files(files, _MAIN, defines)
     except ConfigurationError:

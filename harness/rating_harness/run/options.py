@@ -6,10 +6,12 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from rating_harness.errors import UsageError
-from rating_harness.rating.engine_file import EngineFile, load
+
+if TYPE_CHECKING:
+    from rating_harness.rating.engine_file import EngineFile
 
 __all__ = ["Options"]
 
@@ -54,6 +56,8 @@ class Options:
             each other.
         """
         if engine is not None:
+            from rating_harness.rating.engine_file import load
+
             others["engine"] = "none" if engine == "none" else load(Path(engine))
         values: dict[str, str] = {}
         for text in defines:
@@ -71,7 +75,7 @@ class Options:
         return self.agent_url is None and self.engine is None
 
     def _check(self) -> None:
-        if self.agent_url is None and isinstance(self.engine, EngineFile):
+        if self.agent_url is None and self.engine is not None and self.engine != "none":
             raise UsageError(
                 "an engine file describes an engine of one's own",
                 expected="--agent-url, where its agent is",

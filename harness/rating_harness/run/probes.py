@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rating_harness.coverage.points import Instrumented, Probe, hits_of, instrument
-from rating_harness.kamailio_config.parser import parse_files
 from rating_harness.kamailio_config.preprocessor import version_defines
 
 __all__ = ["Probes"]
@@ -36,6 +35,8 @@ class Probes:
         :param paths: which file of the user's each of them is: the names in reports.
         :raises ConfigurationError: the configuration can't be parsed.
         """
+        from rating_harness.kamailio_config.parser import parse_files
+
         shown = {inside: _shown(paths.get(inside, Path(inside))) for inside in files}
         inside_of = {name: inside for inside, name in shown.items()}
         values = {name: value or None for name, value in defines.items()}

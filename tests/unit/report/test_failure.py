@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def finding(check: str, line: int = 7, **more: str) -> Finding:
+def finding(check: str, line: int = 7, **more: Any) -> Finding:
     where = Location(SCENARIO.as_posix(), line, 1)
     return Finding(check=check, message=f"about {check}", expected="this", seen="that", where=where, **more)
 
