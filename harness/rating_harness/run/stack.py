@@ -50,6 +50,7 @@ from rating_harness.run.kamailio import (
 from rating_harness.run.options import Options
 from rating_harness.run.probes import Probes
 from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.name_resolution import host_in_braces
 from rating_harness.tap.client import TapClient
 
 __all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
@@ -71,6 +72,7 @@ class Stack:
         self._starts = 0
         self._dirty: set[str] = set()
         self._logged = ""
+        self._tables: frozenset[str] = frozenset()
         self.capture = Capture(lab)
         self._paths: Mapping[str, Path] = {}
         self._prepared: Prepared | None = None
@@ -328,8 +330,7 @@ class Stack:
         else:
             self._heal()
         self.capture.begin(plan, self.kamailio)
-        for user, password in plan.scenario.kamailio.users.items():
-            self.kamailio.call("htable.sets", "subscriber", user, password)
+        self._fill_tables(plan)
         given = plan.scenario.given.model_dump()
         for carrier in given["carriers"]:
             # The engine's API knows no TLS: what it tells of such a carrier is changed on the way.
@@ -344,6 +345,22 @@ class Stack:
         if isinstance(self.options.engine, EngineFile):
             faults = [fault_in_words_of_engine(self.options.engine, fault) for fault in faults]
         self.tap.set_faults(*faults)
+
+    def _fill_tables(self, plan: Plan) -> None:
+        """Kamailio's htables as the scenario wants them; what the one before wrote into `tables` is gone."""
+        for table in self._tables:
+            self.kamailio.call("htable.flush", table)
+        kamailio = plan.scenario.kamailio
+        self._tables = frozenset(kamailio.tables)
+        for user, password in kamailio.users.items():
+            self.kamailio.call("htable.sets", "subscriber", user, password)
+        hosts = {call.id: call.agent.host for call in plan.calls}
+        for table, entries in kamailio.tables.items():
+            for entry, value in entries.items():
+                name = host_in_braces(entry)
+                key = entry if name is None else self.lab.host(hosts.get(name, name)).address
+                command = "htable.seti" if isinstance(value, int) else "htable.sets"
+                self.kamailio.call(command, table, key, value)
 
     @property
     def description(self) -> dict[str, str]:
@@ -436,6 +453,7 @@ class Stack:
         self._start_kamailio(variant, lambda service: self.lab.start_service(service, deadline), deadline)
         self._dirty.discard(KAMAILIO)
         self._variant = variant
+        self._tables = frozenset()
 
     def _heal(self, *, but: str = "") -> None:
         """Restart what has ended or was spoiled, one service aside."""

@@ -130,6 +130,13 @@ class Kamailio(Model):
     users: Annotated[
         dict[Text, Text], key("Users and passwords for digest authentication (WITH_AUTH).", {"1000": "secret"})
     ] = Field(default_factory=dict)
+    tables: Annotated[
+        dict[Text, dict[Text, Text | Int32]],
+        key(
+            "Entries of htables; a call's id or a host in braces is the address that it calls from.",
+            {"trunk": {"{carrier}": 1}, "source": {"{ana}": " 1000 "}},
+        ),
+    ] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from rating_harness.scenario.model import INVARIANTS, Received, Scenario
 from rating_harness.scenario.nodes import Mapping, Scalar, Sequence, ValuePath, find
 from rating_harness.scenario.values import Moment
 
-__all__ = ["SERVICES", "references"]
+__all__ = ["SERVICES", "host_in_braces", "references"]
 
 SERVICES = ("agent", "engine", "kamailio")
 
@@ -29,6 +29,11 @@ def references(scenario: Scenario, tree: Mapping) -> Iterator[Finding]:
     for name in scenario.invariants:
         if name not in INVARIANTS:
             yield replace(_unknown(("invariants", name), "always-on check", name, INVARIANTS), at_key=True)
+
+
+def host_in_braces(entry: str) -> str | None:
+    """The name in ``{name}``, which stands for an address in a table of Kamailio's; None where there is none."""
+    return entry[1:-1] if entry.startswith("{") and entry.endswith("}") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,13 @@ def _hosts(scenario: Scenario, known: _Known) -> Iterator[Finding]:
     for index, expected in enumerate(scenario.expect.carriers):
         if expected.host not in hosts:
             yield _unknown(("expect", "carriers", index, "host"), "carrier with the host", expected.host, hosts)
+    callers = known.calls | {call.host for call in scenario.calls if call.host is not None}
+    for table, entries in scenario.kamailio.tables.items():
+        for entry in entries:
+            name = host_in_braces(entry)
+            if name is not None and name not in callers | hosts:
+                at: ValuePath = ("kamailio", "tables", table, entry)
+                yield replace(_unknown(at, "call or host", name, callers | hosts), at_key=True)
     for index, received in enumerate(scenario.expect.received):
         yield from _end(received, ("expect", "received", index), hosts)
     for index, call in enumerate(scenario.calls):

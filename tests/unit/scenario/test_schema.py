@@ -27,7 +27,7 @@ BEYOND_A_SCHEMA = {
     "names that nobody has, or two have": """
         unknown-account unknown-call unknown-call-in-fault unknown-carrier unknown-host unknown-pricelist
         unknown-service expected-carrier-unknown fault-on-agnt record-of-unknown-account same-account same-id
-        second-id-that-waits second-rate waits-for-itself""",
+        second-id-that-waits second-rate table-of-nobody waits-for-itself""",
     "contradictions": """
         absent-and-refuse absent-with-count after-the-end begun-and-not cancel-after-answer cancel-and-hold
         cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent fault-two-answers
