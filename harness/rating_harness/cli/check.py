@@ -32,10 +32,10 @@ def check(
     failed, 2 when a folder can't be used.
     """
     from rating_harness.errors import HarnessError
-    from rating_harness.report.console import console, show
     from rating_harness.report.failure import failure_text
     from rating_harness.report.html import html_page
     from rating_harness.report.presentation import title_of
+    from rating_harness.report.terminal import console, show
     from rating_harness.session.stored_runs import judge_stored
 
     terminal, judged, status = console(), [], PASSED

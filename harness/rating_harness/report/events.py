@@ -1,4 +1,4 @@
-"""What happens while scenarios are run, for whoever wants to tell of it.
+"""What happens while scenarios are run, for reporters.
 
 Times are Unix seconds, durations seconds.
 """
@@ -30,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted:
-    """:param lab: the kind of lab that was asked for."""
+    """:param lab: the kind of lab that was chosen."""
 
     at: float
     scenarios: int
@@ -107,6 +107,6 @@ Event = (
 
 
 class Reporter(Protocol):
-    """Told of each event, in order."""
+    """Gets each event, in order."""
 
     def on_event(self, event: Event) -> None: ...

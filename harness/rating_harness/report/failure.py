@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,11 +9,24 @@ from pathlib import Path
 from rating_harness.checks.model import Case, Finding, Verdict
 from rating_harness.errors import HarnessError, LabError, PlanError, ScenarioError
 from rating_harness.evidence.model import LEVELS, Evidence, LogLine
-from rating_harness.report.ladder import exchange_text, ladder_of, ladder_text
-from rating_harness.report.presentation import Told, asked_line, names_of_calls, printable, telling_first, title_of
+from rating_harness.report.ladder import exchange_text, ladder_of
+from rating_harness.report.ladder_text import ladder_text
+from rating_harness.report.presentation import (
+    ReportedFinding,
+    causes_first,
+    expectation_line,
+    json_text,
+    messages_of,
+    names_of_calls,
+    printable,
+    title_of,
+)
 from rating_harness.scenario.model import Scenario
 
-__all__ = ["error_text", "failure_text"]
+__all__ = ["LADDERS", "error_text", "failure_text"]
+
+LADDERS = 3
+"""Calls that a failure shows the ladders of."""
 
 _SCREEN = 46
 _WIDTH = 118
@@ -22,24 +34,43 @@ _WHOLE = 3
 """Findings with all that there is to say of each; two more have a line each."""
 _SHORT = 2
 _LOG_LINES = 6
-_STEPS, _ASKED = 3, 90
-"""Most steps of a canyan-tester file, and most characters of what one asked."""
+_STEPS, _REQUEST = 3, 90
+"""Most steps of a canyan-tester file, and most characters of what one requested."""
 _SMALLEST_LADDER = 11
 _GRAVE = LEVELS[: LEVELS.index("NOTICE") + 1]
 
 
-def failure_text(scenario: Scenario, evidence: Evidence, verdict: Verdict, folder: Path | None) -> str:
-    """Why the scenario failed, for a person: findings, the call's ladder, the log, and where all the evidence is.
+def failure_text(
+    scenario: Scenario,
+    evidence: Evidence,
+    verdict: Verdict,
+    folder: Path | None,
+    *,
+    ladders: int | None = LADDERS,
+) -> str:
+    """Why the scenario failed, for a person: findings, the calls' ladders, the log, and where all the evidence is.
 
     Of one that passed, the same without findings.
+
+    :param ladders: most ladders that are shown; None: one for each call that fails.
     """
     case = Case(scenario, evidence)
-    findings = telling_first(case, verdict.findings)
-    call_id = _call_shown(evidence, findings)
+    findings = causes_first(case, verdict.findings)
+    calls = _calls_shown(evidence, verdict, findings)
+    shown = calls[:ladders]
     above = [*_title(scenario, verdict, findings), *_findings(scenario, findings)]
-    below = [*_strangers(case), *_asked(evidence, findings), *_log(evidence, call_id), "", *_footer(evidence, folder)]
-    ladder = _ladder(evidence, call_id, _SCREEN - len(above) - len(below)) if call_id else ()
-    return "\n".join(_fit(line) for line in [*above, *ladder, *below])
+    below = [
+        *_left_out(len(calls) - len(shown)),
+        *_strangers(case),
+        *_http_steps(evidence, findings),
+        *_log(evidence, shown[0] if shown else None),
+        "",
+        *_footer(evidence, folder),
+    ]
+    # With one call all is on one screen; each further one has a ladder of its own below it.
+    room = _SCREEN - len(above) - len(below)
+    drawn = [line for call_id in shown for line in _ladder(evidence, verdict, call_id, room)]
+    return "\n".join(_fit(line) for line in [*above, *drawn, *below])
 
 
 def error_text(error: HarnessError) -> str:
@@ -59,27 +90,27 @@ _KINDS: dict[type[HarnessError], str] = {
 # --- the parts ------------------------------------------------------------------------------------------------------
 
 
-def _title(scenario: Scenario, verdict: Verdict, findings: Sequence[Told]) -> Iterator[str]:
+def _title(scenario: Scenario, verdict: Verdict, findings: Sequence[ReportedFinding]) -> Iterator[str]:
     yield f"{'PASSED' if verdict.passed else 'FAILED'}  {title_of(scenario)}"
     where = findings[0].finding.where if findings else scenario.where("scenario")
     yield f"        {where.path}:{where.line}"
 
 
-def _findings(scenario: Scenario, findings: Sequence[Told]) -> Iterator[str]:
-    for told in findings[:_WHOLE]:
-        finding = told.finding
+def _findings(scenario: Scenario, findings: Sequence[ReportedFinding]) -> Iterator[str]:
+    for reported in findings[:_WHOLE]:
+        finding = reported.finding
         always = f"  ({finding.check})" if finding.check.startswith("always:") else ""
-        said = {_place(finding, scenario): asked_line(finding.where)}
-        said |= {"expected": finding.expected, "seen": finding.seen, "hint": finding.hint}
-        width = max(map(len, said))
+        lines = {_place(finding, scenario): expectation_line(finding.where)}
+        lines |= {"expected": finding.expected, "seen": finding.seen, "hint": finding.hint}
+        width = max(map(len, lines))
         yield ""
-        yield f"{told.message}{always}"
-        yield from (f"  {name:>{width}} | {text}" for name, text in said.items() if text or name != "hint")
+        yield f"{reported.message}{always}"
+        yield from (f"  {name:>{width}} | {text}" for name, text in lines.items() if text or name != "hint")
     if findings[_WHOLE:]:
         yield ""
-    for told in findings[_WHOLE : _WHOLE + _SHORT]:
-        finding = told.finding
-        yield f"{told.message}: expected {finding.expected}, seen {finding.seen} ({_place(finding, scenario)})"
+    for reported in findings[_WHOLE : _WHOLE + _SHORT]:
+        finding = reported.finding
+        yield f"{reported.message}: expected {finding.expected}, seen {finding.seen} ({_place(finding, scenario)})"
     more = len(findings) - _WHOLE - _SHORT
     if more > 0:
         yield f"and {more} more"
@@ -90,16 +121,23 @@ def _place(finding: Finding, scenario: Scenario) -> str:
     return f"{finding.where.path}:{finding.where.line}" if is_elsewhere else f"line {finding.where.line}"
 
 
-def _call_shown(evidence: Evidence, findings: Sequence[Told]) -> str | None:
-    """The Call-ID of the call that the first finding which has one is on, else of the first call."""
+def _calls_shown(evidence: Evidence, verdict: Verdict, findings: Sequence[ReportedFinding]) -> list[str]:
+    """Call-IDs of the calls that findings are on, in the findings' order; without any the first call's."""
     names = names_of_calls(evidence)
-    wanted = (told.finding.call_id for told in findings if told.finding.call_id in names)
-    return next(wanted, next(iter(names), None))
+    on = [*(reported.finding for reported in findings), *verdict.findings]
+    failing = list(dict.fromkeys(finding.call_id for finding in on if finding.call_id in names))
+    return [call_id for call_id in failing if call_id is not None] or list(names)[:1]
 
 
-def _ladder(evidence: Evidence, call_id: str, room: int) -> Iterator[str]:
+def _left_out(count: int) -> Iterator[str]:
+    if count > 0:
+        yield ""
+        yield f"and {count} more call{'s' * (count > 1)} with findings: -v shows all ladders"
+
+
+def _ladder(evidence: Evidence, verdict: Verdict, call_id: str, room: int) -> Iterator[str]:
     name = names_of_calls(evidence)[call_id]
-    ladder = ladder_of(evidence, call_id)
+    ladder = ladder_of(evidence, call_id, messages_of(verdict.findings, call_id))
     yield ""
     if ladder is None:
         yield f"{name}: no message of it was seen ({call_id})"
@@ -117,22 +155,22 @@ def _strangers(case: Case) -> Iterator[str]:
         yield from (f"  {exchange_text(exchange, case.evidence.started)}" for exchange in strangers[:4])
 
 
-def _asked(evidence: Evidence, findings: Sequence[Told]) -> Iterator[str]:
-    """What the harness itself asked in the steps that findings are on."""
-    on = {told.finding.check for told in findings}
-    steps = [asked for asked in evidence.http_steps if f"{asked.section}[{asked.index}]" in on]
+def _http_steps(evidence: Evidence, findings: Sequence[ReportedFinding]) -> Iterator[str]:
+    """What the scenario itself requested in the steps that findings are on."""
+    on = {reported.finding.check for reported in findings}
+    steps = [step for step in evidence.http_steps if f"{step.section}[{step.index}]" in on]
     if steps:
         yield ""
         yield "Requests of the scenario's own"
-    for asked in steps[:_STEPS]:
-        answer = "no answer" if asked.status is None else f"{asked.status} {_on_a_line(asked.response)}"
-        request = _on_a_line(asked.request)[:_ASKED]
-        yield f"  {asked.at - evidence.started:8.3f}  {asked.section}[{asked.index}] {request}"
-        yield f"{'':12}-> {asked.error or answer}"
+    for step in steps[:_STEPS]:
+        answer = "no answer" if step.status is None else f"{step.status} {_on_a_line(step.response)}"
+        request = _on_a_line(step.request)[:_REQUEST]
+        yield f"  {step.at - evidence.started:8.3f}  {step.section}[{step.index}] {request}"
+        yield f"{'':12}-> {step.error or answer}"
 
 
 def _on_a_line(value: object) -> str:
-    return " ".join((value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)).split())
+    return " ".join(json_text(value).split())
 
 
 def _log(evidence: Evidence, call_id: str | None) -> Iterator[str]:
@@ -165,11 +203,11 @@ def _footer(evidence: Evidence, folder: Path | None) -> Iterator[str]:
     yield from (f"prepared  {line}" for line in evidence.lab.get("prepared", "").splitlines())
     if folder is not None:
         yield f"evidence  {folder}"
-        yield f"again     rating-harness check {shlex.quote(str(folder))}"
+        yield f"check     rating-harness check {shlex.quote(str(folder))}"
 
 
 def _fit(line: str) -> str:
     line = printable(line)
     # A folder is there to be copied.
-    is_whole = line.startswith(("evidence ", "again ")) or len(line) <= _WIDTH
+    is_whole = line.startswith(("evidence ", "check ")) or len(line) <= _WIDTH
     return line if is_whole else f"{line[: _WIDTH - 1]}…"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,20 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from rating_harness.checks.model import Case
+from rating_harness.checks.model import Case, Verdict
 from rating_harness.evidence.model import Evidence, Exchange, HttpStep
 from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
 from rating_harness.report.ladder import AGENT, Ladder, Mark, ladder_of
-from rating_harness.report.presentation import Told, asked_line, names_of_calls, telling_first, title_of
+from rating_harness.report.presentation import (
+    ReportedFinding,
+    causes_first,
+    expectation_line,
+    json_text,
+    messages_of,
+    names_of_calls,
+    title_of,
+)
 
 __all__ = ["HtmlReport", "html_page"]
 
@@ -78,7 +85,7 @@ def _template() -> Template:
 def _result(event: Ended) -> Mapping[str, Any]:
     scenario = event.scenario
     common: dict[str, Any] = dict.fromkeys(("calls", "setup", "seconds", "reason", "folder", "seed", "log"), "")
-    common |= dict.fromkeys(("findings", "ladders", "changes", "transactions", "exchanges", "asked"), ())
+    common |= dict.fromkeys(("findings", "ladders", "changes", "transactions", "exchanges", "http_steps"), ())
     common |= {"title": title_of(scenario), "file": scenario.origin.file.as_posix(), "calls_left_out": 0}
     match event:
         case events.ScenarioSkipped(reason=reason):
@@ -93,8 +100,8 @@ def _result(event: Ended) -> Mapping[str, Any]:
 def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
     evidence = event.evidence
     figures = statistics_of(evidence)
-    findings = telling_first(Case(event.scenario, evidence), event.verdict.findings)
-    shown = _calls_shown(evidence, findings)
+    findings = causes_first(Case(event.scenario, evidence), event.verdict.findings)
+    shown = _calls_shown(evidence, event.verdict, findings)
     outcome = "passed" if event.verdict.passed else "failed"
     return {
         "outcome": outcome,
@@ -102,39 +109,45 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
         "seconds": f"{event.seconds:.1f} s",
         "calls": str(figures.calls),
         "setup": "" if figures.setup_p95 is None else f"{figures.setup_p95 * 1000:.0f} ms",
-        "findings": [_finding(told) for told in findings],
+        "findings": [_finding(reported) for reported in findings],
         "ladders": [_drawn(ladder, title) for title, ladder in shown],
         "calls_left_out": max(0, figures.calls - len(shown)),
         "changes": list(_changes(evidence)),
         "transactions": list(_transactions(evidence)),
         "exchanges": [_exchange(exchange, evidence.started) for exchange in evidence.exchanges[:_EXCHANGES]],
-        "asked": [_asked(asked, evidence.started) for asked in evidence.http_steps[:_EXCHANGES]],
+        "http_steps": [_http_step(step, evidence.started) for step in evidence.http_steps[:_EXCHANGES]],
         "log": "\n".join(f"{line.level:8} {line.text}" for line in evidence.log[:_LOG_LINES]),
         "folder": str(event.folder or ""),
         "seed": event.seed,
     }
 
 
-def _finding(told: Told) -> Mapping[str, str]:
-    finding = told.finding
+def _finding(reported: ReportedFinding) -> Mapping[str, str]:
+    finding = reported.finding
     return {
-        "message": told.message,
+        "message": reported.message,
         "where": str(finding.where),
         "check": finding.check,
-        "line": asked_line(finding.where),
+        "line": expectation_line(finding.where),
         "expected": finding.expected,
         "seen": finding.seen,
         "hint": finding.hint,
     }
 
 
-def _calls_shown(evidence: Evidence, findings: Sequence[Told]) -> list[tuple[str, Ladder]]:
+def _calls_shown(
+    evidence: Evidence, verdict: Verdict, findings: Sequence[ReportedFinding]
+) -> list[tuple[str, Ladder]]:
     """The ladders of the calls that findings are on, then of the first ones."""
     names = names_of_calls(evidence)
     wanted = dict.fromkeys(
         [*(t.finding.call_id for t in findings if t.finding.call_id in names), *list(names)[:_LADDERS]]
     )
-    ladders = [(f"{names[each]}  {each}", ladder_of(evidence, each)) for each in list(wanted)[:_LADDERS] if each]
+    ladders = [
+        (f"{names[each]}  {each}", ladder_of(evidence, each, messages_of(verdict.findings, each)))
+        for each in list(wanted)[:_LADDERS]
+        if each
+    ]
     return [(name, ladder) for name, ladder in ladders if ladder is not None]
 
 
@@ -148,41 +161,37 @@ def _changes(evidence: Evidence) -> Iterator[Mapping[str, str]]:
                 yield {
                     "account": tag,
                     "field": field,
-                    "before": _json(old.get(field)),
-                    "after": _json(new.get(field)),
+                    "before": json_text(old.get(field)),
+                    "after": json_text(new.get(field)),
                 }
 
 
 def _transactions(evidence: Evidence) -> Iterator[Mapping[str, str]]:
     for record in (evidence.after.transactions if evidence.after else ())[:_RECORDS]:
-        yield {name: _json(record.get(name)) for name in _COLUMNS}
+        yield {name: json_text(record.get(name)) for name in _COLUMNS}
 
 
 def _exchange(exchange: Exchange, zero: float) -> Mapping[str, str]:
     return {
         "time": f"{exchange.received - zero:.3f}",
         "path": f"{exchange.method} {exchange.path}",
-        "request": _json(exchange.request),
+        "request": json_text(exchange.request),
         "status": "none" if exchange.status is None else str(exchange.status),
-        "answer": _json(exchange.response),
+        "answer": json_text(exchange.response),
         "fault": exchange.fault or "",
     }
 
 
-def _asked(asked: HttpStep, zero: float) -> Mapping[str, str]:
+def _http_step(step: HttpStep, zero: float) -> Mapping[str, str]:
     return {
-        "time": f"{asked.at - zero:.3f}",
-        "step": f"{asked.section}[{asked.index}]",
-        "to": f"{asked.method} {asked.url}",
-        "request": _json(asked.request),
-        "status": "none" if asked.status is None else str(asked.status),
-        "answer": asked.error or _json(asked.response),
-        "tries": str(asked.tries),
+        "time": f"{step.at - zero:.3f}",
+        "step": f"{step.section}[{step.index}]",
+        "to": f"{step.method} {step.url}",
+        "request": json_text(step.request),
+        "status": "none" if step.status is None else str(step.status),
+        "answer": step.error or json_text(step.response),
+        "tries": str(step.tries),
     }
-
-
-def _json(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 # --- the ladder as SVG ----------------------------------------------------------------------------------------------
@@ -216,7 +225,9 @@ def _drawn(ladder: Ladder, title: str) -> Mapping[str, Any]:
         room = abs(end - begin) // 8
         times = f" ×{row.times}" if row.times > 1 else ""
         label = row.label if len(row.label) <= room else f"{row.label[: room - 1]}…"
-        kind = "broken" if row.broken else "http" if AGENT in (row.source, row.target) else "sip"
+        kind = "http" if AGENT in (row.source, row.target) else "sip"
+        kind = "broken" if row.broken or row.arrival == "lost" else kind
+        kind = f"{kind} {row.arrival}{' marked' if row.marked else ''}"
         middle, back = (begin + end) / 2, -8 if end > begin else 8
         rows.append(_Row(row.at, y, f"{label}{times}", middle, begin, end, back, kind))
     return {

@@ -1,27 +1,34 @@
 """The ladder of a call: who sent what to whom, and when.
 
-SIP messages are observed at the endpoints alone. What one of them sends goes to Kamailio, what it receives comes from
-there; so Kamailio's column is inferred.
+Each SIP message is looked at by its two ends: a caller or a carrier, whose SIPp traces it, and Kamailio, where its
+own messages were captured. So a message has arrived, or is lost; only where nobody looked at the end that it went
+to, its arrival is inferred. The rows are in the order of their times as they were measured, save that nothing stands
+above what it follows from: a reply, a forwarded message, an ACK (by Via's branches, RFC 3261 sections 16 and 17).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from rating_harness.contract import CONTRACT
-from rating_harness.evidence.model import Evidence, Exchange, SipMessage, Span
-from rating_harness.report.presentation import printable
+from rating_harness.evidence.model import CapturedMessage, Evidence, Exchange, SipMessage, Span
+from rating_harness.report.presentation import json_text
 
-__all__ = ["AGENT", "KAMAILIO", "Arrow", "Ladder", "Mark", "exchange_text", "ladder_of", "ladder_text"]
+__all__ = ["AGENT", "KAMAILIO", "Arrow", "Ladder", "Mark", "exchange_text", "ladder_of"]
 
-KAMAILIO, AGENT = "kamailio", "agent"
-_FIELD = CONTRACT.fields
+KAMAILIO, AGENT = CONTRACT.services.kamailio, "agent"
 
-_WIDTH = 116
-_WIDEST_GAP = 46
-_MARGIN = 10
-"""Columns left of the first line: a time."""
+Arrival = Literal["seen", "inferred", "lost"]
+"""Of a message, at the end that it went to: it was seen; nobody looked; somebody looked, and it wasn't seen."""
+
+_AROUND = 0.5
+"""Seconds before and after a call in which a message without a Call-ID may be one of it."""
+
+_ANSWERED = 0.05
+"""Seconds by which the agent's answer may be recorded later than what follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class Arrow:
 
     :param at: seconds after the call's first message.
     :param times: how often it was seen: retransmissions are folded into their first.
-    :param broken: it never arrived, or told of a failure that was injected.
+    :param broken: a failure that was injected, or an answer that nobody got.
+    :param marked: a finding is on it.
     """
 
     at: float
@@ -39,6 +47,8 @@ class Arrow:
     label: str
     times: int = 1
     broken: bool = False
+    arrival: Arrival = "seen"
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,161 +62,271 @@ class Mark:
 @dataclass(frozen=True, slots=True)
 class Ladder:
     """:param columns: hosts from left to right; the caller's, Kamailio, carriers in the order of their first message,
-    the agent when it was asked anything.
+    the agent when it got any request.
     """
 
     columns: tuple[str, ...]
     rows: tuple[Arrow | Mark, ...]
 
 
-def ladder_of(evidence: Evidence, call_id: str) -> Ladder | None:
-    """The ladder of the call with that Call-ID; None when nothing of it was seen."""
-    messages = [message for message in evidence.messages if message.call_id == call_id]
-    exchanges = [e for e in evidence.exchanges if e.requested(_FIELD.call) == call_id]
-    starts = [*(message.at for message in messages), *(exchange.received for exchange in exchanges)]
+def ladder_of(evidence: Evidence, call_id: str, shown_by: Iterable[SipMessage] = ()) -> Ladder | None:
+    """The ladder of the call with that Call-ID; None when nothing of it was seen.
+
+    :param shown_by: messages that findings are on.
+    """
+    exchanges = [e for e in evidence.exchanges if e.requested(CONTRACT.fields.call) == call_id]
+    hops = _hops(evidence, call_id)
+    starts = [*(hop.at for hop in hops), *(exchange.received for exchange in exchanges)]
     if not starts:
         return None
     calling = {result.host for result in evidence.sipp if result.role == "caller"}
-    callers = [message.host for message in messages if message.host in calling][:1]
-    invites = (m.at for m in messages if m.host in callers and m.is_request and m.method == "INVITE")
-    zero = next(invites, min(starts))
-    others = [message.host for message in messages if message.host not in callers]
+    callers = [hop.host for hop in hops if hop.host in calling and not hop.is_stray][:1]
+    sent = (hop.at for hop in hops if hop.host in callers and hop.to_kamailio and hop.message.method == "INVITE")
+    zero = next(sent, min(starts))
+    others = [hop.host for hop in hops if hop.host not in callers]
     columns = [*callers, KAMAILIO, *dict.fromkeys(others), *([AGENT] if exchanges else [])]
-    rows: list[Arrow | Mark] = [*_sip(messages, zero), *_http(exchanges, zero), *_marks(evidence.spans, zero, starts)]
-    return Ladder(tuple(columns), tuple(sorted(rows, key=lambda row: row.at)))
+    marked = {_key(message, message.host, message.direction == "sent") for message in shown_by}
+    nodes = [*_sip(hops, zero, marked), *_http(exchanges, zero), *_marks(evidence.spans, zero, starts)]
+    return Ladder(tuple(columns), tuple(_in_order(nodes)))
 
 
-def _sip(messages: Iterable[SipMessage], zero: float) -> Iterator[Arrow]:
-    same: dict[tuple[object, ...], list[SipMessage]] = {}
-    for m in messages:
-        # Via's branch and To's tag tell a retransmission from another attempt (RFC 3261 section 17).
-        key = (m.host, m.direction, m.first_line, m.method, m.cseq, m.header("Via"), m.header("To"))
-        same.setdefault(key, []).append(m)
-    for first, *again in same.values():
-        is_sent = first.direction == "sent"
-        yield Arrow(
-            at=first.at - zero,
-            source=first.host if is_sent else KAMAILIO,
-            target=KAMAILIO if is_sent else first.host,
-            label=_label(first),
-            times=1 + len(again),
+# --- SIP ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Hop:
+    """A message between Kamailio and another host, as each of the two saw it.
+
+    :param host: the other one.
+    :param at_host, at_kamailio: when they saw it; None where nobody looked there.
+    :param is_stray: it has no Call-ID, and belongs to the call by its time alone.
+    """
+
+    host: str
+    to_kamailio: bool
+    message: SipMessage
+    at_host: list[float] | None
+    at_kamailio: list[float] | None
+    is_stray: bool = False
+
+    @property
+    def at(self) -> float:
+        """When it was seen first: a message can't arrive before it's sent, but be written down late."""
+        return min([*(self.at_host or []), *(self.at_kamailio or [])])
+
+    @property
+    def times(self) -> int:
+        return max(len(self.at_host or []), len(self.at_kamailio or []))
+
+    @property
+    def arrival(self) -> Arrival:
+        there = self.at_kamailio if self.to_kamailio else self.at_host
+        return "inferred" if there is None else "seen" if there else "lost"
+
+
+def _hops(evidence: Evidence, call_id: str) -> list[_Hop]:
+    """The call's messages, in the order of their times."""
+    traced = {result.host for result in evidence.sipp}
+    messages = [message for message in evidence.messages if message.call_id == call_id]
+    captured = [(c, c.message) for c in evidence.captured or () if c.message and c.message.call_id == call_id]
+    found: dict[object, _Hop] = {}
+
+    def hop(message: SipMessage, host: str, to_kamailio: bool) -> _Hop:
+        return found.setdefault(
+            _key(message, host, to_kamailio),
+            _Hop(
+                host,
+                to_kamailio,
+                message,
+                [] if host in traced else None,
+                None if evidence.captured is None else [],
+            ),
         )
 
+    for message in messages:
+        seen = hop(message, message.host, message.direction == "sent")
+        seen.at_host = [*(seen.at_host or []), message.at]
+    for capture, message in captured:
+        seen = hop(message, capture.peer, capture.direction == "received")
+        seen.at_kamailio = [*(seen.at_kamailio or []), capture.at, *capture.repeated]
+    hops = list(found.values())
+    if hops:
+        begin, end = min(hop.at for hop in hops) - _AROUND, max(hop.at for hop in hops) + _AROUND
+        hops += [stray for stray in _strays(evidence) if begin <= stray.at <= end]
+    return sorted(hops, key=lambda hop: hop.at)
 
-def _label(message: SipMessage) -> str:
+
+def _strays(evidence: Evidence) -> Iterator[_Hop]:
+    """Messages without a Call-ID, which may be of any call."""
+    if evidence.captured is None:
+        for message in evidence.messages:
+            if not message.call_id:
+                to_kamailio = message.direction == "sent"
+                yield _Hop(message.host, to_kamailio, message, [message.at], None, is_stray=True)
+    for capture in evidence.captured or ():
+        if capture.message is None or not capture.message.call_id:
+            message = capture.message or _unreadable(capture)
+            at = [capture.at, *capture.repeated]
+            yield _Hop(capture.peer, capture.direction == "received", message, None, at, is_stray=True)
+
+
+def _unreadable(capture: CapturedMessage) -> SipMessage:
+    first = repr(capture.text.partition("\n")[0].strip()[:60])
+    return SipMessage(
+        capture.at, KAMAILIO, capture.direction, capture.transport, "not SIP:", None, "", first, "", 0, (), ""
+    )
+
+
+def _key(message: SipMessage, host: str, to_kamailio: bool) -> tuple[object, ...]:
+    """The same for a message at its two ends, and for its retransmissions: they share Via's branch and To's tag
+    (RFC 3261 section 17).
+    """
+    tag = re.search(r";\s*tag=([^;\s]+)", message.header("To") or "")
+    branches = _branches(message)[:1]
+    return host, to_kamailio, message.first_line, message.method, message.cseq, *branches, tag[1] if tag else None
+
+
+def _branches(message: SipMessage) -> list[str]:
+    """Those of its Vias, the topmost first. One without a branch is known by its whole text (RFC 2543's)."""
+    vias = [via for name, value in message.headers if name.lower() == "via" for via in value.split(",")]
+    found = ((re.search(r";\s*branch=([^;\s]+)", via), via) for via in vias)
+    return [match[1] if match else via for match, via in found]
+
+
+def _label(hop: _Hop) -> str:
+    message = hop.message
     of = f" ({message.method})" if message.status is not None and message.method != "INVITE" else ""
-    return f"{message.first_line}{of}"
+    return f"{message.first_line}{of}{' (no Call-ID)' if hop.is_stray else ''}"
 
 
-def _http(exchanges: Iterable[Exchange], zero: float) -> Iterator[Arrow]:
+# --- rows, and what they follow from --------------------------------------------------------------------------------
+
+
+@dataclass(eq=False, slots=True)
+class _Node:
+    """A row, and the rows that can't stand below it."""
+
+    row: Arrow | Mark
+    after: list[_Node] = field(default_factory=list)
+
+
+def _sip(hops: Sequence[_Hop], zero: float, marked: Container[object]) -> Iterator[_Node]:
+    nodes: list[_Node] = []
+    for hop in hops:
+        is_marked = _key(hop.message, hop.host, hop.to_kamailio) in marked
+        ends = (hop.host, KAMAILIO) if hop.to_kamailio else (KAMAILIO, hop.host)
+        label, arrival = _label(hop), hop.arrival
+        arrow = Arrow(hop.at - zero, *ends, label, hop.times, arrival=arrival, marked=is_marked)
+        nodes.append(_Node(arrow, [node for node, other in zip(nodes, hops, strict=False) if _follows(hop, other)]))
+    # A cause that was written down late comes behind in time.
+    for index, hop in enumerate(hops):
+        nodes[index].after += [nodes[later] for later in range(index + 1, len(hops)) if _follows(hop, hops[later])]
+    yield from nodes
+
+
+def _follows(hop: _Hop, other: _Hop) -> bool:
+    """Whether the first message can only be there because of the other one."""
+    message, cause = hop.message, other.message
+    if message.cseq != cause.cseq or hop.is_stray or other.is_stray:
+        return False
+    if hop.host == other.host and hop.to_kamailio != other.to_kamailio:
+        if not message.is_request and cause.is_request:
+            return message.method == cause.method and _branches(message)[:1] == _branches(cause)[:1]
+        if message.is_request and message.method == "ACK":
+            return cause.is_final and cause.method == "INVITE"
+    return other.to_kamailio and not hop.to_kamailio and _is_forwarded(message, cause)
+
+
+def _is_forwarded(message: SipMessage, received: SipMessage) -> bool:
+    """Whether Kamailio sent the one because it received the other: a request with a Via of its own on top, a reply
+    without it.
+    """
+    if (message.method, message.status) != (received.method, received.status):
+        return False
+    below, theirs = (message, received) if message.is_request else (received, message)
+    return _branches(below)[1:2] == _branches(theirs)[:1]
+
+
+def _http(exchanges: Iterable[Exchange], zero: float) -> Iterator[_Node]:
     for exchange in exchanges:
-        yield Arrow(exchange.received - zero, KAMAILIO, AGENT, _request(exchange))
+        request = _Node(Arrow(exchange.received - zero, KAMAILIO, AGENT, _request(exchange)))
+        yield request
         if exchange.answered is not None:
             is_broken = exchange.status is None or exchange.fault is not None
-            yield Arrow(exchange.answered - zero, AGENT, KAMAILIO, _answer(exchange), broken=is_broken)
+            answer = Arrow(exchange.answered - zero, AGENT, KAMAILIO, _answer(exchange), broken=is_broken)
+            yield _Node(answer, [request])
+
+
+def _in_order(nodes: Sequence[_Node]) -> Iterator[Arrow | Mark]:
+    """By time, and none before what it follows from."""
+    ordered = sorted(nodes, key=lambda node: node.row.at)
+    _await_authorization(ordered)
+    done: set[int] = set()
+
+    def place(node: _Node) -> Iterator[Arrow | Mark]:
+        if id(node) not in done:
+            done.add(id(node))
+            for cause in sorted(node.after, key=lambda cause: cause.row.at):
+                yield from place(cause)
+            yield node.row
+
+    for node in ordered:
+        yield from place(node)
+
+
+def _await_authorization(ordered: Sequence[_Node]) -> None:
+    """An INVITE goes out because the agent has answered, though the answer is recorded when it has been sent."""
+    for answer in ordered:
+        row = answer.row
+        if isinstance(row, Arrow) and row.source == AGENT and row.label.startswith("200 authorized true"):
+            for node in ordered:
+                out = node.row
+                is_invite = isinstance(out, Arrow) and out.source == KAMAILIO and out.label.startswith("INVITE ")
+                if is_invite and answer.after[0].row.at <= out.at <= row.at <= out.at + _ANSWERED:
+                    node.after.append(answer)
+                    break
+
+
+def _marks(spans: Iterable[Span], zero: float, starts: Iterable[float]) -> Iterator[_Node]:
+    last = max(starts)
+    for span in spans:
+        if not span.what.startswith("call ") and span.started <= last and (span.ended is None or span.ended >= zero):
+            yield _Node(Mark(span.started - zero, span.what))
+            if span.ended is not None:
+                yield _Node(Mark(span.ended - zero, f"end of {span.what}"))
+
+
+# --- HTTP -----------------------------------------------------------------------------------------------------------
 
 
 def _request(exchange: Exchange) -> str:
-    account = exchange.requested(_FIELD.account)
+    account = exchange.requested(CONTRACT.fields.account)
     silent = ", never answered" if exchange.answered is None else ""
     return f"{exchange.kind}{f' of {account}' if account else ''}{silent}"
 
 
 def _answer(exchange: Exchange) -> str:
     """The status, and the fields that decide what becomes of the call."""
-    flags = {key: exchange.answer(key) for key in (_FIELD.authorized, _FIELD.ok)}
-    told = [f"{key} {_value(value)}" for key, value in flags.items() if value is not None]
-    if exchange.answer(_FIELD.authorized):
-        told.append(f"{_FIELD.units} {_value(exchange.answer(_FIELD.units))}")
-    told += [_value(value) for key in (_FIELD.reason, "error", _FIELD.carriers) if (value := exchange.answer(key))]
+    fields = CONTRACT.fields
+    said = [
+        f"{key} {_value(value)}"
+        for key in (fields.authorized, fields.ok)
+        if (value := exchange.answer(key)) is not None
+    ]
+    if exchange.answer(fields.authorized):
+        said.append(f"{fields.units} {_value(exchange.answer(fields.units))}")
+    said += [_value(value) for key in (fields.reason, "error", fields.carriers) if (value := exchange.answer(key))]
     if isinstance(exchange.response, str) and exchange.response:
-        told.append(repr(exchange.response[:24]))
+        said.append(repr(exchange.response[:24]))
     status = "no answer" if exchange.status is None else str(exchange.status)
     fault = f" [fault: {exchange.fault}]" if exchange.fault else ""
-    return f"{status}{fault} {', '.join(told)}".rstrip()
+    return f"{status}{fault} {', '.join(said)}".rstrip()
 
 
 def _value(value: object) -> str:
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, list) else json_text(value)
 
 
 def exchange_text(exchange: Exchange, zero: float) -> str:
     """An exchange in one line, its time relative to ``zero``."""
     return f"{exchange.received - zero:+8.3f}  {_request(exchange)} -> {_answer(exchange)}"
-
-
-def _marks(spans: Iterable[Span], zero: float, starts: Iterable[float]) -> Iterator[Mark]:
-    last = max(starts)
-    for span in spans:
-        if not span.what.startswith("call ") and span.started <= last and (span.ended is None or span.ended >= zero):
-            yield Mark(span.started - zero, span.what)
-            if span.ended is not None:
-                yield Mark(span.ended - zero, f"end of {span.what}")
-
-
-# --- as text --------------------------------------------------------------------------------------------------------
-
-
-def ladder_text(ladder: Ladder, *, lines: int = 30, width: int = _WIDTH) -> str:
-    """The ladder in at most ``lines`` lines of at most ``width`` columns; the middle of a longer one is folded."""
-    gaps = max(1, len(ladder.columns) - 1)
-    gap = min(_WIDEST_GAP, (width - _MARGIN - 8) // gaps)
-    places = {name: _MARGIN + index * gap for index, name in enumerate(ladder.columns)}
-    rows = [_row(row, places) for row in ladder.rows]
-    room = max(3, lines - 1)
-    if len(rows) > room:
-        before = (room - 1) * 2 // 3
-        after = room - 1 - before
-        left_out = f"⋮ {len(rows) - before - after} more".rjust(_MARGIN - 1)
-        rows = [*rows[:before], _over(left_out, places), *rows[-after:]]
-    return "\n".join(line.rstrip() for line in [_heads(places, gap), *rows])
-
-
-def _heads(places: dict[str, int], gap: int) -> str:
-    line = " " * (_MARGIN - 1)
-    for name, place in places.items():
-        short = _cut(name, gap - 2)
-        # The first starts at the left edge of its line, the others are centred above theirs.
-        line = line.ljust(place - (0 if place == _MARGIN else len(short) // 2)) + short
-    return line
-
-
-def _row(row: Arrow | Mark, places: dict[str, int]) -> str:
-    time = f"{row.at:8.3f}"
-    if isinstance(row, Mark):
-        return _over(f"{time}  ── {row.label} ", places, "─")
-    canvas = list(_lines(places))
-    canvas[: len(time)] = time
-    begin, end = sorted((places[row.source], places[row.target]))
-    is_right = places[row.source] < places[row.target]
-    shaft = "╌" if row.broken else "─"
-    times = f" ×{row.times}" if row.times > 1 else ""
-    room = end - begin - 4
-    label = _cut(row.label, room - len(times)) + times
-    rest = shaft * (room - len(label))
-    inner = f"{shaft}{label}{rest}{shaft}▶" if is_right else f"◀{shaft}{rest}{label}{shaft}"
-    canvas[begin + 1 : end] = inner
-    source = begin if is_right else end
-    canvas[source] = "├" if is_right else "┤"
-    return "".join(canvas)
-
-
-def _lines(places: dict[str, int]) -> str:
-    line = ""
-    for place in places.values():
-        line = line.ljust(place) + "│"
-    return line
-
-
-def _over(text: str, places: dict[str, int], fill: str = "") -> str:
-    """``text`` in front of the lines; the rest of it filled up to the last of them."""
-    if fill:
-        return text.ljust(max(places.values()) + 1, fill)
-    return text + _lines(places)[len(text) :]
-
-
-def _cut(text: str, room: int) -> str:
-    text = printable(text)
-    return text if len(text) <= room else text[: max(0, room - 1)] + "…"

@@ -7,7 +7,6 @@ recorded exchanges. Each packet has a comment that says so.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -31,6 +30,7 @@ from dpkt.udp import UDP
 
 from rating_harness.evidence.model import CapturedMessage, Evidence, Exchange, SipMessage
 from rating_harness.report import events
+from rating_harness.report.presentation import json_text
 
 __all__ = ["PcapFile", "pcapng_of"]
 
@@ -201,8 +201,8 @@ def _http(exchange: Exchange, kamailio: str) -> Iterator[_Passed]:
     source = f"{_bracketed(kamailio)}:{20_000 + exchange.number % 40_000}"
     target = _AGENT if ":" not in kamailio else "[2001:db8::80]:80"
     head = f"{exchange.method} {exchange.path} HTTP/1.1"
-    asked = _with_body(head, exchange.request, {"Host": "rating-agent"})
-    yield _Passed(exchange.received, source, target, False, asked, _SYNTHESISED + fault)
+    request = _with_body(head, exchange.request, {"Host": "rating-agent"})
+    yield _Passed(exchange.received, source, target, False, request, _SYNTHESISED + fault)
     if exchange.answered is not None and exchange.status is not None:
         head = f"HTTP/1.1 {exchange.status} {_reason(exchange.status)}"
         answer = _with_body(head, exchange.response, {})
@@ -210,10 +210,7 @@ def _http(exchange: Exchange, kamailio: str) -> Iterator[_Passed]:
 
 
 def _with_body(head: str, body: object, headers: Mapping[str, str]) -> bytes:
-    text = (
-        "" if body is None else body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, default=str)
-    )
-    content = text.encode("utf-8", "surrogatepass")
+    content = b"" if body is None else json_text(body).encode("utf-8", "surrogatepass")
     kind = "text/plain" if isinstance(body, str) else "application/json"
     said = {**headers, "Content-Type": kind, "X-Synthesised-By": "rating-harness", "Content-Length": len(content)}
     lines = [head, *(f"{name}: {value}" for name, value in said.items())]

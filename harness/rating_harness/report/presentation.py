@@ -1,18 +1,28 @@
-"""How findings, calls and scenarios are told of, wherever they are shown."""
+"""What all reports say of findings, calls and scenarios in the same words."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rating_harness.checks.model import Case, Finding
 from rating_harness.errors import Location
-from rating_harness.evidence.model import Evidence
+from rating_harness.evidence.model import Evidence, SipMessage
 from rating_harness.scenario.model import Scenario
 
-__all__ = ["Told", "asked_line", "names_of_calls", "printable", "telling_first", "title_of"]
+__all__ = [
+    "ReportedFinding",
+    "causes_first",
+    "expectation_line",
+    "json_text",
+    "messages_of",
+    "names_of_calls",
+    "printable",
+    "title_of",
+]
 
 
 def printable(text: str) -> str:
@@ -25,8 +35,13 @@ def title_of(scenario: Scenario) -> str:
     return f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
 
 
+def json_text(value: object) -> str:
+    """A value out of JSON as text: strings as they are, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportedFinding:
     """A finding, and on how many more repetitions of its call it is the same."""
 
     finding: Finding
@@ -37,26 +52,26 @@ class Told:
         return f"{self.finding.message} (and {self.more} more like it)" if self.more else self.finding.message
 
 
-def telling_first(case: Case, findings: Sequence[Finding]) -> list[Told]:
+def causes_first(case: Case, findings: Sequence[Finding]) -> list[ReportedFinding]:
     """Causes before what follows from them; what several repetitions of a call share, once."""
     was_called = any(message.direction == "sent" for call in case.calls for message in call.caller)
 
     def rank(finding: Finding) -> int:
         if finding.check == "always: kamailio" or (finding.check == "always: calls" and not was_called):
             return 0
-        return next((rank for rank, part in enumerate(_TELLING, start=1) if part in finding.check), len(_TELLING) + 1)
+        return next((rank for rank, part in enumerate(_CAUSES, start=1) if part in finding.check), len(_CAUSES) + 1)
 
     alike: dict[object, list[Finding]] = {}
     for finding in sorted(findings, key=rank):
         what = _REPETITION.sub("", finding.message) if finding.call_id else finding
         alike.setdefault((finding.check, finding.where, what), []).append(finding)
-    return [Told(first, len(again)) for first, *again in alike.values()]
+    return [ReportedFinding(first, len(others)) for first, *others in alike.values()]
 
 
 _REPETITION = re.compile(r"(?<=\w) \d+(?=: )")
 """Of ``call ana 12: ...``, what tells it from its other repetitions."""
 
-_TELLING = (
+_CAUSES = (
     ".expect.reply",
     "expect.failures",
     "always: calls",
@@ -68,12 +83,18 @@ _TELLING = (
 """Parts of a check's name. A wrong reply explains a missing record, and not the other way round."""
 
 
-def asked_line(where: Location) -> str:
-    """The line that asked for it, as its author wrote it; nothing when the file has gone."""
+def expectation_line(where: Location) -> str:
+    """The line of the file that a finding is on, as its author wrote it; nothing when the file has gone."""
     try:
         return Path(where.path).read_text(encoding="utf-8").splitlines()[where.line - 1].strip()
     except (OSError, UnicodeDecodeError, IndexError):
         return ""
+
+
+def messages_of(findings: Iterable[Finding], call_id: str) -> list[SipMessage]:
+    """The messages of a call that show what was found."""
+    shown_by = (finding.shown_by for finding in findings)
+    return [message for message in shown_by if message is not None and message.call_id == call_id]
 
 
 def names_of_calls(evidence: Evidence) -> dict[str, str]:

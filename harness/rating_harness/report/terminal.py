@@ -1,23 +1,93 @@
-"""What `rating-harness run` shows: a line for each scenario as it ends, failures in full, a summary."""
+"""The report on a terminal: a line for each scenario as it ends, failures in full, a summary.
+
+In colour where the terminal has any, and in ASCII where it can't show more.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TextIO
 
+from rich.console import Console
+from rich.highlighter import RegexHighlighter
+from rich.text import Text
+from rich.theme import Theme
+
 from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
-from rating_harness.report.console import console, show
-from rating_harness.report.failure import error_text, failure_text
+from rating_harness.report.failure import LADDERS, error_text, failure_text
 from rating_harness.report.presentation import title_of
 from rating_harness.scenario.values import duration_text
 
-__all__ = ["Terminal"]
+__all__ = ["Terminal", "console", "show", "styled", "to_ascii"]
+
+_THEME = Theme(
+    {
+        "harness.bad": "bold red",
+        "harness.good": "bold green",
+        "harness.skipped": "yellow",
+        "harness.what": "bold",
+        "harness.expected": "green",
+        "harness.seen": "red",
+        "harness.line": "dim",
+        "harness.broken": "red",
+        "harness.grave": "red",
+        "harness.warning": "yellow",
+        "harness.marked": "bold red",
+    }
+)
+
+
+class _Highlighter(RegexHighlighter):
+    base_style = "harness."
+    highlights = (
+        r"(?m)^(?P<bad>FAILED|NOT RUN)",
+        r"(?m)^(?P<good>PASSED)",
+        r"(?m)^(?P<skipped>SKIPPED)",
+        r"(?m)^(?P<what>\S.*)\n(?= +(?:line )?\S+ \| )",
+        r"(?m)^ +expected \| (?P<expected>.*)$",
+        r"(?m)^ +seen \| (?P<seen>.*)$",
+        r"(?P<line>[│├┤])",
+        r"(?P<broken>◀╌[^┤\n]*┤)",
+        r"(?P<broken>├╌[^│\n]*×)",
+        r"(?P<broken>×╌[^┤\n]*┤)",
+        r"(?m)^(?P<marked>> +\d+\.\d{3})",
+        r"(?m)^  (?P<grave>ALERT|BUG|CRITICAL|ERROR)\b",
+        r"(?m)^  (?P<warning>WARNING|NOTICE)\b",
+    )
+
+
+_PLAIN: dict[int, int | str] = {**str.maketrans("│─╌▶◀▷◁├┤…×⋮", "|-.><)(||~x:"), ord("±"): "+-"}
+
+
+def console(file: TextIO | None = None) -> Console:
+    """A console for the report's texts: it keeps their lines as they are, and respects NO_COLOR."""
+    return Console(file=file, theme=_THEME, highlighter=_Highlighter(), soft_wrap=True, markup=False, emoji=False)
+
+
+def show(text: str, on: Console) -> None:
+    on.print(styled(text) if on.encoding.startswith("utf") else to_ascii(text))
+
+
+def styled(text: str) -> Text:
+    """The text with its styles; what it says is the same."""
+    return _Highlighter()(text)
+
+
+def to_ascii(text: str) -> str:
+    """The same text for a terminal that knows no more than ASCII; a ladder keeps its columns."""
+    return text.translate(_PLAIN).encode("ascii", "replace").decode()
 
 
 class Terminal:
-    def __init__(self, file: TextIO | None = None) -> None:
+    """Shows events as they come.
+
+    :param ladders: most ladders that a failure shows; None: one for each call that fails.
+    """
+
+    def __init__(self, file: TextIO | None = None, *, ladders: int | None = LADDERS) -> None:
         self._console = console(file)
+        self._ladders = ladders
         self._count: Counter[str] = Counter()
 
     def on_event(self, event: events.Event) -> None:
@@ -36,7 +106,7 @@ class Terminal:
                 return f"lab up in {seconds:.1f} s: {described}\n{changes}"
             case events.ScenarioFinished():
                 self._count["passed" if event.verdict.passed else "failed"] += 1
-                return _finished(event)
+                return _finished(event, self._ladders)
             case events.ScenarioFailedToRun(error=error, scenario=scenario):
                 self._count["not run"] += 1
                 return f"\n{error_text(error)}\n  scenario: {scenario.id}\n"
@@ -53,16 +123,16 @@ class Terminal:
         return ", ".join([*always, *([f"{self._count['not run']} not run"] if self._count["not run"] else [])])
 
 
-def _finished(event: events.ScenarioFinished) -> str:
+def _finished(event: events.ScenarioFinished, ladders: int | None) -> str:
     if not event.verdict.passed:
-        return f"\n{failure_text(event.scenario, event.evidence, event.verdict, event.folder)}\n"
+        return f"\n{failure_text(event.scenario, event.evidence, event.verdict, event.folder, ladders=ladders)}\n"
     figures = statistics_of(event.evidence)
-    told = [f"{figures.calls} call{'s' * (figures.calls != 1)}"]
+    facts = [f"{figures.calls} call{'s' * (figures.calls != 1)}"]
     if event.scenario.load is not None and figures.rate is not None:
-        told.append(f"{figures.rate:.1f} a second")
+        facts.append(f"{figures.rate:.1f} a second")
     if figures.calls > 1 and figures.setup_p95 is not None:
-        told.append(f"set-up p95 {duration_text(round(figures.setup_p95, 3))}")
+        facts.append(f"set-up p95 {duration_text(round(figures.setup_p95, 3))}")
     if event.scenario.load is not None and figures.setup_p50 is not None and figures.setup_max is not None:
-        told.append(f"p50 {duration_text(round(figures.setup_p50, 3))}")
-        told.append(f"max {duration_text(round(figures.setup_max, 3))}")
-    return f"PASSED  {title_of(event.scenario)}  ({', '.join(told)}, {event.seconds:.1f} s)"
+        facts.append(f"p50 {duration_text(round(figures.setup_p50, 3))}")
+        facts.append(f"max {duration_text(round(figures.setup_max, 3))}")
+    return f"PASSED  {title_of(event.scenario)}  ({', '.join(facts)}, {event.seconds:.1f} s)"

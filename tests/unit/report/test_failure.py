@@ -10,9 +10,10 @@ import pytest
 
 from rating_harness.checks.model import Case, Finding, Verdict
 from rating_harness.errors import HarnessError, Location, PlanError, ScenarioError, ServiceDied
-from rating_harness.evidence.model import HttpStep, LogLine, SippResult
+from rating_harness.evidence.model import Evidence, HttpStep, LogLine, SippResult
 from rating_harness.report.failure import error_text, failure_text
-from rating_harness.report.presentation import telling_first
+from rating_harness.report.presentation import causes_first
+from rating_harness.scenario.model import Scenario
 from tests.builders import CALL_ID, START, answered_call, evidence_of, exchange, refused_call, scenario_of
 from tests.unit.report import scenes
 from tests.unit.report.conftest import Golden
@@ -56,7 +57,7 @@ def test_causes_come_before_what_follows_from_them() -> None:
     checks = ["expect.accounts[0].balance", "always: begin_and_end", "calls[0].expect.duration",
               "calls[0].expect.reply", "always: kamailio"]  # fmt: skip
     case = Case(scenario_of(SCENARIO, 'calls: [{id: ana, from: "1", to: "2"}]\n'), evidence_of(refused_call()))
-    in_order = telling_first(case, [finding(check) for check in checks])
+    in_order = causes_first(case, [finding(check) for check in checks])
     assert [told.finding.check for told in in_order] == checks[::-1]
 
 
@@ -66,7 +67,7 @@ def test_calls_that_were_never_made_explain_everything_else(made: bool, first: s
         scenario_of(SCENARIO, 'calls: [{id: ana, from: "1", to: "2"}]\n'),
         evidence_of(refused_call() if made else ()),
     )
-    in_order = telling_first(case, [finding("always: calls"), finding("calls[0].expect.reply")])
+    in_order = causes_first(case, [finding("always: calls"), finding("calls[0].expect.reply")])
     assert in_order[0].finding.check == first
 
 
@@ -124,6 +125,40 @@ def test_the_ladder_is_of_the_call_that_the_first_finding_is_on() -> None:
     of_nobody = Verdict(scenario.id, (finding("expect.accounts[0]"),))
     assert "\nCall bob  bob@sip.test\n" in failure_text(scenario, evidence, of_bob, None)
     assert f"\nCall ana  {CALL_ID}\n" in failure_text(scenario, evidence, of_nobody, None)
+
+
+def failing_calls(count: int) -> tuple[Scenario, Evidence, Verdict]:
+    """As many calls, all refused, with a finding on each of their replies."""
+    names = [f"c{number}" for number in range(count)]
+    calls = ", ".join(f'{{id: {name}, from: "1", to: "2"}}' for name in names)
+    scenario = scenario_of(SCENARIO, f"calls: [{calls}]\n")
+    messages = [m for name in names for m in refused_call(call_id=f"{name}@sip.test", caller=f"caller-{name}")]
+    findings = tuple(
+        finding(f"calls[{index}].expect.reply", call_id=f"{name}@sip.test", shown_by=messages[4 * index + 2])
+        for index, name in enumerate(names)
+    )
+    return scenario, evidence_of(messages), Verdict(scenario.id, findings)
+
+
+@pytest.mark.parametrize(
+    ("count", "shown", "left_out"),
+    [(1, 1, ""), (3, 3, ""), (4, 3, "and 1 more call with"), (9, 3, "and 6 more calls with")],
+)
+def test_each_failing_call_has_its_ladder_up_to_three(count: int, shown: int, left_out: str) -> None:
+    text = failure_text(*failing_calls(count), None)
+    assert [f"Call c{number}  c{number}@sip.test" in text for number in range(count)].count(True) == shown
+    assert ("more call" in text) == bool(left_out)
+    assert left_out in text
+    everything = failure_text(*failing_calls(count), None, ladders=None)
+    assert all(f"Call c{number}  c{number}@sip.test" in everything for number in range(count))
+    assert "more call" not in everything
+
+
+def test_the_failing_message_is_marked_in_its_calls_ladder() -> None:
+    text = failure_text(*failing_calls(2), None)
+    marked = [line for line in text.splitlines() if line.startswith(">")]
+    assert len(marked) == 2
+    assert all("403 Forbidden" in line for line in marked)
 
 
 def test_calls_of_a_hand_written_sipp_scenario_have_call_ids_that_nobody_planned() -> None:

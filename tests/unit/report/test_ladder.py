@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rating_harness.evidence.model import Evidence
-from rating_harness.report.ladder import AGENT, KAMAILIO, Arrow, Ladder, Mark, ladder_of, ladder_text
+from rating_harness.report.ladder import AGENT, KAMAILIO, Arrow, Ladder, Mark, ladder_of
+from rating_harness.report.ladder_text import ladder_text
 from tests.builders import CALL_ID, answered_call, evidence_of, exchange, refused_call, sip
 from tests.unit.report import scenes
 from tests.unit.report.conftest import Golden
