@@ -39,14 +39,17 @@ _COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
 
 
 class ScenarioFailed(Exception):
-    """A scenario whose verdict has findings. Its text is what the report shows."""
+    """A scenario whose verdict has findings. Its text is what the report shows, with all ladders if ``verbose``."""
 
-    def __init__(self, outcome: Outcome) -> None:
-        from rating_harness.report.failure import failure_text
+    def __init__(self, outcome: Outcome, *, verbose: bool = False) -> None:
+        from rating_harness.report.failure import LADDERS, failure_text
 
         assert outcome.verdict is not None
         assert outcome.evidence is not None
-        super().__init__(failure_text(outcome.scenario, outcome.evidence, outcome.verdict, outcome.folder))
+        ladders = None if verbose else LADDERS
+        super().__init__(
+            failure_text(outcome.scenario, outcome.evidence, outcome.verdict, outcome.folder, ladders=ladders)
+        )
         self.outcome = outcome
 
 
@@ -204,7 +207,7 @@ class ScenarioItem(pytest.Item):
         assert outcome.evidence is not None
         self.user_properties += junit_properties(outcome.evidence, outcome.folder)
         if not outcome.verdict.passed:
-            raise ScenarioFailed(outcome)
+            raise ScenarioFailed(outcome, verbose=self.config.option.verbose > 0)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, ScenarioFailed):
@@ -351,7 +354,7 @@ def run_scenario(pytestconfig: pytest.Config) -> RunScenario:
         if outcome.skipped is not None:
             pytest.skip(_in_pytest(outcome.skipped))
         if check and outcome.verdict is not None and not outcome.verdict.passed:
-            raise ScenarioFailed(outcome)
+            raise ScenarioFailed(outcome, verbose=pytestconfig.option.verbose > 0)
         return outcome
 
     return run

@@ -35,7 +35,7 @@ __all__ = ["run"]
 @click.option("--executable", "-e", metavar="SIPP", help="canyan-tester's files, with --target: which SIPp.")
 @click.option("--no-setup", is_flag=True, help="canyan-tester's files: leave the set-up out.")
 @click.option("--no-teardown", is_flag=True, help="canyan-tester's files: leave the teardown out.")
-@click.option("--verbose", is_flag=True, help="canyan-tester's files, with --target: show requests and answers.")
+@click.option("--verbose", "-v", is_flag=True, help="Show the ladder of every failing call, and each step's answer.")
 @lab_options("canyan-lenient")
 @click.pass_context
 def run(
@@ -87,7 +87,7 @@ def run(
         click.echo("\n\n".join(filter(None, failures)) or "passed")
         passed = not any(failures)
     else:
-        passed, coverage = _run_in_labs(scenarios, options, jobs, html, jsonl, pcap)
+        passed, coverage = _run_in_labs(scenarios, options, jobs, html, jsonl, pcap, verbose=verbose)
         if cov_kamailio is not None:
             passed = report_coverage(coverage, cov_kamailio, fail_under=cov_fail_under) and passed
     context.exit(PASSED if passed else FAILED)
@@ -100,11 +100,14 @@ def _run_in_labs(
     html: Path | None,
     jsonl: Path | None,
     pcap: Path | None,
+    *,
+    verbose: bool,
 ) -> tuple[bool, Coverage]:
     """Whether all passed, and what ran of Kamailio's configuration."""
     from contextlib import ExitStack
 
     from rating_harness.report.events import Reporter
+    from rating_harness.report.failure import LADDERS
     from rating_harness.report.html import HtmlReport
     from rating_harness.report.jsonl import JsonLines
     from rating_harness.report.pcap import PcapFile
@@ -112,7 +115,7 @@ def _run_in_labs(
     from rating_harness.session.parallel import ParallelSessions
     from rating_harness.session.stored_runs import store_in
 
-    reporters: list[Reporter] = [Terminal()]
+    reporters: list[Reporter] = [Terminal(ladders=None if verbose else LADDERS)]
     reporters += [HtmlReport(html)] if html else []
     reporters += [PcapFile(pcap)] if pcap else []
     with ExitStack() as files:

@@ -42,7 +42,7 @@ def test_a_failure_is_told_again(tmp_path: Path) -> None:
     assert result.output.startswith("FAILED  A call is made\n")
     assert f"        {folder}/scenario.yaml:11\n" in result.output
     assert "   line 11 | reply: 200\n  expected | 200\n      seen | 403 Forbidden" in result.output
-    assert f"\nagain     rating-harness check {folder}\n" in result.output
+    assert f"\ncheck     rating-harness check {folder}\n" in result.output
 
 
 def test_a_pass_is_a_pass(tmp_path: Path) -> None:
