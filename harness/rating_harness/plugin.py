@@ -38,7 +38,7 @@ _SEED = pytest.StashKey[int]()
 _COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
 
 
-class ScenarioFailed(Exception):
+class ScenarioFailed(AssertionError):
     """A scenario whose verdict has findings. Its text is what the report shows, with all ladders if ``verbose``."""
 
     def __init__(self, outcome: Outcome, *, verbose: bool = False) -> None:
@@ -88,10 +88,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SEED] = (
         worker["rating_seed"] if worker else seed if seed is not None else secrets.randbelow(1_000_000)
     )
-    if any(str(arg).startswith("--rating-") for arg in config.invocation_params.args):
+    if _has_options(config):
         options_of(config)  # whose mistakes end the session before anything is collected
     config.stash[_NAMED] = frozenset(
         path.resolve() for arg in config.args if (path := Path(str(arg).partition("::")[0])).is_file()
+    )
+
+
+def _has_options(config: pytest.Config) -> bool:
+    from rating_harness.run.lab_options import LAB_OPTIONS
+
+    return any(
+        config.getoption(f"--rating-{name}") not in (option.default, None, False, [])
+        for name, option in LAB_OPTIONS.items()
     )
 
 
