@@ -110,7 +110,7 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
         "calls": str(figures.calls),
         "setup": "" if figures.setup_p95 is None else f"{figures.setup_p95 * 1000:.0f} ms",
         "findings": [_finding(reported) for reported in findings],
-        "ladders": [_drawn(ladder, title) for title, ladder in shown],
+        "ladders": [_picture_of(ladder, title) for title, ladder in shown],
         "calls_left_out": max(0, figures.calls - len(shown)),
         "changes": list(_changes(evidence)),
         "transactions": list(_transactions(evidence)),
@@ -212,7 +212,7 @@ class _Row:
     mark: bool = False
 
 
-def _drawn(ladder: Ladder, title: str) -> Mapping[str, Any]:
+def _picture_of(ladder: Ladder, title: str) -> Mapping[str, Any]:
     places = {name: _LEFT + index * _GAP for index, name in enumerate(ladder.columns)}
     width = max(places.values()) + 100
     rows = []
