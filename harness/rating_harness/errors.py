@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = [
     "ConfigurationError",
@@ -84,6 +85,8 @@ class HarnessError(Exception):
         self.where = where
         self.hint = hint
         self.detail = detail
+        self.folder: Path | None = None
+        """Where what there is to see of it is kept, if it is."""
 
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.message}" if self.where else self.message]
@@ -95,6 +98,8 @@ class HarnessError(Exception):
             lines += [f"  | {line}" for line in self.detail.rstrip().splitlines()]
         if self.hint:
             lines.append(f"  next:     {self.hint}")
+        if self.folder:
+            lines.append(f"  evidence: {self.folder}")
         return "\n".join(lines)
 
 

@@ -237,10 +237,12 @@ class ScenarioItem(pytest.Item):
 def _session(config: pytest.Config) -> Session:
     if _SESSION not in config.stash:
         from rating_harness.session.session import Session
-        from rating_harness.session.stored_runs import store_in
+        from rating_harness.session.stored_runs import store_in, store_not_run_in
 
         options = options_of(config)
-        config.stash[_SESSION] = Session(options, store_in(options.evidence))
+        config.stash[_SESSION] = Session(
+            options, store_in(options.evidence), store_not_run=store_not_run_in(options.evidence)
+        )
         _end_in_good_order(config)
     return config.stash[_SESSION]
 

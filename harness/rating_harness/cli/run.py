@@ -113,7 +113,7 @@ def _run_in_labs(
     from rating_harness.report.pcap import PcapFile
     from rating_harness.report.terminal import Terminal
     from rating_harness.session.parallel import ParallelSessions
-    from rating_harness.session.stored_runs import store_in
+    from rating_harness.session.stored_runs import store_in, store_not_run_in
 
     reporters: list[Reporter] = [Terminal(ladders=None if verbose else LADDERS)]
     reporters += [HtmlReport(html)] if html else []
@@ -121,5 +121,6 @@ def _run_in_labs(
     with ExitStack() as files:
         if jsonl:
             reporters.append(JsonLines(files.enter_context(jsonl.open("w", encoding="utf-8"))))
-        sessions = ParallelSessions(options, store_in(options.evidence), reporters, jobs)
+        store, store_not_run = store_in(options.evidence), store_not_run_in(options.evidence)
+        sessions = ParallelSessions(options, store, reporters, jobs, store_not_run)
         return sessions.run(scenarios), sessions.coverage

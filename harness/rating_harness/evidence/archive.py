@@ -17,7 +17,7 @@ import platformdirs
 
 from rating_harness.errors import EvidenceError
 from rating_harness.evidence.model import Evidence
-from rating_harness.evidence.store import write
+from rating_harness.evidence.store import write, write_files
 
 __all__ = ["RETAINED_RUNS", "Archive", "default_directory", "matrix_row", "scenario_tree", "stored_scenario"]
 
@@ -57,10 +57,21 @@ class Archive:
 
         :param files: what else belongs to it, by names relative to the folder.
         """
+        self._make_room(folder)
+        write(folder, evidence, extra=files)
+
+    def store_files(self, folder: Path, files: Mapping[str, bytes]) -> None:
+        """Write what there is of a run without evidence into its folder.
+
+        :param files: by names relative to the folder.
+        """
+        self._make_room(folder)
+        write_files(folder, files)
+
+    def _make_room(self, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         if self._directory is None:
             _remove_oldest(folder.parent)
-        write(folder, evidence, extra=files)
 
 
 def _remove_oldest(home: Path) -> None:

@@ -31,7 +31,7 @@ from rating_harness.errors import EvidenceError
 from rating_harness.evidence.model import CapturedMessage, Evidence, Exchange, LogLine, Records, SipMessage
 from rating_harness.evidence.sip import parse_message
 
-__all__ = ["FORMAT", "read", "write"]
+__all__ = ["FORMAT", "read", "write", "write_files"]
 
 FORMAT = 2
 """Counts up with each change after which an older `read` would be wrong."""
@@ -55,11 +55,19 @@ def write(folder: Path, evidence: Evidence, *, extra: Mapping[str, bytes] | None
     :raises ValueError: a name that leads out of ``folder``.
     """
     files = _files(evidence)
-    for name, content in {**files, **(extra or {})}.items():
-        _put(folder, name, content)
+    write_files(folder, {**files, **(extra or {})})
     # Last, so that a folder which lacks it is known to be incomplete.
     core = {name: getattr(evidence, name) for name in _TOGETHER}
     _put(folder, _CORE, _encode({"format": FORMAT, "files": sorted(files), **core}, indent=2))
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into ``folder``, which is made.
+
+    :raises ValueError: a name that leads out of ``folder``.
+    """
+    for name, content in files.items():
+        _put(folder, name, content)
 
 
 def read(folder: Path) -> Evidence:

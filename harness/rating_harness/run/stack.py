@@ -289,13 +289,13 @@ class Stack:
             raise Timeout(
                 error.message,
                 found=last,
-                detail="\n".join(self._last_log().splitlines()[-15:]) or None,
+                detail="\n".join(self.kamailio_log.splitlines()[-15:]) or None,
                 hint="the configuration has to load jsonrpcs; its datagram socket, and HTTP at /RPC on port "
                 f"{RPC_PORT} or 5060, are looked for",
             ) from None
 
     def _did_not_start(self, status: int | None) -> ServiceDied:
-        log = self._last_log()
+        log = self.kamailio_log
         return ServiceDied(
             f"Kamailio ended with status {status} instead of starting",
             service=KAMAILIO,
@@ -310,9 +310,13 @@ class Stack:
         output = self.lab.service(KAMAILIO).output()
         return output.removeprefix(self._logged)
 
-    def _last_log(self) -> str:
-        """The same, with the user's own paths."""
-        return with_user_paths(self._kamailio_output(), self._paths)
+    @property
+    def kamailio_log(self) -> str:
+        """What Kamailio has logged since its last start, with the user's own paths; empty before its first."""
+        try:
+            return with_user_paths(self._kamailio_output(), self._paths)
+        except KeyError:
+            return ""
 
     # --- between scenarios ------------------------------------------------------------------------------------------
 

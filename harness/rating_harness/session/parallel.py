@@ -13,7 +13,7 @@ from rating_harness.report import events
 from rating_harness.run.options import Options
 from rating_harness.scenario.model import Scenario
 from rating_harness.session.session import Session
-from rating_harness.session.stored_runs import Store
+from rating_harness.session.stored_runs import Store, StoreNotRun
 
 __all__ = ["ParallelSessions"]
 
@@ -21,9 +21,17 @@ __all__ = ["ParallelSessions"]
 class ParallelSessions:
     """Runs scenarios on as many labs as there are ``jobs``, and reports to ``reporters``."""
 
-    def __init__(self, options: Options, store: Store, reporters: Sequence[events.Reporter], jobs: int) -> None:
+    def __init__(
+        self,
+        options: Options,
+        store: Store,
+        reporters: Sequence[events.Reporter],
+        jobs: int,
+        store_not_run: StoreNotRun = lambda scenario, error, log: None,
+    ) -> None:
         self._options = options
         self._store = store
+        self._store_not_run = store_not_run
         self._reporters = reporters
         self._jobs = jobs
         self._reporting = threading.Lock()
@@ -65,7 +73,7 @@ class ParallelSessions:
         return self.passed and self.ran > 0
 
     def _work(self, waiting: queue.SimpleQueue[Scenario]) -> None:
-        session = Session(self._options, self._store)
+        session = Session(self._options, self._store, store_not_run=self._store_not_run)
         try:
             while not self._stopped.is_set():
                 try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rating_harness.checks import Verdict
 from rating_harness.coverage.data import BETWEEN, Coverage
-from rating_harness.errors import HarnessError
+from rating_harness.errors import EngineError, EvidenceError, HarnessError, LabError, ServiceDied, SippError
 from rating_harness.evidence.model import Evidence
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import breaks_services
@@ -24,7 +24,7 @@ from rating_harness.run.stack import Stack
 from rating_harness.scenario.model import Scenario
 from rating_harness.session import dialects
 from rating_harness.session.persistent_lab import borrow
-from rating_harness.session.stored_runs import Store
+from rating_harness.session.stored_runs import Store, StoreNotRun
 
 __all__ = ["Outcome", "Session"]
 
@@ -52,10 +52,20 @@ class Session:
     ``coverage`` is what ran of Kamailio's configuration, where `Options.coverage` wants it; it's whole after `close`.
     """
 
-    def __init__(self, options: Options, store: Store, *, alone: bool = False) -> None:
-        """:param alone: never on the persistent lab."""
+    def __init__(
+        self,
+        options: Options,
+        store: Store,
+        *,
+        alone: bool = False,
+        store_not_run: StoreNotRun = lambda scenario, error, log: None,
+    ) -> None:
+        """:param alone: never on the persistent lab.
+        :param store_not_run: what stores why a scenario could not be run.
+        """
         self.options = options
         self._store = store
+        self._store_not_run = store_not_run
         self._own: Stack | None = None
         self._borrowed: Stack | None = None
         self._looked_for_persistent = alone
@@ -91,9 +101,24 @@ class Session:
 
         :raises HarnessError: it could not be run; what failed of the system under test is in the verdict.
         """
-        started = time.monotonic()
         if scenario.skip:
             return Outcome(scenario, 0.0, skipped=scenario.skip)
+        try:
+            return self._run(scenario)
+        except (LabError, SippError, EngineError, EvidenceError) as error:
+            if error.folder is None:
+                error.folder = self._store_not_run(scenario, error, self._kamailio_log(error))
+            raise
+
+    def _kamailio_log(self, error: HarnessError) -> str:
+        """What Kamailio has logged since its last start."""
+        stack = self._borrowed or self._own
+        if isinstance(error, ServiceDied) and error.log:
+            return error.log
+        return stack.kamailio_log if stack else ""
+
+    def _run(self, scenario: Scenario) -> Outcome:
+        started = time.monotonic()
         stack = self._own_stack() if breaks_services(scenario) else self.stack
         stack.changes = self._changes
         reason = stack.unmet(scenario)

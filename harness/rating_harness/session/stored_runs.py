@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rating_harness.checks.model import Verdict
-from rating_harness.errors import EvidenceError
+from rating_harness.errors import EvidenceError, HarnessError
 from rating_harness.evidence.archive import Archive, matrix_row, scenario_tree, stored_scenario
 from rating_harness.evidence.model import Evidence
 from rating_harness.evidence.store import read
 from rating_harness.plan.model import Plan
 from rating_harness.report.events import ScenarioFinished
-from rating_harness.report.failure import failure_text
+from rating_harness.report.failure import error_text, failure_text
 from rating_harness.report.pcap import pcapng_of
 from rating_harness.scenario.loader import existing
 from rating_harness.scenario.model import Scenario
 from rating_harness.session import dialects
 
-__all__ = ["Store", "judge_stored", "scenario_files_of", "store_in"]
+__all__ = ["Store", "StoreNotRun", "judge_stored", "scenario_files_of", "store_in", "store_not_run_in"]
 
 Store = Callable[[Plan, Evidence, Verdict], Path | None]
 """Stores a run, and returns its folder; None when it isn't kept."""
+
+
+StoreNotRun = Callable[[Scenario, HarnessError, str], Path | None]
+"""Stores why a scenario could not be run, with Kamailio's log of its last start, and returns the folder."""
 
 
 def store_in(directory: Path | None) -> Store:
@@ -39,6 +44,27 @@ def store_in(directory: Path | None) -> Store:
             **_sipp_scenarios(plan),
         }
         archive.store(folder, evidence, files)
+        return folder
+
+    return store
+
+
+def store_not_run_in(directory: Path | None) -> StoreNotRun:
+    """What stores scenarios that could not be run: in ``directory``; without it in the default one."""
+    archive = Archive(directory)
+
+    def store(scenario: Scenario, error: HarnessError, log: str) -> Path | None:
+        folder = archive.folder(scenario.scenario, secrets.token_hex(4))
+        files = {
+            **scenario_files_of(scenario),
+            "not-run.txt": f"{error_text(error)}\n".encode(),
+            "kamailio.log": log.encode("utf-8", "surrogateescape"),
+        }
+        try:
+            archive.store_files(folder, files)
+        except OSError:
+            # What went wrong is told in any case.
+            return None
         return folder
 
     return store
