@@ -46,6 +46,6 @@ def test_its_folder_has_kamailios_whole_log_of_its_last_start(tmp_path: Path) ->
         assert str(tmp_path / "own/kamailio.cfg") in log, "the user's own path, and not the lab's"
         assert "jsonrpc_dgram_process" not in log, "the start before was another one"
         assert "Kamailio ended with status" in (folder / "not-run.txt").read_text()
-        assert (folder / "scenario/s.yaml").read_text() == TEXT
+        assert (folder / "scenario.yaml").read_text() == TEXT
     finally:
         session.close()
