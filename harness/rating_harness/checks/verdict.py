@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rating_harness.checks.call_requests import check_call_requests
 from rating_harness.checks.calls import check_calls
 from rating_harness.checks.failures import check_failures
 from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, unused_faults
@@ -24,6 +25,7 @@ _EXPECTATIONS = (
     check_accounts,
     check_carriers,
     check_received,
+    check_call_requests,
     check_log,
     check_setup,
     check_routes,

@@ -19,6 +19,7 @@ __all__ = [
     "Exchange",
     "HttpStep",
     "LogLine",
+    "Octets",
     "Records",
     "ServiceState",
     "SipMessage",
@@ -240,6 +241,20 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Octets:
+    """What an end sent or received that doesn't begin as SIP does: HTTP, or rubbish.
+
+    :param data: each character is one octet.
+    """
+
+    at: float
+    host: str
+    direction: Literal["sent", "received"]
+    transport: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unsent:
     """A request of a call's ``requests``, by its index, that was never sent, and why."""
 
@@ -276,4 +291,5 @@ class Evidence:
     http_steps: tuple[HttpStep, ...] = ()
     idle: tuple[int, ...] = ()
     unsent: tuple[Unsent, ...] = ()
+    octets: tuple[Octets, ...] = ()
     lab: Mapping[str, str] = field(default_factory=dict)

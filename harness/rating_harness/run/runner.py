@@ -85,7 +85,8 @@ class _Run:
         requests.finish()
         stop_all(self._carriers)
         evidence = collector.gather(started, before, self._sipps, timeline, [*self._spans, *requests.spans])
-        evidence = replace(evidence, unsent=requests.unsent(self._sipps))
+        octets = sorted((each for sipp in self._sipps for each in sipp.octets), key=lambda each: each.at)
+        evidence = replace(evidence, unsent=requests.unsent(self._sipps), octets=tuple(octets))
         return collector.await_records(evidence, settled)
 
     def _ends_of(self, request: PlannedRequest) -> list[SippProcess]:

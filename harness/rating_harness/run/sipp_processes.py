@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import SippError, Timeout
-from rating_harness.evidence.model import SipMessage, SippResult
+from rating_harness.evidence.model import Octets, SipMessage, SippResult
 from rating_harness.lab.protocol import Host, Lab, Process, Program, Role
 from rating_harness.sipp.agent import ERRORS, STATISTICS, Agent, launch
 from rating_harness.sipp.result import check_status, read_result
-from rating_harness.sipp.trace import parse_trace, read_messages
-from rating_harness.useragent.agent import UNSENT, UserAgent
+from rating_harness.sipp.trace import parse_octets, parse_trace, read_messages
+from rating_harness.useragent.agent import OCTETS, UNSENT, UserAgent
 
 __all__ = ["SippProcess", "await_bound", "messages_in", "start_sipp", "stop_all"]
 
@@ -48,6 +48,12 @@ class SippProcess:
         """Requests that it never sent: call, index and reason of each."""
         text = self.process.read_file(UNSENT)
         return [(call, index, why) for call, index, why in json.loads(text)] if text else []
+
+    @property
+    def octets(self) -> tuple[Octets, ...]:
+        """What it has sent and received that isn't SIP, in its order."""
+        trace = self.process.read_file(OCTETS) if isinstance(self.agent, UserAgent) else None
+        return tuple(parse_octets(trace or b"", self.agent.host))
 
     @property
     def result(self) -> SippResult:

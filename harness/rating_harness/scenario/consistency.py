@@ -153,6 +153,10 @@ _OF_A_MESSAGE = ("method", "uri", "cseq", "route", "swap", "contact", "headers",
 def _request(request: Request, path: ValuePath) -> Iterator[Finding]:
     if request.bytes is not None:
         yield from _idle(request, path, _OF_A_MESSAGE, "'bytes' is the whole message")
+        is_known = request.by == "stranger" or request.expect is None or "{branch}" in request.bytes
+        if not is_known:
+            hint = "a Via with {branch}, or by: stranger, who gets nothing else"
+            yield _clash((*path, "expect"), "the reply to these octets can't be known from others", hint)
     elif request.method is None:
         yield Finding(path, "this request has no method", "method: BYE; or the whole message with 'bytes'")
     if request.contact is not None and _has(request.headers, "contact"):

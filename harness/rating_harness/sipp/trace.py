@@ -15,11 +15,11 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from rating_harness.evidence.model import SipMessage
+from rating_harness.evidence.model import Octets, SipMessage
 from rating_harness.evidence.sip import parse_message
 from rating_harness.sipp.agent import Agent
 
-__all__ = ["parse_lines", "parse_trace", "read_messages"]
+__all__ = ["parse_lines", "parse_octets", "parse_trace", "read_messages"]
 
 _RECORD = re.compile(
     rb"(?:^|message [a-z() ]*lost \([a-z ]+\)\.)-{20,} "
@@ -45,21 +45,31 @@ def parse_trace(trace: bytes, host: str) -> Iterator[SipMessage]:
 
     :raises EvidenceError: a record that isn't a SIP message.
     """
+    for record in parse_octets(trace, host):
+        yield parse_message(
+            record.data.encode("latin-1").decode("utf-8", "replace"),
+            at=record.at,
+            host=host,
+            sent=record.direction == "sent",
+            transport=record.transport,
+        )
+
+
+def parse_octets(trace: bytes, host: str) -> Iterator[Octets]:
+    """The records of a trace, whatever they hold, in order; one that was cut off by its end is left out."""
     end = 0
     while match := _RECORD.search(trace, end):
         # A message may hold what looks like a record, so the next one is looked for behind it.
         end = match.end() + int(match["size"])
-        raw = trace[match.end() : end]
         if end > len(trace):
             return
         at = datetime.fromisoformat(f"{match['date'].decode()}T{match['time'].decode()}").replace(tzinfo=UTC)
-        direction = "sent" if match["direction"] == b"sent" else "received"
-        yield parse_message(
-            raw.decode("utf-8", "replace"),
+        yield Octets(
             at=at.timestamp(),
             host=host,
-            sent=direction == "sent",
+            direction="sent" if match["direction"] == b"sent" else "received",
             transport=match["transport"].decode().lower(),
+            data=trace[match.end() : end].decode("latin-1"),
         )
 
 

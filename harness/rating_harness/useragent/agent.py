@@ -8,10 +8,13 @@ from typing import Any, Literal
 
 from rating_harness.useragent.script import Script, Transport, to_json
 
-__all__ = ["UNSENT", "UserAgent", "host_of_stranger"]
+__all__ = ["OCTETS", "UNSENT", "UserAgent", "host_of_stranger"]
 
 UNSENT = "unsent.json"
 """Which requests it never sent, with the reasons."""
+
+OCTETS = "octets.log"
+"""What it sent and received that isn't SIP, in the form of its trace."""
 
 _MESSAGES = "messages.log"
 

@@ -91,7 +91,7 @@ def test_a_kamailio_without_the_module_is_started_without_it(tmp_path: Path) -> 
 
     started = Started(dies)
     stack = started.with_listener()
-    own(tmp_path, "# fine\n")
+    own(tmp_path, "#!trydef A 0\n")
     for defines in ("", ", defines: {A: '1'}"):
         stack.prepare(planned(tmp_path, CALL.replace("own}", f"own{defines}}}")))
     assert [sends(service) for service in started.services] == [True, False, False], "it's tried once"

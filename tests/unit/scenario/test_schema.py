@@ -32,10 +32,11 @@ BEYOND_A_SCHEMA = {
         absent-and-refuse absent-with-count after-the-end begun-and-not cancel-after-answer cancel-and-hold
         cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent fault-two-answers
         fault-two-outages fault-without-action faults-of-two-kinds hold-never load-and-repeat
-        load-of-nothing loss-over-tcp many-calls-that-say-too-much options-with-hold order-and-path
-        order-without-call outage-with-nth ramp-too-long rate-of-one-call reason-twice refused-with-duration
-        renewed-before-the-answer request-bytes-and-more share-without-load shares-beyond-all sipp-and-hold
-        unseen-in-many-calls vanished-hangs-up vanishes-at-no-moment which-record""",
+        load-of-nothing loss-over-tcp many-calls-that-say-too-much octets-without-branch options-with-hold
+        order-and-path order-without-call outage-with-nth ramp-too-long rate-of-one-call reason-twice
+        refused-with-duration renewed-before-the-answer request-bytes-and-more share-without-load
+        shares-beyond-all sipp-and-hold unseen-in-many-calls vanished-hangs-up vanishes-at-no-moment
+        which-record""",
     "other files": "configuration-missing shared-file-missing shared-file-wrong sipp-file-missing",
     "variables and the matrix": """
         matrix-empty matrix-row-wrong matrix-same-id matrix-unused unknown-variable unknown-variable-guess

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rating_harness.sipp.trace import parse_lines, parse_trace
+from rating_harness.sipp.trace import parse_lines, parse_octets, parse_trace
 
 INVITE = b"INVITE sip:39@sip.test SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\nv=0\r\n"
 REPLY = b"SIP/2.0 403 Forbidden -- insufficient balance\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\n"
@@ -78,3 +78,18 @@ def test_a_short_trace_tells_how_a_call_went() -> None:
     ]
     assert messages[1].method == "INVITE"
     assert messages[0].at == 1795425493.807646
+
+
+def test_octets_are_read_back_as_they_were() -> None:
+    record = b"%s 2026-11-26 00:00:00.1\nUDP message sent (9 bytes):\n\n" % (b"-" * 47)
+    data = b"\x00\xffPOST /RPC HTTP/1.1\r\n\r\n" + record
+    trace = b""
+    for way in (b"sent (%d bytes):", b"received [%d] bytes :"):
+        head = b"%s 2026-11-26 00:00:01.500000\nUDP message %s\n\n" % (b"-" * 47, way % len(data))
+        trace += head + data + b"\n\n"
+    sent, received = parse_octets(
+        trace + b"-" * 47 + b" 2026-11-26 00:00:02.0\nUDP message sent (9 bytes):\n\nx", "h"
+    )
+    assert (sent.direction, received.direction) == ("sent", "received")
+    assert sent.data == received.data == data.decode("latin-1")
+    assert (sent.host, sent.transport, sent.at) == ("h", "udp", 1795651201.5)
