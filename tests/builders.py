@@ -55,21 +55,27 @@ def sip(
     headers: Mapping[str, str] | None = None,
     body: str = "",
 ) -> SipMessage:
-    """A message that begins with ``first``: ``INVITE sip:...`` or ``200 OK``.
+    """A message that begins with ``first``: ``INVITE sip:...`` or ``200 OK``, as RFC 3261 has it.
 
     :param cseq: ``1 INVITE``; of a request ``1`` and its method when not given.
     :param branch: of the Via; one for each host and CSeq when not given.
     """
     is_response = first[0].isdigit()
     cseq = cseq or ("1 INVITE" if is_response else f"1 {first.split(' ')[0]}")
+    calling, called = ("<sip:1000@sip.test>", "a1"), (f"<{_URI}>", to_tag)
+    # The callee's own requests, and the replies to them, have From and To the other way round.
+    is_of_callee = host.startswith("caller-") != (is_response == (direction == "received"))
+    sender, receiver = (called, calling) if is_of_callee else (calling, called)
+    extra = {"Contact": f"<{_URI}>"} if cseq.endswith("INVITE") and first[0] in "I2" else {}
+    extra |= {} if is_response else {"Max-Forwards": "70"}
     lines = [
         f"SIP/2.0 {first}" if is_response else f"{first} SIP/2.0",
         f"Via: SIP/2.0/UDP 198.18.0.5:5060;branch={branch or f'z9hG4bK-{host}-{cseq}'.replace(' ', '-')}",
-        "From: <sip:1000@sip.test>;tag=a1",
-        f"To: <{_URI}>" + (f";tag={to_tag}" if to_tag else ""),
+        f"From: {sender[0]}" + (f";tag={sender[1]}" if sender[1] else ""),
+        f"To: {receiver[0]}" + (f";tag={receiver[1]}" if receiver[1] else ""),
         f"Call-ID: {call_id}",
         f"CSeq: {cseq}",
-        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+        *(f"{name}: {value}" for name, value in {**extra, **(headers or {})}.items()),
         f"Content-Length: {len(body.encode())}",
     ]
     text = "\r\n".join(lines) + f"\r\n\r\n{body}"
@@ -104,6 +110,7 @@ def exchange(
         status=status,
         response=answer,
         fault=fault,
+        headers=(("Content-Type", "application/json"),),
     )
 
 
@@ -184,6 +191,7 @@ def evidence_of(messages: Iterable[SipMessage], exchanges: Iterable[Exchange] = 
         "ended": max((message.at for message in messages), default=START) + 0.1,
         "call_ids": call_ids or {"ana": (CALL_ID,)},
         "dialogs_left": 0,
+        "tables": {},
         "before": records(0.0, 10),
         "after": records(9.0, 10),
         "sipp": tuple(

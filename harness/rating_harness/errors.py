@@ -14,6 +14,7 @@
     │   └── Timeout            a wait that passed its deadline
     ├── EngineError            the rating engine refused, or answered what the contract doesn't say
     ├── SippError              SIPp could not run at all (a failed *call* is a finding, not an error)
+    ├── EndpointError          an end of ours sent, or wrote down, what can't be: no verdict on Kamailio
     └── EvidenceError          stored evidence that can't be read back
 
 Every one says what was expected, what was found, where, and what to do next. The command and the plugin print
@@ -28,6 +29,7 @@ from pathlib import Path
 
 __all__ = [
     "ConfigurationError",
+    "EndpointError",
     "EngineError",
     "EvidenceError",
     "HarnessError",
@@ -194,6 +196,10 @@ class EngineError(HarnessError):
 
 class SippError(HarnessError):
     """SIPp could not do its work: a bad scenario, an address in use, a crash."""
+
+
+class EndpointError(HarnessError):
+    """A caller or a carrier of the harness's own is at fault: a malformed message, a trace that can't be believed."""
 
 
 class EvidenceError(HarnessError):

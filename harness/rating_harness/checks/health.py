@@ -8,8 +8,9 @@ from typing import Any
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.model import LogLine
+from rating_harness.evidence.tables import left_over
 
-__all__ = ["kamailio_is_well", "no_dialog_left", "nothing_left_running"]
+__all__ = ["kamailio_is_well", "no_dialog_left", "nothing_left_running", "nothing_left_waiting"]
 
 _SPINS = 100
 """Events of forgotten sockets, more of which are no accident: the process that gets them does nothing else."""
@@ -30,6 +31,27 @@ def _running(account: Mapping[str, Any]) -> list[str]:
     """Tags of an account's running transactions."""
     running = account.get(CONTRACT.fields.running) or ()
     return [str(entry.get(CONTRACT.fields.call) if isinstance(entry, dict) else entry) for entry in running]
+
+
+def nothing_left_waiting(case: Case) -> Iterator[Finding]:
+    """Kamailio has nothing left to do for a call that is over, and keeps no more of it than is documented."""
+    tables = case.evidence.tables
+    if tables is None:
+        if case.evidence.dialogs_left is not None:
+            yield broken(case, "tables", "Kamailio's tables of calls", "read in the end", "Kamailio did not say")
+        return
+    names = {call.call_id: call for call in case.calls}
+    for entry in left_over(tables):
+        call = names.get(entry.key)
+        who = f"call {call.id}" if call else f"a call {entry.key}"
+        yield broken(
+            case,
+            "tables",
+            f"{who} is over, and still {entry.meaning}",
+            "nothing left to do",
+            entry.value[:200],
+            call=call,
+        )
 
 
 def no_dialog_left(case: Case) -> Iterator[Finding]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from rating_harness.checks.billing import balances_move_by_fees, begin_and_end
-from rating_harness.checks.health import kamailio_is_well, no_dialog_left, nothing_left_running
+from rating_harness.checks.call_ends import both_ends_agree
+from rating_harness.checks.health import kamailio_is_well, no_dialog_left, nothing_left_running, nothing_left_waiting
 from rating_harness.checks.model import Case, Finding, broken, unmet
+from rating_harness.checks.recorded_calls import fees_are_right, records_are_the_calls
+from rating_harness.checks.requests import requests_are_as_agreed
+from rating_harness.checks.strict_peer import arrivals_are_valid
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.values import duration_text
@@ -160,12 +164,18 @@ INVARIANT_CHECKS: Mapping[str, Check] = {
     "begin_and_end": begin_and_end,
     "limit": call_limits,
     "carriers": no_unauthorised_invite,
+    "record": records_are_the_calls,
+    "fee": fees_are_right,
+    "both_ends": both_ends_agree,
+    "strict_peer": arrivals_are_valid,
+    "requests": requests_are_as_agreed,
     "balances": balances_move_by_fees,
     "running": nothing_left_running,
     "dialogs": no_dialog_left,
+    "tables": nothing_left_waiting,
     "kamailio": kamailio_is_well,
 }
 """By the name that switches one off (`rating_harness.scenario.model.INVARIANTS`)."""
 
-AWAITED = frozenset({"begin_and_end", "balances", "running"})
+AWAITED = frozenset({"begin_and_end", "record", "fee", "balances", "running", "tables"})
 """Those that look at records, which arrive in their own time."""

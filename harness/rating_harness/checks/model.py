@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from rating_harness.contract import CONTRACT, is_true
 from rating_harness.errors import Location
@@ -16,6 +16,8 @@ from rating_harness.scenario.model import Scenario
 __all__ = ["Case", "Finding", "Verdict", "broken", "unmet"]
 
 _FIELD = CONTRACT.fields
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Case:
         self._by_tag: dict[str, list[Exchange]] = {}
         for exchange in evidence.exchanges:
             self._by_tag.setdefault(str(exchange.requested(_FIELD.call)), []).append(exchange)
+        self._kept: dict[tuple[str, str], Any] = {}
         self._of: dict[str, list[Call]] = {}
         for call in self.calls:
             self._of.setdefault(call.id, []).append(call)
@@ -92,6 +95,13 @@ class Case:
         """Hosts of carriers and phones."""
         scenario = self.scenario
         return frozenset((*(each.host for each in scenario.given.carriers), *scenario.carriers, *scenario.phones))
+
+    def once(self, call: Call, work: Callable[[Call], T]) -> T:
+        """What a function makes of a call, which several checks ask for."""
+        key = (work.__qualname__, call.call_id)
+        if key not in self._kept:
+            self._kept[key] = work(call)
+        return cast("T", self._kept[key])
 
     def of(self, call_id: str) -> tuple[Call, ...]:
         """The calls with that id in the scenario: its repetitions."""

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rating_harness.checks.format import field, shown
-from rating_harness.checks.model import Case, Finding, unmet
+from rating_harness.checks.model import Case, Finding, broken, unmet
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Exchange
 from rating_harness.scenario.matchers import MISSING, Matcher
 from rating_harness.scenario.model import RequestExpectation
 
-__all__ = ["check_requests"]
+__all__ = ["check_requests", "requests_are_as_agreed"]
 
 _PATHS = CONTRACT.paths.by_word
+_SHORT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,30 @@ class _Judged:
     def finding(self, key: str, message: str, expected: str, seen: str, *within: str) -> Finding:
         path: tuple[str | int, ...] = ("expect", "requests", self.index, key, *within)
         return unmet(self.case, path, message, expected, seen, call=self.call)
+
+
+def requests_are_as_agreed(case: Case) -> Iterator[Finding]:
+    """Each request of Kamailio's has the interface's method, path and content type, and a JSON object."""
+    reported: set[tuple[str, str]] = set()
+    for exchange in case.evidence.exchanges:
+        for what, expected, seen in _disagreements(exchange):
+            if (what, seen) not in reported:
+                reported.add((what, seen))
+                yield broken(case, "requests", f"{what} of {exchange.kind}", expected, seen)
+
+
+def _disagreements(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
+    agreed = CONTRACT.paths
+    target = f"{exchange.path}?{exchange.query}" if exchange.query else exchange.path
+    if exchange.path not in agreed.all or exchange.query:
+        yield "path", f"{agreed.prefix} and one of {', '.join(agreed.by_word.values())}", target
+    if exchange.method != agreed.method:
+        yield "method", agreed.method, exchange.method
+    content_type = exchange.header("Content-Type")
+    if (content_type or "").partition(";")[0].strip().lower() != agreed.content_type:
+        yield "Content-Type", agreed.content_type, content_type or "none"
+    if not isinstance(exchange.request, dict):
+        yield "body", "a JSON object", str(exchange.request)[:_SHORT]
 
 
 def check_requests(case: Case) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from rating_harness.checks.failures import check_failures
 from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, unused_faults
 from rating_harness.checks.kamailio import check_dialogs, check_log, check_routes
 from rating_harness.checks.model import Case, Verdict
+from rating_harness.checks.own_ends import check_own_ends
 from rating_harness.checks.received import check_received
 from rating_harness.checks.records import check_accounts, check_transactions
 from rating_harness.checks.requests import check_requests
@@ -34,8 +35,12 @@ _RECORDS = (check_transactions, check_accounts, check_requests, check_log)
 
 
 def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
-    """Every finding: what the scenario expects first, then what must always hold."""
+    """Every finding: what the scenario expects first, then what must always hold.
+
+    :raises EndpointError: an end of the harness's own is at fault, so that nothing can be said of Kamailio.
+    """
     case = Case(scenario, evidence)
+    check_own_ends(case)
     findings = list(check_failures(case) if case.counts_failures else check_calls(case))
     findings += [finding for check in _EXPECTATIONS for finding in check(case)]
     counted = {"final_reply"} if case.counts_failures else set()

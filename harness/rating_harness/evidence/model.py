@@ -67,6 +67,11 @@ class SipMessage:
         return self.status is None
 
     @property
+    def is_brief(self) -> bool:
+        """Whether it was read from SIPp's short trace, which has no headers but Call-ID and CSeq."""
+        return self.header("Via") is None
+
+    @property
     def is_final(self) -> bool:
         return self.status is not None and self.status >= 200
 
@@ -106,6 +111,7 @@ class Exchange:
     :param status: what Kamailio got; None when it got none (reset, silence, a client that had gone).
     :param fault: the name of the fault that the tap applied, else None.
     :param answered: None while it's unanswered.
+    :param headers: of the request, without credentials.
     """
 
     number: int
@@ -117,6 +123,13 @@ class Exchange:
     status: int | None
     response: Any
     fault: str | None = None
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """The request's first header of that name, or None."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
 
     @property
     def kind(self) -> str:
@@ -203,6 +216,7 @@ class SippResult:
     """How one SIPp process ended.
 
     :param created, successful, failed: calls, from its statistics; None when they could not be read.
+    :param trace_cut: its trace ends within a message.
     :param failures: reason (as in SIPp's statistics file, ``FailedUnexpectedMessage``...) -> calls.
     :param stopped: the harness ended it (a carrier, which has no end of its own).
     :param planned: calls that it was to make, where a run of SIPp is judged by that.
@@ -217,6 +231,7 @@ class SippResult:
     failures: Mapping[str, int] = field(default_factory=dict)
     errors: str = ""
     stopped: bool = False
+    trace_cut: bool = False
     planned: int | None = None
 
 
@@ -268,6 +283,7 @@ class Evidence:
     """All of a run. ``call_ids`` maps each planned call to its Call-IDs, in order.
 
     :param idle: indexes of the scenario's faults that were never applied.
+    :param tables: Kamailio's tables of calls in the end, name -> key -> value; None when it didn't say.
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
     :param captured: what Kamailio itself sent and received, of all calls; None when that wasn't captured.
     """
@@ -281,6 +297,7 @@ class Evidence:
     exchanges: tuple[Exchange, ...] = ()
     dialogs: tuple[Dialog, ...] = ()
     dialogs_left: int | None = None
+    tables: Mapping[str, Mapping[str, str]] | None = None
     before: Records | None = None
     after: Records | None = None
     log: tuple[LogLine, ...] = ()

@@ -6,6 +6,7 @@ import re
 
 from rating_harness.errors import EvidenceError
 from rating_harness.evidence.model import SipMessage
+from rating_harness.evidence.redaction import redacted_header
 
 __all__ = ["header_key", "parse_message"]
 
@@ -25,7 +26,7 @@ def header_key(name: str) -> str:
 
 
 def parse_message(text: str, *, at: float, host: str, sent: bool, transport: str) -> SipMessage:
-    """One SIP message (RFC 3261 section 7). Header lines that were folded are joined.
+    """One SIP message (RFC 3261 section 7). Header lines that were folded are joined, digests are redacted.
 
     :raises EvidenceError: the first line is neither that of a request nor that of a response.
     """
@@ -38,7 +39,8 @@ def parse_message(text: str, *, at: float, host: str, sent: bool, transport: str
         elif ":" in line:
             name, _, value = line.partition(":")
             name = name.strip()
-            headers.append((_COMPACT.get(name.lower(), name), value.strip()))
+            name = _COMPACT.get(name.lower(), name)
+            headers.append((name, redacted_header(name, value.strip())))
     fields = {name.lower(): value for name, value in reversed(headers)}
     number, _, cseq_method = fields.get("cseq", "").partition(" ")
     status: int | None = None

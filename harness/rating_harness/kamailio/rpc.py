@@ -139,6 +139,21 @@ class KamailioClient:
         """``dlg.stats_active``: those in any state but deleted."""
         return int(self.call("dlg.stats_active")["all"])
 
+    def tables(self, prefix: str, *, most: int = 2000) -> dict[str, dict[str, str]]:
+        """Tables of the module htable whose names begin with ``prefix``, those that hold anything: key -> value.
+
+        :param most: a table with more entries than that isn't read: it's left out.
+        """
+        held: dict[str, dict[str, str]] = {}
+        for table in self.call("htable.stats") or ():
+            name, size = str(table.get("name", "")), int(table.get("all", 0))
+            if name.startswith(prefix) and 0 < size <= most:
+                # An array of slots, each an object with its entry and one more for each that collides.
+                slots = self.call("htable.dump", name) or ()
+                entries = (entry for slot in slots for entry in slot.get("slot", ()))
+                held[name] = {str(entry["name"]): str(entry["value"]) for entry in entries}
+        return held
+
     def statistics(self, *names: str) -> dict[str, int]:
         """``stats.get_statistics``: ``{"core:rcv_requests": 3}``."""
         found: dict[str, int] = {}

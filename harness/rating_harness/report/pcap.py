@@ -28,6 +28,7 @@ from dpkt.pcapng import (
 from dpkt.tcp import TCP, TH_ACK, TH_PUSH
 from dpkt.udp import UDP
 
+from rating_harness.contract import CONTRACT
 from rating_harness.evidence.model import CapturedMessage, Evidence, Exchange, SipMessage
 from rating_harness.report import events
 from rating_harness.report.presentation import json_text
@@ -201,7 +202,7 @@ def _http(exchange: Exchange, kamailio: str) -> Iterator[_Passed]:
     source = f"{_bracketed(kamailio)}:{20_000 + exchange.number % 40_000}"
     target = _AGENT if ":" not in kamailio else "[2001:db8::80]:80"
     head = f"{exchange.method} {exchange.path} HTTP/1.1"
-    request = _with_body(head, exchange.request, {"Host": "rating-agent"})
+    request = _with_body(head, exchange.request, {"Host": CONTRACT.services.agent})
     yield _Passed(exchange.received, source, target, False, request, _SYNTHESISED + fault)
     if exchange.answered is not None and exchange.status is not None:
         head = f"HTTP/1.1 {exchange.status} {_reason(exchange.status)}"

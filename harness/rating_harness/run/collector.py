@@ -19,6 +19,7 @@ from rating_harness.evidence.model import (
     SippResult,
     Span,
 )
+from rating_harness.evidence.tables import PREFIX, left_over
 from rating_harness.kamailio.log import parse_log
 from rating_harness.kamailio.rpc import RpcError
 from rating_harness.kamailio.trace import without_trace
@@ -172,13 +173,31 @@ class Collector:
                 exchanges=self._exchanges.exchanges,
                 log=log,
                 routes=routes,
+                tables=self._tables(),
             )
             return settled(seen)
 
         within = Deadline(self._plan.scenario.expect.within)
         with suppress(Timeout):  # the checks say what is missing, with what was seen last
             await_condition(read, within, "the expected records", interval=0.1)
+        if seen.tables is None or any(True for _ in left_over(seen.tables)):
+            # Whatever Kamailio still has to do for these calls is none of the next scenario's.
+            self._stack.spoiled(KAMAILIO)
         return seen
+
+    def _tables(self) -> Mapping[str, Mapping[str, str]] | None:
+        """Kamailio's tables of calls, those of this scenario's; None when it doesn't say."""
+        try:
+            tables = self._stack.kamailio.tables(PREFIX)
+        except RpcError:
+            return None
+        known = {call_id for call_ids in self._plan.call_ids.values() for call_id in call_ids}
+        return {name: _about(known, entries) for name, entries in tables.items()}
+
+
+def _about(known: set[str], entries: Mapping[str, str]) -> Mapping[str, str]:
+    """The entries whose key, or whose value, is one of these Call-IDs; others are an earlier scenario's."""
+    return {key: value for key, value in entries.items() if key.partition("::")[0] in known or value in known}
 
 
 def _broke_connections(exchanges: Iterable[Exchange], log: Iterable[LogLine]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rating_harness.evidence.model import Exchange
+from rating_harness.evidence.redaction import redacted_headers
 from rating_harness.tap.client import TapClient
 from rating_harness.tap.exchange import Exchange as TapExchange
 from rating_harness.tap.exchange import parse_json
@@ -60,4 +61,6 @@ def as_exchange(seen: TapExchange) -> Exchange:
         status=seen.status if seen.outcome != "pending" else None,
         response=response if response is not None else seen.answer,
         fault=seen.kind,
+        query=seen.query,
+        headers=redacted_headers(seen.headers),
     )

@@ -18,6 +18,7 @@ from rating_harness.contract import CONTRACT
 from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import ServiceDied, Timeout
+from rating_harness.evidence.redaction import redacted_url
 from rating_harness.kamailio.rpc import (
     RPC_PORT,
     DatagramTransport,
@@ -372,7 +373,7 @@ class Stack:
         options = self.options
         engine = options.engine.name if isinstance(options.engine, EngineFile) else options.engine
         engine = engine or options.api_url or options.agent_url or "embedded"
-        description = {"driver": self.lab.driver, "kamailio": self._version, "engine": engine}
+        description = {"driver": self.lab.driver, "kamailio": self._version, "engine": redacted_url(engine)}
         if self.capture.off:
             description["capture"] = f"none: {self.capture.off}"
         changes = self._prepared.changes if self._prepared else ()

@@ -137,7 +137,7 @@ def test_a_person_can_browse_it(folder: Path) -> None:
         "sipp/uac.xml",
     }
     sip_text = (folder / "sip/caller-ana.txt").read_text()
-    assert sip_text.startswith(f"==== #0 sent udp at {START!r} (+0.000 s), 235 bytes ====\nINVITE sip:39040123456@")
+    assert sip_text.startswith(f"==== #0 sent udp at {START!r} (+0.000 s), 288 bytes ====\nINVITE sip:39040123456@")
     assert "\n\n==== #1 received udp at 1800000000.001 (+0.001 s), " in sip_text
     assert (folder / "kamailio.log").read_text() == (
         "- kamailio ALERT rating: begin failed: call=x\n- kamailio -   continued\n"

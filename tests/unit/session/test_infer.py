@@ -15,8 +15,8 @@ from tests.builders import CALL_ID, START, answered_call, evidence_of, exchange,
 
 _ANA = 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}  # the first\n'
 _RECORD = {
-    "transaction_tag": CALL_ID, "account_tag": "1000", "primary": True, "inbound": False, "duration": 2, "fee": 6,
-    "timestamp_begin": "2026-11-23T09:00:00Z", "timestamp_end": "2026-11-23T09:00:02Z",
+    "transaction_tag": CALL_ID, "account_tag": "1000", "primary": True, "inbound": False, "duration": 2, "fee": 2,
+    "timestamp_begin": "2027-01-15T08:00:00Z", "timestamp_end": "2027-01-15T08:00:02Z",
 }  # fmt: skip
 
 
@@ -28,7 +28,7 @@ def _answered() -> Evidence:
             exchange(0.1, "begin_transaction", timestamp_begin=1_800_000_000),
             exchange(2.2, "end_transaction", timestamp_end=1_800_000_002),
         ],
-        after=records(9.0, 4, _RECORD),
+        after=records(9.0, 8, _RECORD),
         dialogs=(Dialog(CALL_ID, "", "", START, START + 2, (2, 3, 4), 3),),
     )
 
@@ -53,8 +53,8 @@ def test_what_was_observed_is_expected(tmp_path: Path) -> None:
         "- {call: ana, timeout: 3s ± 1s}",
         "- {call: ana, order: [authorization, begin, end]}",
         "timestamp_end: any}}",
-        '- {call: ana, account_tag: "1000", primary: true, inbound: false, duration: 2s ± 1s, fee: 6 ± 3}',
-        '- {account_tag: "1000", balance: 4 ± 3, running: 0}',
+        '- {call: ana, account_tag: "1000", primary: true, inbound: false, duration: 2s ± 1s, fee: 2 ± 1}',
+        '- {account_tag: "1000", balance: 8 ± 1, running: 0}',
     ):
         assert line in text
     assert CALL_ID not in text

@@ -1,0 +1,276 @@
+"""What became of a call, as its two ends saw it: when it was answered and over, and that both agree on that.
+
+A message counts where a strict peer takes it (`strict_peer`). Nothing is asked of an end that vanished by design, or
+that a fault cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from rating_harness.checks.format import reply_text
+from rating_harness.checks.model import Case, Finding, broken
+from rating_harness.checks.strict_peer import refusals
+from rating_harness.contract import CONTRACT
+from rating_harness.evidence.calls import Call
+from rating_harness.evidence.headers import tag_of
+from rating_harness.evidence.model import SipMessage
+from rating_harness.scenario.model import Call as PlannedCall
+
+__all__ = ["Interval", "answer_of", "both_ends_agree", "end_of"]
+
+Side = Literal["caller", "callee"]
+_SIDES: tuple[Side, Side] = ("caller", "callee")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Unix seconds between which something happened: after one host saw what led to it, before another saw what
+    followed."""
+
+    earliest: float
+    latest: float
+
+
+def answer_of(call: Call) -> Interval:
+    """When Kamailio handled the 2xx: after the carrier sent it, before the caller got it."""
+    final = call.final
+    got = call.answered or 0.0
+    tag = tag_of(final.header("To") or "") if final else None
+    sent = [m.at for m in call.carriers if m.direction == "sent" and _is_answer(m, tag) and m.at <= got]
+    return Interval(min(sent, default=got), got)
+
+
+def _is_answer(message: SipMessage, tag: str | None) -> bool:
+    is_2xx = message.method == "INVITE" and message.status is not None and 200 <= message.status < 300
+    return is_2xx and (tag is None or tag_of(message.header("To") or "") in (tag, None))
+
+
+# --- BYEs -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """A BYE that was sent, or that Kamailio made.
+
+    :param sender: the end that sent it; None for Kamailio.
+    :param sent: when it was sent; of Kamailio's, when the first end got it.
+    :param arrived: the first that the other end got of it; of Kamailio's, that either got.
+    :param reply: the final reply that its sender got; None for none, and for Kamailio's.
+    :param is_refused: it reached the other end, where a strict peer refuses it.
+    """
+
+    sender: Side | None
+    sent: SipMessage
+    arrived: SipMessage | None
+    reply: SipMessage | None
+    is_refused: bool = False
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether it ended the call: it was taken on the way at least, whatever became of its reply.
+
+        A peer that answers 408, or nothing, is gone, and so is one that answers 481 (RFC 3261 section 15.1.1). Where
+        the BYE never got to it, a 481 is Kamailio's own, and the call goes on.
+        """
+        if self.is_refused:
+            return False
+        status = self.reply.status if self.reply else None
+        return self.arrived is not None or status is None or status < 300 or status == 408
+
+
+def byes_of(case: Case, call: Call) -> tuple[Bye, ...]:
+    """The BYEs of a call, each once, those that end it or were meant to."""
+    refused = {id(refusal.message) for refusal in case.once(call, refusals)}
+    found: list[Bye] = []
+    for side in _SIDES:
+        sent: dict[tuple[str, int, str | None], SipMessage] = {}
+        for message in _byes(call, side):
+            if message.direction == "sent":
+                sent.setdefault((message.host, message.cseq, message.header("From")), message)
+        for message in sent.values():
+            got = [m for m in _byes(call, _other(side)) if m.direction == "received" and m.cseq == message.cseq]
+            arrived = next((m for m in got if id(m) not in refused), None)
+            is_refused = bool(got) and arrived is None
+            found.append(Bye(side, message, arrived, call.reply_to(message), is_refused))
+    own = [message for side in _SIDES for message in _made_by_kamailio(call, side) if id(message) not in refused]
+    if own:
+        first = min(own, key=lambda message: message.at)
+        found.append(Bye(None, first, first, None))
+    return tuple(found)
+
+
+def _of(call: Call, side: Side) -> tuple[SipMessage, ...]:
+    return call.caller if side == "caller" else call.carriers
+
+
+def _other(side: Side) -> Side:
+    return "callee" if side == "caller" else "caller"
+
+
+def _byes(call: Call, side: Side) -> Iterator[SipMessage]:
+    """What that side sent and received of the BYEs of the call."""
+    hosts = {message.host for message in _of(call, side)}
+    return (message for message in call.byes if message.host in hosts)
+
+
+def _made_by_kamailio(call: Call, side: Side) -> Iterator[SipMessage]:
+    """BYEs that this side got and the other one never sent."""
+    sent = {message.cseq for message in _byes(call, _other(side)) if message.direction == "sent"}
+    return (m for m in _byes(call, side) if m.direction == "received" and m.cseq not in sent)
+
+
+def end_of(case: Case, call: Call, index: int) -> Interval | None:
+    """When Kamailio handled the BYE that ended the call: after it was sent, before another message showed it.
+
+    Without any BYE, when the limit was reached; None where there was none.
+    """
+    accepted = [bye for bye in byes_of(case, call) if bye.is_accepted]
+    if accepted:
+        latest = [
+            bye.arrived.at if bye.arrived else bye.reply.at if bye.reply else bye.sent.at + _UNANSWERED
+            for bye in accepted
+        ]
+        return Interval(min(bye.sent.at for bye in accepted), min(latest))
+    limits = (each.answer(CONTRACT.fields.units) for each in case.exchanges(call, CONTRACT.paths.authorization))
+    limit = next((units for units in limits if isinstance(units, int)), None)
+    if limit is None or call.answered is None:
+        return None
+    return Interval(call.answered + limit - 1, call.answered + limit + _UNANSWERED)
+
+
+_UNANSWERED = 2.0
+"""Seconds in which Kamailio notes a BYE that nobody else saw, and by which its timer for a limit may be late."""
+
+
+# --- both ends ------------------------------------------------------------------------------------------------------
+
+
+def both_ends_agree(case: Case) -> Iterator[Finding]:
+    """An answered call's ACK reached the callee; its BYE reached the other side and was accepted.
+
+    A call that was ended in the engine is over for both.
+    """
+    for index, planned in enumerate(case.scenario.calls):
+        if planned.method != "INVITE":
+            continue
+        for call in case.of(planned.id):
+            if call.answered is not None:
+                yield from _acknowledged(case, call, index)
+                yield from _hung_up(case, call, index)
+
+
+def _acknowledged(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    acks = [m for m in call.caller if m.direction == "sent" and m.method == "ACK" and m.is_request]
+    final = call.final
+    if not acks or final is None or _is_gone(case, call, index, "callee") or _is_lossy(case, call, index):
+        return
+    refused = {id(refusal.message): refusal for refusal in case.once(call, refusals)}
+    got = [
+        m
+        for m in call.carriers
+        if m.direction == "received" and m.method == "ACK" and m.is_request and m.cseq == final.cseq
+    ]
+    if any(id(message) not in refused for message in got):
+        return
+    seen = next((f"refused there: {refused[id(m)].reason}" for m in got), "it never arrived")
+    message = f"call {call.id}: the ACK to the answer"
+    yield broken(case, "both_ends", message, "one that the callee takes", seen, call=call, index=index)
+
+
+def _hung_up(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    planned, byes = case.scenario.calls[index], byes_of(case, call)
+    finding = partial(broken, case, "both_ends", call=call, index=index)
+    for bye in byes:
+        if bye.sender is None or _is_planned_wrong(planned, call, bye):
+            continue
+        other = _other(bye.sender)
+        if _is_gone(case, call, index, other) or _has_hung_up(byes, other):
+            continue
+        message = f"call {call.id}: the BYE of the {bye.sender}"
+        if bye.arrived is None:
+            yield finding(message, f"one that reaches the {other}", _why_not(case, call, bye))
+        elif not (_is_taken(call, bye, byes) or _is_expected(planned, bye) or _is_lossy(case, call, index)):
+            yield finding(message, "200 OK", reply_text(bye.reply))
+    if case.accepted(call, CONTRACT.paths.end):
+        yield from _over_for_both(case, call, index, byes)
+
+
+def _why_not(case: Case, call: Call, bye: Bye) -> str:
+    refused = case.once(call, refusals)
+    reason = next((r.reason for r in refused if r.message.method == "BYE" and r.message.cseq == bye.sent.cseq), None)
+    reply = f"; its sender got {reply_text(bye.reply)}"
+    return (f"refused there: {reason}" if reason else "it never arrived") + reply
+
+
+def _is_taken(call: Call, bye: Bye, byes: tuple[Bye, ...]) -> bool:
+    """Whether its sender got a 2xx, or the other end sent one that is still under way.
+
+    An end that took an earlier BYE, which a strict peer refuses, answers no second one.
+    """
+    if bye.reply is not None:
+        is_late = any(each.is_refused and each.reply is not None and each.reply.status == 200 for each in byes)
+        return is_late or 200 <= (bye.reply.status or 0) < 300
+    return bye.sent.is_brief or any(
+        m.method == "BYE" and m.direction == "sent" and m.status is not None and m.status < 300
+        for m in _of(call, _other(bye.sender or "caller"))
+    )
+
+
+def _is_expected(planned: PlannedCall, bye: Bye) -> bool:
+    """Whether the scenario expects that reply."""
+    matcher = planned.expect.bye_reply
+    return matcher is not None and bye.reply is not None and matcher.matches(bye.reply.status)
+
+
+def _is_planned_wrong(planned: PlannedCall, call: Call, bye: Bye) -> bool:
+    """Whether the scenario has the caller send it so that it has to be refused."""
+    if planned.bye not in ("wrong_cseq", "wrong_tag") or bye.sender != "caller" or call.invite is None:
+        return False
+    tags = [tag_of(message.header("From") or "") for message in (bye.sent, call.invite)]
+    return bye.sent.cseq <= call.invite.cseq or tags[0] != tags[1]
+
+
+def _has_hung_up(byes: tuple[Bye, ...], side: Side) -> bool:
+    """Whether that side sent a BYE of its own, or got Kamailio's: the two crossed."""
+    return any(bye.sender in (side, None) for bye in byes)
+
+
+def _over_for_both(case: Case, call: Call, index: int, byes: tuple[Bye, ...]) -> Iterator[Finding]:
+    planned = case.scenario.calls[index]
+    if planned.expect.ended_by == "kamailio":
+        return  # that expectation asks for BYEs to both
+    for side in _SIDES:
+        if _is_gone(case, call, index, side) or _knows(case, call, byes, side):
+            continue
+        message = f"call {call.id} was ended in the engine, and goes on for the {side}"
+        yield broken(case, "both_ends", message, f"a BYE of the {side}'s, or to it", "none", call=call, index=index)
+
+
+def _knows(case: Case, call: Call, byes: tuple[Bye, ...], side: Side) -> bool:
+    """Whether the call is over for that side: it hung up, or a BYE that it takes reached it."""
+    if any(bye.sender == side for bye in byes):
+        return True
+    refused = {id(refusal.message) for refusal in case.once(call, refusals)}
+    return any(m.direction == "received" and id(m) not in refused for m in _byes(call, side))
+
+
+def _is_lossy(case: Case, call: Call, index: int) -> bool:
+    """Whether an end loses messages on purpose, so that an ACK may never arrive, and a BYE remain without its reply."""
+    carriers = (case.scenario.carriers.get(message.host) for message in call.carriers)
+    return bool(case.scenario.calls[index].loss) or any(carrier is not None and carrier.loss for carrier in carriers)
+
+
+def _is_gone(case: Case, call: Call, index: int, side: Side) -> bool:
+    """Whether that end vanished by design: it's told to in the scenario, or a fault has cut it off."""
+    planned = case.scenario.calls[index]
+    if planned.vanish is not None and planned.vanish.who == side:
+        return True
+    hosts = {m.host for m in _of(call, side)} | ({f"caller-{planned.id}"} if side == "caller" else set())
+    behaviours = (case.scenario.carriers[host] for host in hosts if host in case.scenario.carriers)
+    if any(each.of(call.id, 0).vanish is not None for each in behaviours):
+        return True
+    return any(fault.is_outage and fault.on in hosts for fault in case.scenario.faults)

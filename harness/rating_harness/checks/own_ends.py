@@ -1,0 +1,300 @@
+"""What our own callers and carriers sent, and what they wrote down: what is wrong there says nothing of Kamailio.
+
+The ends are SIPp, and what they send is made by templates; here it's read by a parser that isn't theirs. Ends with a
+SIPp scenario of the author's own send what its author wants, so only what SIPp itself does is judged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rating_harness.checks.model import Case
+from rating_harness.checks.strict_peer import malformed
+from rating_harness.errors import EndpointError
+from rating_harness.evidence.calls import Call
+from rating_harness.evidence.headers import branch_of, parse_address, split_values, tag_of, uri_key
+from rating_harness.evidence.model import SipMessage, SippResult
+from rating_harness.scenario.model import Call as PlannedCall
+
+__all__ = ["CLOCKS", "check_own_ends"]
+
+CLOCKS = 1.0
+"""Seconds that a message may arrive before it was sent: two processes write down times of their own (measured: 0.2 s
+with both cores busy)."""
+
+
+def check_own_ends(case: Case) -> None:
+    """:raises EndpointError: an end of ours isn't well-formed, gave up, or its trace can't be believed."""
+    for error in _errors(case):
+        raise error
+
+
+def _errors(case: Case) -> Iterator[EndpointError]:
+    for result in case.evidence.sipp:
+        yield from _cut(case, result)
+    for index, planned in enumerate(case.scenario.calls):
+        for call in case.of(planned.id):
+            if any(message.is_brief for message in call.messages):
+                continue
+            yield from _malformed(case, planned, index, call)
+            yield from _lost(case, planned, index, call)
+            yield from _clocks(case, index, call)
+    yield from _given_up(case)
+
+
+def _is_ours(case: Case, planned: PlannedCall, host: str) -> bool:
+    """Whether an end does what a template of ours says."""
+    if host in case.callers:
+        return planned.sipp is None
+    behaviour = case.scenario.carriers.get(host)
+    return behaviour is None or behaviour.sipp is None
+
+
+# --- what they send -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """An end of a call, and what it sent and received."""
+
+    host: str
+    messages: tuple[SipMessage, ...]
+
+    def request_of(self, reply: SipMessage) -> SipMessage | None:
+        """The request that a reply is to, by its CSeq and its branch."""
+        branch = branch_of(reply.header("Via"))
+        same = [
+            m
+            for m in self.messages
+            if m.is_request and m.direction == "received" and (m.method, m.cseq) == (reply.method, reply.cseq)
+        ]
+        return next((m for m in same if branch_of(m.header("Via")) == branch), same[0] if same else None)
+
+
+def _malformed(case: Case, planned: PlannedCall, index: int, call: Call) -> Iterator[EndpointError]:
+    by_host: dict[str, list[SipMessage]] = {}
+    for message in call.messages:
+        by_host.setdefault(message.host, []).append(message)
+    for host, messages in by_host.items():
+        if not _is_ours(case, planned, host):
+            continue
+        end = _End(host, tuple(messages))
+        for message in messages:
+            if message.direction == "sent" and not _is_meant(planned, message):
+                reason = _wrong(end, message, planned)
+                if reason:
+                    yield EndpointError(
+                        f"our own end {host} sent a malformed {_name(message)}",
+                        expected="what RFC 3261 has",
+                        found=reason,
+                        where=case.scenario.where("calls", index),
+                        hint="this is the harness's fault, and says nothing of Kamailio",
+                    )
+
+
+def _name(message: SipMessage) -> str:
+    return message.method if message.is_request else f"{message.status} to {message.method}"
+
+
+def _is_meant(planned: PlannedCall, message: SipMessage) -> bool:
+    """Whether the scenario wants a message to be wrong."""
+    if not message.is_request:
+        return False
+    is_wrong_bye = message.method == "BYE" and planned.bye in ("wrong_cseq", "wrong_tag")
+    return is_wrong_bye or (planned.method == "BYE" and message.method == "BYE")
+
+
+def _wrong(end: _End, message: SipMessage, planned: PlannedCall) -> str:
+    wrong = malformed(message)
+    if wrong is not None:
+        return wrong[1]
+    length = message.header("Content-Length")
+    size = len(message.body.replace("\n", "\r\n").encode("utf-8", "surrogatepass"))
+    if length is not None and length.isdecimal() and int(length) != size:
+        return f"Content-Length is {length}, its body has {size} bytes"
+    return _wrong_request(end, message) if message.is_request else _wrong_reply(end, message)
+
+
+def _wrong_request(end: _End, request: SipMessage) -> str:
+    if not (branch_of(request.header("Via")) or "").startswith("z9hG4bK"):
+        return "the branch of its Via doesn't begin with z9hG4bK"
+    if request.header("Max-Forwards") is None:
+        return "Max-Forwards is missing"
+    if request.method == "INVITE" and request.header("Contact") is None:
+        return "an INVITE without a Contact"
+    if request.method == "ACK":
+        return _wrong_ack(end, request)
+    return _wrong_tag(end, request) if request.is_within_dialog else ""
+
+
+def _wrong_ack(end: _End, ack: SipMessage) -> str:
+    """The To tag of an ACK is that of the reply which it's to (RFC 3261 sections 13.2.2.4 and 17.1.1.3)."""
+    finals = [
+        m
+        for m in end.messages
+        if m.direction == "received" and m.is_final and m.method == "INVITE" and m.cseq == ack.cseq
+    ]
+    tags = {tag_of(final.header("To") or "") for final in finals}
+    tag = tag_of(ack.header("To") or "")
+    if finals and tag not in tags:
+        return f"the tag of To in its ACK is {tag}, that of the reply was {', '.join(map(str, tags))}"
+    return ""
+
+
+def _wrong_tag(end: _End, request: SipMessage) -> str:
+    """A request inside a dialog has the tags of that dialog (RFC 3261 section 12.2.1.1)."""
+    own, other = tag_of(request.header("From") or ""), tag_of(request.header("To") or "")
+    dialogs = {
+        (tag_of(m.header("From") or ""), tag_of(m.header("To") or ""))
+        for m in end.messages
+        if m.method == "INVITE" and not m.is_request and m.is_within_dialog
+    }
+    pairs = {pair for dialog in dialogs for pair in (dialog, dialog[::-1])}
+    if pairs and (own, other) not in pairs:
+        return f"{request.method} with the tags {own} and {other}, which are those of no dialog of its"
+    return ""
+
+
+def _wrong_reply(end: _End, reply: SipMessage) -> str:
+    """From, To, Call-ID, CSeq and Via are the request's (RFC 3261 section 8.2.6.2)."""
+    request = end.request_of(reply)
+    if request is None:
+        return ""
+    for name in ("From", "To"):
+        sent, got = (parse_address(message.header(name) or "") for message in (reply, request))
+        if uri_key(sent.uri) != uri_key(got.uri):
+            return f"{name} is {sent.uri}, and was {got.uri}"
+        others = [{k: v for k, v in each.parameters.items() if k != "tag"} for each in (sent, got)]
+        if others[0] != others[1]:
+            return f"the parameters of {name} are {_shown(others[0])}, and were {_shown(others[1])}"
+        if (name == "From" or request.is_within_dialog) and sent.parameters.get("tag") != got.parameters.get("tag"):
+            return f"the tag of {name} is {sent.parameters.get('tag')}, and was {got.parameters.get('tag')}"
+    if (reply.status or 0) > 100 and not reply.is_within_dialog and reply.method != "CANCEL":
+        return "no tag in To"
+    if _all(reply, "Via") != _all(request, "Via"):
+        return f"its Vias aren't the request's: {'; '.join(_all(reply, 'Via'))}"
+    return ""
+
+
+def _shown(parameters: Mapping[str, str | None]) -> str:
+    return ";".join(name if value is None else f"{name}={value}" for name, value in parameters.items()) or "none"
+
+
+def _all(message: SipMessage, name: str) -> tuple[str, ...]:
+    return tuple(
+        each for key, value in message.headers if key.lower() == name.lower() for each in split_values(value)
+    )
+
+
+# --- what they wrote down -------------------------------------------------------------------------------------------
+
+
+def _cut(case: Case, result: SippResult) -> Iterator[EndpointError]:
+    if result.trace_cut:
+        yield EndpointError(
+            f"the trace of SIPp on {result.host} is cut off within a message",
+            expected="whole messages",
+            found="a part of one at its end",
+            where=case.scenario.where("scenario"),
+            hint="is the disk full, or was SIPp killed?",
+        )
+
+
+def _lost(case: Case, planned: PlannedCall, index: int, call: Call) -> Iterator[EndpointError]:
+    """What one end got, and only the other can have sent, that one sent: else its trace lacks it.
+
+    A 2xx and its ACK are never made by a proxy (RFC 3261 sections 13.2.2.4 and 16.7).
+    """
+    if planned.sipp is not None or planned.loss or not call.caller:
+        return
+    acked = {m.cseq for m in call.caller if m.method == "ACK" and m.direction == "sent"}
+    for message in call.carriers:
+        if message.method == "ACK" and message.direction == "received" and _is_of_an_answer(call, message):
+            if message.cseq not in acked:
+                yield EndpointError(
+                    f"the trace of caller {planned.id} lacks the ACK that {message.host} got",
+                    expected="what an end sent, in its trace",
+                    found="a trace that ends before, or was cut",
+                    where=case.scenario.where("calls", index),
+                    hint="is the disk full, or was SIPp killed?",
+                )
+            return
+
+
+def _is_of_an_answer(call: Call, ack: SipMessage) -> bool:
+    return any(
+        m.host == ack.host
+        and m.direction == "sent"
+        and m.method == "INVITE"
+        and m.cseq == ack.cseq
+        and m.status is not None
+        and 200 <= m.status < 300
+        for m in call.carriers
+    )
+
+
+def _clocks(case: Case, index: int, call: Call) -> Iterator[EndpointError]:
+    """Nothing arrives before it was sent: where it seems so, the clock of one end is off."""
+    sent: dict[tuple[object, ...], float] = {}
+    for message in call.messages:
+        if message.direction == "sent":
+            sent.setdefault(_same(message), message.at)
+    for message in call.messages:
+        at = sent.get(_same(message)) if message.direction == "received" else None
+        if at is not None and message.at < at - CLOCKS:
+            yield EndpointError(
+                f"the clocks of the ends differ: {message.host} got a {_name(message)} before it was sent",
+                expected="one clock for all ends",
+                found=f"{at - message.at:.1f} s before",
+                where=case.scenario.where("calls", index),
+                hint="times of calls and records mean nothing; set the clocks of the machines that run the ends",
+            )
+            return
+
+
+def _same(message: SipMessage) -> tuple[object, ...]:
+    tags = (tag_of(message.header("From") or ""), tag_of(message.header("To") or ""))
+    return (message.method, message.status, message.cseq, *tags, message.status is None and message.method)
+
+
+# --- what they gave up ----------------------------------------------------------------------------------------------
+
+_UNEXPECTED = re.compile(r"received 'SIP/2\.0 (?P<status>\d{3})[^']*?(?P<reason>[^\r\n']*)", re.DOTALL)
+_CALL_ID = re.compile(r"Call-I[Dd][:' ]+(?P<id>[^\s':,]+@[^\s',:]+)")
+
+
+def _given_up(case: Case) -> Iterator[EndpointError]:
+    """A SIPp that gives up at a reply which it could have taken: its scenario, a template of ours, lacks it."""
+    ours = {f"caller-{planned.id}": planned for planned in case.scenario.calls if planned.sipp is None}
+    for result in case.evidence.sipp:
+        planned = ours.get(result.host)
+        if planned is None or not result.failures.get("FailedUnexpectedMessage"):
+            continue
+        match = _UNEXPECTED.search(result.errors)
+        status = int(match["status"]) if match else None
+        if status is not None and any(_is_open(call, status) for call in case.of(planned.id)):
+            yield EndpointError(
+                f"SIPp on {result.host} gave up at a reply that it has to take: {status}",
+                expected="any registered status",
+                found=f"an unexpected message: {status}",
+                where=case.scenario.where("calls", case.scenario.calls.index(planned)),
+                hint="this is the harness's fault, and says nothing of Kamailio",
+            )
+
+
+def _is_open(call: Call, status: int) -> bool:
+    """Whether the reply with that status came to a request which no other final reply had come to."""
+    for message in call.caller:
+        if message.direction == "received" and message.status == status:
+            finals = [
+                m
+                for m in call.caller
+                if m.direction == "received"
+                and m.is_final
+                and (m.method, m.cseq) == (message.method, message.cseq)
+                and m.at < message.at
+            ]
+            return not finals
+    return False

@@ -1,0 +1,212 @@
+"""That a record is the call, and its fee is right: for whichever engine, with nothing expected of it.
+
+A record's times are in whole seconds (`WHOLE`), Kamailio's own between those of the two ends that saw the message
+before and after it; `SLACK` is what may lie between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rating_harness.checks.call_ends import Interval, answer_of, end_of
+from rating_harness.checks.model import Case, Finding, broken
+from rating_harness.checks.rating_oracle import Price, instant, payers, price_of, price_of_record, seconds_charged
+from rating_harness.contract import CONTRACT
+from rating_harness.evidence.calls import Call
+from rating_harness.scenario.values import duration_text
+
+__all__ = ["SLACK", "WHOLE", "fees_are_right", "records_are_the_calls"]
+
+_FIELD, _PATH = CONTRACT.fields, CONTRACT.paths
+
+WHOLE = 1.0
+"""Seconds that a time may be off because the engine and Kamailio count whole ones."""
+
+SLACK = 0.5
+"""Seconds that may pass between a message and Kamailio's note of its time, on a machine that is busy."""
+
+Record = Mapping[str, Any]
+
+
+def records_are_the_calls(case: Case) -> Iterator[Finding]:
+    """Each record begins with the 200 and ends with the BYE that was accepted; ringing is never billed."""
+    for index, planned in enumerate(case.scenario.calls):
+        if planned.method != "INVITE":
+            continue
+        for call in case.of(planned.id):
+            booked = [record for record in case.records(call) if _is_booked(record)]
+            if call.answered is None:
+                yield from _unanswered(case, call, index, booked)
+            else:
+                yield from _booked_once(case, call, index, booked)
+                for record in booked:
+                    finding = _wrong_times(case, call, index, record)
+                    if finding is not None:
+                        yield finding
+
+
+def _is_booked(record: Record) -> bool:
+    """Whether it says that a call took place; an authorization alone leaves a record too."""
+    return any(record.get(name) for name in (_FIELD.began_at, _FIELD.ended_at, _FIELD.duration, _FIELD.fee))
+
+
+def _unanswered(case: Case, call: Call, index: int, booked: Sequence[Record]) -> Iterator[Finding]:
+    if booked:
+        final = call.final
+        reply = f"{final.status} {final.reason}" if final else "no final reply"
+        message = f"call {call.id} was not answered, but has a record"
+        yield broken(
+            case, "record", message, f"none: the caller got {reply}", _shown(booked[0]), call=call, index=index
+        )
+
+
+def _booked_once(case: Case, call: Call, index: int, booked: Sequence[Record]) -> Iterator[Finding]:
+    """One record for each account that pays, and none for another."""
+    by_account: dict[str, int] = {}
+    for record in booked:
+        account = str(record.get(_FIELD.account))
+        by_account[account] = by_account.get(account, 0) + 1
+    wanted = _payers(case, call)
+    strange = [account for account in by_account if wanted and account not in wanted]
+    for account in strange:
+        message = f"call {call.id}: its record is on another account"
+        yield broken(case, "record", message, _accounts(wanted), account, call=call, index=index)
+    for account, number in by_account.items():
+        if number > 1:
+            message = f"call {call.id}: records on account {account}"
+            yield broken(case, "record", message, "one", str(number), call=call, index=index)
+    missing = [account for account in wanted if account not in by_account]
+    if booked and missing and not strange:
+        message = f"call {call.id}: accounts that it's booked on"
+        seen = ", ".join(by_account)
+        yield broken(case, "record", message, _accounts(wanted), seen, call=call, index=index)
+
+
+def _accounts(wanted: Mapping[str, bool]) -> str:
+    return ", ".join(wanted)
+
+
+def _payers(case: Case, call: Call) -> Mapping[str, bool]:
+    """Who pays for a call, by what was authorised; empty where ``given`` doesn't say."""
+    asked = next(iter(case.exchanges(call, _PATH.authorization)), None)
+    if asked is None:
+        return {}
+    account, called = asked.requested(_FIELD.account), asked.requested(_FIELD.called_account)
+    return payers(case.scenario.given, account, called)
+
+
+# --- times ----------------------------------------------------------------------------------------------------------
+
+
+def _wrong_times(case: Case, call: Call, index: int, record: Record) -> Finding | None:
+    """The one thing that is wrong with a record's times, in words that say what became of the call."""
+    begin, end = instant(record.get(_FIELD.began_at)), instant(record.get(_FIELD.ended_at))
+    if begin is None or end is None:
+        seen = _shown(record)
+        message = f"call {call.id}: its record has no begin or no end"
+        return broken(case, "record", message, "both, in ISO 8601", seen, call=call, index=index)
+    answer, over = answer_of(call), end_of(case, call, index)
+    begins, ends = begin.timestamp(), end.timestamp()
+    early = _off(begins, answer)
+    late = _off(ends, over) if over is not None else 0.0
+    what = _in_words(case, call, begins, ends, answer, early, late)
+    if what:
+        message = f"call {call.id}: {what}"
+        return broken(case, "record", message, _lasted(answer, over), _shown(record), call=call, index=index)
+    charged = seconds_charged(begin, end)
+    duration = record.get(_FIELD.duration)
+    if not isinstance(duration, int | float) or abs(duration - charged) >= WHOLE:
+        message = f"call {call.id}: the duration in its record disagrees with its timestamps"
+        return broken(case, "record", message, f"{charged} s", f"{duration} s", call=call, index=index)
+    return None
+
+
+def _off(at: float, interval: Interval) -> float:
+    """Seconds that a whole second is before (negative) or after an interval that it should be in."""
+    earliest, latest = interval.earliest - WHOLE - SLACK, interval.latest + WHOLE + SLACK
+    if at < earliest:
+        return at - interval.earliest
+    return at - interval.latest if at > latest else 0.0
+
+
+def _in_words(case: Case, call: Call, begins: float, ends: float, answer: Interval, early: float, late: float) -> str:
+    if not early and not late:
+        return ""
+    invited = call.invite.at if call.invite else answer.earliest
+    if ends <= begins and not early:
+        return "its record ends when it begins"
+    if early and late and abs(early - late) <= 2 * (WHOLE + SLACK):
+        return f"its record is {_text(early)}"
+    if invited - WHOLE - SLACK <= begins < answer.earliest and early:
+        return "its record begins before the answer: ringing is billed"
+    if early:
+        return f"its record begins {_text(early)}"
+    other = _ending_then(case, call, ends)
+    return f"its record ends when call {other} does" if other else f"its record ends {_text(late)}"
+
+
+def _ending_then(case: Case, call: Call, ends: float) -> str | None:
+    """Another call that ended when this one's record says it did, where this one didn't."""
+    for index, planned in enumerate(case.scenario.calls):
+        for other in case.of(planned.id):
+            over = end_of(case, other, index) if other.call_id != call.call_id and other.answered else None
+            if over is not None and not _off(ends, over):
+                return other.id if other.id != call.id else f"{other.id} {other.index}"
+    return None
+
+
+def _text(seconds: float) -> str:
+    return f"{duration_text(round(abs(seconds)))} {'early' if seconds < 0 else 'late'}"
+
+
+def _lasted(answer: Interval, over: Interval | None) -> str:
+    if over is None:
+        return f"the call was answered at {_clock(answer.earliest)}, and no BYE was seen"
+    length = duration_text(round(over.earliest - answer.latest, 1))
+    return f"the call lasted {length}, from {_clock(answer.earliest)} to {_clock(over.earliest)}"
+
+
+def _shown(record: Record) -> str:
+    begin, end = record.get(_FIELD.began_at), record.get(_FIELD.ended_at)
+    of_time = [str(each).rpartition("T")[2] if each else "nothing" for each in (begin, end)]
+    return f"the record says {record.get(_FIELD.duration)} s, from {of_time[0]} to {of_time[1]}"
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S.%f")[:-5]
+
+
+# --- fees -----------------------------------------------------------------------------------------------------------
+
+
+def fees_are_right(case: Case) -> Iterator[Finding]:
+    """Each record's fee is what a call of the recorded length costs its account."""
+    for index, planned in enumerate(case.scenario.calls):
+        for call in case.of(planned.id):
+            wanted = _payers(case, call)
+            for record in case.records(call):
+                account = str(record.get(_FIELD.account))
+                begin, end = instant(record.get(_FIELD.began_at)), instant(record.get(_FIELD.ended_at))
+                if begin is None or end is None or (wanted and account not in wanted):
+                    continue
+                price = _price(case, call, record, is_inbound=wanted.get(account, False))
+                seconds = seconds_charged(begin, end)
+                fee = price.fee(seconds) if price else 0
+                if record.get(_FIELD.fee) != fee:
+                    message = f"call {call.id}: its fee on account {account}"
+                    why = f"{seconds} s at {price}" if price else "no rate is for it"
+                    seen = str(record.get(_FIELD.fee))
+                    yield broken(case, "fee", message, f"{fee}: {why}", seen, call=call, index=index)
+
+
+def _price(case: Case, call: Call, record: Record, *, is_inbound: bool) -> Price | None:
+    """The price by ``given``; the record's own where the scenario's own requests (``graphql``) may change that."""
+    if is_inbound:
+        return None
+    if case.scenario.given.graphql:
+        return price_of_record(record.get(_FIELD.rate))
+    asked = (*case.exchanges(call, _PATH.begin), *case.exchanges(call, _PATH.authorization))
+    destination = next((str(each.requested(_FIELD.destination)) for each in asked), "")
+    return price_of(case.scenario.given, str(record.get(_FIELD.account)), destination)

@@ -1,0 +1,389 @@
+"""What reached an end of a call, judged as RFC 3261 has a peer judge it. SIPp takes nearly anything.
+
+A message that a strict peer would refuse, or pass over, doesn't count as having arrived. It's a finding where
+Kamailio made it so; what the other end sent that way already is that end's (`Refusal.is_inherited`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rating_harness.checks.model import Case, Finding, broken
+from rating_harness.evidence.calls import Call
+from rating_harness.evidence.headers import (
+    MalformedHeader,
+    branch_of,
+    parse_address,
+    parse_addresses,
+    parse_cseq,
+    parse_via,
+    split_values,
+    tag_of,
+    uri_key,
+)
+from rating_harness.evidence.model import SipMessage
+
+__all__ = ["Refusal", "arrivals_are_valid", "malformed", "refusals"]
+
+_ONCE = ("From", "To", "Call-ID", "CSeq")
+"""Headers that every message has once (RFC 3261 section 8.1.1)."""
+
+_IN_FLIGHT = 1.0
+"""Seconds after a target refresh in which a request may still come to the target before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that a strict peer doesn't take.
+
+    :param reason: what is wrong with it, and what the peer would do.
+    :param part: the header that is wrong, or ``uri``.
+    :param is_inherited: the other end sent it like that, and Kamailio passed it on.
+    """
+
+    message: SipMessage
+    reason: str
+    part: str
+    is_inherited: bool = False
+
+
+def arrivals_are_valid(case: Case) -> Iterator[Finding]:
+    """No request and no reply of Kamailio's making reaches an end that a strict peer would refuse there."""
+    for index, planned in enumerate(case.scenario.calls):
+        for call in case.of(planned.id):
+            for refusal in case.once(call, refusals):
+                if not refusal.is_inherited:
+                    message = refusal.message
+                    what = f"{message.first_line}{'' if message.is_request else f' to {message.method}'}"
+                    yield broken(
+                        case,
+                        "strict_peer",
+                        f"call {call.id}: what {message.host} got: {what}",
+                        "a message that a peer takes (RFC 3261)",
+                        refusal.reason,
+                        call=call,
+                        index=index,
+                    )
+
+
+def refusals(call: Call) -> tuple[Refusal, ...]:
+    """Of a call whose messages were traced in full, those that an end should have refused; each once."""
+    by_host: dict[str, list[SipMessage]] = {}
+    for message in call.messages:
+        if not message.is_brief:
+            by_host.setdefault(message.host, []).append(message)
+    found = [refusal for host, messages in by_host.items() for refusal in _Peer(host).refusals(messages)]
+    return tuple(_attributed(call, refusal) for refusal in found)
+
+
+def _attributed(call: Call, refusal: Refusal) -> Refusal:
+    """The refusal, with whether an end of the call is to blame.
+
+    It is where the other one sent the same, and where a reply repeats what this one's own request has.
+    """
+    message, part = refusal.message, refusal.part
+    if part == "Route":
+        return refusal
+    is_inherited = any(
+        other.direction == "sent"
+        and (other.method, other.cseq) == (message.method, message.cseq)
+        and (other.status == message.status if other.host != message.host else other.is_request)
+        and (other.host != message.host or not message.is_request)
+        and _part(other, part) == _part(message, part)
+        for other in call.messages
+    )
+    return Refusal(message, refusal.reason, part, is_inherited)
+
+
+def _part(message: SipMessage, part: str) -> tuple[str, ...]:
+    if part == "uri":
+        return (message.uri,)
+    return tuple(value for name, value in message.headers if name.lower() == part.lower())
+
+
+# --- the peer -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Peer:
+    """A user agent as strict as RFC 3261 lets it be, which sees what one host of a call sent and received.
+
+    :param tags: its own, by which it knows its dialogs.
+    :param remote: tags of the other side, by its own of the same dialog.
+    :param sequence: the highest CSeq number that came in a dialog, by its own tag there.
+    :param targets: where it may be reached, by the Contacts that it sent, and from when; the last one holds.
+    :param requests: those it sent, by branch and method.
+    :param seen: what came before, with its branch, so that a retransmission isn't judged twice.
+    """
+
+    host: str
+    tags: set[str] = field(default_factory=set)
+    remote: dict[str, set[str]] = field(default_factory=dict)
+    sequence: dict[str, int] = field(default_factory=dict)
+    targets: list[tuple[float, str]] = field(default_factory=list)
+    requests: dict[tuple[str | None, str], SipMessage] = field(default_factory=dict)
+    invites: dict[str | None, SipMessage] = field(default_factory=dict)
+    answers: dict[tuple[str, int], int] = field(default_factory=dict)
+    options: set[str] = field(default_factory=set)
+    seen: set[tuple[object, ...]] = field(default_factory=set)
+
+    def refusals(self, messages: list[SipMessage]) -> Iterator[Refusal]:
+        for message in messages:
+            if message.direction == "sent":
+                self._sends(message)
+                continue
+            key = (message.status, message.method, message.cseq, message.header("Via"), message.header("To"))
+            if key in self.seen:
+                continue
+            self.seen.add(key)
+            refusal = self._judge(message)
+            if refusal is not None:
+                yield refusal
+            elif message.is_request:
+                self._takes(message)
+            else:
+                self._takes_reply(message)
+
+    # what it knows
+
+    def _sends(self, message: SipMessage) -> None:
+        self.options |= _options(message, "Supported") | _options(message, "Require")
+        own, other = ("From", "To") if message.is_request else ("To", "From")
+        tag, remote = tag_of(message.header(own) or ""), tag_of(message.header(other) or "")
+        if tag is not None and message.method != "CANCEL":
+            self.tags.add(tag)
+            if remote is not None:
+                self.remote.setdefault(tag, set()).add(remote)
+        if message.is_request:
+            self.requests[branch_of(message.header("Via")), message.method] = message
+        elif tag is not None and message.is_final:
+            self.answers[tag, message.cseq] = message.status or 0
+        if not message.is_request and tag is not None and message.method == "INVITE":
+            # The request that made the dialog is the first in its order.
+            self.sequence.setdefault(tag, message.cseq)
+        self._offers(message)
+
+    def _offers(self, message: SipMessage) -> None:
+        """Take note of where it says that it's reached: in an INVITE, an UPDATE, and the replies that accept them."""
+        if message.method not in ("INVITE", "UPDATE") or (message.status is not None and message.status >= 300):
+            return
+        contact = message.header("Contact")
+        if contact is not None:
+            try:
+                target = uri_key(parse_address(contact).uri)
+            except MalformedHeader:
+                return
+            if not self.targets or self.targets[-1][1] != target:
+                self.targets.append((message.at, target))
+
+    def _takes(self, request: SipMessage) -> None:
+        if request.method == "INVITE" and not request.is_within_dialog:
+            self.invites[branch_of(request.header("Via"))] = request
+        tag = tag_of(request.header("To") or "")
+        if tag is not None and request.method not in ("ACK", "CANCEL"):
+            self.sequence[tag] = max(self.sequence.get(tag, 0), request.cseq)
+
+    def _takes_reply(self, reply: SipMessage) -> None:
+        own, remote = tag_of(reply.header("From") or ""), tag_of(reply.header("To") or "")
+        if own is not None and remote is not None:
+            self.remote.setdefault(own, set()).add(remote)
+
+    # what it refuses
+
+    def _judge(self, message: SipMessage) -> Refusal | None:
+        wrong = malformed(message)
+        if wrong is not None:
+            part, reason = wrong
+            return Refusal(message, f"400: {reason}" if message.is_request else f"passed over: {reason}", part)
+        for part, question in _OF_REQUESTS if message.is_request else _OF_REPLIES:
+            reason = question(self, message)
+            if reason:
+                return Refusal(message, reason, part)
+        return None
+
+    def require(self, request: SipMessage) -> str:
+        """RFC 3261 section 8.2.2.3."""
+        unknown = _options(request, "Require") - self.options
+        if not unknown or request.method in ("ACK", "CANCEL"):
+            return ""
+        return f"420: Require: {', '.join(sorted(unknown))}, which {self.host} doesn't say that it supports"
+
+    def contact(self, message: SipMessage) -> str:
+        """What makes a dialog says where its sender is reached (RFC 3261 sections 8.1.1.8 and 12.1)."""
+        needs_one = message.method == "INVITE" and (message.is_request or 200 <= (message.status or 0) < 300)
+        if not needs_one:
+            return ""
+        contacts = [each for value in _values(message, "Contact") for each in split_values(value)]
+        if len(contacts) != 1:
+            return f"{len(contacts) or 'no'} Contacts, where one is needed for a dialog"
+        return ""
+
+    def own_tag(self, request: SipMessage) -> str:
+        """Requests inside a dialog name it by both tags (RFC 3261 section 12.2.2)."""
+        tag = tag_of(request.header("To") or "")
+        is_known = tag is None or not self.tags or tag in self.tags
+        return "" if is_known else f"481: the tag of To, {tag}, is none of {self.host}'s"
+
+    def other_tag(self, request: SipMessage) -> str:
+        known = self.remote.get(tag_of(request.header("To") or "") or "")
+        tag = tag_of(request.header("From") or "")
+        return f"481: the tag of From, {tag}, isn't the other side's" if known and tag not in known else ""
+
+    def sequence_of(self, request: SipMessage) -> str:
+        """CSeq rises within a dialog; ACK and CANCEL have that of their INVITE (RFC 3261 sections 12.2.2 and 9.1)."""
+        to = tag_of(request.header("To") or "")
+        if to is None or request.method == "CANCEL":
+            return ""
+        if request.method == "ACK":
+            is_known = (to, request.cseq) in self.answers or to not in self.tags
+            return "" if is_known else f"no INVITE has CSeq {request.cseq} of this ACK"
+        before = self.sequence.get(to)
+        if before is None or request.cseq > before:
+            return ""
+        return f"500: CSeq {request.cseq} isn't above {before}, which came before"
+
+    def cancelled(self, request: SipMessage) -> str:
+        """A CANCEL has the branch of what it cancels (RFC 3261 section 9.2)."""
+        if request.method != "CANCEL" or branch_of(request.header("Via")) in self.invites:
+            return ""
+        return "481: its branch is that of no INVITE"
+
+    def target(self, request: SipMessage) -> str:
+        """Requests inside a dialog go to the other side's target (RFC 3261 section 12.2.1.1)."""
+        to = tag_of(request.header("To") or "")
+        is_within = to is not None and to in self.tags and self.targets and request.method != "CANCEL"
+        refused = request.method == "ACK" and self.answers.get((to or "", request.cseq), 200) >= 300
+        if not is_within or refused:
+            return ""
+        since, current = self.targets[-1]
+        valid = {current} | {target for _, target in self.targets[:-1] if request.at <= since + _IN_FLIGHT}
+        if uri_key(request.uri) in valid:
+            return ""
+        return f"404: {request.uri} isn't where {self.host} said it's reached, {current}"
+
+    def route(self, request: SipMessage) -> str:
+        """The last proxy takes the last Route off (RFC 3261 section 16.12)."""
+        routes = _values(request, "Route")
+        return f"a Route is left: {routes[0]}" if routes and request.is_within_dialog else ""
+
+    def via(self, reply: SipMessage) -> str:
+        """A reply has one Via, its receiver's own (RFC 3261 section 8.1.3.3)."""
+        vias = [each for value in _values(reply, "Via") for each in split_values(value)]
+        if len(vias) != 1:
+            return f"passed over: {len(vias)} Vias"
+        if (branch_of(vias[0]), reply.method) not in self.requests:
+            return f"passed over: its branch is that of no {reply.method} that {self.host} sent"
+        return ""
+
+    def transaction(self, reply: SipMessage) -> str:
+        """CSeq and From's tag are the request's (RFC 3261 sections 8.2.6.2 and 17.1.3)."""
+        request = self.requests[branch_of(reply.header("Via")), reply.method]
+        if reply.cseq != request.cseq:
+            return f"passed over: CSeq {reply.cseq} of a reply to CSeq {request.cseq}"
+        return ""
+
+    def tag_of_from(self, reply: SipMessage) -> str:
+        request = self.requests[branch_of(reply.header("Via")), reply.method]
+        sent, seen = (tag_of(each.header("From") or "") for each in (request, reply))
+        return "" if sent == seen else f"passed over: the tag of From is {seen}, and was {sent}"
+
+    def tag_of_to(self, reply: SipMessage) -> str:
+        """A reply but 100 has a tag in To, and the request's where that had one (RFC 3261 section 8.2.6.2)."""
+        request = self.requests[branch_of(reply.header("Via")), reply.method]
+        sent, seen = (tag_of(each.header("To") or "") for each in (request, reply))
+        if sent is not None and seen != sent:
+            return f"the tag of To is {seen}, and was {sent}"
+        if seen is None and (reply.status or 0) > 100 and reply.method != "CANCEL":
+            return "no tag in To"
+        return ""
+
+    def require_of_reply(self, reply: SipMessage) -> str:
+        unknown = _options(reply, "Require") - self.options
+        if not unknown:
+            return ""
+        return f"Require: {', '.join(sorted(unknown))}, which {self.host} never said that it supports"
+
+
+_Question = Callable[[_Peer, SipMessage], str]
+"""What is wrong with a message; an empty text where nothing is."""
+
+_OF_REQUESTS: Sequence[tuple[str, _Question]] = (
+    ("Require", _Peer.require),
+    ("Contact", _Peer.contact),
+    ("To", _Peer.own_tag),
+    ("From", _Peer.other_tag),
+    ("CSeq", _Peer.sequence_of),
+    ("Via", _Peer.cancelled),
+    ("uri", _Peer.target),
+    ("Route", _Peer.route),
+)
+_OF_REPLIES: Sequence[tuple[str, _Question]] = (
+    ("Via", _Peer.via),
+    ("CSeq", _Peer.transaction),
+    ("From", _Peer.tag_of_from),
+    ("To", _Peer.tag_of_to),
+    ("Require", _Peer.require_of_reply),
+    ("Contact", _Peer.contact),
+)
+"""By the part of the message that is wrong where there's an answer. The first answer is the one."""
+
+
+# --- headers --------------------------------------------------------------------------------------------------------
+
+
+def malformed(message: SipMessage) -> tuple[str, str] | None:
+    """The header of a message that RFC 3261 doesn't have so, and what is wrong with it; None where all are well."""
+    for name in _ONCE:
+        number = len(_values(message, name))
+        if number != 1:
+            return name, f"{name} {'is missing' if not number else f'stands there {number} times'}"
+    try:
+        for name, values in _parsed(message):
+            if not values:
+                return name, f"{name} is missing"
+    except MalformedHeader as error:
+        name = str(error).partition(": ")[0]
+        return name, str(error)
+    if tag_of(message.header("From") or "") is None:
+        return "From", "From has no tag"
+    _, method = parse_cseq(message.header("CSeq") or "")
+    if message.is_request and method != message.method:
+        return "CSeq", f"CSeq is of {method}, the request is {message.method}"
+    return None
+
+
+_PARSERS: Mapping[str, Callable[[str], object]] = {
+    "Via": lambda value: [parse_via(each) for each in split_values(value)],
+    "From": parse_address,
+    "To": parse_address,
+    "CSeq": parse_cseq,
+    "Contact": lambda value: [] if value == "*" else parse_addresses(value),
+    "Route": parse_addresses,
+    "Record-Route": parse_addresses,
+}
+_NEEDED = ("Via", "From", "To", "CSeq")
+
+
+def _parsed(message: SipMessage) -> Iterator[tuple[str, list[object]]]:
+    """:raises MalformedHeader: its text begins with the header's name."""
+    for name, parser in _PARSERS.items():
+        values = []
+        for value in _values(message, name):
+            try:
+                values.append(parser(value))
+            except MalformedHeader as error:
+                raise MalformedHeader(f"{name}: {error}") from None
+        if name in _NEEDED:
+            yield name, values
+
+
+def _values(message: SipMessage, name: str) -> list[str]:
+    wanted = name.lower()
+    return [value for key, value in message.headers if key.lower() == wanted]
+
+
+def _options(message: SipMessage, name: str) -> set[str]:
+    """Option tags in a Require or a Supported."""
+    tags = (tag.strip().lower() for value in _values(message, name) for tag in value.split(","))
+    return {tag for tag in tags if tag}

@@ -1,0 +1,58 @@
+"""What evidence must not hold: passwords of digests, and credentials of the agent.
+
+A digest's ``response`` is redacted as well: with the nonce beside it, a short password is found by trying.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+__all__ = ["REDACTED", "redacted_header", "redacted_headers", "redacted_text", "redacted_url"]
+
+REDACTED = "redacted"
+
+_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key"})
+"""Headers of HTTP whose whole value is secret."""
+
+_DIGEST = re.compile(r'(\b(?:response|rspauth|password)\s*=\s*)(?:"[^"]*"|[^\s,;]+)', re.IGNORECASE)
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+_AFTER_PASSWORD = r"(\bpassword[\"']?\s*[:=]\s*[\"']?)"
+
+
+def redacted_header(name: str, value: str) -> str:
+    """The value of a SIP header without what proves that its sender knows a password (RFC 7616)."""
+    if name.lower() not in ("authorization", "proxy-authorization", "authentication-info"):
+        return value
+    return _DIGEST.sub(rf'\1"{REDACTED}"', value)
+
+
+def redacted_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Headers of HTTP without credentials."""
+    return tuple((name, REDACTED if name.lower() in _CREDENTIALS else value) for name, value in headers)
+
+
+def redacted_url(url: str) -> str:
+    """A URL without its user and password."""
+    return _USER_INFO.sub("", url)
+
+
+def redacted_text(text: str, passwords: Mapping[str, str] | Iterable[str]) -> str:
+    """A file of the scenario, or one made of it, without its passwords.
+
+    A password is taken out where it stands behind the word ``password``, and, with its user, behind the user's name.
+
+    :param passwords: by user where the user is known.
+    """
+    if isinstance(passwords, Mapping):
+        for user, password in passwords.items():
+            by_user = rf"([\"']?\b{re.escape(user)}[\"']?\s*:\s*[\"']?)" + _end(password)
+            text = re.sub(by_user, rf"\g<1>{REDACTED}", text)
+        passwords = passwords.values()
+    for password in passwords:
+        text = re.sub(_AFTER_PASSWORD + _end(password), rf"\g<1>{REDACTED}", text, flags=re.IGNORECASE)
+    return text
+
+
+def _end(password: str) -> str:
+    return re.escape(password) + r"(?=[\"'\s,}\]]|$)"

@@ -1,0 +1,59 @@
+"""Kamailio's tables of calls (module htable), and what may stay in them when a call is over.
+
+Source: docs/integration.md, and the comment above the tables in rating.cfg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+__all__ = ["PREFIX", "STATES", "Entry", "left_over"]
+
+PREFIX = "rating_"
+"""What the names of the tables begin with that belong to rating.cfg."""
+
+STATES = "rating_state"
+"""Table of the state that each call is in."""
+
+_OVER = frozenset({"ended", "failed"})
+"""States of a call that is over. They are kept for 30 s, so that what comes late is known for that."""
+
+_WITH_THE_STATE = frozenset({STATES, "rating_cseq", "rating_answer", "rating_byes"})
+"""Tables whose entries are kept as long as the state is."""
+
+_WAITING = {
+    "rating_later": "waits to be hung up, or for its end to be tried again",
+    "rating_overdue": "waits for the agent's answer",
+    "rating_end": "has an end that the agent hasn't taken",
+    "rating_request": "has a request under way",
+    "rating_dialog": "has a dialog",
+}
+"""What an entry of a table says of a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry that is still there when all calls are over. ``meaning`` is a predicate: the call ``waits...``"""
+
+    table: str
+    key: str
+    value: str
+    meaning: str
+
+
+def left_over(tables: Mapping[str, Mapping[str, str]]) -> Iterator[Entry]:
+    """The entries that must not stay when all calls are over; of a call that has several, that which says most.
+
+    :param tables: name -> key -> value, as Kamailio listed them.
+    """
+    states = tables.get(STATES, {})
+    reported: set[str] = set()
+    for name in (*_WAITING, *sorted(tables.keys() - _WAITING.keys())):
+        for key, value in tables.get(name, {}).items():
+            call = key.partition("::")[0]
+            is_kept = name in _WITH_THE_STATE and (states.get(call) in _OVER or (name != STATES and not states))
+            owner = value if name == "rating_request" else call
+            if not is_kept and owner not in reported:
+                reported.add(owner)
+                yield Entry(name, owner, value, _WAITING.get(name, f"is in the table {name}: {value}"))
