@@ -223,7 +223,7 @@ class _Scanner:
         self._environment = environment
         self._conditions: list[tuple[bool, Span]] = []
         self._substitutions: list[tuple[re.Pattern[str], str, bool]] = []
-        self._mode = "KAMAILIO"
+        self._mode = ""
         self._depth = 0
         self._origins = 0
 
@@ -306,13 +306,14 @@ class _Scanner:
         self._conditions.append((state, span))
 
     def turn_condition(self) -> None:
-        if self._conditions:  # Kamailio warns of one that belongs to nothing, and goes on
+        if self._conditions:  # Kamailio warns of an else that belongs to nothing, and goes on
             state, begun = self._conditions[-1]
             self._conditions[-1] = (not state, begun)
 
-    def pop_condition(self) -> None:
-        if self._conditions:
-            self._conditions.pop()
+    def pop_condition(self, span: Span) -> None:
+        if not self._conditions:
+            raise ConfigurationError("there is no #!ifdef that this #!endif ends", where=_location(span))
+        self._conditions.pop()
 
     @property
     def mode(self) -> str:
@@ -488,10 +489,12 @@ class _File:
         if retcode:
             self._token("VARIABLE", retcode[0], at, retcode.end())
             return
-        if self._scanner.mode in ("SER", "MAXCOMPAT", "ALL"):
+        if self._scanner.mode not in ("KAMAILIO", "OPENSER"):
             attribute = _SER_ATTRIBUTE.match(text, at)
-            is_variable = attribute and text[attribute.end() : attribute.end() + 1] == "("
-            if attribute and not is_variable:
+            is_old = attribute is not None and (
+                self._scanner.mode == "SER" or attribute[0][-1] == "]" or "." in attribute[0]
+            )
+            if attribute is not None and is_old and text[attribute.end() : attribute.end() + 1] != "(":
                 self._token("ATTRIBUTE", attribute[0], at, attribute.end())
                 return
         name = _VARIABLE.match(text, at)
@@ -535,14 +538,14 @@ class _File:
         return at + 1
 
     def _comment(self) -> None:
-        start, depth, at = self._at, 0, self._at
+        depth, at = 0, self._at
         for match in re.compile(r"/\*|\*/").finditer(self._text, self._at):
             depth += 1 if match[0] == "/*" else -1
             at = match.end()
             if depth == 0:
                 self._at = at
                 return
-        self._fail("a comment without its end", start, expected="*/", hint="comments of this kind nest in Kamailio")
+        self._at = len(self._text)  # one without its end takes the rest of the file
 
     def _line_end(self, at: int) -> int:
         end = self._text.find("\n", at)
@@ -692,7 +695,7 @@ class _File:
         if kind == "else":
             self._scanner.turn_condition()
         elif kind == "endif":
-            self._scanner.pop_condition()
+            self._scanner.pop_condition(span)
         else:
             self._scanner.push_condition(state, span)
         self._note(kind, name, value, start, end, self._scanner.active)

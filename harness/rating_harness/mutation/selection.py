@@ -72,10 +72,10 @@ class Statements:
 
 
 def _widest(rows: Iterable[Row]) -> Sequence[Row]:
-    """For what is read at the start: the rows that execute together most with fewest, then the others."""
+    """For what is read at the start: the rows that execute together most, in the least time."""
     left, seen, found = list(rows), set[str](), list[Row]()
     while left:
-        best = max(left, key=lambda row: (len(row.statements - seen), -row.seconds))
+        best = max(left, key=lambda row: len(row.statements - seen) / (1.0 + row.seconds))
         if not best.statements - seen:
             break
         found.append(best)

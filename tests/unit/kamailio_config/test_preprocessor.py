@@ -84,8 +84,11 @@ def test_a_condition_without_its_end(ending: str) -> None:
     assert caught.value.where == Location("kamailio.cfg", 2, 1)
 
 
-def test_an_endif_too_many_is_passed_over() -> None:
-    assert names("a=1\n#!endif\nb=1\n") == ["a", "b"]
+def test_an_endif_too_many() -> None:
+    with pytest.raises(ConfigurationError, match="there is no #!ifdef") as caught:
+        configuration("a=1\n#!endif\nb=1\n")
+    assert caught.value.where == Location("kamailio.cfg", 2, 1)
+    assert names("a=1\n#!else\nb=1\n") == ["a", "b"], "of an else Kamailio warns, and goes on"
 
 
 # --- defines --------------------------------------------------------------------------------------------------------
@@ -272,7 +275,7 @@ def test_comments(comment: str) -> None:
     assert len(body(f"a(); {comment}\nb();")) == 2
 
 
-@pytest.mark.parametrize("text", ['xlog("a', "xlog('a", "/* a", "$(var(a"])
+@pytest.mark.parametrize("text", ['xlog("a', "xlog('a", "$(var(a"])
 def test_what_has_no_end(text: str) -> None:
     with pytest.raises(ConfigurationError, match="without its"):
         body(text)
@@ -286,6 +289,23 @@ def test_variables(variable: str) -> None:
     (assignment,) = body(f"$var(a) = {variable};")
     assert isinstance(assignment, Assignment)
     assert getattr(assignment.value, "text", "") == variable
+
+
+def test_a_comment_without_its_end_takes_the_rest() -> None:
+    assert names("a=1\n/* /* */\nb=1\n") == ["a"]
+
+
+@pytest.mark.parametrize("mode", ["", "#!MAXCOMPAT\n"])
+def test_attributes_of_ser_where_the_file_says_nothing_else(mode: str) -> None:
+    tree = configuration(mode + "route { $t.a = $foo[1]; $var(a) = $rU; }\n")
+    first, second = tree.routes[0].body.statements
+    assert isinstance(first, Assignment)
+    assert isinstance(second, Assignment)
+    assert getattr(first.target, "text", "") == "$t.a"
+    assert getattr(first.value, "text", "") == "$foo[1]"
+    assert getattr(second.value, "text", "") == "$rU"
+    with pytest.raises(ConfigurationError):
+        configuration("#!KAMAILIO\nroute { $t.a = 1; }\n")
 
 
 def test_attributes_where_the_file_is_written_for_ser() -> None:
