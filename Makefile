@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# How many scenarios, or tests, run side by side, each with a lab of its own: four, or one in the lab that stands.
+# How many scenarios, or tests, run side by side, each with a lab of its own: four, or one in the lab of docker-start.
 WORKERS ?= auto
 # docker, local, or auto: Docker where an engine answers.
 LAB ?= auto
@@ -61,7 +61,7 @@ matrix: setup ## Run all scenarios with one Kamailio after another: KAMAILIOS="t
 .PHONY: test
 test: setup ## Run the project's own tests
 	@$(BIN)/rating-harness prepare --lab local
-	$(BIN)/pytest tests -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest tests --rating-persistent-lab no -n $(WORKERS) $(ARGS)
 
 .PHONY: lint
 lint: setup ## Check style, types and who imports whom

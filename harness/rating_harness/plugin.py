@@ -36,6 +36,7 @@ _SESSION: pytest.StashKey[Session] = pytest.StashKey()
 _NAMED = pytest.StashKey[frozenset[Path]]()
 _SEED = pytest.StashKey[int]()
 _COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
+_WARNINGS = pytest.StashKey[list[str]]()
 
 
 class ScenarioFailed(AssertionError):
@@ -114,10 +115,12 @@ class _Distribution:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """Called in the controller for each worker that has ended: its coverage goes to that of the others."""
+        """Called in the controller for each worker that has ended: its coverage and its warnings join the others'."""
         from rating_harness.coverage.data import Coverage
 
-        found = getattr(node, "workeroutput", {}).get("rating_coverage")
+        output = getattr(node, "workeroutput", {})
+        node.config.stash.setdefault(_WARNINGS, []).extend(output.get("rating_warnings", ()))
+        found = output.get("rating_coverage")
         if found is not None:
             node.config.stash.setdefault(_COVERAGE, Coverage()).merge(Coverage.from_json(found))
 
@@ -128,9 +131,22 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
         manager.register(_Distribution(), "rating_harness_xdist")
 
 
-def pytest_report_header(config: pytest.Config) -> str:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     """Called for the lines at the top of the terminal report."""
-    return f"rating-harness: lab {config.getoption('--rating-lab')}, seed {config.stash[_SEED]}"
+    lines = [f"rating-harness: lab {config.getoption('--rating-lab')}, seed {config.stash[_SEED]}"]
+    if _has_persistent_lab():
+        from rating_harness.session.persistent_lab import intended_use
+
+        note = intended_use(options_of(config)).note
+        lines += [f"rating-harness: {_in_pytest(note)}"] if note else []
+    return lines
+
+
+def _has_persistent_lab() -> bool:
+    """Whether there may be one: a look at the disk, without importing what brings labs up."""
+    import platformdirs
+
+    return any((Path(platformdirs.user_state_dir("rating-harness")) / "persistent-labs").glob("*.json"))
 
 
 def _in_pytest(text: str) -> str:
@@ -237,12 +253,11 @@ class ScenarioItem(pytest.Item):
 def _session(config: pytest.Config) -> Session:
     if _SESSION not in config.stash:
         from rating_harness.session.session import Session
-        from rating_harness.session.stored_runs import store_in, store_not_run_in
+        from rating_harness.session.stored_runs import RunStore
 
         options = options_of(config)
-        config.stash[_SESSION] = Session(
-            options, store_in(options.evidence), store_not_run=store_not_run_in(options.evidence)
-        )
+        store = RunStore(options.evidence, config.stash.setdefault(_WARNINGS, []).append)
+        config.stash[_SESSION] = Session(options, store.store, store_not_run=store.store_not_run)
         _end_in_good_order(config)
     return config.stash[_SESSION]
 
@@ -283,6 +298,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """
     config = session.config
     _close(config)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["rating_warnings"] = config.stash.get(_WARNINGS, [])
     if config.getoption("--rating-cov") is None:
         return
     own = config.stash.get(_SESSION, None)
@@ -302,7 +319,10 @@ def _coverage_percent(config: pytest.Config) -> float:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Called in the end, in the controller: what no scenario executes."""
+    """Called in the end, in the controller: warnings, and what no scenario executes."""
+    warnings: list[str] = config.stash.get(_WARNINGS, [])
+    for text in dict.fromkeys(warnings):
+        terminalreporter.write_line(f"rating-harness: WARNING  {text}", yellow=True)
     directory = config.getoption("--rating-cov")
     if directory is None:
         return

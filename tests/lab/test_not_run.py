@@ -10,7 +10,7 @@ from rating_harness.errors import ServiceDied
 from rating_harness.run.options import Options
 from rating_harness.scenario.loader import load
 from rating_harness.session.session import Session
-from rating_harness.session.stored_runs import store_in, store_not_run_in
+from rating_harness.session.stored_runs import RunStore
 
 pytestmark = pytest.mark.lab
 
@@ -34,7 +34,9 @@ def test_its_folder_has_kamailios_whole_log_of_its_last_start(tmp_path: Path) ->
     (tmp_path / "s.yaml").write_text(TEXT)
     evidence = tmp_path / "evidence"
     options = Options(lab="local", seed=1, evidence=evidence)
-    session = Session(options, store_in(evidence), store_not_run=store_not_run_in(evidence))
+    warnings: list[str] = []
+    store = RunStore(evidence, warnings.append)
+    session = Session(options, store.store, store_not_run=store.store_not_run)
     try:
         with pytest.raises(ServiceDied) as caught:
             session.run(load(tmp_path / "s.yaml")[0])
@@ -47,5 +49,6 @@ def test_its_folder_has_kamailios_whole_log_of_its_last_start(tmp_path: Path) ->
         assert "jsonrpc_dgram_process" not in log, "the start before was another one"
         assert "Kamailio ended with status" in (folder / "not-run.txt").read_text()
         assert (folder / "scenario.yaml").read_text() == TEXT
+        assert warnings == []
     finally:
         session.close()

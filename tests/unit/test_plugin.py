@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from rating_harness import __version__
 from rating_harness.checks import Verdict, judge
 from rating_harness.errors import LabError
 from rating_harness.scenario.model import Scenario
+from rating_harness.session import persistent_lab
 from rating_harness.session.session import Outcome, Session
 from tests.builders import evidence_of
 
@@ -200,3 +205,46 @@ def test_a_test_in_python_runs_a_scenario(project: pytest.Pytester) -> None:
         """
     )
     project.runpytest().assert_outcomes(passed=2)
+
+
+def test_evidence_that_cannot_be_written_costs_one_warning_and_no_verdict(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    project.makeconftest(
+        """
+        from rating_harness.errors import LabError
+        from rating_harness.session.session import Session
+        from tests.unit import test_plugin
+        def run(session, scenario):
+            session._store_not_run(scenario, LabError("x"), "")
+            return test_plugin.run(session, scenario)
+        Session.run = run
+        """
+    )
+    for number in range(4):
+        write(project, f"scenarios/{number}.yaml", f"Scenario {number}", tag="bad" if number else "good")
+    (project.path / "file").touch()
+    for workers in ([], ["-n", "2"]):
+        result = project.runpytest_subprocess("--rating-evidence", "file/evidence", *workers)
+        result.assert_outcomes(passed=1, failed=3)
+        warnings = [line for line in result.outlines if "evidence can't be written" in line]
+        assert warnings == [
+            f"rating-harness: WARNING  evidence can't be written to {project.path}/file/evidence: Not a directory"
+        ]
+        assert sum("no call was made at all" in line for line in result.outlines) >= 3
+
+
+def test_the_use_of_a_persistent_lab_is_announced(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("CI", raising=False)
+    lab = persistent_lab.PersistentLab("local", "1f2e", {}, __version__, persistent_lab.fingerprint(), time.time())
+    persistent_lab._state().write_text(json.dumps(asdict(lab)))
+    write(project, "scenarios/one.yaml")
+    result = project.runpytest()
+    result.stdout.fnmatch_lines(["rating-harness: Uses the lab of `up` (local 1f2e), up for 0 min, where it's free."])
+    monkeypatch.setenv("CI", "true")
+    result = project.runpytest()
+    result.stdout.fnmatch_lines(["rating-harness: *isn't used in a pipeline*--rating-persistent-lab yes uses it."])

@@ -108,13 +108,14 @@ def logs(service: str | None) -> None:
 
 @command()
 @click.option("--list", "only_list", is_flag=True, help="Only list the local labs there are.")
+@click.option("--kept", is_flag=True, help="Remove the labs of 'up' of other checkouts too.")
 @click.option("--cache", is_flag=True, help="Remove the cached root filesystems too.")
-def clean(only_list: bool, cache: bool) -> None:
-    """Remove the leftovers of killed runs, and labs of 'up'.
+def clean(only_list: bool, kept: bool, cache: bool) -> None:
+    """Remove the leftovers of killed runs, and this checkout's lab of 'up'.
 
-    What another run still uses is left alone.
+    What another run still uses is left alone, and so is what another checkout's 'up' has left running.
     """
-    lines = _labs() if only_list else [f"removed {name}" for name in _remove(cache=cache)]
+    lines = _labs() if only_list else [f"removed {name}" for name in _remove(kept=kept, cache=cache)]
     for line in lines or ["no labs" if only_list else "nothing to remove"]:
         click.echo(line)
 
@@ -133,23 +134,26 @@ def _labs() -> list[str]:
     return lines
 
 
-def _remove(*, cache: bool) -> list[str]:
+def _remove(*, kept: bool, cache: bool) -> list[str]:
     """What was removed, each by a name that says what it was."""
     from rating_harness.lab import lease, rootfs
+    from rating_harness.session import persistent_lab
 
-    removed = [f"local lab {lab_id}" for lab_id in lease.sweep(kept=True)]
-    removed += [f"docker lab {lab_id}" for lab_id in _sweep_docker()]
+    stopped = persistent_lab.stop()
+    removed = [f"{stopped.driver} lab {stopped.id}, of 'up'"] if stopped else []
+    removed += [f"local lab {lab_id}" for lab_id in lease.sweep(kept=kept)]
+    removed += [f"docker lab {lab_id}" for lab_id in _sweep_docker(kept=kept)]
     for path in rootfs.made_by_this_user() if cache else ():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
         removed.append(str(path))
     return removed
 
 
-def _sweep_docker() -> list[str]:
+def _sweep_docker(*, kept: bool) -> list[str]:
     from rating_harness.lab import docker
 
     try:
-        return docker.sweep(kept=True)
+        return docker.sweep(kept=kept)
     except MissingTool:
         # No engine answers, so that there is nothing of ours in it.
         return []

@@ -17,7 +17,9 @@ __all__ = ["record"]
 @click.option(
     "--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to the screen."
 )
-@lab_options("lab", "kamailio", "kamailio-config", "define", "agent-url", "api-url", "engine", "seed")
+@lab_options(
+    "lab", "kamailio", "kamailio-config", "define", "agent-url", "api-url", "engine", "seed", "persistent-lab"
+)
 @click.pass_context
 def record(context: click.Context, /, file: Path, output: Path | None, **lab: Any) -> None:
     """Run the calls of FILE, and write what was seen as expected.

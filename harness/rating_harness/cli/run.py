@@ -22,7 +22,17 @@ __all__ = ["run"]
 @command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @lab_options(
-    "lab", "kamailio", "kamailio-config", "define", "agent-url", "api-url", "engine", "target", "seed", "evidence"
+    "lab",
+    "kamailio",
+    "kamailio-config",
+    "define",
+    "agent-url",
+    "api-url",
+    "engine",
+    "target",
+    "seed",
+    "evidence",
+    "persistent-lab",
 )
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=2, show_default=True, help="Labs side by side.")
 @click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Write a report, one file.")
@@ -113,7 +123,13 @@ def _run_in_labs(
     from rating_harness.report.pcap import PcapFile
     from rating_harness.report.terminal import Terminal
     from rating_harness.session.parallel import ParallelSessions
-    from rating_harness.session.stored_runs import store_in, store_not_run_in
+    from rating_harness.session.persistent_lab import intended_use
+    from rating_harness.session.stored_runs import RunStore
+
+    note = intended_use(options).note
+    if note:
+        click.echo(note)
+    store = RunStore(options.evidence, lambda text: click.echo(f"WARNING  {text}", err=True))
 
     reporters: list[Reporter] = [Terminal(ladders=None if verbose else LADDERS)]
     reporters += [HtmlReport(html)] if html else []
@@ -121,6 +137,5 @@ def _run_in_labs(
     with ExitStack() as files:
         if jsonl:
             reporters.append(JsonLines(files.enter_context(jsonl.open("w", encoding="utf-8"))))
-        store, store_not_run = store_in(options.evidence), store_not_run_in(options.evidence)
-        sessions = ParallelSessions(options, store, reporters, jobs, store_not_run)
+        sessions = ParallelSessions(options, store.store, reporters, jobs, store.store_not_run)
         return sessions.run(scenarios), sessions.coverage

@@ -72,6 +72,12 @@ LAB_OPTIONS: Mapping[str, LabOption] = {
             type=Path,
             aliases=("-d",),
         ),
+        LabOption(
+            "persistent-lab",
+            "Use the lab of `rating-harness up`: auto where it's of this version and configuration, and not in CI.",
+            choices=("auto", "yes", "no"),
+            default="auto",
+        ),
         LabOption("canyan-lenient", "canyan-tester's files: pass over what canyan-tester passes over.", flag=True),
     )
 }

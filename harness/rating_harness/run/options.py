@@ -31,6 +31,7 @@ class Options:
     :param defines: Kamailio's ``-A NAME=VALUE``.
     :param coverage: whether Kamailio runs a copy of its configuration with probes.
     :param seed: of all that is sampled; a new one that a person can type, when not given.
+    :param persistent_lab: whether a lab of `rating-harness up` is used; ``auto``: where it's the same, and not in CI.
     :param evidence: where evidence is kept, also of scenarios that passed; None: only of those that failed.
     """
 
@@ -44,6 +45,7 @@ class Options:
     defines: Mapping[str, str] = field(default_factory=dict)
     evidence: Path | None = None
     coverage: bool = False
+    persistent_lab: Literal["auto", "yes", "no"] = "auto"
     seed: int = field(default_factory=lambda: secrets.randbelow(1_000_000))
 
     @classmethod

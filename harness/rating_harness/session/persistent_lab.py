@@ -1,44 +1,105 @@
-"""A lab that is left running: `rating-harness up` starts it, `down` removes it, and runs use it where it's free."""
+"""A lab that is left running: `rating-harness up` starts it, `down` removes it, and runs use it where it's free.
+
+Each checkout (or installation) has its own. A run uses it only where its version, its configuration files and its
+services' code are still those that it was started with (`fingerprint`), and in a pipeline only when it's told to
+(``--persistent-lab yes``): a lab that somebody left there would decide the verdict.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import platformdirs
 from filelock import FileLock, Timeout
 
+from rating_harness import __version__
 from rating_harness.errors import HarnessError, LabError, UsageError
+from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
 
-__all__ = ["PersistentLab", "borrow", "find", "start", "stop"]
+__all__ = ["PersistentLab", "Use", "borrow", "find", "intended_use", "start", "stop"]
+
+FORMAT = 2
+"""Counts up with each change of what the state's file says."""
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True)
 class PersistentLab:
-    """Which lab it is, and where a person finds its services (``name -> host:port``)."""
+    """Which lab it is.
+
+    :param addresses: where a person finds its services (``name -> host:port``).
+    :param fingerprint: of what it was started with (`fingerprint`).
+    :param started: Unix seconds.
+    """
 
     driver: Driver
     id: str
     addresses: dict[str, str]
+    version: str
+    fingerprint: str
+    started: float
+    format: int = FORMAT
+
+    @property
+    def age(self) -> float:
+        """Seconds."""
+        return time.time() - self.started
+
+    def __str__(self) -> str:
+        return f"{self.driver} {self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Whether a run uses the persistent lab, and why not.
+
+    :param lab: the one that it uses; None: it brings up its own.
+    :param note: one sentence for the run's user; empty where there's nothing to say.
+    """
+
+    lab: PersistentLab | None
+    note: str = ""
+
+
+def fingerprint() -> str:
+    """A hash of what a lab of `up` is made from: version, Kamailio's configuration, the services and their code."""
+    found = hashlib.sha256(__version__.encode())
+    places = [data_directory("kamailio"), data_directory("compose")]
+    places += [_PACKAGE / name for name in ("contract.py", "rating", "tap", "lab", "run/kamailio.py")]
+    for place in places:
+        files = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
+        for file in files:
+            if "__pycache__" not in file.parts:
+                found.update(f"\0{file.relative_to(place.parent)}\0".encode())
+                found.update(file.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def _state() -> Path:
-    directory = Path(platformdirs.user_state_dir("rating-harness"))
+    directory = Path(platformdirs.user_state_dir("rating-harness")) / "persistent-labs"
     directory.mkdir(parents=True, exist_ok=True)
-    return directory / "persistent-lab.json"
+    return directory / f"{hashlib.sha256(str(_PACKAGE).encode()).hexdigest()[:12]}.json"
 
 
 def find() -> PersistentLab | None:
-    """The persistent lab, if there is one; it may be in use."""
+    """This checkout's persistent lab, if there is one; it may be in use."""
     try:
-        return PersistentLab(**json.loads(_state().read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        state = json.loads(_state().read_text(encoding="utf-8"))
+        if state["format"] != FORMAT:
+            return None
+        return PersistentLab(**{field.name: state[field.name] for field in fields(PersistentLab)})
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
@@ -50,17 +111,19 @@ def start(options: Options) -> PersistentLab:
     """
     lab = find()
     if lab is not None and _is_alive(lab):
-        raise UsageError(
-            f"there is a lab of `up` already: {lab.driver} {lab.id}", hint="`rating-harness down` removes it"
-        )
+        raise UsageError(f"there is a lab of `up` already: {lab}", hint="`rating-harness down` removes it")
     stack = Stack.open(options, persistent=True)
-    lab = PersistentLab(stack.lab.driver, stack.lab.id, stack.published())
-    _state().write_text(json.dumps(asdict(lab)), encoding="utf-8")
+    lab = PersistentLab(
+        stack.lab.driver, stack.lab.id, stack.published(), __version__, fingerprint(), started=time.time()
+    )
+    temporary = _state().with_suffix(".new")
+    temporary.write_text(json.dumps(asdict(lab)), encoding="utf-8")
+    temporary.replace(_state())
     return lab
 
 
 def stop() -> PersistentLab | None:
-    """Remove the persistent lab. Returns which one it was; None when there was none."""
+    """Remove this checkout's persistent lab. Returns which one it was; None when there was none."""
     lab = find()
     if lab is None:
         return None
@@ -78,11 +141,51 @@ def _is_alive(lab: PersistentLab) -> bool:
     return True
 
 
+# --- use by runs ----------------------------------------------------------------------------------------------------
+
+
+def intended_use(options: Options) -> Use:
+    """Whether a run with these options is to use the persistent lab.
+
+    :raises UsageError: it has to, and there's none, or it isn't what the options want.
+    """
+    lab, wanted = find(), options.persistent_lab
+    reason = "there is none" if lab is None else _unfit(lab, options)
+    if wanted == "yes" and reason:
+        hint = (
+            "`rating-harness up` brings one up" if lab is None else "--persistent-lab auto: the run has its own then"
+        )
+        raise UsageError(f"the lab of `up` can't be used: {reason}", hint=hint)
+    if lab is None or wanted == "no":
+        return Use(None)
+    if reason:
+        return Use(None, f"The lab of `up` ({lab}) isn't used: {reason}.")
+    if wanted == "auto" and os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        return Use(
+            None, f"The lab of `up` ({lab}) isn't used in a pipeline (CI is set): --persistent-lab yes uses it."
+        )
+    return Use(lab, f"Uses the lab of `up` ({lab}), up for {lab.age / 60:.0f} min, where it's free.")
+
+
+def _unfit(lab: PersistentLab, options: Options) -> str:
+    """Why a run with these options can't use it: it was started with none but the kind of lab. Empty: it can."""
+    if options.lab not in ("auto", lab.driver):
+        return f"it is a {lab.driver} lab"
+    for name in ("kamailio", "kamailio_config", "agent_url", "api_url", "engine", "target", "defines", "coverage"):
+        if getattr(options, name):
+            return f"this run wants its own (--{name.replace('_', '-').removesuffix('s')})"
+    if lab.version != __version__:
+        return f"it was started by version {lab.version}, and this is {__version__}"
+    if lab.fingerprint != fingerprint():
+        return "the configuration or the code has changed since it was started; `rating-harness down`, then `up`"
+    return ""
+
+
 @contextmanager
 def borrow(options: Options) -> Iterator[Stack | None]:
-    """The stack of the persistent lab, for one run at a time; None when there's none, or it isn't what is wanted."""
-    lab = find()
-    if lab is None or not _serves(lab, options):
+    """The stack of the persistent lab, for one run at a time; None where the run isn't to use it, or it's in use."""
+    lab = intended_use(options).lab
+    if lab is None:
         yield None
         return
     lock = FileLock(_state().with_suffix(".lock"))
@@ -102,16 +205,3 @@ def borrow(options: Options) -> Iterator[Stack | None]:
         yield stack
     finally:
         lock.release()
-
-
-def _serves(lab: PersistentLab, options: Options) -> bool:
-    """Whether a run with these options can use it: it was started with none but the kind of lab."""
-    wants_its_own = (
-        options.kamailio,
-        options.kamailio_config,
-        options.agent_url,
-        options.api_url,
-        options.target,
-        options.defines,
-    )
-    return options.lab in ("auto", lab.driver) and not any(wants_its_own)

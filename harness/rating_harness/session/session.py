@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rating_harness.checks import Verdict
@@ -129,6 +129,8 @@ class Session:
             plan, evidence = dialects.run(stack, scenario, token=secrets.token_hex(4), seed=self.options.seed)
         finally:
             self._note_coverage(stack, scenario.id)
+        if stack is self._borrowed:
+            evidence = replace(evidence, lab={**evidence.lab, "persistent": stack.lab.id})
         verdict = dialects.judge(scenario, evidence)
         folder = self._store(plan, evidence, verdict)
         return Outcome(scenario, time.monotonic() - started, plan, evidence, verdict, folder)

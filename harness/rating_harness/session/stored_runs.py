@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rating_harness.checks.model import Verdict
@@ -19,7 +19,7 @@ from rating_harness.scenario.loader import existing
 from rating_harness.scenario.model import Scenario
 from rating_harness.session import dialects
 
-__all__ = ["Store", "StoreNotRun", "judge_stored", "scenario_files_of", "store_in", "store_not_run_in"]
+__all__ = ["RunStore", "Store", "StoreNotRun", "judge_stored", "scenario_files_of"]
 
 Store = Callable[[Plan, Evidence, Verdict], Path | None]
 """Stores a run, and returns its folder; None when it isn't kept."""
@@ -29,45 +29,61 @@ StoreNotRun = Callable[[Scenario, HarnessError, str], Path | None]
 """Stores why a scenario could not be run, with Kamailio's log of its last start, and returns the folder."""
 
 
-def store_in(directory: Path | None) -> Store:
-    """What stores runs: every one in ``directory``; without it those that failed, in the default one."""
-    archive = Archive(directory)
+class RunStore:
+    """Stores runs: every one in ``directory``; without it those that failed, in the default one.
 
-    def store(plan: Plan, evidence: Evidence, verdict: Verdict) -> Path | None:
-        if not archive.keeps(passed=verdict.passed):
+    What can't be written costs a warning, and never the verdict.
+
+    :param warn: called with a sentence, once for each cause.
+    """
+
+    def __init__(self, directory: Path | None, warn: Callable[[str], object]) -> None:
+        self._archive = Archive(directory)
+        self._warn = warn
+        self._warnings: set[str] = set()
+
+    def store(self, plan: Plan, evidence: Evidence, verdict: Verdict) -> Path | None:
+        """A `Store`."""
+        if not self._archive.keeps(passed=verdict.passed):
             return None
-        folder = archive.folder(plan.scenario.scenario, plan.token)
+        folder = self._archive.folder(plan.scenario.scenario, plan.token)
         files = {
-            **scenario_files_of(plan.scenario),
+            **self._scenario_files(plan.scenario),
             "calls.pcapng": pcapng_of(evidence),
             "verdict.txt": failure_text(plan.scenario, evidence, verdict, folder).encode(),
             **_sipp_scenarios(plan),
         }
-        archive.store(folder, evidence, files)
-        return folder
+        return self._written(folder, lambda: self._archive.store(folder, evidence, files))
 
-    return store
-
-
-def store_not_run_in(directory: Path | None) -> StoreNotRun:
-    """What stores scenarios that could not be run: in ``directory``; without it in the default one."""
-    archive = Archive(directory)
-
-    def store(scenario: Scenario, error: HarnessError, log: str) -> Path | None:
-        folder = archive.folder(scenario.scenario, secrets.token_hex(4))
+    def store_not_run(self, scenario: Scenario, error: HarnessError, log: str) -> Path | None:
+        """A `StoreNotRun`."""
+        folder = self._archive.folder(scenario.scenario, secrets.token_hex(4))
         files = {
-            **scenario_files_of(scenario),
+            **self._scenario_files(scenario),
             "not-run.txt": f"{error_text(error)}\n".encode(),
             "kamailio.log": log.encode("utf-8", "surrogateescape"),
         }
+        return self._written(folder, lambda: self._archive.store_files(folder, files))
+
+    def _written(self, folder: Path, write: Callable[[], object]) -> Path | None:
         try:
-            archive.store_files(folder, files)
-        except OSError:
-            # What went wrong is told in any case.
+            write()
+        except OSError as error:
+            self._warn_once(f"evidence can't be written to {folder.parent}: {error.strerror or error}")
             return None
         return folder
 
-    return store
+    def _scenario_files(self, scenario: Scenario) -> Mapping[str, bytes]:
+        try:
+            return scenario_files_of(scenario)
+        except (HarnessError, OSError) as error:
+            self._warn_once(f"the scenario can't be stored beside its evidence: {error}")
+            return {}
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warnings:
+            self._warnings.add(text)
+            self._warn(text)
 
 
 def _sipp_scenarios(plan: Plan) -> dict[str, bytes]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +32,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(leasing, "base_directory", lambda: tmp_path / "labs")
     monkeypatch.setattr(rootfs, "_user_cache", lambda: tmp_path / "cache")
     monkeypatch.setattr(docker, "sweep", no_engine)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path
 
 
@@ -57,12 +61,22 @@ def test_nothing_to_do() -> None:
     assert run("--list") == "no labs\n"
 
 
-def test_abandoned_and_kept_labs_are_removed_and_used_ones_stay(machine: Path) -> None:
+def test_abandoned_labs_are_removed_and_used_ones_stay(machine: Path) -> None:
     used = lab(machine, "used", owner=ProcessIdentity.own())
     lab(machine, "abandoned", owner=GONE)
-    lab(machine, "kept", owner=GONE, keep=True)
-    assert run() == "removed local lab abandoned\nremoved local lab kept\n"
+    assert run() == "removed local lab abandoned\n"
     assert list((machine / "labs").iterdir()) == [used]
+
+
+def test_labs_that_another_checkout_keeps_are_removed_only_on_request(machine: Path) -> None:
+    kept = lab(machine, "kept", owner=GONE, holder=ProcessIdentity.own(), keep=True)
+    assert run() == "nothing to remove\n"
+    assert kept.is_dir()
+    with subprocess.Popen(["sleep", "60"]) as holder:
+        lab(machine, "theirs", owner=GONE, holder=ProcessIdentity.of(holder.pid), keep=True)
+        shutil.rmtree(kept)
+        assert run("--kept") == "removed local lab theirs\n"
+        assert holder.wait(5) == -signal.SIGKILL
 
 
 def test_labs_are_listed_with_what_they_are(machine: Path) -> None:
@@ -81,7 +95,7 @@ def test_labs_are_listed_with_what_they_are(machine: Path) -> None:
 
 
 def test_docker_labs_are_removed_where_an_engine_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docker, "sweep", lambda *, kept: ["12ab"] if kept else [])
+    monkeypatch.setattr(docker, "sweep", lambda *, kept: ["12ab"] if not kept else [])
     assert run() == "removed docker lab 12ab\n"
 
 

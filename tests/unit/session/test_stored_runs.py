@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from rating_harness.checks import Verdict
 from rating_harness.cli.main import main
 from rating_harness.errors import EvidenceError
 from rating_harness.evidence.model import Evidence
 from rating_harness.evidence.store import write
+from rating_harness.lab.protocol import Host
+from rating_harness.plan.planner import plan_scenario
 from rating_harness.scenario.model import Scenario
 from rating_harness.session.dialects import load
-from rating_harness.session.stored_runs import judge_stored, scenario_files_of
+from rating_harness.session.stored_runs import RunStore, judge_stored, scenario_files_of
 from tests.builders import evidence_of, refused_call, scenario_of
 from tests.unit.report import scenes
 
@@ -200,3 +203,34 @@ def test_a_row_that_is_no_more(rows: list[Scenario], tmp_path: Path) -> None:
     with pytest.raises(EvidenceError, match="no such row") as caught:
         judge_stored(tmp_path / "run")
     assert (caught.value.expected, caught.value.found) == ("third", "plain, odd")
+
+
+# --- what can't be written ------------------------------------------------------------------------------------------
+
+
+def test_evidence_that_cannot_be_written_costs_a_warning(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "scenario.yaml", CALLS)
+    (tmp_path / "file").touch()
+    warnings: list[str] = []
+    store = RunStore(tmp_path / "file" / "evidence", warnings.append)
+    plan = plan_scenario(scenario, token="t", seed=1, hosts=lambda name: Host(name, "198.18.0.10"))
+    evidence = evidence_of(refused_call())
+    for _ in range(2):
+        assert store.store(plan, evidence, Verdict(scenario.id, ())) is None
+        assert store.store_not_run(scenario, EvidenceError("x"), "a log") is None
+    assert warnings == [f"evidence can't be written to {tmp_path}/file/evidence: Not a directory"]
+
+
+def test_a_scenario_that_has_mistakes_by_now_costs_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "rows.yaml"
+    warnings: list[str] = []
+    path.write_text("scenario: x\nmatrix: [{id: a, to: '39'}]\ncalls: [{id: ana, from: '1', to: '${to}'}]\n")
+    (scenario,) = load(path)
+    path.write_text("scenario: x\ncalls: 3\n")
+    store = RunStore(tmp_path / "evidence", warnings.append)
+    folder = store.store_not_run(scenario, EvidenceError("no reason"), "a log")
+    assert folder is not None
+    assert (folder / "not-run.txt").read_text().endswith("no reason\n")
+    assert (folder / "kamailio.log").read_text() == "a log"
+    assert len(warnings) == 1
+    assert "the scenario can't be stored beside its evidence" in warnings[0]
