@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
 
+from rating_harness.coverage.annotated import annotated_source
 from rating_harness.coverage.data import Coverage, FileCoverage
 from rating_harness.coverage.points import Branch, Line
 from rating_harness.errors import UsageError
@@ -35,17 +36,18 @@ def coverage_text(coverage: Coverage, directory: Path | None) -> str:
     if directory is None:
         return text
     write_reports(coverage, directory, at=time.time())
-    return f"{text}\nreports in {directory}: lcov.info, cobertura.xml, coverage.json"
+    return f"{text}\nreports in {directory}: coverage.html, lcov.info, cobertura.xml, coverage.json"
 
 
 def write_reports(coverage: Coverage, directory: Path, *, at: float) -> None:
-    """``lcov.info``, ``cobertura.xml`` and ``coverage.json``, in a directory that is made if need be.
+    """``lcov.info``, ``cobertura.xml``, ``coverage.json`` and ``coverage.html``, in a directory that may be new.
 
     :param at: when the session began, Unix seconds.
     """
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "lcov.info").write_text(lcov(coverage), encoding="utf-8")
     (directory / "cobertura.xml").write_text(cobertura(coverage, at=at), encoding="utf-8")
+    (directory / "coverage.html").write_text(annotated_source(coverage, _lines), encoding="utf-8")
     (directory / "coverage.json").write_text(json.dumps(_by_line(coverage), indent=1) + "\n", encoding="utf-8")
 
 
@@ -66,17 +68,17 @@ def read_data(directory: Path) -> Coverage:
         ) from None
 
 
+@cache
+def _lines(file: str) -> list[str]:
+    try:
+        return Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
 def source_lines() -> SourceLine:
     """From the disk; each file is read once."""
-
-    @cache
-    def lines(file: str) -> list[str]:
-        try:
-            return Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            return []
-
-    return lambda file, number: lines(file)[number - 1] if number <= len(lines(file)) else ""
+    return lambda file, number: _lines(file)[number - 1] if number <= len(_lines(file)) else ""
 
 
 def lcov(coverage: Coverage) -> str:

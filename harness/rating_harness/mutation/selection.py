@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rating_harness.mutation.answers import Sabotage
 from rating_harness.mutation.mutants import Mutant
 
 __all__ = ["Row", "Statements", "statement_key"]
+
+
+SECONDS = 15.0
+"""What the scenarios for one mutant may take together, on the configuration as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ class Statements:
     ) -> tuple[Row, ...]:
         """At most ``most`` rows that reach what is changed: one for each distinct path through its route first.
 
-        Rows that killed more come first, then those that take less time.
+        Rows that killed more come first, then those that take less time. Where there are fewer paths, rows that go
+        the same way as another one fill up half of the number. Together they take `SECONDS`, or one row does.
         """
         reaching = self._reaching(mutant, rows)
         if isinstance(mutant, Sabotage) or mutant.column is not None:
@@ -50,9 +55,10 @@ class Statements:
         firsts: dict[frozenset[str], Row] = {}
         for row in ordered:
             firsts.setdefault(self._path(mutant, row), row)
-        chosen = list(firsts.values())
-        chosen += [row for row in ordered if row not in chosen]
-        return tuple(chosen[:most])
+        chosen = list(firsts.values())[:most]
+        others = [row for row in ordered if row not in chosen]
+        chosen += others[: max(0, -(-most // 2) - len(chosen))]
+        return tuple(_within(chosen, SECONDS))
 
     def _reaching(self, mutant: Mutant | Sabotage, rows: Sequence[Row]) -> Sequence[Row]:
         if isinstance(mutant, Sabotage):
@@ -69,6 +75,16 @@ class Statements:
         if isinstance(mutant, Sabotage) or mutant.column is None:
             return frozenset({row.scenario})
         return frozenset(each for each in row.statements if each.startswith(f"{mutant.route}\0"))
+
+
+def _within(rows: Iterable[Row], seconds: float) -> Iterator[Row]:
+    """The first ones, as long as they take no more time than that; the very first in any case."""
+    taken = 0.0
+    for row in rows:
+        taken += row.seconds
+        if taken > seconds and taken > row.seconds:
+            return
+        yield row
 
 
 def _widest(rows: Iterable[Row]) -> Sequence[Row]:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from rating_harness.coverage.annotated import annotated_source
 from rating_harness.coverage.data import BETWEEN, Coverage, Share
 from rating_harness.coverage.points import instrument
 from rating_harness.coverage.reports import cobertura, lcov, read_data, summary, write_reports
@@ -96,6 +97,17 @@ def test_cobertura() -> None:
     (line,) = root.findall(".//line[@number='3']")
     assert line.attrib == {"number": "3", "hits": "2", "branch": "true", "condition-coverage": "50% (1/2)"}
     assert root.find(".//class").get("filename") == "kamailio.cfg"  # type: ignore[union-attr]
+
+
+def test_the_annotated_source() -> None:
+    page = annotated_source(coverage("2:s", "3:s", "3:f", "6:s", "7:c", "9:s", "10:s"), lambda file: SOURCE)
+    rows = [row for row in page.splitlines() if row.startswith("<tr")]
+    assert len(rows) == len(SOURCE)
+    states = [row.split('"')[1] for row in rows]
+    assert states[:6] == ["", "ran", "partly", "never", "", "partly"]
+    assert "never true" in rows[2]
+    assert "never case 2, never no case" in rows[5]
+    assert 'title="one"' in rows[1]
 
 
 def test_reports_can_be_read_back_and_put_together(tmp_path: Path) -> None:

@@ -133,6 +133,14 @@ def test_one_row_for_each_path_first_then_the_others() -> None:
     assert chosen(mutant(3)) == ["other"]
 
 
+def test_paths_go_before_others_and_all_of_it_within_time() -> None:
+    assert chosen(mutant(1), most=4) == ["fast", "other"], "half of four, since there are two paths"
+    assert chosen(mutant(1), most=6) == ["fast", "other", "slow"], "fifteen seconds"
+    long = Row("long", 40.0, frozenset({C}))
+    assert [row.scenario for row in PLACES.rows_for(mutant(3), [long], {}, 8)] == ["long"]
+    assert [row.scenario for row in PLACES.rows_for(mutant(3), [*ROWS, long], {}, 8)] == ["other"]
+
+
 def test_rows_that_killed_before_come_first() -> None:
     assert chosen(mutant(1), {"slow": 3, "other": 1}) == ["slow", "other", "fast"]
 
