@@ -297,5 +297,8 @@ def _resolve(context: _Context, call: Call, behaviour: Behaviour, sampled: Sampl
         hang_up=hang_up,
         retransmit_answer=behaviour.retransmit_answer,
         answer_cancelled=behaviour.answer_cancelled,
-        renewals=tuple(each for each in renewals_of(call, "callee") if each.at <= over),
+        renewals=tuple(each for each in renewals_of(call, "callee") if each.event != "answered" or each.at <= over),
+        sdp=sdp_for(behaviour.sdp),
+        early_sdp=sdp_for(behaviour.early_sdp),
+        reliable=behaviour.reliable,
     )

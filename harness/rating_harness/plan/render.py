@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 from rating_harness.lab.files import data_directory
+from rating_harness.scenario.sdp import Sdp
 
 __all__ = ["FINAL_CODES", "certificates", "literal", "render", "sdp_for"]
 
@@ -60,8 +61,38 @@ def literal(text: str) -> str:
     return text.replace("\\", "\\x5c").replace("[", "\\x5b")
 
 
-def sdp_for(wanted: bool | str) -> str:
-    """The author's own, the default one, or none (an empty text)."""
+_PAYLOADS = {
+    "PCMU": (0, "PCMU/8000"), "GSM": (3, "GSM/8000"), "PCMA": (8, "PCMA/8000"), "G722": (9, "G722/8000"),
+    "G729": (18, "G729/8000"), "opus": (96, "opus/48000/2"), "telephone-event": (101, "telephone-event/8000"),
+}  # fmt: skip
+"""Payload types (RFC 3551 section 6; from 96 on they are free), with what an rtpmap says of each."""
+
+
+def _in_words(sdp: Sdp, version: int) -> str:
+    address = (
+        f"IP{'6' if ':' in sdp.address else '4'} {sdp.address}" if sdp.address else "IP[media_ip_type] [media_ip]"
+    )
+    lines = ["v=0", f"o=- 1 {version} IN IP[local_ip_type] [local_ip]", "s=-", f"c=IN {address}", "t=0 0"]
+    for number, kind in enumerate(sdp.media):
+        if kind == "audio":
+            payloads = [_PAYLOADS[name] for name in sdp.codecs]
+            lines.append(f"m=audio {sdp.port + 2 * number} RTP/AVP {' '.join(str(each) for each, _ in payloads)}")
+            lines += [f"a=rtpmap:{payload} {name}" for payload, name in payloads]
+            lines += sdp.lines
+        else:
+            lines += [f"m=video {sdp.port + 2 * number} RTP/AVP 97", "a=rtpmap:97 H264/90000"]
+        lines.append(f"a={sdp.direction}")
+    return "\n".join(lines)
+
+
+def sdp_for(wanted: bool | str | Sdp, *, version: int = 1) -> str:
+    """The author's own, one in words, the default one, or none (an empty text).
+
+    :param version: of the session (RFC 8866 section 5.2), which a later description has to raise; an own text's is
+        its own.
+    """
+    if isinstance(wanted, Sdp):
+        return _in_words(wanted, version)
     if isinstance(wanted, str):
         return wanted.strip()
     return _SDP if wanted else ""

@@ -9,7 +9,7 @@ from rating_harness.plan.render import sdp_for
 from rating_harness.plan.sampling import Sampled
 from rating_harness.scenario.calls import MADE_BY_SIPP, UNSAID_BY_SIPP
 from rating_harness.scenario.model import Call, Phone, Request
-from rating_harness.scenario.values import CSeq, Moment
+from rating_harness.scenario.values import CSeq, Moment, header_lines
 from rating_harness.useragent.dialog import SipRequest
 from rating_harness.useragent.message import tag_of
 from rating_harness.useragent.script import (
@@ -41,8 +41,11 @@ def needs_user_agent(call: Call) -> bool:
     """Whether a call says what SIPp can't; not one whose SIPp scenario is written by hand."""
     if call.sipp is not None:
         return False
-    return any(word in call.model_fields_set for word in UNSAID_BY_SIPP) or any(
-        name.lower() in MADE_BY_SIPP for name in call.headers
+    return (
+        any(word in call.model_fields_set for word in UNSAID_BY_SIPP)
+        or any(name.lower() in MADE_BY_SIPP for name in call.headers)
+        or any("100rel" in value for _, value in header_lines(call.headers))
+        or any(each.at.event != "answered" or "sdp" in each.model_fields_set for each in call.reinvite)
     )
 
 
@@ -104,7 +107,11 @@ def call_id_of(call: Call, token: str, number: int) -> str:
 
 def renewals_of(call: Call, side: Literal["caller", "callee"]) -> tuple[Renewal, ...]:
     """The re-INVITEs and UPDATEs that one side sends."""
-    return tuple(Renewal(each.at.delay, each.method) for each in call.reinvite if each.by == side)
+    return tuple(
+        Renewal(each.at.delay, each.method, each.at.event or "answered", sdp_for(each.sdp, version=number))
+        for number, each in enumerate(call.reinvite, start=2)
+        if each.by == side
+    )
 
 
 def timed_requests(call: Call, side: Literal["caller", "callee"]) -> tuple[TimedRequest, ...]:
@@ -128,7 +135,7 @@ def _happening(moment: Moment) -> Happening:
 def sip_request(request: Request, call: Call) -> SipRequest:
     """A request of the language's as the user agent takes it."""
     method = request.method or "OPTIONS"
-    sdp = sdp_for(request.sdp if request.sdp is not None else method == "INVITE")
+    sdp = sdp_for(request.sdp if request.sdp is not None else method == "INVITE", version=100)
     body = request.body if request.body is not None else sdp
     return SipRequest(
         method=method,

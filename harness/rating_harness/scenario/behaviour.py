@@ -24,6 +24,7 @@ from rating_harness.scenario.fields import (
     key,
 )
 from rating_harness.scenario.requests import Credentials, RequestReply
+from rating_harness.scenario.sdp import SdpBody
 
 __all__ = ["Behaviour", "CarrierBehaviour", "Phone", "Refusal", "Registration", "SippFile"]
 
@@ -78,6 +79,13 @@ class Behaviour(Model):
     retransmit_answer: Annotated[Count, key("How many times more it sends the 200, whatever the ACK.", 2)] = 0
     answer_cancelled: Annotated[
         Flag, key("It answers 200 to the INVITE although a CANCEL came: the two cross.", True)
+    ] = False
+    sdp: Annotated[SdpBody, key("The session description of its answer.", {"codecs": ["PCMA"]}, False)] = True
+    early_sdp: Annotated[
+        SdpBody, key("A session description in its 183: early media.", True, {"codecs": ["PCMA"]})
+    ] = False
+    reliable: Annotated[
+        Flag, key("Provisional replies are reliable where the caller supports 100rel (RFC 3262).", True)
     ] = False
     headers: Annotated[HeaderValues, key("Headers it adds to its final reply.", {"Retry-After": "30"})] = Field(
         default_factory=dict

@@ -31,6 +31,7 @@ from rating_harness.scenario.fields import (
     key,
 )
 from rating_harness.scenario.requests import Credentials, Request
+from rating_harness.scenario.sdp import SdpBody
 from rating_harness.scenario.values import CountRange, Moment
 
 __all__ = [
@@ -67,9 +68,12 @@ class Reinvite(Model):
     """A request inside the dialog that renews the session."""
 
     shorthand = "at"
-    at: Annotated[FromAnswer, key("When: a duration after the answer, or a moment.", "after 1s")]
+    at: Annotated[FromAnswer, key("When: a duration after the answer, or a moment.", "after 1s", "while ringing")]
     by: Annotated[Literal["caller", "callee"], key("Who sends it.", "caller")] = "caller"
-    method: Annotated[Literal["INVITE", "UPDATE"], key("How.", "UPDATE")] = "INVITE"
+    method: Annotated[Literal["INVITE", "UPDATE"], key("How; UPDATE also before the answer.", "UPDATE")] = "INVITE"
+    sdp: Annotated[
+        SdpBody, key("Its session description; sendonly puts on hold.", {"direction": "sendonly"}, False)
+    ] = True
 
 
 class Vanish(Model):
@@ -135,7 +139,10 @@ class Call(Model):
     transport: Annotated[Literal["udp", "tcp", "tls"], key("The caller's transport.", "tcp")] = "udp"
     ipv6: Annotated[Flag, key("Call over IPv6.", True)] = False
     auth: Annotated[Credentials | None, key("Digest credentials.", {"username": "1000", "password": "secret"})] = None
-    sdp: Annotated[Flag | Text, key("false for an INVITE without a body, or the SDP itself.", False)] = True
+    sdp: Annotated[
+        SdpBody,
+        key("false for no body, one in words, or the SDP itself.", False, {"codecs": ["PCMA"]}),
+    ] = True
     repeat: Annotated[Repeat, key("How many such calls, or a random number.", 50, {"min": 10, "max": 20})] = (
         CountRange(1, 1)
     )

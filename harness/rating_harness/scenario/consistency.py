@@ -68,6 +68,7 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
     for number, received in enumerate(scenario.expect.received):
         yield from _received(received, ("expect", "received", number))
     yield from _phones(scenario)
+    yield from _carriers_of_many(scenario)
     yield from _absences(scenario.expect)
     yield from _expectations(scenario.expect)
 
@@ -127,10 +128,12 @@ def _call(call: Call, path: ValuePath, hold: float) -> Iterator[Finding]:
         yield from _idle(call, path, ("hold", "bye"), "'hangup: never'")
     yield from _too_late(call, path, hold)
     for index, renewal in enumerate(call.reinvite):
-        if renewal.at.event != "answered":
-            yield Finding(
-                (*path, "reinvite", index), "a call is renewed once it is answered", "for example: after 1s"
-            )
+        if renewal.at.event not in ("ringing", "answered"):
+            message = "a session is renewed while it rings, or once it is answered"
+            yield Finding((*path, "reinvite", index), message, "for example: after 1s, or 200ms after ringing")
+        elif renewal.at.event == "ringing" and renewal.method == "INVITE":
+            message = "before the answer a session is renewed by UPDATE"
+            yield Finding((*path, "reinvite", index), message, "method: UPDATE; or once it's answered: after 1s")
     if call.vanish is not None:
         yield from _vanish(call.vanish.who, call.vanish.at, (*path, "vanish"))
     if call.vanish is not None and call.vanish.who == call.hangup and call.cancel is None:
@@ -256,6 +259,8 @@ def _many(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
         (word,) for word in UNSAID_BY_SIPP if word != "cancel" and word in call.model_fields_set
     ]
     words += [("headers", name) for name in call.headers if name.lower() in MADE_BY_SIPP]
+    if any("sdp" in each.model_fields_set or each.at.event != "answered" for each in call.reinvite):
+        words.append(("reinvite",))
     for word in words:
         message = (
             f"{word[-1]!r} can't be said of {number} calls: more than {TRACED} are made by SIPp, which has no means"
@@ -271,6 +276,21 @@ def _number_of(scenario: Scenario, call: Call) -> int:
     others = sum(each.rate is None for each in scenario.calls)
     rate = call.rate or load.rate * (call.share if call.share is not None else 1 / others)
     return round(rate * (load.duration - (load.ramp or 0.0) / 2))
+
+
+_UNSAID_BY_SIPP_CARRIERS = ("sdp", "early_sdp", "reliable")
+
+
+def _carriers_of_many(scenario: Scenario) -> Iterator[Finding]:
+    """What carriers of many calls can't do, which SIPp plays."""
+    number = sum(_number_of(scenario, call) for call in scenario.calls)
+    if number <= TRACED and scenario.load is None:
+        return
+    for path, behaviour in _behaviours(scenario):
+        for word in _UNSAID_BY_SIPP_CARRIERS:
+            if word in behaviour.model_fields_set:
+                message = f"{word!r} can't be said of a carrier of a load, which SIPp plays"
+                yield _clash((*path, word), message, "fewer calls, without 'load'")
 
 
 def _phones(scenario: Scenario) -> Iterator[Finding]:
@@ -366,8 +386,13 @@ def _behaviours(scenario: Scenario) -> Iterator[tuple[ValuePath, Behaviour]]:
 
 
 def _behaviour(behaviour: Behaviour, path: ValuePath) -> Iterator[Finding]:
-    answer = ("hang_up_after", "vanish", "retransmit_answer", "answer_cancelled")
-    reply = ("provisional", "answer_after", "ring", "refuse", "headers")
+    answer = ("hang_up_after", "vanish", "retransmit_answer", "answer_cancelled", "sdp")
+    reply = ("provisional", "answer_after", "ring", "refuse", "early_sdp", "reliable", "headers")
+    has_early = behaviour.early_sdp is not False
+    if has_early and 183 not in behaviour.provisional:
+        yield _clash((*path, "early_sdp"), "no 183 is sent that could carry it", "provisional: [183]")
+    if behaviour.reliable and all(code == 100 for code in behaviour.provisional):
+        yield _clash((*path, "reliable"), "no provisional reply is sent but 100", "provisional: [180]")
     if behaviour.sipp is not None:
         decided = ("silent", "absent", *reply, *answer)
         yield from _idle(behaviour, path, decided, "the SIPp file decides what the carrier does")

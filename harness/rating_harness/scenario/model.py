@@ -49,6 +49,7 @@ from rating_harness.scenario.fields import (
 )
 from rating_harness.scenario.given import Account, Carrier, Customer, Given, Pricelist, Rate, Running
 from rating_harness.scenario.nodes import ValuePath
+from rating_harness.scenario.sdp import Sdp
 
 __all__ = [
     "INVARIANTS",
@@ -85,6 +86,7 @@ __all__ = [
     "Routes",
     "Running",
     "Scenario",
+    "Sdp",
     "SdpExpectation",
     "SippFile",
     "TransactionExpectation",

@@ -24,6 +24,7 @@ from rating_harness.scenario.fields import (
     Times,
     key,
 )
+from rating_harness.scenario.sdp import SdpBody
 from rating_harness.scenario.values import CSeq, Moment, Route
 
 __all__ = ["Credentials", "Request", "RequestReply"]
@@ -94,7 +95,8 @@ class Request(Model):
         ),
     ] = Field(default_factory=dict)
     sdp: Annotated[
-        Flag | Text | None, key("true for the usual session description, or one's own. INVITE has it anyway.", True)
+        SdpBody | None,
+        key("true for the usual session description, one in words, or one's own. INVITE has one anyway.", True),
     ] = None
     body: Annotated[Text | None, key("Another body; its type is said with `headers`.", "hello")] = None
     bytes: Annotated[

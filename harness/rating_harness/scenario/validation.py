@@ -62,9 +62,9 @@ def shaped(root: Mapping, model: type[M], mistakes: Mistakes) -> tuple[M | None,
 def _is_wrong_within(
     detail: tuple[ValuePath, ErrorDetails], details: Iterable[tuple[ValuePath, ErrorDetails]]
 ) -> bool:
-    """Whether a word is wanted where a mapping stands that might be right, but for what is wrong in it."""
+    """Whether a plain value is wanted where a mapping stands that might be right, but for what is wrong in it."""
     path, error = detail
-    return error["type"] == "literal_error" and any(
+    return error["type"] in ("literal_error", "bool_type", "string_type") and any(
         other[: len(path)] == path and (other != path or each["type"] == "missing") for other, each in details
     )
 

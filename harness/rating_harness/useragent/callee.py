@@ -110,13 +110,18 @@ class Callee:
         session = CalleeSession(
             self.endpoint,
             f"{self._script.name}-{len(self._sessions) + 1}",
-            fill_sdp(self._script.sdp, self.endpoint.socket.local.address),
+            fill_sdp(treatment.sdp, self.endpoint.socket.local.address),
             self._signals,
             treatment,
             call,
         )
         self._sessions.append(session)
         return session
+
+
+def _supports_100rel(invite: Message) -> bool:
+    wanted = (*invite.values("Supported"), *invite.values("Require"))
+    return "100rel" in {each.strip().lower() for value in wanted for each in value.split(",")}
 
 
 _ACK = 5.0
@@ -141,6 +146,11 @@ class CalleeSession(Session):
     ) -> None:
         super().__init__(endpoint, "callee", name, sdp, signals)
         self._treatment = treatment
+        self._early_sdp = fill_sdp(treatment.early_sdp, endpoint.socket.local.address)
+        self._rseq = 0
+        self._pracked = asyncio.Event()
+        if treatment.reliable:
+            self.supported = frozenset({"100rel"})
         self._requests = call.requests if call is not None else ()
         self.call = call.name if call is not None else ""
         self._invite: tuple[Message, Connection] | None = None
@@ -167,6 +177,9 @@ class CalleeSession(Session):
         self.happened("started")
         for each in self._requests:
             self.spawn(self.send_timed(each))
+        for renewal in self._treatment.renewals:
+            if renewal.event != "answered":
+                self.spawn(self.renew(renewal))
         self.spawn(self._treat(message, connection))
 
     async def _treat(self, invite: Message, connection: Connection) -> None:
@@ -177,9 +190,14 @@ class CalleeSession(Session):
         if does.delay and await self._is_cancelled(does.delay):
             return
         for status in does.provisional:
-            self.reply(invite, connection, status, [self.own_contact], tag=self.name)
+            body = self._early_sdp if status.startswith("183") else ""
+            is_reliable = does.reliable and not status.startswith("100") and _supports_100rel(invite)
+            headers = [self.own_contact, *self._reliability()] if is_reliable else [self.own_contact]
+            data = self.reply(invite, connection, status, headers, body, tag=self.name)
             if not status.startswith("100"):
                 self.happened("ringing")
+            if is_reliable and not await self._is_acknowledged(data, connection):
+                return
         if does.vanish_ringing:
             self.silent = True
             return
@@ -193,6 +211,34 @@ class CalleeSession(Session):
             return
         await self._answer(invite, connection)
 
+    def _reliability(self) -> list[tuple[str, str]]:
+        """The headers of a reliable provisional reply (RFC 3262 section 3)."""
+        self._rseq += 1
+        self._pracked.clear()
+        return [("Require", "100rel"), ("RSeq", str(self._rseq))]
+
+    async def _is_acknowledged(self, data: bytes, connection: Connection) -> bool:
+        """Send a reliable provisional reply again until its PRACK comes; whether it did before a CANCEL."""
+        wait, waited = T1, 0.0
+        while not self._pracked.is_set() and not self._cancelled.is_set() and waited < 64 * T1:
+            try:
+                await asyncio.wait_for(self._pracked.wait(), wait)
+            except TimeoutError:
+                waited += wait
+                wait *= 2
+                connection.send(data)
+        return self._pracked.is_set()
+
+    def on_prack(self, message: Message) -> bool:
+        if self._invite is None:
+            return False
+        is_of_the_last = (message.header("RAck") or "").split() == [
+            str(self._rseq), str(self._invite[0].cseq[0]), "INVITE"
+        ]  # fmt: skip
+        if is_of_the_last:
+            self._pracked.set()
+        return is_of_the_last
+
     async def _is_cancelled(self, within: float) -> bool:
         """Wait, unless a CANCEL comes that ends the call; whether it did."""
         try:
@@ -204,10 +250,13 @@ class CalleeSession(Session):
     async def _answer(self, invite: Message, connection: Connection) -> None:
         does = self._treatment
         self._final = "200 OK"
-        data = self.reply(invite, connection, "200 OK", [self.own_contact, *does.headers], self.sdp, tag=self.name)
+        own = {name.lower() for name, _ in does.headers}
+        headers = [*([] if "contact" in own else [self.own_contact]), *does.headers]
+        data = self.reply(invite, connection, "200 OK", headers, self.sdp, tag=self.name)
         self.happened("answered")
         for renewal in does.renewals:
-            self.spawn(self._renew_at(renewal.at, renewal.method))
+            if renewal.event == "answered":
+                self.spawn(self.renew(renewal))
         if does.hang_up is not None:
             self.spawn(self._hang_up(does.hang_up))
         if does.vanish is not None:
@@ -245,11 +294,6 @@ class CalleeSession(Session):
         data = self.reply(*self._invite, "487 Request Terminated", tag=self.name)
         self.happened("ended")
         self.spawn(self._until_acked(data, connection))
-
-    async def _renew_at(self, at: float, method: str) -> None:
-        await asyncio.sleep(at)
-        if not self.over.is_set():
-            await self.renew("INVITE" if method == "INVITE" else "UPDATE")
 
     async def _vanish(self, at: float) -> None:
         await asyncio.sleep(at)

@@ -63,11 +63,15 @@ class CallerSession(Session):
         self._script = script
         self._number = number
         self._call_id = call_id
+        self._acknowledged: set[str] = set()
 
     async def call(self) -> None:
         """Make the call, and wait until it's over and all its requests are answered or given up."""
         script = self._script
         requests = [self.spawn(self.send_timed(each)) for each in script.requests]
+        for renewal in script.renewals:
+            if renewal.event != "answered":
+                self.spawn(self.renew(renewal))
         flow = self.spawn(self._flow())
         vanish = self.spawn(self._vanish()) if script.vanish else None
         over = self.spawn(self.over.wait())
@@ -107,7 +111,8 @@ class CallerSession(Session):
         if not self._script.no_ack:
             await self.acknowledge(transaction, times=2 if "ACK" in self._script.twice else 1)
         for renewal in self._script.renewals:
-            self.spawn(self._renew_at(renewal.at, renewal.method))
+            if renewal.event == "answered":
+                self.spawn(self.renew(renewal))
         if self._script.hangup:
             self.spawn(self._hang_up())
         await asyncio.wait_for(self.over.wait(), self._script.patience + max(self._script.holds))
@@ -158,13 +163,17 @@ class CallerSession(Session):
             await self.send(SipRequest("CANCEL"))
 
     def on_provisional(self, transaction: ClientTransaction, message: Message) -> None:
-        if message.method == "INVITE" and message.status > 100:
-            self.happened("ringing")
+        if message.method != "INVITE" or message.status == 100:
+            return
+        number, wanted = message.header("RSeq"), [each.lower() for each in message.values("Require")]
+        if number is not None and "100rel" in wanted and number not in self._acknowledged:
+            self._acknowledged.add(number)
+            self.spawn(self._acknowledge_provisional(number, message.cseq[0]))
+        self.happened("ringing")
 
-    async def _renew_at(self, at: float, method: str) -> None:
-        await asyncio.sleep(at)
-        if not self.over.is_set():
-            await self.renew("INVITE" if method == "INVITE" else "UPDATE")
+    async def _acknowledge_provisional(self, number: str, cseq: int) -> None:
+        """PRACK (RFC 3262 section 4)."""
+        await (await self.send(SipRequest("PRACK", headers={"RAck": (f"{number} {cseq} INVITE",)}))).reply()
 
     async def _hang_up(self) -> None:
         script = self._script

@@ -51,10 +51,12 @@ class TimedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """A re-INVITE or UPDATE, so many seconds after the answer."""
+    """A re-INVITE or UPDATE, so many seconds after the answer, or after an event before it."""
 
     at: float
     method: Literal["INVITE", "UPDATE"]
+    event: Event = "answered"
+    sdp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ class Treatment:
     :param delay: nothing at all is sent for so long.
     :param ring: from the provisional replies to the final one.
     :param hang_up, vanish: so long after the answer; None: it doesn't.
+    :param sdp, early_sdp: of the answer, and of a 183; empty: none.
+    :param reliable: provisional replies are sent until their PRACK comes (RFC 3262), where the caller supports it.
     """
 
     provisional: tuple[str, ...] = ("180 Ringing",)
@@ -125,6 +129,9 @@ class Treatment:
     retransmit_answer: int = 0
     answer_cancelled: bool = False
     renewals: tuple[Renewal, ...] = ()
+    sdp: str = ""
+    early_sdp: str = ""
+    reliable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from rating_harness.useragent.dialog import HIGHEST_CSEQ, NEXT, Dialog, SipReque
 from rating_harness.useragent.digest import credentials
 from rating_harness.useragent.endpoint import Connection, Endpoint
 from rating_harness.useragent.message import Message, new_branch, parameter, tag_of
-from rating_harness.useragent.script import Happening, TimedRequest
+from rating_harness.useragent.script import Happening, Renewal, TimedRequest
 
 __all__ = ["REPLY", "ClientTransaction", "Session", "Signals"]
 
@@ -78,6 +78,7 @@ class Session:
         self.name = name
         self.sdp = sdp
         self.silent = False
+        self.supported: frozenset[str] = frozenset()
         self.over = asyncio.Event()
         self.unsent: list[tuple[int, str]] = []
         self.sent: set[int] = set()
@@ -289,7 +290,7 @@ class Session:
             return ()
         if method not in KNOWN_METHODS:
             return ("405 Method Not Allowed", ("Allow", ", ".join(KNOWN_METHODS)))
-        wanted = message.values("Require")
+        wanted = [each for each in message.values("Require") if each.lower() not in self.supported]
         if wanted:
             return ("420 Bad Extension", ("Unsupported", ", ".join(wanted)))  # section 8.2.2.3
         if tag_of(message.header("To") or "") is None:
@@ -302,7 +303,14 @@ class Session:
 
     def _in_dialog(self, message: Message, connection: Connection) -> None:
         if message.method in ("INVITE", "UPDATE"):
-            self.reply(message, connection, "200 OK", [self.own_contact], self.sdp)
+            offer = message.body.decode("latin-1")
+            has_offer = bool(offer) or message.method == "INVITE"
+            self.reply(
+                message, connection, "200 OK", [self.own_contact], answer_to(offer, self.sdp) if has_offer else ""
+            )
+        elif message.method == "PRACK":
+            known = self.on_prack(message)
+            self.reply(message, connection, "200 OK" if known else "481 Call/Transaction Does Not Exist")
         elif message.method == "BYE":
             self.reply(message, connection, "200 OK")
             self._terminated = True
@@ -370,14 +378,34 @@ class Session:
         status = "200 OK" if message.method == "OPTIONS" else "481 Call/Transaction Does Not Exist"
         self.reply(message, connection, status, tag=self.name)
 
+    def on_prack(self, message: Message) -> bool:
+        """A PRACK came; whether it acknowledges what was sent."""
+        return False
+
     def on_bye(self) -> None:
         """A BYE was accepted."""
         self.over.set()
 
-    async def renew(self, method: Literal["INVITE", "UPDATE"]) -> None:
-        """A re-INVITE or an UPDATE, and its reply."""
-        transaction = await self.send(SipRequest(method, body=self.sdp, content_type=SDP_TYPE))
+    async def renew(self, renewal: Renewal) -> None:
+        """A re-INVITE or an UPDATE at its moment, and its reply."""
+        await self.moment(Happening(renewal.event, renewal.at))
+        if self.over.is_set() or (renewal.event != "answered" and self.has_happened("answered")):
+            return
+        body = fill_sdp(renewal.sdp, self.endpoint.socket.local.address)
+        transaction = await self.send(SipRequest(renewal.method, body=body, content_type=SDP_TYPE if body else ""))
         await transaction.reply()
+
+
+_ANSWERS = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+
+
+def answer_to(offer: str, own: str) -> str:
+    """The own session description as an answer, in the other half of the offer's direction (RFC 3264 section 6.1)."""
+    offered = next((line[2:] for line in offer.split() if line.startswith("a=") and line[2:] in _ANSWERS), None)
+    if offered is None or not own:
+        return own
+    kept = [line for line in own.splitlines() if line[2:] not in (*_ANSWERS, "sendrecv")]
+    return "".join(f"{line}\r\n" for line in [*kept, f"a={_ANSWERS[offered]}"])
 
 
 def fill_sdp(text: str, address: str) -> str:

@@ -1,0 +1,55 @@
+"""Session descriptions in words, and texts that SIPp must not take for keywords."""
+
+from __future__ import annotations
+
+import pytest
+
+from rating_harness.evidence.sdp import Media, parse_sdp
+from rating_harness.plan.render import literal, sdp_for
+from rating_harness.scenario.sdp import Sdp
+from rating_harness.useragent.session import answer_to, fill_sdp
+
+
+def test_a_session_description_in_words_is_one() -> None:
+    wanted = Sdp.model_validate(
+        {"direction": "sendonly", "codecs": ["G729", "telephone-event"], "media": ["audio", "video"], "port": 7000}
+    )
+    text = fill_sdp(sdp_for(wanted, version=3), "198.18.0.9")
+    description = parse_sdp(text)
+    assert description is not None
+    assert description.lines[1] == "o=- 1 3 IN IP4 198.18.0.9"
+    assert description.media == (
+        Media("audio", 7000, ("G729", "telephone-event"), "198.18.0.9", "sendonly"),
+        Media("video", 7002, ("H264",), "198.18.0.9", "sendonly"),
+    )
+    assert text.endswith("\r\n")
+
+
+@pytest.mark.parametrize(("address", "family"), [("10.0.0.1", "IP4"), ("fd17::1", "IP6")])
+def test_an_address_of_ones_own_has_its_family(address: str, family: str) -> None:
+    text = sdp_for(Sdp.model_validate({"address": address, "lines": ["a=ptime:20"]}))
+    assert f"c=IN {family} {address}" in text.splitlines()
+    assert "a=ptime:20" in text.splitlines()
+
+
+def test_the_usual_one_none_and_an_own_one() -> None:
+    assert parse_sdp(sdp_for(True)) is not None
+    assert sdp_for(False) == ""
+    assert sdp_for(" v=0\n") == "v=0"
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered"),
+    [("sendonly", "recvonly"), ("recvonly", "sendonly"), ("inactive", "inactive"), ("sendrecv", "sendrecv")],
+)
+def test_an_answer_has_the_other_half_of_the_offers_direction(offered: str, answered: str) -> None:
+    offer = fill_sdp(sdp_for(Sdp.model_validate({"direction": offered})), "198.18.0.9")
+    own = fill_sdp(sdp_for(Sdp()), "198.18.0.8")
+    description = parse_sdp(answer_to(offer, own))
+    assert description is not None
+    assert [each.direction for each in description.media] == [answered]
+    assert sum(line.startswith("a=") and line.endswith(answered) for line in description.lines) == 1
+
+
+def test_brackets_and_backslashes_are_sent_as_they_stand() -> None:
+    assert literal(r'304 x "see [c]" \n') == r'304 x "see \x5bc]" \x5cn'
