@@ -178,7 +178,9 @@ def _acknowledged(case: Case, call: Call, index: int) -> Iterator[Finding]:
         return
     seen = next((f"refused there: {refused[id(m)].reason}" for m in got), "it never arrived")
     message = f"call {call.id}: the ACK to the answer"
-    yield broken(case, "both_ends", message, "one that the callee takes", seen, call=call, index=index)
+    shown_by = got[0] if got else acks[0]
+    wanted = "one that the callee takes"
+    yield broken(case, "both_ends", message, wanted, seen, call=call, index=index, shown_by=shown_by)
 
 
 def _hung_up(case: Case, call: Call, index: int) -> Iterator[Finding]:
@@ -192,9 +194,10 @@ def _hung_up(case: Case, call: Call, index: int) -> Iterator[Finding]:
             continue
         message = f"call {call.id}: the BYE of the {bye.sender}"
         if bye.arrived is None:
-            yield finding(message, f"one that reaches the {other}", _why_not(case, call, bye))
+            wanted = f"one that reaches the {other}"
+            yield finding(message, wanted, _why_not(case, call, bye), shown_by=bye.sent)
         elif not (_is_taken(call, bye, byes) or _is_expected(planned, bye) or _is_lossy(case, call, index)):
-            yield finding(message, "200 OK", reply_text(bye.reply))
+            yield finding(message, "200 OK", reply_text(bye.reply), shown_by=bye.reply or bye.sent)
     if case.accepted(call, CONTRACT.paths.end):
         yield from _over_for_both(case, call, index, byes)
 
@@ -259,7 +262,7 @@ def _knows(case: Case, call: Call, byes: tuple[Bye, ...], side: Side) -> bool:
 
 
 def _is_lossy(case: Case, call: Call, index: int) -> bool:
-    """Whether an end loses messages on purpose, so that an ACK may never arrive, and a BYE remain without its reply."""
+    """Whether an end loses messages on purpose: an ACK may never arrive then, and a BYE may get no reply."""
     carriers = (case.scenario.carriers.get(message.host) for message in call.carriers)
     return bool(case.scenario.calls[index].loss) or any(carrier is not None and carrier.loss for carrier in carriers)
 

@@ -205,13 +205,16 @@ def _cut(case: Case, result: SippResult) -> Iterator[EndpointError]:
 def _lost(case: Case, planned: PlannedCall, index: int, call: Call) -> Iterator[EndpointError]:
     """What one end got, and only the other can have sent, that one sent: else its trace lacks it.
 
-    A 2xx and its ACK are never made by a proxy (RFC 3261 sections 13.2.2.4 and 16.7).
+    The ACK to the answer that a caller took is its own (RFC 3261 section 13.2.2.4).
     """
-    if planned.sipp is not None or planned.loss or not call.caller:
+    is_meant = planned.sipp is not None or planned.loss or planned.no_ack or planned.vanish is not None
+    if is_meant or call.answered is None or call.final is None:
         return
+    tag = tag_of(call.final.header("To") or "")
     acked = {m.cseq for m in call.caller if m.method == "ACK" and m.direction == "sent"}
     for message in call.carriers:
-        if message.method == "ACK" and message.direction == "received" and _is_of_an_answer(call, message):
+        is_ack = message.method == "ACK" and message.direction == "received" and _is_of_an_answer(call, message)
+        if is_ack and tag_of(message.header("To") or "") == tag:
             if message.cseq not in acked:
                 yield EndpointError(
                     f"the trace of caller {planned.id} lacks the ACK that {message.host} got",

@@ -64,6 +64,7 @@ def arrivals_are_valid(case: Case) -> Iterator[Finding]:
                         refusal.reason,
                         call=call,
                         index=index,
+                        shown_by=message,
                     )
 
 

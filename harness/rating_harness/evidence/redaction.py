@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-__all__ = ["REDACTED", "redacted_header", "redacted_headers", "redacted_text", "redacted_url"]
+__all__ = ["REDACTED", "redacted_header", "redacted_headers", "redacted_message", "redacted_text", "redacted_url"]
 
 REDACTED = "redacted"
 
@@ -16,6 +16,13 @@ _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set
 """Headers of HTTP whose whole value is secret."""
 
 _DIGEST = re.compile(r'(\b(?:response|rspauth|password)\s*=\s*)(?:"[^"]*"|[^\s,;]+)', re.IGNORECASE)
+_DIGEST_LINE = re.compile(
+    r"^(?:proxy-authorization|authorization|authentication-info)[ \t]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_RARE = 6
+"""Characters from which on a password is no other word by chance."""
+
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 _AFTER_PASSWORD = r"(\bpassword[\"']?\s*[:=]\s*[\"']?)"
 
@@ -25,6 +32,11 @@ def redacted_header(name: str, value: str) -> str:
     if name.lower() not in ("authorization", "proxy-authorization", "authentication-info"):
         return value
     return _DIGEST.sub(rf'\1"{REDACTED}"', value)
+
+
+def redacted_message(text: str) -> str:
+    """A SIP message as it was on the wire, without what proves that its sender knows a password."""
+    return _DIGEST_LINE.sub(lambda line: _DIGEST.sub(rf'\1"{REDACTED}"', line[0]), text)
 
 
 def redacted_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -40,7 +52,8 @@ def redacted_url(url: str) -> str:
 def redacted_text(text: str, passwords: Mapping[str, str] | Iterable[str]) -> str:
     """A file of the scenario, or one made of it, without its passwords.
 
-    A password is taken out where it stands behind the word ``password``, and, with its user, behind the user's name.
+    A password is taken out where it stands behind the word ``password``, and, with its user, behind the user's name;
+    one that is no number, and long enough to be no other word by chance, wherever it stands alone.
 
     :param passwords: by user where the user is known.
     """
@@ -51,6 +64,8 @@ def redacted_text(text: str, passwords: Mapping[str, str] | Iterable[str]) -> st
         passwords = passwords.values()
     for password in passwords:
         text = re.sub(_AFTER_PASSWORD + _end(password), rf"\g<1>{REDACTED}", text, flags=re.IGNORECASE)
+        if len(password) >= _RARE and not password.isdecimal():
+            text = re.sub(rf"(?<![\w-]){re.escape(password)}(?![\w-])", REDACTED, text)
     return text
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from rating_harness.contract import CONTRACT
 from rating_harness.errors import EvidenceError
 from rating_harness.evidence.model import CapturedMessage
+from rating_harness.evidence.redaction import redacted_message
 from rating_harness.evidence.sip import parse_message
 from rating_harness.kamailio.hep_listener import HEAD
 from rating_harness.lab.protocol import Service
@@ -144,7 +145,7 @@ def captured(
             continue
         is_sent = _address(packet.source) in ours
         peer = packet.target if is_sent else packet.source
-        text = packet.payload.decode("utf-8", "surrogateescape")
+        text = redacted_message(packet.payload.decode("utf-8", "surrogateescape"))
         # A message that is looped back to itself is there twice: as sent, and as received.
         key = (is_sent, packet.source, packet.target, text)
         first = folded.get(key)

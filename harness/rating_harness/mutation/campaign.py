@@ -15,7 +15,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from rating_harness.checks.model import Verdict
 from rating_harness.contract import CONTRACT
 from rating_harness.coverage.data import Coverage
 from rating_harness.coverage.points import Probe, instrument
@@ -359,7 +358,7 @@ def _taken(waiting: queue.SimpleQueue[Any], stop: threading.Event) -> Iterator[A
             return
 
 
-def _forget(plan: object, evidence: object, verdict: Verdict) -> None:
+def _forget(plan: object, evidence: object, verdict: object) -> None:
     """Evidence of mutants isn't kept."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import SippError, Timeout
@@ -13,7 +13,7 @@ from rating_harness.evidence.model import Octets, SipMessage, SippResult
 from rating_harness.lab.protocol import Host, Lab, Process, Program, Role
 from rating_harness.sipp.agent import ERRORS, STATISTICS, Agent, launch
 from rating_harness.sipp.result import check_status, read_result
-from rating_harness.sipp.trace import parse_octets, parse_trace, read_messages
+from rating_harness.sipp.trace import is_cut, parse_octets, parse_trace, read_messages
 from rating_harness.useragent.agent import OCTETS, UNSENT, UserAgent
 
 __all__ = ["SippProcess", "await_bound", "messages_in", "start_sipp", "stop_all"]
@@ -71,7 +71,7 @@ class SippProcess:
         """:raises SippError: it couldn't work at all; of calls that failed, the result tells."""
         result = self.result
         check_status(result, self.process.output())
-        return result
+        return replace(result, trace_cut=not self.agent.brief and is_cut(self.trace))
 
 
 def messages_in(agent: Agent | UserAgent, trace: bytes) -> Iterator[SipMessage]:

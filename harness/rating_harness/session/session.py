@@ -15,7 +15,15 @@ from pathlib import Path
 
 from rating_harness.checks import Verdict
 from rating_harness.coverage.data import BETWEEN, Coverage
-from rating_harness.errors import EngineError, EvidenceError, HarnessError, LabError, ServiceDied, SippError
+from rating_harness.errors import (
+    EndpointError,
+    EngineError,
+    EvidenceError,
+    HarnessError,
+    LabError,
+    ServiceDied,
+    SippError,
+)
 from rating_harness.evidence.model import Evidence
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import breaks_services
@@ -131,7 +139,11 @@ class Session:
             self._note_coverage(stack, scenario.id)
         if stack is self._borrowed:
             evidence = replace(evidence, lab={**evidence.lab, "persistent": stack.lab.id})
-        verdict = dialects.judge(scenario, evidence)
+        try:
+            verdict = dialects.judge(scenario, evidence)
+        except EndpointError as error:
+            error.folder = self._store(plan, evidence, error)
+            raise
         folder = self._store(plan, evidence, verdict)
         return Outcome(scenario, time.monotonic() - started, plan, evidence, verdict, folder)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from rating_harness.checks.model import Verdict
-from rating_harness.errors import EvidenceError, HarnessError
+from rating_harness.errors import EndpointError, EvidenceError, HarnessError
 from rating_harness.evidence.archive import Archive, matrix_row, scenario_tree, stored_scenario
 from rating_harness.evidence.model import Evidence
+from rating_harness.evidence.redaction import redacted_text
 from rating_harness.evidence.store import read
 from rating_harness.plan.model import Plan
 from rating_harness.report.events import ScenarioFinished
@@ -21,8 +24,8 @@ from rating_harness.session import dialects
 
 __all__ = ["RunStore", "Store", "StoreNotRun", "judge_stored", "scenario_files_of"]
 
-Store = Callable[[Plan, Evidence, Verdict], Path | None]
-"""Stores a run, and returns its folder; None when it isn't kept."""
+Store = Callable[[Plan, Evidence, Verdict | EndpointError], Path | None]
+"""Stores a run, and returns its folder; None when it isn't kept. An error says why it can't be judged."""
 
 
 StoreNotRun = Callable[[Scenario, HarnessError, str], Path | None]
@@ -42,15 +45,15 @@ class RunStore:
         self._warn = warn
         self._warnings: set[str] = set()
 
-    def store(self, plan: Plan, evidence: Evidence, verdict: Verdict) -> Path | None:
+    def store(self, plan: Plan, evidence: Evidence, verdict: Verdict | EndpointError) -> Path | None:
         """A `Store`."""
-        if not self._archive.keeps(passed=verdict.passed):
+        if not self._archive.keeps(passed=isinstance(verdict, Verdict) and verdict.passed):
             return None
         folder = self._archive.folder(plan.scenario.scenario, plan.token)
         files = {
             **self._scenario_files(plan.scenario),
             "calls.pcapng": pcapng_of(evidence),
-            "verdict.txt": failure_text(plan.scenario, evidence, verdict, folder).encode(),
+            **_said(plan.scenario, evidence, verdict, folder),
             **_sipp_scenarios(plan),
         }
         return self._written(folder, lambda: self._archive.store(folder, evidence, files))
@@ -86,13 +89,35 @@ class RunStore:
             self._warn(text)
 
 
+def _said(scenario: Scenario, evidence: Evidence, verdict: Verdict | EndpointError, folder: Path) -> dict[str, bytes]:
+    if isinstance(verdict, EndpointError):
+        return {"not-run.txt": f"{error_text(verdict)}\n".encode()}
+    return {"verdict.txt": failure_text(scenario, evidence, verdict, folder).encode()}
+
+
 def _sipp_scenarios(plan: Plan) -> dict[str, bytes]:
     agents = [call.agent for call in plan.calls] + [each.agent for each in plan.carriers if each.agent is not None]
-    return {f"sipp/{agent.scenario_file}": agent.scenario.encode() for agent in agents}
+    passwords = set(_passwords(plan.scenario))
+    return {f"sipp/{agent.scenario_file}": redacted_text(agent.scenario, passwords).encode() for agent in agents}
+
+
+def _passwords(value: object) -> Iterator[str]:
+    """Every password that a scenario, or a part of one, has."""
+    if isinstance(value, BaseModel):
+        for name, inner in value:
+            if name == "password" and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _passwords(inner)
+    elif isinstance(value, Mapping):
+        yield from _passwords(tuple(value.values()))
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _passwords(inner)
 
 
 def scenario_files_of(scenario: Scenario) -> dict[str, bytes]:
-    """The scenario's file and those that it needs, by their names in the folder of evidence.
+    """The scenario's file and those that it needs, by their names in the folder of evidence, without passwords.
 
     None for a scenario that was made in Python.
 
@@ -101,7 +126,17 @@ def scenario_files_of(scenario: Scenario) -> dict[str, bytes]:
     file = scenario.origin.file
     # Loading a file needs what any row of its matrix needs.
     rows = dialects.load(file) if scenario.origin.row and file.is_file() else [scenario]
-    return scenario_tree(file, [path for row in rows for path in dialects.companions(row)])
+    passwords = {password for row in rows for password in _passwords(row)}
+    users = {user: password for row in rows for user, password in row.kamailio.users.items()}
+    files = scenario_tree(file, [path for row in rows for path in dialects.companions(row)])
+    return {name: _redacted(content, passwords, users) for name, content in files.items()}
+
+
+def _redacted(content: bytes, passwords: Iterable[str], users: Mapping[str, str]) -> bytes:
+    try:
+        return redacted_text(redacted_text(content.decode(), passwords), users).encode()
+    except UnicodeDecodeError:
+        return content
 
 
 def judge_stored(folder: Path, file: Path | None = None, *, canyan_lenient: bool = False) -> ScenarioFinished:

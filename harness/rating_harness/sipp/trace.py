@@ -19,7 +19,7 @@ from rating_harness.evidence.model import Octets, SipMessage
 from rating_harness.evidence.sip import parse_message
 from rating_harness.sipp.agent import Agent
 
-__all__ = ["parse_lines", "parse_octets", "parse_trace", "read_messages"]
+__all__ = ["is_cut", "parse_lines", "parse_octets", "parse_trace", "read_messages"]
 
 _RECORD = re.compile(
     rb"(?:^|message [a-z() ]*lost \([a-z ]+\)\.)-{20,} "
@@ -53,6 +53,14 @@ def parse_trace(trace: bytes, host: str) -> Iterator[SipMessage]:
             sent=record.direction == "sent",
             transport=record.transport,
         )
+
+
+def is_cut(trace: bytes) -> bool:
+    """Whether a trace ends within a message: its SIPp was killed, or had no room to write."""
+    end = 0
+    while match := _RECORD.search(trace, end):
+        end = match.end() + int(match["size"])
+    return end > len(trace)
 
 
 def parse_octets(trace: bytes, host: str) -> Iterator[Octets]:

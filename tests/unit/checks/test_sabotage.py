@@ -1,0 +1,267 @@
+"""Twelve ways to spoil a record, and some to spoil the harness's own ends: each is told in its own words, alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rating_harness.checks import judge
+from rating_harness.checks.model import Finding
+from rating_harness.errors import EndpointError
+from rating_harness.evidence.model import Evidence, SipMessage
+from tests.builders import (
+    CALL_ID,
+    CARRIER,
+    answered_call,
+    evidence_of,
+    exchange,
+    records,
+    refused_call,
+    scenario_of,
+)
+
+PLAIN = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
+TWO = PLAIN.replace("}]", '}, {id: ben, from: "1000", to: "39040123456", start: 1s}]')
+BEN = CALL_ID.replace("ana", "ben")
+RECORD = {
+    "transaction_tag": CALL_ID, "account_tag": "1000", "fee": 2, "duration": 2, "primary": True, "inbound": False,
+    "timestamp_begin": "2027-01-15T08:00:00", "timestamp_end": "2027-01-15T08:00:02",
+}  # fmt: skip
+_REQUESTS = (
+    exchange(0.002, "authorization"),
+    exchange(0.110, "begin_transaction", number=2),
+    exchange(2.110, "end_transaction", number=3),
+)
+
+
+def recorded(*changed: Mapping[str, Any], fee: int = 2, **evidence: Any) -> Evidence:
+    """A call of 2 s whose records are these, and whose account has paid the fee."""
+    return evidence_of(answered_call(), _REQUESTS, **{"after": records(9.0, 10 - fee, *changed), **evidence})
+
+
+def spoilt(**fields: Any) -> Evidence:
+    """The same with other fields in its record; its account has paid the record's fee."""
+    record = {**RECORD, **fields}
+    return recorded(record, fee=record["fee"])
+
+
+def at(begin: str, end: str, duration: int, fee: int | None = None) -> Evidence:
+    return spoilt(
+        timestamp_begin=f"2027-01-15T{begin}",
+        timestamp_end=f"2027-01-15T{end}",
+        duration=duration,
+        fee=duration if fee is None else fee,
+    )
+
+
+def _rings() -> Evidence:
+    """It rings for 5 s; the record begins with the INVITE."""
+    late = tuple(
+        replace(m, at=m.at + 5) if not (m.method == "INVITE" and (m.status is None or m.status < 200)) else m
+        for m in answered_call()
+    )
+    record = {**RECORD, "timestamp_end": "2027-01-15T08:00:07", "duration": 7, "fee": 7}
+    run = recorded(record, fee=7)
+    exchanges = tuple(replace(e, received=e.received + 5, answered=(e.answered or 0) + 5) for e in run.exchanges[1:])
+    return replace(run, messages=late, ended=run.ended + 5, exchanges=(run.exchanges[0], *exchanges))
+
+
+def _elsewhere() -> Evidence:
+    """The record, and what it costs, is another account's."""
+    run = spoilt()
+    assert run.before is not None
+    other = {"account_tag": "2000", "balance": 10, "running_transactions": []}
+    before = replace(run.before, accounts={**run.before.accounts, "2000": other})
+    accounts = {**before.accounts, "2000": {**other, "balance": 8}}
+    after = replace(before, accounts=accounts, transactions=({**RECORD, "account_tag": "2000"},))
+    return replace(run, before=before, after=after)
+
+
+def _end_of_another_call() -> Evidence:
+    """Of two calls the first ends after 2 s, the second after 8 s, and the first has the second's end."""
+    second = answered_call(at=1.0, hold=7.0, call_id=BEN, caller="caller-ben")
+    requests = [
+        *_REQUESTS,
+        exchange(1.002, "authorization", call_id=BEN, number=4),
+        exchange(1.110, "begin_transaction", call_id=BEN, number=5),
+        exchange(8.110, "end_transaction", call_id=BEN, number=6),
+    ]
+    first = {**RECORD, "timestamp_end": "2027-01-15T08:00:08", "duration": 8, "fee": 8}
+    other = {
+        **RECORD,
+        "transaction_tag": BEN,
+        "timestamp_begin": "2027-01-15T08:00:01",
+        "timestamp_end": "2027-01-15T08:00:08",
+        "duration": 7,
+        "fee": 7,
+    }
+    messages = sorted((*answered_call(), *second), key=lambda message: message.at)
+    return evidence_of(messages, requests, after=records(9.0, 10 - 15, first, other))
+
+
+def _refused() -> Evidence:
+    no = {"authorized": False, "max_available_units": 0, "carriers": []}
+    return evidence_of(refused_call(), [exchange(0.002, "authorization", no)], after=records(9.0, 8, RECORD))
+
+
+SABOTAGE: Mapping[str, tuple[Callable[[], Evidence], str, str]] = {
+    "an hour too long": (lambda: at("08:00:00", "09:00:02", 3602), "record", "its record ends 3600s late"),
+    "ends when it begins": (lambda: at("08:00:00", "08:00:00", 0), "record", "its record ends when it begins"),
+    "shifted by 10 s": (lambda: at("08:00:10", "08:00:12", 2), "record", "its record is 10s late"),
+    "ringing billed": (_rings, "record", "ringing is billed"),
+    "one increment too much": (lambda: spoilt(fee=3), "fee", "its fee on account 1000"),
+    "for nothing": (lambda: spoilt(fee=0), "fee", "its fee on account 1000"),
+    "another account's": (_elsewhere, "record", "its record is on another account"),
+    "another call's end": (_end_of_another_call, "record", "its record ends when call ben does"),
+    "no record": (lambda: recorded(fee=0), "begin_and_end", "its record"),
+    "two records": (lambda: recorded(RECORD, RECORD, fee=4), "record", "records on account 1000"),
+    "a duration of its own": (lambda: spoilt(duration=5), "record", "disagrees with its timestamps"),
+    "a record for a refused call": (_refused, "record", "was not answered, but has a record"),
+}
+
+
+@pytest.mark.parametrize(("damage", "name", "said"), SABOTAGE.values(), ids=SABOTAGE)
+def test_a_spoilt_record_fails_alone_with_nothing_expected(
+    tmp_path: Path, damage: Callable[[], Evidence], name: str, said: str
+) -> None:
+    run = damage()
+    findings = judge(scenario_of(tmp_path / "s.yaml", TWO if BEN in str(run.call_ids) else PLAIN), run).findings
+    assert [finding.check for finding in findings] == [f"always: {name}"], [str(each) for each in findings]
+    assert said in findings[0].message
+    assert findings[0].call_id == CALL_ID
+
+
+def test_records_that_are_right_have_no_finding(tmp_path: Path) -> None:
+    assert judge(scenario_of(tmp_path / "s.yaml", PLAIN), spoilt()).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "duration"),
+    [("08:00:00", "08:00:02", 2), ("08:00:01", "08:00:03", 2), ("07:59:59", "08:00:02", 3)],
+)
+def test_a_whole_second_more_or_less_is_none(tmp_path: Path, begin: str, end: str, duration: int) -> None:
+    assert judge(scenario_of(tmp_path / "s.yaml", PLAIN), at(begin, end, duration)).findings == ()
+
+
+@pytest.mark.parametrize("status", ["200 OK", "408 Request Timeout"])
+def test_a_late_reply_to_the_bye_is_not_the_calls_end(tmp_path: Path, status: str) -> None:
+    """The end is the BYE's, whose reply comes 8 s later; a record that ends with the reply bills 8 s too much."""
+    code, _, reason = status.partition(" ")
+    messages = tuple(
+        replace(m, at=m.at + 8, status=int(code), reason=reason)
+        if m.method == "BYE" and m.status is not None and m.host != CARRIER
+        else m
+        for m in answered_call()
+    )
+    rest = PLAIN.replace("}]", ", expect: {bye_reply: [200, 408]}}]")
+    scenario = scenario_of(tmp_path / "s.yaml", rest)
+    assert judge(scenario, replace(spoilt(), messages=messages)).findings == ()
+    late = replace(at("08:00:00", "08:00:10", 10), messages=messages)
+    assert [finding.message for finding in judge(scenario, late).findings] == ["call ana: its record ends 8s late"]
+
+
+def test_a_price_that_requests_of_the_scenario_change_is_the_records_own(tmp_path: Path) -> None:
+    rest = PLAIN.replace("calls:", "\ncalls:")
+    scenario = scenario_of(tmp_path / "s.yaml", rest)
+    given = scenario.given.model_copy(update={"graphql": ("mutation {x}",)})
+    changed = scenario.model_copy(update={"given": given})
+    changed = changed.located(scenario.origin)
+    rate = {"rate": 5, "rate_increment": 1, "connect_fee": 1, "interval_start": 0}
+    assert judge(changed, spoilt(fee=11, destination_rate=rate)).findings == ()
+    assert [f.check for f in judge(changed, spoilt(fee=12, destination_rate=rate)).findings] == ["always: fee"]
+
+
+# --- the harness's own ends -----------------------------------------------------------------------------------------
+
+
+def with_header(run: Evidence, name: str, old: str, new: str, chosen: Callable[[SipMessage], bool]) -> Evidence:
+    def change(message: SipMessage) -> SipMessage:
+        headers = tuple(
+            (key, value.replace(old, new)) if key == name and chosen(message) else (key, value)
+            for key, value in message.headers
+        )
+        return replace(message, headers=headers)
+
+    return replace(run, messages=tuple(map(change, run.messages)))
+
+
+def _mangled_to(run: Evidence) -> Evidence:
+    uri = "sip:39040123456@sip.test"
+    return with_header(run, "To", uri, "sip:39040123456", lambda m: m.host == CARRIER and m.direction == "sent")
+
+
+def _wrong_tag(run: Evidence) -> Evidence:
+    return with_header(
+        run, "To", "tag=b1", "tag=b2", lambda m: m.method == "ACK" and m.host != CARRIER and m.direction == "sent"
+    )
+
+
+def _cut(run: Evidence) -> Evidence:
+    caller, *others = run.sipp
+    return replace(run, sipp=(replace(caller, trace_cut=True), *others))
+
+
+def _ends_early(run: Evidence) -> Evidence:
+    """What the caller wrote down ends with the answer."""
+    end = run.started + 0.1
+    return replace(
+        run, messages=tuple(m for m in run.messages if m.host == CARRIER or m.at <= end or m.status == 200)
+    )
+
+
+def _clock(run: Evidence, seconds: float) -> Evidence:
+    return replace(
+        run, messages=tuple(replace(m, at=m.at + seconds) if m.host == CARRIER else m for m in run.messages)
+    )
+
+
+def _gave_up(run: Evidence) -> Evidence:
+    """SIPp aborts on a provisional reply that the manual allows."""
+    odd = next(m for m in run.messages if m.status == 180 and m.host != CARRIER)
+    caller, *others = run.sipp
+    errors = (
+        f"2027-01-15 08:00:00.008: Aborting call on unexpected message for Call-Id '{CALL_ID}': "
+        "while expecting '100' (index 1), received 'SIP/2.0 199 Early Dialog Terminated\r\nVia: ..."
+    )
+    failed = replace(caller, failed=1, failures={"FailedUnexpectedMessage": 1}, errors=errors)
+    kept = [m for m in run.messages if m.at <= odd.at]
+    messages = tuple(replace(m, status=199) if m.status == 180 else m for m in kept)
+    return replace(run, messages=messages, sipp=(failed, *others))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_mangled_to, "our own end carrier sent a malformed 180 to INVITE"),
+        (_wrong_tag, "our own end caller-ana sent a malformed ACK"),
+        (_cut, "is cut off within a message"),
+        (_ends_early, "lacks the ACK"),
+        (lambda run: _clock(run, 2.0), "the clocks of the ends differ"),
+        (lambda run: _clock(run, -2.0), "the clocks of the ends differ"),
+        (_gave_up, "gave up at a reply that it has to take: 199"),
+    ],
+)
+def test_what_the_harness_did_wrong_is_no_verdict_on_kamailio(
+    tmp_path: Path, damage: Callable[[Evidence], Evidence], said: str
+) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", PLAIN)
+    with pytest.raises(EndpointError) as caught:
+        judge(scenario, damage(spoilt()))
+    assert said in str(caught.value)
+    assert caught.value.where == scenario.where("calls", 0) or "cut off" in said
+
+
+@pytest.mark.parametrize("seconds", [0.4, -0.4])
+def test_traces_that_are_a_moment_apart_are_believed(tmp_path: Path, seconds: float) -> None:
+    assert judge(scenario_of(tmp_path / "s.yaml", PLAIN), _clock(spoilt(), seconds)).findings == ()
+
+
+def test_an_end_with_a_scenario_of_its_authors_may_send_what_it_wants(tmp_path: Path) -> None:
+    (tmp_path / "own.xml").write_text("<scenario/>")
+    rest = "carriers: {carrier: {sipp: {file: own.xml}}}\n" + PLAIN
+    findings: tuple[Finding, ...] = judge(scenario_of(tmp_path / "s.yaml", rest), _mangled_to(spoilt())).findings
+    assert [finding.check for finding in findings] == []
