@@ -5,8 +5,10 @@ It is SIPp, unless the call says what SIPp has no means for (`user_agents.needs_
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from rating_harness.errors import PlanError
 from rating_harness.lab.protocol import Host
@@ -40,6 +42,9 @@ LOST_MS = 50
 _PORT, _TRUNK_PORT, _TLS_PORT = 5060, 5070, 5061
 """A caller's port, one at a host where somebody else may listen, and Kamailio's for TLS."""
 
+LONGEST = 65_000
+"""Octets of a SIPp scenario; SIPp reads no file of more than 64 KB."""
+
 _ONE_AFTER_ANOTHER = 0.01
 """Seconds between the beginnings of two repetitions where no rate is given."""
 
@@ -67,6 +72,8 @@ def plan_call(
     call = scenario.calls[index]
     is_load = sampled.calls > TRACED
     own = needs_user_agent(call) and not is_load
+    text = "" if own else _scenario_of(scenario, index, sampled, patience)
+    own = own or (len(text.encode()) > LONGEST and call.sipp is None and not is_load)
     host = hosts(call.host or f"caller-{call.id}")
     address = host.address6 if call.ipv6 else host.address
     server = hosts("kamailio")
@@ -94,7 +101,7 @@ def plan_call(
             period=pace.period,
         )
     else:
-        agent = _sipp(scenario, index, token, sampled, patience, Place(address, _PORT), kamailio, host, pace)
+        agent = _sipp(call, text, token, sampled, Place(address, _PORT), kamailio, host, pace)
     return PlannedCall(
         id=call.id,
         agent=agent,
@@ -105,22 +112,17 @@ def plan_call(
     )
 
 
-def _sipp(
-    scenario: Scenario,
-    index: int,
-    token: str,
-    sampled: Sampled,
-    patience: float,
-    local: Place,
-    kamailio: Place,
-    host: Host,
-    pace: Pace,
-) -> Agent:
+def _scenario_of(scenario: Scenario, index: int, sampled: Sampled, patience: float) -> str:
+    """The call's SIPp scenario: the author's, or one that is made from what the call says."""
     call = scenario.calls[index]
     if call.sipp is not None:
-        text, keys = (scenario.origin.file.parent / call.sipp.file).read_text(), call.sipp.variables
-    else:
-        text, keys = _render(scenario, index, call, sampled, patience), {}
+        return (scenario.origin.file.parent / call.sipp.file).read_text()
+    return _render(scenario, index, call, sampled, patience)
+
+
+def _sipp(
+    call: Call, text: str, token: str, sampled: Sampled, local: Place, kamailio: Place, host: Host, pace: Pace
+) -> Agent:
     return Agent(
         role="caller",
         host=f"caller-{call.id}",
@@ -130,7 +132,7 @@ def _sipp(
         control=host.address,
         remote=(kamailio.address, kamailio.port),
         scenario=text,
-        keys=keys,
+        keys=call.sipp.variables if call.sipp is not None else {},
         files=certificates() if call.transport == "tls" else {},
         call_id=f"{token}-{call.id}-%u@{DEFAULT_DOMAIN}",
         calls=sampled.calls,
@@ -146,9 +148,24 @@ def _sipp(
     )
 
 
+def _statuses_of(scenario: Scenario) -> set[int]:
+    """Statuses that a carrier is said to send, in the scenario or in a SIPp scenario of its own."""
+    found: set[int] = set()
+    for carrier in (*scenario.carriers.values(), *scenario.phones.values()):
+        for behaviour in (carrier, *carrier.calls.values(), *carrier.attempts):
+            found |= set(behaviour.provisional)
+            found |= {behaviour.refuse.code} if behaviour.refuse else set()
+            if behaviour.sipp is not None:
+                text = (scenario.origin.file.parent / behaviour.sipp.file).read_text(
+                    encoding="utf-8", errors="replace"
+                )
+                found |= {int(code) for code in re.findall(r"^\s*SIP/2\.0 (\d{3})", text, re.MULTILINE)}
+    return found
+
+
 def _render(scenario: Scenario, index: int, call: Call, sampled: Sampled, patience: float) -> str:
     headers = "\n".join(f"{name}: {literal(value)}" for name, value in header_lines(call.headers))
-    common = {
+    common: dict[str, Any] = {
         "name": f"{scenario.scenario[:60]} {call.id}".translate(_XML),
         "from_user": call.from_,
         "to_user": call.to,
@@ -156,6 +173,7 @@ def _render(scenario: Scenario, index: int, call: Call, sampled: Sampled, patien
         "headers": headers,
         "retransmit": call.transport == "udp",
         "patience": round(patience * 1000),
+        "statuses": _statuses_of(scenario),
     }
     if call.method != "INVITE":
         return render("request.xml.j2", method=call.method, **common)

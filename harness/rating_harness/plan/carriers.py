@@ -13,7 +13,7 @@ from rating_harness.plan.in_dialog import Step, in_order, renewals
 from rating_harness.plan.model import PlannedCarrier
 from rating_harness.plan.render import certificates, literal, render, sdp_for
 from rating_harness.plan.sampling import DIGITS, Sampled, last_digit
-from rating_harness.plan.user_agents import DEFAULT_DOMAIN, call_id_of, registration_of, renewals_of, timed_requests
+from rating_harness.plan.user_agents import DEFAULT_DOMAIN, registration_of, renewals_of, timed_requests
 from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Behaviour, Call, CarrierBehaviour, Phone, Scenario
 from rating_harness.scenario.values import header_lines
@@ -246,12 +246,9 @@ def _treatments(context: _Context, behaviour: CarrierBehaviour) -> Iterator[tupl
 
 def _pattern(call: Call, token: str, variant: int | None) -> str:
     """A regular expression, such as POSIX has them too, of the Call-IDs of a call, or of every tenth repetition."""
-    own = call_id_of(call, token, 0)
-    if own != call_id_of(call, token, 1):
-        own = f"{token}-{call.id}-"
     number = f"[0-9]*{last_digit(variant)}@" if variant is not None else ""
     # Python escapes a hyphen, of which POSIX doesn't say what that means.
-    escaped = re.escape(own).replace(r"\-", "-")
+    escaped = re.escape(f"{token}-{call.id}-").replace(r"\-", "-")
     return f"^ *{escaped}{number}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -12,14 +13,18 @@ from rating_harness.scenario.sdp import Sdp
 
 __all__ = ["FINAL_CODES", "certificates", "literal", "render", "sdp_for"]
 
+PROVISIONAL_CODES = (100, 180, 181, 182, 183, 199)
+SUCCESS_CODES = (202, 204)
+"""Beside 200."""
+
 FINAL_CODES = (
     *(300, 301, 302, 305, 380, 400, 401, 402, 403, 404, 405, 406, 407, 408, 410, 412, 413, 414, 415, 416, 417, 420),
     *(421, 422, 423, 424, 425, 428, 429, 430, 433, 436, 437, 438, 439, 440, 469, 470, 478, 480, 481, 482, 483, 484),
     *(485, 486, 487, 488, 489, 491, 493, 494, 500, 501, 502, 503, 504, 505, 513, 555, 580, 600, 603, 604, 606, 607),
     *(608, 477, 479),
 )
-"""Final replies other than 200 which a caller takes as such: IANA's registry of SIP response codes, and Kamailio's
-own 477 to 479. SIPp wants each one named."""
+"""Replies that SIPp takes: IANA's registry of SIP response codes, and Kamailio's own 477 to 479. It wants each one
+named (regular expressions for them came with 3.7.5), and reads no file of more than 64 KB, which all would make."""
 
 CROSSING_MS = 500
 """How long a side that hung up waits for the reply once the other side's BYE has crossed its own."""
@@ -36,9 +41,26 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def render(template: str, **values: Any) -> str:
-    """A SIPp scenario."""
-    return _environment().get_template(template).render(final_codes=FINAL_CODES, crossing=CROSSING_MS, **values)
+def render(template: str, *, statuses: Collection[int] = (), **values: Any) -> str:
+    """A SIPp scenario.
+
+    :param statuses: further ones that may come.
+    """
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            provisional_codes=_with(PROVISIONAL_CODES, statuses, range(101, 200)),
+            success_codes=_with(SUCCESS_CODES, statuses, range(201, 300)),
+            final_codes=_with(FINAL_CODES, statuses, range(300, 700)),
+            crossing=CROSSING_MS,
+            **values,
+        )
+    )
+
+
+def _with(codes: tuple[int, ...], statuses: Collection[int], kind: range) -> tuple[int, ...]:
+    return tuple(dict.fromkeys((*codes, *(status for status in sorted(statuses) if status in kind))))
 
 
 _SDP = "\n".join(

@@ -100,9 +100,8 @@ def caller_script(
 
 
 def call_id_of(call: Call, token: str, number: int) -> str:
-    """Of the call's repetition of that number; the author's own where there is one."""
-    own = {name.lower(): values[0] for name, values in _values_of(call.headers).items() if values}.get("call-id")
-    return own if own is not None else f"{token}-{call.id}-{number}@{DEFAULT_DOMAIN}"
+    """Of the call's repetition of that number, from 1."""
+    return f"{token}-{call.id}-{number}@{DEFAULT_DOMAIN}"
 
 
 def renewals_of(call: Call, side: Literal["caller", "callee"]) -> tuple[Renewal, ...]:

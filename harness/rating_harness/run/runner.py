@@ -118,13 +118,20 @@ class _Run:
             time.sleep(min(_TICK, deadline.remaining))
 
     def _read_events(self, events: EventWatch) -> bool:
-        """Whether all calls are over, and what happened in them is known."""
-        is_over = len(self._callers) == len(self._plan.calls)
-        for name, sipp in self._callers.items():
+        """Whether all calls are over, or can't begin any more, and what happened in them is known."""
+        is_over = True
+        for call in self._plan.calls:
+            sipp = self._callers.get(call.id)
+            if sipp is None:
+                if events.is_hopeless(call.start):
+                    events.never(call.id)
+                else:
+                    is_over = False
+                continue
             has_ended = sipp.process.poll() is not None
-            events.read(name, sipp)
+            events.read(call.id, sipp)
             if has_ended:
-                events.over(name)
+                events.over(call.id)
             is_over = is_over and has_ended
         return is_over
 

@@ -24,6 +24,7 @@ class EventWatch:
         self._awaited = {(moment.call, moment.event) for moment in awaited if moment.call is not None}
         self._events: dict[tuple[str | None, Event | None], float] = {}
         self._sizes: dict[str, int] = {}
+        self._over: set[str] = set()
 
     def read(self, call: str, sipp: SippProcess) -> None:
         """Take note of what the caller's trace has to say that's new, as long as somebody waits for it."""
@@ -40,8 +41,13 @@ class EventWatch:
                         self._events.setdefault((call, "started"), message.at)
 
     def over(self, call: str) -> None:
-        """The call's SIPp has ended: whatever it waited for won't come."""
+        """The call's program has ended: what hasn't happened by now won't."""
+        self._over.add(call)
         self._events.setdefault((call, "ended"), time.time())
+
+    def never(self, call: str) -> None:
+        """The call can't begin any more."""
+        self._over.add(call)
 
     def due(self, moment: Moment) -> float | None:
         """The Unix second of a moment; None as long as its event hasn't happened."""
@@ -49,6 +55,10 @@ class EventWatch:
             return self._started + moment.delay
         at = self._events.get((moment.call, moment.event))
         return None if at is None else at + moment.delay
+
+    def is_hopeless(self, moment: Moment) -> bool:
+        """Whether a moment can't come any more."""
+        return moment.call in self._over and self.due(moment) is None
 
     def is_due(self, moment: Moment | None, now: float) -> bool:
         """Whether a moment has come; never, where there is none."""

@@ -55,14 +55,17 @@ async def _run(script: CallerScript | CalleeScript | SenderScript) -> None:
     if isinstance(agent, Caller):
         work = loop.create_task(agent.run())
         await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
-        work.done() and work.result()
         work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
     else:
         await stopped
         await agent.finish()
     (_HERE / "unsent.json").write_text(json.dumps(agent.unsent), encoding="utf-8")
     _count(agent.made)
     stopped.cancel()
+    if agent.errors:
+        raise agent.errors[0]
 
 
 _SIGNALS = 24

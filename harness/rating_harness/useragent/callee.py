@@ -29,6 +29,7 @@ class Callee:
         self._renewal: asyncio.Task[None] | None = None
         self.endpoint = Endpoint(script.socket, trace, self._receive, loss=script.loss)
         self.unsent: list[tuple[str, int, str]] = []
+        self.errors: list[BaseException] = []
 
     @property
     def made(self) -> int:
@@ -66,6 +67,7 @@ class Callee:
         whys: dict[tuple[str, int], str] = {}
         for each in self._sessions:
             each.close()
+            self.errors += each.errors
             sent |= {(each.call, index) for index in each.sent}
             whys |= {(each.call, index): why for index, why in each.unsent}
         planned = {(call.name, each.index) for call in self._script.calls for each in call.requests}

@@ -27,6 +27,7 @@ class Caller:
         self._sessions: dict[str, CallerSession] = {}
         self.endpoint = Endpoint(script.socket, trace, self._receive, loss=script.loss)
         self.unsent: list[tuple[str, int, str]] = []
+        self.errors: list[BaseException] = []
         self.made = 0
 
     async def run(self) -> None:
@@ -44,6 +45,7 @@ class Caller:
         try:
             await session.call()
         finally:
+            self.errors += session.errors
             self.unsent += [(self._script.call, index, why) for index, why in session.unsent]
             session.close()
             room.release()
@@ -76,10 +78,7 @@ class CallerSession(Session):
         vanish = self.spawn(self._vanish()) if script.vanish else None
         over = self.spawn(self.over.wait())
         await asyncio.wait([flow], timeout=script.patience + max(script.holds))
-        if not flow.done():
-            flow.cancel()
-        elif (error := flow.exception()) is not None:
-            raise error
+        flow.cancel()
         if not self.has_happened("ended"):
             self.happened("ended")
         for each in (vanish, over):
@@ -115,7 +114,7 @@ class CallerSession(Session):
                 self.spawn(self.renew(renewal))
         if self._script.hangup:
             self.spawn(self._hang_up())
-        await asyncio.wait_for(self.over.wait(), self._script.patience + max(self._script.holds))
+        await self.over.wait()
 
     async def _invite(self) -> tuple[ClientTransaction, Message | None]:
         """The INVITE and its final reply, with credentials where they are wanted."""
@@ -188,6 +187,6 @@ class CallerSession(Session):
         self.happened("ended")
         transaction = await self.send(SipRequest("BYE"), branch=new_branch([self.name, "bye"]))
         if "BYE" in script.twice:
-            self.spawn(self._once_more(transaction, _LOST))
+            await self._once_more(transaction, _LOST)
         await transaction.reply()
         self.over.set()

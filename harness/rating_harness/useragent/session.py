@@ -82,6 +82,7 @@ class Session:
         self.over = asyncio.Event()
         self.unsent: list[tuple[int, str]] = []
         self.sent: set[int] = set()
+        self.errors: list[BaseException] = []
         self._signals = signals
         self._happened: dict[Event, asyncio.Event] = {
             "started": asyncio.Event(), "ringing": asyncio.Event(), "answered": asyncio.Event(),
@@ -98,8 +99,13 @@ class Session:
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
         return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.errors.append(error)
 
     def close(self) -> None:
         for task in self._tasks:

@@ -14,6 +14,8 @@ from rating_harness.lab.protocol import Host
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import breaks_services, plan_scenario
 from rating_harness.sipp.agent import Agent
+from rating_harness.useragent.agent import UserAgent
+from rating_harness.useragent.script import CalleeScript, CallerScript
 from tests.builders import scenario_of
 
 PLAIN = 'calls: [{id: ana, from: "1000", to: "39040123456"%s}]\n'
@@ -166,3 +168,113 @@ def test_without_ipv6_a_call_over_it_is_refused(tmp_path: Path) -> None:
 )
 def test_what_breaks_services_needs_a_lab_of_its_own(tmp_path: Path, rest: str, breaks: bool) -> None:
     assert breaks_services(scenario_of(tmp_path / "s.yaml", rest)) is breaks
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ", cancel: while ringing",
+        ", contact: '<sip:1000@10.99.99.99:5066>'",
+        ", cseq: 2147483647",
+        ", uri: 'tel:+39'",
+        ", display: Ana",
+        ", host: carrier",
+        ", headers: {From: '<sip:1000@sip.test;user=phone>'}",
+        ", requests: [{method: BYE, at: after 500ms}]",
+        f", hold: 9s, reinvite: [{', '.join(f'after {n}00ms' for n in range(1, 9))}]",
+    ],
+)
+def test_what_sipp_has_no_means_for_is_played_by_the_harness(tmp_path: Path, said: str) -> None:
+    assert isinstance(planned(tmp_path, PLAIN % said).calls[0].agent, UserAgent)
+
+
+@pytest.mark.parametrize("said", [", headers: {X-Test: a}", ", hangup: callee", ", auth: {username: a, password: b}"])
+def test_sipp_plays_all_other_callers(tmp_path: Path, said: str) -> None:
+    assert isinstance(planned(tmp_path, PLAIN % said).calls[0].agent, Agent)
+
+
+def script_of(plan: Plan) -> CallerScript:
+    agent = plan.calls[0].agent
+    assert isinstance(agent, UserAgent)
+    assert isinstance(agent.script, CallerScript)
+    return agent.script
+
+
+def test_a_caller_says_what_its_call_says(tmp_path: Path) -> None:
+    said = (
+        ", uri: 'tel:+39040', display: 'A \"B\"', contact: absent, cseq: 7, transport: tcp"
+        ", headers: {X-A: ['1', '2'], Max-Forwards: absent, To: '<sip:x@y;user=phone>'}"
+    )
+    script = script_of(planned(tmp_path, PLAIN % said))
+    assert script.invite.uri == "tel:+39040"
+    assert script.from_value == '"A \\"B\\"" <sip:1000@sip.test>'
+    assert script.to_value == "<sip:x@y;user=phone>"
+    assert (script.invite.contact, script.invite.cseq.number) == ("", 7)
+    assert script.invite.headers == {"X-A": ("1", "2"), "Max-Forwards": ()}
+    assert script.socket.transport == "tcp"
+    assert script.call_ids == ("1f2e-ana-1@sip.test",)
+
+
+def test_requests_go_to_who_sends_them(tmp_path: Path) -> None:
+    said = (
+        ", requests: [{method: INFO, at: while ringing}, {by: callee, method: BYE}, {by: stranger, method: BYE}, "
+        "{method: INFO, at: bob is answered}]"
+    )
+    bob = PLAIN.replace("]\n", ", {id: bob, from: '1000', to: '39'}]\n")
+    plan = planned(tmp_path, bob % said)
+    assert [(each.index, each.at.event) for each in script_of(plan).requests] == [(0, "ringing"), (3, None)]
+    agent = plan.carriers[0].agent
+    assert isinstance(agent, UserAgent)
+    assert isinstance(agent.script, CalleeScript)
+    assert [each.index for each in agent.script.calls[0].requests] == [1]
+    watched = [(each.by, each.index, str(each.when)) for each in plan.sip_requests]
+    assert watched == [("stranger", 2, "ana is answered"), ("caller", 3, "bob is answered")]
+
+
+@pytest.mark.parametrize(
+    ("call", "carrier", "ring"),
+    [
+        (", cancel: while ringing", "", 21.0),
+        (", cancel: while ringing, ring: 2s", "", 2.0),
+        (", cancel: while ringing", "ring: 3s", 3.0),
+        (", cancel: while ringing", "refuse: 486", 0.0),
+        ("", "", 0.0),
+    ],
+)
+def test_who_is_to_be_cancelled_rings_until_then(tmp_path: Path, call: str, carrier: str, ring: float) -> None:
+    plan = planned(tmp_path, PLAIN % call + f"carriers: {{carrier: {{{carrier}}}}}\n")
+    agent = plan.carriers[0].agent
+    assert isinstance(agent, UserAgent)
+    assert isinstance(agent.script, CalleeScript)
+    assert agent.script.calls[0].then.ring == ring
+
+
+def test_a_phone_registers(tmp_path: Path) -> None:
+    phones = "phones: {desk: {user: '2000', registration: 1m, auth: {username: '2000', password: secret}}}\n"
+    plan = planned(tmp_path, PLAIN % "" + phones)
+    agent = plan.carriers[-1].agent
+    assert isinstance(agent, UserAgent)
+    assert isinstance(agent.script, CalleeScript)
+    registration = agent.script.registration
+    assert registration is not None
+    assert (registration.address_of_record, registration.expires) == ("<sip:2000@sip.test>", 60)
+    assert registration.request.username == "2000"
+    assert registration.request.contact == f"<sip:2000@{agent.address}:5060;transport=udp>"
+
+
+@pytest.mark.parametrize(
+    ("carrier", "status"), [("refuse: 456", 456), ("provisional: [150]", 150), ("attempts: [{refuse: 699}]", 699)]
+)
+def test_sipp_takes_the_statuses_that_a_scenario_says(tmp_path: Path, carrier: str, status: int) -> None:
+    for rest, is_known in ((f"carriers: {{carrier: {{{carrier}}}}}\n", True), ("", False)):
+        agent = planned(tmp_path, PLAIN % "" + rest).calls[0].agent
+        assert (f'<recv response="{status}"' in agent.scenario) is is_known
+
+
+def test_later_requests_have_the_tag_of_the_invites_answer(tmp_path: Path) -> None:
+    """Not that of the reply that came last, which may be one to a CANCEL."""
+    for said in (MANY % "", MANY % ", cancel: while ringing"):
+        text = planned(tmp_path, said).calls[0].agent.scenario
+        assert "[peer_tag_param]" not in text
+        assert '<assignstr assign_to="callee" value="[last_To:]"/>' in text
+        assert len(re.findall(r"BYE \[next_url\][^]]*?\]\s[^<]*<[^\n]*\n\s*\[\$callee\]", text)) == 1

@@ -1,0 +1,393 @@
+"""A caller and a callee of the harness's own, face to face over loopback, and a peer that neither of them knows."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from rating_harness.evidence.model import SipMessage
+from rating_harness.scenario.values import CSeq
+from rating_harness.sipp.trace import parse_trace
+from rating_harness.useragent.dialog import Place, SipRequest
+from rating_harness.useragent.message import Message, tag_of
+from rating_harness.useragent.script import (
+    CalleeCall,
+    CalleeScript,
+    CallerScript,
+    Happening,
+    Registration,
+    Renewal,
+    Script,
+    SenderScript,
+    Socket,
+    TimedRequest,
+    Treatment,
+    from_json,
+    to_json,
+)
+
+SDP = "v=0\no=- 1 1 IN IP[local_ip_type] [local_ip]\ns=-\nc=IN IP4 [local_ip]\nt=0 0\nm=audio 6000 RTP/AVP 8"
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Program:
+    process: subprocess.Popen[bytes]
+    directory: Path
+
+    def messages(self) -> list[SipMessage]:
+        return list(parse_trace((self.directory / "messages.log").read_bytes(), self.directory.name))
+
+    def sent(self) -> list[str]:
+        return [named(message) for message in self.messages() if message.direction == "sent"]
+
+    def received(self) -> list[str]:
+        return [named(message) for message in self.messages() if message.direction == "received"]
+
+    def errors(self) -> str:
+        path = self.directory / "errors.log"
+        return path.read_text() if path.exists() else ""
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(10)
+
+
+def named(message: SipMessage) -> str:
+    return message.method if message.is_request else f"{message.status}/{message.method}"
+
+
+@dataclass
+class Stage:
+    """Two ports, each of whose owners takes the other for Kamailio."""
+
+    directory: Path
+    caller: Place = field(default_factory=lambda: Place("127.0.0.1", free_port()))
+    callee: Place = field(default_factory=lambda: Place("127.0.0.1", free_port()))
+    programs: list[Program] = field(default_factory=list)
+
+    def start(self, name: str, script: Script) -> Program:
+        directory = self.directory / name
+        directory.mkdir()
+        (directory / "script.json").write_text(to_json(script))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rating_harness.useragent", "script.json"],
+            cwd=directory,
+            stderr=subprocess.DEVNULL,
+        )
+        self.programs.append(Program(process, directory))
+        end = time.monotonic() + 10
+        while not (directory / "statistics.csv").exists():
+            assert process.poll() is None, (directory / "errors.log").read_text()
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        return self.programs[-1]
+
+    def callee_script(self, treatment: Treatment = Treatment(), **more: object) -> CalleeScript:  # noqa: B008
+        requests: tuple[TimedRequest, ...] = more.pop("requests", ())  # type: ignore[assignment]
+        call = CalleeCall("ana", "^t-ana-", (), treatment, requests)
+        script = CalleeScript("carrier", Socket(self.callee, self.caller, "udp"), (call,), SDP)
+        return replace(script, **more)  # type: ignore[arg-type]
+
+    def caller_script(self, **more: object) -> CallerScript:
+        script = CallerScript(
+            name="t-ana",
+            call="ana",
+            socket=Socket(self.caller, self.callee, "udp"),
+            call_ids=("t-ana-1@sip.test",),
+            invite=SipRequest("INVITE", uri="sip:39@sip.test", cseq=CSeq(1)),
+            from_value="<sip:1000@sip.test>",
+            to_value="<sip:39@sip.test>",
+            holds=(0.2,),
+            sdp=SDP,
+            patience=5.0,
+        )
+        return replace(script, **more)  # type: ignore[arg-type]
+
+    def call(self, caller: CallerScript, callee: CalleeScript) -> tuple[Program, Program]:
+        """Make the call, and wait for its end."""
+        there = self.start("carrier", callee)
+        here = self.start("caller", caller)
+        assert here.process.wait(30) == 0, here.errors()
+        assert there.end() == 0, there.errors()
+        return here, there
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path)
+    yield stage
+    for program in stage.programs:
+        program.process.kill()
+        program.process.wait(10)
+
+
+def test_scripts_survive_json() -> None:
+    stage = Stage(Path())
+    request = TimedRequest(0, Happening("ringing", 0.5), SipRequest("BYE", headers={"X": ("1", "2"), "Via": ()}))
+    for script in (
+        stage.caller_script(requests=(request,), renewals=(Renewal(1.0, "UPDATE"),), cancel=Happening(None)),
+        stage.callee_script(Treatment(refuse="486 Busy Here", headers=(("A", "b"),)), requests=(request,)),
+        SenderScript("s", Socket(stage.caller, stage.callee, "tcp"), ("\x00\xff",)),
+    ):
+        assert from_json(to_json(script)) == script
+
+
+def test_a_call(stage: Stage) -> None:
+    caller, carrier = stage.call(stage.caller_script(), stage.callee_script())
+    assert caller.sent() == ["INVITE", "ACK", "BYE"]
+    assert caller.received() == ["180/INVITE", "200/INVITE", "200/BYE"]
+    assert carrier.received() == ["INVITE", "ACK", "BYE"]
+    (answer,) = [m for m in caller.messages() if m.status == 200 and m.method == "INVITE"]
+    assert "c=IN IP4 127.0.0.1" in answer.body
+
+
+@pytest.mark.parametrize(
+    ("caller", "callee", "sent", "received"),
+    [
+        ({}, Treatment(refuse="486 Busy Here"), ["INVITE", "ACK"], ["180/INVITE", "486/INVITE"]),
+        (
+            {},
+            Treatment(provisional=("150 X", "199 Y"), refuse="699 Z"),
+            None,
+            ["150/INVITE", "199/INVITE", "699/INVITE"],
+        ),
+        (
+            {"cancel": Happening("ringing")},
+            Treatment(ring=9.0),
+            ["INVITE", "CANCEL", "ACK"],
+            ["180/INVITE", "200/CANCEL", "487/INVITE"],
+        ),
+        (
+            {"cancel": Happening("ringing")},
+            Treatment(ring=0.5, answer_cancelled=True),
+            ["INVITE", "CANCEL", "ACK", "BYE"],
+            ["180/INVITE", "200/CANCEL", "200/INVITE", "200/BYE"],
+        ),
+        (
+            {"hangup": False},
+            Treatment(hang_up=0.2),
+            ["INVITE", "ACK", "200/BYE"],
+            ["180/INVITE", "200/INVITE", "BYE"],
+        ),
+        (
+            {"renewals": (Renewal(0.1, "UPDATE"),), "holds": (0.4,)},
+            Treatment(renewals=(Renewal(0.2, "INVITE"),)),
+            ["INVITE", "ACK", "UPDATE", "200/INVITE", "BYE"],
+            ["180/INVITE", "200/INVITE", "200/UPDATE", "INVITE", "ACK", "200/BYE"],
+        ),
+        ({"bye": "wrong_cseq"}, Treatment(), ["INVITE", "ACK", "BYE", "BYE"], None),
+        ({"bye": "wrong_tag"}, Treatment(), None, ["180/INVITE", "200/INVITE", "481/BYE", "200/BYE"]),
+        (
+            {"twice": ("INVITE", "ACK", "BYE")},
+            Treatment(ring=0.2),
+            ["INVITE", "INVITE", "ACK", "ACK", "BYE", "BYE"],
+            None,
+        ),
+    ],
+)
+def test_what_each_side_can_do(
+    stage: Stage, caller: dict[str, object], callee: Treatment, sent: list[str] | None, received: list[str] | None
+) -> None:
+    program, _ = stage.call(stage.caller_script(**caller), stage.callee_script(callee))
+    assert sent is None or program.sent() == sent
+    assert received is None or program.received() == received
+
+
+def test_a_cancelled_call_keeps_the_tag_of_its_answer(stage: Stage) -> None:
+    caller, _ = stage.call(
+        stage.caller_script(cancel=Happening("ringing")),
+        stage.callee_script(Treatment(ring=0.4, answer_cancelled=True)),
+    )
+    tags = {m.method: tag_of(m.header("To") or "") for m in caller.messages() if m.direction == "sent"}
+    (answer,) = [m for m in caller.messages() if m.status == 200 and m.method == "INVITE"]
+    assert tags["ACK"] == tags["BYE"] == tag_of(answer.header("To") or "") is not None
+    assert tags["CANCEL"] is None
+
+
+def request_at(event: str, request: SipRequest, delay: float = 0.1) -> TimedRequest:
+    return TimedRequest(0, Happening(event, delay), request)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("request_", "reply"),
+    [
+        (request_at("answered", SipRequest("BYE", cseq=CSeq(1))), "500/BYE"),
+        (request_at("answered", SipRequest("BYE", cseq=CSeq(0))), "500/BYE"),
+        (request_at("answered", SipRequest("INFO", cseq=CSeq(2**31))), "400/INFO"),
+        (request_at("answered", SipRequest("INFO", headers={"Require": ("x,y",)})), "420/INFO"),
+        (request_at("answered", SipRequest("FOO")), "405/FOO"),
+        (request_at("answered", SipRequest("INFO", swap=True)), "481/INFO"),
+        (request_at("answered", SipRequest("MESSAGE", body="hello")), "200/MESSAGE"),
+        (request_at("ringing", SipRequest("UPDATE"), 0.0), "200/UPDATE"),
+        (request_at("ended", SipRequest("BYE")), "481/BYE"),
+    ],
+)
+def test_a_carrier_keeps_to_the_rules(stage: Stage, request_: TimedRequest, reply: str) -> None:
+    """RFC 3261 sections 8.1.1.5, 8.2.1, 8.2.2.3, 12.2.2 and 15.1.2; the call itself goes on as it should."""
+    caller, _ = stage.call(
+        stage.caller_script(requests=(request_,), holds=(0.5,)), stage.callee_script(Treatment(ring=0.2))
+    )
+    assert reply in caller.received()
+    assert "200/INVITE" in caller.received()
+    (own,) = [m for m in caller.messages() if m.is_request and "request-0" in (m.header("Via") or "")]
+    assert own.method == reply.split("/")[1]
+    assert [m.status for m in caller.messages() if m.header("Via") == own.header("Via") and m.status] == [
+        int(reply[:3])
+    ]
+
+
+def test_a_callee_sends_requests_too(stage: Stage) -> None:
+    info = request_at("answered", SipRequest("INFO", body="x", headers={"Content-Type": ("text/plain",)}))
+    caller, _ = stage.call(stage.caller_script(holds=(0.5,)), stage.callee_script(requests=(info,)))
+    assert caller.received()[2] == "INFO"
+
+
+def test_a_request_that_is_signalled_goes_out_then(stage: Stage) -> None:
+    waiting = TimedRequest(3, Happening(None), SipRequest("OPTIONS"))
+    carrier = stage.start("carrier", stage.callee_script())
+    caller = stage.start("caller", stage.caller_script(requests=(waiting,), holds=(2.0,)))
+    end = time.monotonic() + 5
+    while "ACK" not in caller.sent() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert "OPTIONS" not in caller.sent()
+    os.kill(caller.process.pid, signal.SIGRTMIN + 3)
+    assert caller.process.wait(20) == 0, caller.errors()
+    assert "200/OPTIONS" in caller.received()
+    assert json.loads((caller.directory / "unsent.json").read_text()) == []
+    carrier.end()
+
+
+def test_a_request_whose_moment_never_comes_is_told_with_the_reason(stage: Stage) -> None:
+    never = TimedRequest(0, Happening("answered"), SipRequest("BYE"))
+    unknown = TimedRequest(1, Happening("started"), SipRequest("BYE", headers={"X": ("{to_tag}",)}))
+    caller, _ = stage.call(
+        stage.caller_script(requests=(never, unknown), patience=1.0, holds=(0.1,)),
+        stage.callee_script(Treatment(delay=0.3, refuse="486 Busy Here")),
+    )
+    unsent = {index: why for _, index, why in json.loads((caller.directory / "unsent.json").read_text())}
+    assert "never came" in unsent[0]
+    assert "to_tag" in unsent[1]
+
+
+def test_a_request_is_sent_as_often_as_it_is_said(stage: Stage) -> None:
+    flood = request_at("answered", SipRequest("OPTIONS", times=20, every=0.01))
+    caller, _ = stage.call(stage.caller_script(requests=(flood,), holds=(1.0,)), stage.callee_script())
+    assert caller.sent().count("OPTIONS") == 20
+    assert len({m.header("Via") for m in caller.messages() if m.is_request and m.method == "OPTIONS"}) == 1
+
+
+def test_who_has_vanished_says_nothing(stage: Stage) -> None:
+    caller, _ = stage.call(
+        stage.caller_script(vanish=Happening("answered", 0.1), hangup=False),
+        stage.callee_script(Treatment(hang_up=0.4)),
+    )
+    assert caller.sent() == ["INVITE", "ACK"]
+
+
+def test_a_phone_registers_with_credentials_and_leaves_nothing_behind(stage: Stage) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as registrar:
+        registrar.bind((stage.caller.address, stage.caller.port))
+        registrar.settimeout(10)
+        request = SipRequest(
+            "REGISTER", uri="sip:sip.test", headers={"Expires": ("60",)}, username="2000", password="secret"
+        )
+        registration = Registration(request, "reg@x", "<sip:2000@sip.test>", 60)
+        directory = stage.directory / "carrier"
+        directory.mkdir()
+        (directory / "s.json").write_text(to_json(stage.callee_script(registration=registration)))
+        process = subprocess.Popen([sys.executable, "-m", "rating_harness.useragent", "s.json"], cwd=directory)
+        stage.programs.append(Program(process, directory))
+        seen = []
+        for _ in range(2):
+            seen.append(answer(registrar, "401 Unauthorized", 'WWW-Authenticate: Digest realm="r", nonce="n"'))
+            seen.append(answer(registrar, "200 OK"))
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert [message.header("Expires") for message in seen] == ["60", "60", "0", "0"]
+    assert [message.cseq[0] for message in seen] == [1, 2, 3, 4]
+    assert 'username="2000"' in (seen[1].header("Authorization") or "")
+    assert seen[0].header("Contact") is not None
+
+
+def answer(registrar: socket.socket, status: str, *headers: str) -> Message:
+    data, peer = registrar.recvfrom(65535)
+    message = Message.parse(data)
+    copied = [f"{name}: {message.header(name)}" for name in ("Via", "From", "To", "Call-ID", "CSeq")]
+    registrar.sendto("\r\n".join([f"SIP/2.0 {status}", *copied, *headers, "", ""]).encode(), peer)
+    return message
+
+
+def test_a_stranger_sends_octets_and_takes_down_what_comes_back(stage: Stage) -> None:
+    carrier = stage.start("carrier", stage.callee_script())
+    own = Place("127.0.0.1", free_port())
+    lines = [
+        *(
+            "OPTIONS sip:x SIP/2.0",
+            f"Via: SIP/2.0/UDP {own};branch=z9hG4bK-s",
+            "From: <sip:a@b>;tag=1",
+            "To: <sip:x@y>",
+        ),
+        *("Call-ID: a\x00b", "CSeq: 1 OPTIONS", "", ""),
+    ]
+    script = SenderScript(
+        "s", Socket(own, stage.callee, "udp"), ("\r\n".join(lines), "\x00\xff"), times=3, listens=0.5
+    )
+    stranger = stage.start("stranger", script)
+    assert stranger.process.wait(10) == 0, stranger.errors()
+    assert stranger.sent() == ["OPTIONS"] * 3
+    assert stranger.received() == ["200/OPTIONS"] * 3
+    assert (stranger.directory / "octets.log").read_bytes().count(b"\x00\xff") == 3
+    assert {message.call_id for message in carrier.messages()} == {"a\x00b"}
+    carrier.end()
+
+
+def test_an_invite_that_comes_again_is_one_call(stage: Stage) -> None:
+    carrier = stage.start("carrier", stage.callee_script(Treatment(ring=0.3)))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind((stage.caller.address, stage.caller.port))
+        peer.settimeout(5)
+        lines = [
+            *("INVITE sip:x SIP/2.0", f"v: SIP/2.0/UDP {stage.caller};branch=z9hG4bK-i", "f: <sip:a@b>;tag=1"),
+            *("to : <sip:x;user=phone@y>", "i: t-ana-1@x", "cseq: 1 INVITE", "m: <sip:a@127.0.0.1>", "", ""),
+        ]
+        for _ in range(3):
+            peer.sendto("\r\n".join(lines).encode(), (stage.callee.address, stage.callee.port))
+        replies = [Message.parse(peer.recv(65535)) for _ in range(4)]
+    assert {reply.status for reply in replies} == {180, 200}
+    assert len({tag_of(reply.header("To") or "") for reply in replies}) == 1
+    assert (replies[0].header("To") or "").startswith("<sip:x;user=phone@y>;tag=")
+    carrier.end()
+
+
+@pytest.mark.parametrize("loss", [100, 0])
+def test_what_is_lost_arrives_nowhere(stage: Stage, loss: float) -> None:
+    _, carrier = stage.call(stage.caller_script(loss=loss, patience=1.0), stage.callee_script())
+    assert (carrier.received() == []) is (loss == 100)
+
+
+def test_over_tcp(stage: Stage) -> None:
+    caller, callee = stage.caller_script(), stage.callee_script()
+    here, _ = stage.call(
+        replace(caller, socket=replace(caller.socket, transport="tcp")),
+        replace(callee, socket=replace(callee.socket, transport="tcp")),
+    )
+    assert here.received() == ["180/INVITE", "200/INVITE", "200/BYE"]
+    assert {message.transport for message in here.messages()} == {"tcp"}
