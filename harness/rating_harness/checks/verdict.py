@@ -7,6 +7,7 @@ from rating_harness.checks.calls import check_calls
 from rating_harness.checks.failures import check_failures
 from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, unused_faults
 from rating_harness.checks.kamailio import check_dialogs, check_log, check_routes
+from rating_harness.checks.load import check_fees, check_load
 from rating_harness.checks.model import Case, Verdict
 from rating_harness.checks.own_ends import check_own_ends
 from rating_harness.checks.received import check_received
@@ -26,12 +27,14 @@ _EXPECTATIONS = (
     check_accounts,
     check_carriers,
     check_received,
+    check_load,
+    check_fees,
     check_call_requests,
     check_log,
     check_setup,
     check_routes,
 )
-_RECORDS = (check_transactions, check_accounts, check_requests, check_log)
+_RECORDS = (check_transactions, check_accounts, check_fees, check_requests, check_log)
 
 
 def judge(scenario: Scenario, evidence: Evidence) -> Verdict:

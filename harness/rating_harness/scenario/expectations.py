@@ -8,6 +8,7 @@ from pydantic import Field
 
 from rating_harness.scenario.fields import (
     CallRef,
+    CountOrPercentMatch,
     DurationMatch,
     ExchangePath,
     Flag,
@@ -16,10 +17,12 @@ from rating_harness.scenario.fields import (
     MethodName,
     Model,
     NumberMatch,
+    PercentMatch,
     Positive,
     Provisional,
     Seconds,
     StatusMatch,
+    StatusName,
     Text,
     TextMatch,
     ValueMatch,
@@ -309,6 +312,21 @@ class Expectations(Model):
     ] = ()
     routes: Annotated[Routes | None, key("Routes that ran, and that did not.", {"run": ["SIPOUT"]})] = None
     setup: Annotated[Percentiles | None, key("Set-up time of all calls.", {"p95": "below 200ms"})] = None
+    replies: Annotated[
+        dict[StatusName, CountOrPercentMatch],
+        key("Final replies of all calls, by status or class.", {"200": "60% ± 5%", "486": "at least 30%", "5xx": 0}),
+    ] = Field(default_factory=dict)
+    asr: Annotated[
+        PercentMatch | None,
+        key("Answer-seizure ratio: answered calls, of all.", "60% ± 5%", "at least 55%"),
+    ] = None
+    acd: Annotated[
+        DurationMatch | None, key("Average duration of the answered calls, from answer to BYE.", "3s ± 200ms")
+    ] = None
+    fees: Annotated[
+        NumberMatch | None,
+        key("Sum of the fees of all calls' primary records.", "120 ± 6"),
+    ] = None
     failures: Annotated[
         NumberMatch | None, key("Calls that did not go as `calls` says; 0 when not given.", 0, "at most 5")
     ] = None

@@ -29,6 +29,7 @@ __all__ = [
     "CallId",
     "CallRef",
     "Count",
+    "CountOrPercentMatch",
     "DurationMatch",
     "DurationOrRange",
     "ExchangePath",
@@ -49,6 +50,7 @@ __all__ = [
     "Outage",
     "PerCent",
     "PerSecond",
+    "PercentMatch",
     "Port",
     "Positive",
     "Provisional",
@@ -61,6 +63,7 @@ __all__ = [
     "Seconds",
     "Share",
     "StatusMatch",
+    "StatusName",
     "Takes",
     "Text",
     "TextMatch",
@@ -259,6 +262,21 @@ StatusMatch = Annotated[
     PlainValidator(matchers.parse_status_matcher),
     WithJsonSchema({"anyOf": [_STATUS, {"type": "array", "items": _STATUS, "minItems": 1}]}),
     Takes("a status from 100 to 699, a class such as 4xx, or a list of them"),
+]
+PercentMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_percent_matcher),
+    WithJsonSchema(_spelled(values.PERCENT_MATCH)),
+    Takes("a percentage: 60%, 60% ± 5%, at least 55%, any"),
+]
+CountOrPercentMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_count_or_percent_matcher),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, _spelled(values.NUMBER_MATCH), _spelled(values.PERCENT_MATCH)]}),
+    Takes("a whole number or a percentage: 3, at least 2, 60%, 60% ± 5%, any, absent"),
+]
+StatusName = Annotated[
+    str, Strict(), Field(pattern=r"^[1-6]([0-9][0-9]|xx|XX)$"), Takes("a status or a class: 200, 4xx")
 ]
 FlagMatch = Annotated[
     Matcher,

@@ -12,7 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
-from rating_harness.scenario.values import TOLERANCE, Unfit, duration_text, is_number, parse_duration, parse_number
+from rating_harness.scenario.values import (
+    TOLERANCE,
+    Unfit,
+    duration_text,
+    is_number,
+    parse_duration,
+    parse_number,
+    parse_percent,
+)
 
 __all__ = [
     "ABSENT",
@@ -29,10 +37,12 @@ __all__ = [
     "Pattern",
     "Status",
     "parse_any_matcher",
+    "parse_count_or_percent_matcher",
     "parse_duration_matcher",
     "parse_flag_matcher",
     "parse_header_matcher",
     "parse_number_matcher",
+    "parse_percent_matcher",
     "parse_status_matcher",
     "parse_text_matcher",
     "parse_whole_matcher",
@@ -74,13 +84,20 @@ class Exactly:
         return str(self.value)
 
 
+Unit = Literal["", "s", "%"]
+
+
+def _shown(value: float, unit: Unit) -> str:
+    return duration_text(value) if unit == "s" else f"{value:.10g}{unit}"
+
+
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A number within ``tolerance`` of ``value``, both in seconds when ``unit`` is ``s``."""
+    """A number within ``tolerance`` of ``value``, both in the unit: seconds (``s``), percent, or none."""
 
     value: float
     tolerance: float
-    unit: Literal["", "s"] = ""
+    unit: Unit = ""
 
     def matches(self, seen: object) -> bool:
         if not isinstance(seen, int | float) or not is_number(seen):
@@ -88,8 +105,8 @@ class Near:
         return abs(seen - self.value) <= self.tolerance + 1e-9
 
     def __str__(self) -> str:
-        show: Callable[[float], str] = duration_text if self.unit else "{:.10g}".format
-        return f"{show(self.value)} ± {show(self.tolerance)}" if self.tolerance else show(self.value)
+        value, tolerance = _shown(self.value, self.unit), _shown(self.tolerance, self.unit)
+        return f"{value} ± {tolerance}" if self.tolerance else value
 
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -106,7 +123,7 @@ class Compared:
 
     sign: str
     limit: float
-    unit: Literal["", "s"] = ""
+    unit: Unit = ""
 
     def matches(self, seen: object) -> bool:
         if not isinstance(seen, int | float) or not is_number(seen):
@@ -115,7 +132,7 @@ class Compared:
 
     def __str__(self) -> str:
         words = {sign: word for word, sign in _SIGNS.items()}
-        return f"{words[self.sign]} {duration_text(self.limit) if self.unit else format(self.limit, '.10g')}"
+        return f"{words[self.sign]} {_shown(self.limit, self.unit)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +228,7 @@ _COMPARISON = re.compile(r"(?:(<=|>=|<|>)\s*|(at most|at least|below|above)\s+)(
 _SIGNS = {"at most": "<=", "at least": ">=", "below": "<", "above": ">"}
 
 
-def _parse_quantity(value: object, bound: Callable[[object], float], unit: Literal["", "s"]) -> Matcher:
+def _parse_quantity(value: object, bound: Callable[[object], float], unit: Unit) -> Matcher:
     keyword = _keyword(value)
     if keyword is not None:
         return keyword
@@ -240,6 +257,17 @@ def parse_number_matcher(value: object) -> Matcher:
 def parse_duration_matcher(value: object) -> Matcher:
     """``3s``, ``3s ± 1s``, ``below 200ms``, ``any``, ``absent``. It matches seconds."""
     return _parse_quantity(value, parse_duration, "s")
+
+
+def parse_percent_matcher(value: object) -> Matcher:
+    """``60%``, ``60% ± 5%``, ``at least 55%``, ``any``. It matches a number from 0 to 100."""
+    return _parse_quantity(value, parse_percent, "%")
+
+
+def parse_count_or_percent_matcher(value: object) -> Matcher:
+    """Of what is counted: a number as `parse_whole_matcher` has it, or a percentage of all."""
+    has_percent = isinstance(value, str) and "%" in value
+    return parse_percent_matcher(value) if has_percent else parse_whole_matcher(value)
 
 
 def parse_whole_matcher(value: object) -> Matcher:

@@ -100,8 +100,19 @@ def _check_names(mapping: Mapping, mistakes: Mistakes) -> None:
 
 
 def _id(values: Iterable[Node]) -> str:
-    texts = (value.text if isinstance(value, Scalar) else "..." for value in values)
+    texts = (_short(value) for value in values)
     return re.sub(r"[^\w.+-]+", "_", "-".join(texts))[:80] or "row"
+
+
+def _short(value: Node) -> str:
+    """A value in the id of a row; of a mapping its ``id``, or its plain values."""
+    if isinstance(value, Scalar):
+        return value.text
+    if isinstance(value, Mapping):
+        named = value.entries.get("id")
+        inner = [named.value] if named else [entry.value for entry in value.entries.values()]
+        return "-".join(each.text for each in inner if isinstance(each, Scalar)) or "..."
+    return "..."
 
 
 def _kind(node: Node) -> str:
@@ -213,6 +224,9 @@ class _Interpolation:
         self.used.add(name)
         if self._mistakes.full:
             raise _TooMuchError
+        whole, dot, part = name.partition(".")
+        if dot and whole in self._variables and name not in self._variables:
+            return self._part_of(whole, part, span)
         if name not in self._variables:
             close = did_you_mean(name, self._variables)
             guess = f"did you mean '{close}'? " if close else ""
@@ -237,6 +251,20 @@ class _Interpolation:
         if self._depth + depth > DEEPEST:
             self._fail_deep(span)
         return value
+
+    def _part_of(self, name: str, path: str, span: Span) -> Node:
+        """``${destination.code}``: a value inside of a variable that is a mapping."""
+        node = self._value(name, span)
+        for step in path.split("."):
+            inside = node.entries.get(step) if isinstance(node, Mapping) else None
+            if inside is None:
+                known = list(node.entries) if isinstance(node, Mapping) else []
+                close = did_you_mean(step, known)
+                guess = f"did you mean '{close}'? " if close else ""
+                hint = guess + there(known) if known else f"${{{name}}} is {_kind(node)}"
+                self._fail(span, f"the variable {name!r} has no {step[:40]!r}", hint)
+            node = inside.value
+        return node
 
     def _resolve(self, name: str) -> Node:
         self._resolving.append(name)

@@ -74,6 +74,9 @@ def _or_variable(schema: dict[str, Any]) -> dict[str, Any]:
     value = {key: inner for key, inner in schema.items() if key not in about and key != "title"}
     if isinstance(value.get("items"), dict):
         value["items"] = _or_variable(value["items"])
+    if isinstance(value.get("patternProperties"), dict):
+        value["patternProperties"] = {key: _or_variable(each) for key, each in value["patternProperties"].items()}
+        value["additionalProperties"] = False
     if isinstance(value.get("additionalProperties"), dict):
         value["additionalProperties"] = _or_variable(value["additionalProperties"])
     if not value or (value.get("type") == "string" and not {"pattern", "enum", "const"} & value.keys()):

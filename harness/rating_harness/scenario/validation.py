@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -117,6 +117,9 @@ def _path(tree: Mapping, detail: ErrorDetails) -> ValuePath:
 
 def _report(tree: Mapping, model: type[Model], path: ValuePath, detail: ErrorDetails, mistakes: Mistakes) -> None:
     key_span, value_span = span_at(tree, path, key=True), span_at(tree, path, key=False)
+    if detail["loc"][-1] == "[key]":
+        mistakes.add(key_span, f"{str(path[-1])[:60]!r} can't be a key of {way(path[:-1])}", _wanted_key(model, path))
+        return
     match detail["type"]:
         case "extra_forbidden":
             mistakes.add(
@@ -177,6 +180,17 @@ def _example(model: type[Model], path: ValuePath) -> str:
         needs_quotes = isinstance(example, str) and not example[:1].isalpha()
         return f"{info.description} For example: {path[-1]}: " + (f'"{example}"' if needs_quotes else str(example))
     return info.description or ""
+
+
+def _wanted_key(model: type[Model], path: ValuePath) -> str:
+    """What the keys of a mapping of names are."""
+    keys = [
+        get_args(alternative)[0]
+        for annotation in introspection.types_at(model, path[:-1])
+        for alternative in introspection.alternatives(annotation)
+        if get_origin(alternative) is dict
+    ]
+    return f"Each key is {' or '.join(map(introspection.takes, keys))}." if keys else ""
 
 
 def _wanted(model: type[Model], path: ValuePath) -> str:

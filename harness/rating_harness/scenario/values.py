@@ -22,6 +22,8 @@ __all__ = [
     "NUMBER",
     "NUMBER_MATCH",
     "OTHER_MOMENT",
+    "PERCENT",
+    "PERCENT_MATCH",
     "PLACEHOLDERS",
     "ROUTE",
     "TOLERANCE",
@@ -47,6 +49,7 @@ __all__ = [
     "parse_moment",
     "parse_number",
     "parse_other_moment",
+    "parse_percent",
     "parse_range",
     "parse_rate",
     "parse_route",
@@ -70,8 +73,10 @@ VARIABLE = r"\$\{[^{}]*\}"
 _COMPARED = r"(?:(?:<=|>=|<|>)\s*|(?:at most|at least|below|above)\s+)"
 _EVENT = r"(?:start(?:ed)?|invite|ring(?:ing)?|answer(?:ed)?|end(?:ed)?)"
 
+PERCENT = rf"{NUMBER}\s*%"
 NUMBER_MATCH = rf"(?:any|absent|-?{NUMBER}(?:\s*{TOLERANCE}\s*{NUMBER})?|{_COMPARED}-?{NUMBER})"
 DURATION_MATCH = rf"(?:any|absent|{DURATION}(?:\s*{TOLERANCE}\s*{DURATION})?|{_COMPARED}{DURATION})"
+PERCENT_MATCH = rf"(?:any|{PERCENT}(?:\s*{TOLERANCE}\s*{PERCENT})?|{_COMPARED}{PERCENT})"
 MOMENT = rf"(?:at once|while\s+ringing|(?:after\s+)?{DURATION}|(?:{DURATION}\s+)?after\s+{_EVENT})"
 OTHER_MOMENT = rf"(?:{DURATION}|(?:{DURATION}\s+after\s+)?{CALL_ID}(?:\s+is\s+|\.|\s+has\s+){_EVENT})"
 
@@ -442,12 +447,23 @@ def parse_rate(value: object) -> float:
     return float(value)
 
 
+def parse_percent(value: object) -> float:
+    """A percentage, ``40%`` or ``0.5 %``, as a number from 0 to 100."""
+    match = re.fullmatch(rf"({NUMBER})\s*%", value.strip(), re.ASCII) if isinstance(value, str) else None
+    if match is None or float(match[1]) > 100:
+        raise Unfit("this is no percentage")
+    return float(match[1])
+
+
 def parse_share(value: object) -> float:
     """A share of all calls, ``40%`` or ``0.5 %``, as a fraction above 0 and of 1 at most."""
-    match = re.fullmatch(rf"({NUMBER})\s*%", value.strip(), re.ASCII) if isinstance(value, str) else None
-    if match is None or not 0 < float(match[1]) <= 100:
+    try:
+        percent = parse_percent(value)
+    except Unfit:
+        percent = 0.0
+    if not percent:
         raise Unfit("this is no share")
-    return float(match[1]) / 100
+    return percent / 100
 
 
 def parse_version(value: object) -> str:
