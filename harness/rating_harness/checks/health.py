@@ -41,17 +41,13 @@ def nothing_left_waiting(case: Case) -> Iterator[Finding]:
             yield broken(case, "tables", "Kamailio's tables of calls", "read in the end", "Kamailio did not say")
         return
     names = {call.call_id: call for call in case.calls}
+    places = {planned.id: index for index, planned in enumerate(case.scenario.calls)}
     for entry in left_over(tables):
         call = names.get(entry.key)
         who = f"call {call.id}" if call else f"a call {entry.key}"
-        yield broken(
-            case,
-            "tables",
-            f"{who} is over, and still {entry.meaning}",
-            "nothing left to do",
-            entry.value[:200],
-            call=call,
-        )
+        index = places.get(call.id) if call else None
+        message, seen = f"{who} is over, and still {entry.meaning}", entry.value[:200]
+        yield broken(case, "tables", message, "nothing left to do", seen, call=call, index=index)
 
 
 def no_dialog_left(case: Case) -> Iterator[Finding]:

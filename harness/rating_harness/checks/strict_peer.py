@@ -90,7 +90,7 @@ def _attributed(call: Call, refusal: Refusal) -> Refusal:
         other.direction == "sent"
         and (other.method, other.cseq) == (message.method, message.cseq)
         and (other.status == message.status if other.host != message.host else other.is_request)
-        and (other.host != message.host or not message.is_request)
+        and (other.host != message.host or (not message.is_request and part != "To"))
         and _part(other, part) == _part(message, part)
         for other in call.messages
     )

@@ -49,7 +49,7 @@ def left_over(tables: Mapping[str, Mapping[str, str]]) -> Iterator[Entry]:
     """
     states = tables.get(STATES, {})
     reported: set[str] = set()
-    for name in (*_WAITING, *sorted(tables.keys() - _WAITING.keys())):
+    for name in (*_WAITING, STATES, *sorted(tables.keys() - {*_WAITING, STATES})):
         for key, value in tables.get(name, {}).items():
             call = key.partition("::")[0]
             is_kept = name in _WITH_THE_STATE and (states.get(call) in _OVER or (name != STATES and not states))

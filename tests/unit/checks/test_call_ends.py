@@ -1,0 +1,116 @@
+"""Both ends of a call agree on it: what Kamailio has to pass on reaches the other side, which takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rating_harness.checks.call_ends import both_ends_agree
+from rating_harness.checks.model import Case
+from rating_harness.evidence.model import Evidence, SipMessage
+from tests.builders import CALLER, CARRIER, answered_call, evidence_of, exchange, scenario_of, sip
+
+_URI = "sip:39040123456@sip.test"
+
+
+def run_of(messages: tuple[SipMessage, ...]) -> Evidence:
+    """The end was accepted by the engine."""
+    return evidence_of(messages, [exchange(0.002, "authorization"), exchange(2.11, "end_transaction")])
+
+
+def found(tmp_path: Path, messages: tuple[SipMessage, ...], more: str = "", rest: str = "") -> list[tuple[str, str]]:
+    text = f'{rest}calls: [{{id: ana, from: "1000", to: "39040123456"{more}}}]\n'
+    case = Case(scenario_of(tmp_path / "s.yaml", text), run_of(messages))
+    findings = list(both_ends_agree(case))
+    assert {finding.check for finding in findings} <= {"always: both_ends"}
+    return [(finding.message, finding.seen) for finding in findings]
+
+
+def without(chosen: Callable[[SipMessage], bool], ended_by: str = "caller") -> tuple[SipMessage, ...]:
+    return tuple(m for m in answered_call(ended_by=ended_by) if not chosen(m))  # type: ignore[arg-type]
+
+
+def at(host: str, method: str) -> Callable[[SipMessage], bool]:
+    return lambda m: (m.host, m.method) == (host, method)
+
+
+@pytest.mark.parametrize("ended_by", ["caller", "callee", "kamailio"])
+def test_a_proper_call(tmp_path: Path, ended_by: str) -> None:
+    assert found(tmp_path, without(lambda m: False, ended_by)) == []
+
+
+def test_an_ack_that_never_arrived(tmp_path: Path) -> None:
+    lost = without(at(CARRIER, "ACK"))
+    assert found(tmp_path, lost) == [("call ana: the ACK to the answer", "it never arrived")]
+    assert found(tmp_path, lost, ", vanish: {who: callee, at: after answer}") == []
+    assert found(tmp_path, lost, rest="faults: [{on: carrier, unplug: 1s, when: ana is answered}]\n") == []
+    assert found(tmp_path, lost, rest="carriers: {carrier: {loss: 10}}\n") == []
+
+
+def test_an_ack_that_a_strict_callee_passes_over(tmp_path: Path) -> None:
+    other = tuple(replace(m, cseq=1, headers=_with(m, "To", f"<{_URI}>;tag=b9")) if _is_ack(m) else m
+                  for m in answered_call())  # fmt: skip
+    ((_, seen),) = found(tmp_path, other)
+    assert seen == "refused there: 481: the tag of To, b9, is none of carrier's"
+
+
+def _is_ack(message: SipMessage) -> bool:
+    return message.method == "ACK" and message.host == CARRIER
+
+
+def _with(message: SipMessage, name: str, value: str) -> tuple[tuple[str, str], ...]:
+    return tuple((key, value if key == name else each) for key, each in message.headers)
+
+
+@pytest.mark.parametrize(("ended_by", "host", "other"), [("caller", CARRIER, "callee"), ("callee", CALLER, "caller")])
+def test_a_bye_that_never_arrived(tmp_path: Path, ended_by: str, host: str, other: str) -> None:
+    """The engine took the end, so that the call goes on for nothing."""
+    lost = without(at(host, "BYE"), ended_by)
+    assert found(tmp_path, lost) == [
+        (f"call ana: the BYE of the {ended_by}", "it never arrived; its sender got 200 OK"),
+        (f"call ana was ended in the engine, and goes on for the {other}", "none"),
+    ]
+    assert found(tmp_path, lost, f", hangup: never, vanish: {{who: {other}, at: after answer}}") == []
+
+
+def test_a_bye_that_was_refused(tmp_path: Path) -> None:
+    refused = tuple(
+        replace(m, status=481, reason="Gone") if m.method == "BYE" and m.status and m.host == CALLER else m
+        for m in answered_call()
+    )
+    assert found(tmp_path, refused) == [("call ana: the BYE of the caller", "481 Gone")]
+    assert found(tmp_path, refused, ", expect: {bye_reply: 481}") == []
+
+
+def test_byes_that_crossed_need_no_reply(tmp_path: Path) -> None:
+    own = (
+        sip(2.1, CARRIER, "sent", f"BYE {_URI}", cseq="9 BYE", to_tag="b1"),
+        sip(2.1, CALLER, "received", f"BYE {_URI}", cseq="9 BYE", to_tag="b1"),
+    )
+    crossed = without(lambda m: m.method == "BYE" and m.host == CARRIER)
+    assert found(tmp_path, tuple(sorted((*crossed, *own), key=lambda m: m.at))) == []
+
+
+def test_kamailio_ends_a_call_for_one_side_only(tmp_path: Path) -> None:
+    half = without(at(CARRIER, "BYE"), "kamailio")
+    assert found(tmp_path, half) == [("call ana was ended in the engine, and goes on for the callee", "none")]
+
+
+def test_the_end_of_a_call_that_both_still_hold(tmp_path: Path) -> None:
+    assert [message for message, _ in found(tmp_path, without(lambda m: m.method == "BYE"))] == [
+        "call ana was ended in the engine, and goes on for the caller",
+        "call ana was ended in the engine, and goes on for the callee",
+    ]
+
+
+def test_an_end_by_a_bye_that_the_callee_refuses(tmp_path: Path) -> None:
+    """With an old CSeq it ends the call in the engine, and not for a callee as strict as RFC 3261."""
+    old = tuple(
+        replace(m, cseq=1, headers=_with(m, "CSeq", "1 BYE")) if m.method == "BYE" else m for m in answered_call()
+    )
+    assert [message for message, _ in found(tmp_path, old, ", bye: wrong_cseq")] == [
+        "call ana was ended in the engine, and goes on for the callee"
+    ]

@@ -1,0 +1,114 @@
+"""Nothing is left when all calls are over: no end waits to be tried again, no table holds more than is documented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rating_harness.checks.health import nothing_left_waiting
+from rating_harness.checks.model import Case
+from rating_harness.checks.requests import requests_are_as_agreed
+from rating_harness.evidence.model import Evidence, Exchange
+from rating_harness.kamailio.rpc import KamailioClient
+from tests.builders import CALL_ID, answered_call, evidence_of, exchange, scenario_of
+
+PLAIN = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
+Tables = Mapping[str, Mapping[str, str]] | None
+
+
+def left(tmp_path: Path, tables: Tables, **evidence: Any) -> list[str]:
+    run: Evidence = evidence_of(answered_call(), tables=tables, **evidence)
+    return [finding.message for finding in nothing_left_waiting(Case(scenario_of(tmp_path / "s.yaml", PLAIN), run))]
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {},
+        {"rating_state": {CALL_ID: "ended"}, "rating_cseq": {CALL_ID: "1"}, "rating_answer": {CALL_ID: "b1"}},
+        {"rating_state": {CALL_ID: "failed"}, "rating_byes": {CALL_ID: "2"}},
+    ],
+)
+def test_what_is_documented_may_stay(tmp_path: Path, tables: Tables) -> None:
+    assert left(tmp_path, tables) == []
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"rating_later": {CALL_ID: "1"}}, "waits to be hung up, or for its end to be tried again"),
+        ({"rating_later": {CALL_ID: "1"}, "rating_end": {CALL_ID: "{}"}, "rating_state": {CALL_ID: "ending"}},
+         "waits to be hung up, or for its end to be tried again"),
+        ({"rating_overdue": {CALL_ID: "1"}}, "waits for the agent's answer"),
+        ({"rating_end": {CALL_ID: "{}"}, "rating_state": {CALL_ID: "ended"}},
+         "has an end that the agent hasn't taken"),
+        ({"rating_request": {"77": CALL_ID}}, "has a request under way"),
+        ({"rating_state": {CALL_ID: "begun"}}, "is in the table rating_state: begun"),
+        ({"rating_state": {}, "rating_mine": {CALL_ID: "x"}}, "is in the table rating_mine: x"),
+        ({"rating_state": {CALL_ID: "asked"}, "rating_cseq": {CALL_ID: "1"}}, "is in the table rating_state: asked"),
+    ],
+)  # fmt: skip
+def test_what_waits_or_stays_is_told_once(tmp_path: Path, tables: Tables, said: str) -> None:
+    assert left(tmp_path, tables) == [f"call ana is over, and still {said}"]
+
+
+def test_tables_that_could_not_be_read(tmp_path: Path) -> None:
+    assert left(tmp_path, None) == ["Kamailio's tables of calls"]
+    assert left(tmp_path, None, dialogs_left=None) == [], "the check of the dialogs says that Kamailio doesn't answer"
+
+
+class _Answers:
+    """JSON-RPC as htable answers: an array of slots, each with its entries."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self.sizes = sizes
+        self.dumped: list[str] = []
+
+    def call(self, method: str, *parameters: str | int) -> Any:
+        if method == "htable.stats":
+            return [{"name": name, "slots": 4096, "all": size} for name, size in self.sizes.items()]
+        self.dumped.append(str(parameters[0]))
+        entries = [{"name": f"key-{n}", "value": n, "type": "int"} for n in range(2)]
+        return [{"entry": 7, "size": 2, "slot": entries}]
+
+
+def test_tables_are_read_of_those_that_hold_anything_and_not_too_much() -> None:
+    answers = _Answers({"rating_state": 2, "rating_end": 0, "rating_dialog": 9_000, "subscriber": 5})
+    client = KamailioClient.__new__(KamailioClient)
+    client.call = answers.call  # type: ignore[method-assign]
+    assert client.tables("rating_") == {"rating_state": {"key-0": "0", "key-1": "1"}}
+    assert answers.dumped == ["rating_state"]
+
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+def disagreements(tmp_path: Path, **changed: Any) -> list[tuple[str, str]]:
+    plain = exchange(0.002, "authorization")
+    fields = {name: getattr(plain, name) for name in Exchange.__dataclass_fields__}
+    run = evidence_of(answered_call(), [Exchange(**{**fields, **changed})])
+    case = Case(scenario_of(tmp_path / "s.yaml", PLAIN), run)
+    return [(finding.message, finding.seen) for finding in requests_are_as_agreed(case)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "what", "seen"),
+    [
+        ({"method": "PUT"}, "method", "PUT"),
+        ({"path": "/authorization"}, "path", "/authorization"),
+        ({"query": "a=1"}, "path", "/v1/authorization?a=1"),
+        ({"headers": (("Content-Type", "text/plain"),)}, "Content-Type", "text/plain"),
+        ({"headers": ()}, "Content-Type", "none"),
+        ({"request": "{"}, "body", "{"),
+    ],
+)
+def test_a_request_that_is_not_as_agreed(tmp_path: Path, changed: dict[str, Any], what: str, seen: str) -> None:
+    assert disagreements(tmp_path, **changed) == [(f"{what} of authorization", seen)]
+
+
+@pytest.mark.parametrize("value", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
+def test_a_content_type_however_it_is_written(tmp_path: Path, value: str) -> None:
+    assert disagreements(tmp_path, headers=(("content-type", value),)) == []

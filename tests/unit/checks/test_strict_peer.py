@@ -1,0 +1,165 @@
+"""What arrives at an end is judged as a strict peer judges it, whoever made it so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rating_harness.checks.model import Case, Finding
+from rating_harness.checks.strict_peer import arrivals_are_valid, refusals
+from rating_harness.evidence.calls import Call
+from rating_harness.evidence.model import SipMessage
+from rating_harness.evidence.sip import parse_message
+from tests.builders import CALL_ID, CALLER, CARRIER, START, answered_call, evidence_of, refused_call, scenario_of, sip
+
+PLAIN = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
+Chosen = Callable[[SipMessage], bool]
+
+
+def found(tmp_path: Path, messages: tuple[SipMessage, ...]) -> list[Finding]:
+    return list(arrivals_are_valid(Case(scenario_of(tmp_path / "s.yaml", PLAIN), evidence_of(messages))))
+
+
+def changed(chosen: Chosen, name: str, value: str | None, cseq: int | None = None) -> tuple[SipMessage, ...]:
+    """An answered call that the caller ends, with one header changed in some of its messages; None takes it out."""
+
+    def change(message: SipMessage) -> SipMessage:
+        if not chosen(message):
+            return message
+        headers = [(key, each) for key, each in message.headers if key != name]
+        added = [(name, value)] if value is not None else []
+        return replace(message, headers=(*headers, *added), cseq=message.cseq if cseq is None else cseq)
+
+    return tuple(map(change, answered_call()))
+
+
+def arrives(method: str, host: str, status: int | None = None) -> Chosen:
+    return lambda m: m.direction == "received" and (m.method, m.host, m.status) == (method, host, status)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        answered_call(),
+        answered_call(ended_by="callee"),
+        answered_call(ended_by="kamailio"),
+        refused_call(),
+        (*answered_call(), *answered_call(at=0.0)[-4:]),
+    ],
+    ids=["caller", "callee", "kamailio", "refused", "sent again"],
+)
+def test_a_proper_call_has_none(tmp_path: Path, messages: tuple[SipMessage, ...]) -> None:
+    assert found(tmp_path, messages) == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "name", "value", "said"),
+    [
+        (arrives("BYE", CARRIER), "To", "<sip:39040123456@sip.test>;tag=b9", "481: the tag of To, b9"),
+        (arrives("BYE", CARRIER), "From", "<sip:1000@sip.test>;tag=a9", "481: the tag of From, a9"),
+        (arrives("BYE", CARRIER), "Route", "<sip:198.18.0.4;lr>", "a Route is left"),
+        (arrives("BYE", CARRIER), "Require", "replaces", "420: Require: replaces"),
+        (arrives("BYE", CARRIER), "Call-ID", None, "400: Call-ID is missing"),
+        (arrives("BYE", CARRIER), "CSeq", "2 INVITE", "400: CSeq is of INVITE"),
+        (arrives("BYE", CARRIER), "CSeq", "4294967296 BYE", "isn't below 2**31"),
+        (arrives("INVITE", CARRIER), "Contact", None, "no Contacts"),
+        (arrives("INVITE", CARRIER), "From", "<sip:1000@sip.test>", "From has no tag"),
+        (arrives("INVITE", CARRIER), "From", "1000;tag=a1", "is no URI"),
+        (arrives("INVITE", CARRIER), "Via", "SIP/2.0/UDP", "is no Via"),
+        (arrives("INVITE", CALLER, 200), "Contact", None, "no Contacts"),
+        (arrives("INVITE", CALLER, 200), "To", "<sip:39040123456@sip.test>", "no tag in To"),
+        (arrives("INVITE", CALLER, 200), "From", "<sip:1000@sip.test>;tag=a9", "the tag of From is a9, and was a1"),
+        (arrives("INVITE", CALLER, 200), "Via", "SIP/2.0/UDP h;branch=z9hG4bK-x", "its branch is that of no INVITE"),
+        (arrives("INVITE", CALLER, 180), "Require", "100rel", "Require: 100rel, which caller-ana never said"),
+        (arrives("BYE", CALLER, 200), "To", "<sip:39040123456@sip.test>;tag=b9", "the tag of To is b9, and was b1"),
+    ],
+)  # fmt: skip
+def test_what_kamailio_made_wrong_is_found_where_it_arrives(
+    tmp_path: Path, chosen: Chosen, name: str, value: str | None, said: str
+) -> None:
+    (finding,) = found(tmp_path, changed(chosen, name, value))
+    assert finding.check == "always: strict_peer"
+    assert said in finding.seen
+    assert finding.shown_by is not None
+    assert finding.where.line == 6
+
+
+def test_two_vias_in_a_reply(tmp_path: Path) -> None:
+    two = tuple(
+        replace(m, headers=(*m.headers, ("Via", "SIP/2.0/UDP 198.18.0.4;branch=z9hG4bK-k")))
+        if arrives("INVITE", CALLER, 200)(m)
+        else m
+        for m in answered_call()
+    )
+    assert "2 Vias" in found(tmp_path, two)[0].seen
+
+
+def test_a_request_with_an_old_cseq(tmp_path: Path) -> None:
+    old = changed(arrives("BYE", CARRIER), "CSeq", "1 BYE", cseq=1)
+    assert "500: CSeq 1 isn't above 1" in found(tmp_path, old)[0].seen
+
+
+def test_an_ack_with_the_cseq_of_no_invite(tmp_path: Path) -> None:
+    other = changed(arrives("ACK", CARRIER), "CSeq", "7 ACK", cseq=7)
+    assert "no INVITE has CSeq 7" in found(tmp_path, other)[0].seen
+
+
+def test_a_request_that_goes_to_another_target(tmp_path: Path) -> None:
+    astray = tuple(
+        replace(m, uri="sip:39040123456@198.18.0.99") if arrives("BYE", CARRIER)(m) else m for m in answered_call()
+    )
+    assert "404: sip:39040123456@198.18.0.99 isn't where carrier said" in found(tmp_path, astray)[0].seen
+
+
+def test_a_target_that_was_refreshed(tmp_path: Path) -> None:
+    """After a re-INVITE requests go to the new Contact, and those to the old one are astray."""
+    new = {"Contact": "<sip:39040123456@198.18.0.77>"}
+    refresh = (
+        sip(0.5, CARRIER, "sent", "INVITE sip:39040123456@sip.test", cseq="1 INVITE", to_tag="b1", headers=new,
+            branch="z9hG4bK-refresh"),
+        sip(0.6, CARRIER, "received", "200 OK", cseq="1 INVITE", to_tag="b1", branch="z9hG4bK-refresh"),
+    )  # fmt: skip
+
+    def run(uri: str) -> list[Finding]:
+        new = "sip:39040123456@198.18.0.77"
+        messages = (
+            replace(m, uri=uri if m.host == CARRIER else new) if m.method == "BYE" and m.is_request else m
+            for m in answered_call()
+        )
+        return found(tmp_path, tuple(sorted((*messages, *refresh), key=lambda m: m.at)))
+
+    assert run("sip:39040123456@198.18.0.77") == []
+    assert "404" in run("sip:39040123456@sip.test")[0].seen
+
+
+def test_what_the_other_end_sent_so_is_no_finding_and_has_not_arrived(tmp_path: Path) -> None:
+    """A caller whose BYE has an old CSeq: Kamailio passes it on as it is, and a strict callee refuses it."""
+    old = changed(lambda m: m.method == "BYE", "CSeq", "1 BYE", cseq=1)
+    assert found(tmp_path, old) == []
+    case = Case(scenario_of(tmp_path / "s.yaml", PLAIN), evidence_of(old))
+    (refusal,) = refusals(case.calls[0])
+    assert (refusal.message.host, refusal.is_inherited) == (CARRIER, True)
+
+
+def test_an_option_that_the_end_supports_is_taken(tmp_path: Path) -> None:
+    required = changed(arrives("INVITE", CALLER, 180), "Require", "100rel")
+    offered = tuple(
+        replace(m, headers=(*m.headers, ("Supported", "100rel, timer"))) if m.direction == "sent" else m
+        for m in required
+    )
+    assert found(tmp_path, offered) == []
+
+
+def test_a_cancel_with_another_branch(tmp_path: Path) -> None:
+    cancel = sip(0.05, CARRIER, "received", "CANCEL sip:39040123456@sip.test", branch="z9hG4bK-other")
+    messages = tuple(sorted((*answered_call(), cancel), key=lambda m: m.at))
+    assert "481: its branch is that of no INVITE" in found(tmp_path, messages)[0].seen
+
+
+def test_brief_traces_are_not_judged() -> None:
+    text = f"BYE sip:x SIP/2.0\r\nCall-ID: {CALL_ID}\r\nCSeq: 1 BYE\r\n\r\n"
+    message = parse_message(text, at=START, host=CARRIER, sent=False, transport="udp")
+    assert refusals(Call("ana", 1, CALL_ID, (), (message,))) == ()
