@@ -61,12 +61,12 @@ OPERATORS: Mapping[str, str] = {
     "swap-logic": "&& for ||, || for &&",
     "swap-comparison": "== for !=, < for <=, and so on",
     "swap-arithmetic": "+ for -, * for /, and so on",
-    "swap-statements": "two statements change places",
+    "swap-statements": "two statements change places, of which one may need the other",
     "swap-variable": "a pseudo-variable for its counterpart: caller for callee, one call's value for another",
     "swap-state": "a text for another one that the same variable may have",
     "swap-jump": "exit for return, return 1 for return -1, and so on",
-    "repeat": "a call is made twice",
-    "number": "a number is one more, one less, or none",
+    "repeat": "a call that does something each time is made twice",
+    "number": "a number is one more, one less, or none; of a setting, ten times, or none",
     "code": "a reply's status is another one",
     "phrase": "a reply's reason phrase is another one",
     "regex": "a regular expression loses an anchor or an alternative",
@@ -84,6 +84,9 @@ WORDS = frozenset({"phrase", "log-level", "log-text"})
 _LOG = frozenset({"xlog", "xlogl", "xinfo", "xwarn", "xerr", "xalert", "xnotice", "xdbg", "xcrit", "log", "xlogm"})
 _REPLY = frozenset({"send_reply", "sl_send_reply", "t_reply", "xhttp_reply", "http_reply", "change_reply_status"})
 _REGEX_CALLS: Mapping[str, int] = {"t_check_status": 0, "search": 0, "subst": 0, "ds_select": -1}
+
+_REPEATED = re.compile(r"^route$|query|exec|append|relay|forward|inc$|insert|remove|subst|push")
+"""Functions that do something else when they are called twice: most others have done it the first time."""
 
 _COMPARISONS = {
     "==": ["!="],
@@ -213,7 +216,7 @@ class _Work:
         for index, (first, second) in enumerate(itertools.pairwise(statements)):
             if _is_simple(first) and _is_simple(second) and first.span.end.offset <= second.span.start.offset:
                 edits = (Edit(first.span, self._text(second)), Edit(second.span, self._text(first)))
-                if first.span.file == second.span.file:
+                if first.span.file == second.span.file and not self._are_independent(first, second):
                     yield index, ("swap-statements", edits)
         for index, first in enumerate(statements):
             lock = _called(first)
@@ -228,10 +231,20 @@ class _Work:
                         yield index, ("drop-lock", (Edit(first.span, ";"), Edit(second.span, ";")))
                     break
 
+    def _are_independent(self, first: Statement, second: Statement) -> bool:
+        """Two assignments that call nothing, of which neither names what the other sets: their order is the same."""
+        if not (isinstance(first, Assignment) and isinstance(second, Assignment)):
+            return False
+        if any(isinstance(node, Call) for each in (first, second) for node in walk(each)):
+            return False
+        targets = [_target(self._text(each.target)) for each in (first, second)]
+        return targets[0] not in self._text(second) and targets[1] not in self._text(first)
+
     def _of_statement(self, statement: Statement) -> Iterator[Change]:
         if isinstance(statement, CallStatement):
             yield "drop-statement", (Edit(statement.span, ";"),)
-            yield "repeat", (Edit(statement.span, f"{self._text(statement)} {self._text(statement)}"),)
+            if _REPEATED.search(statement.call.function.text):
+                yield "repeat", (Edit(statement.span, f"{self._text(statement)} {self._text(statement)}"),)
         elif isinstance(statement, Assignment):
             is_cleanup = isinstance(statement.value, Variable) and statement.value.text == "$null"
             yield ("drop-cleanup" if is_cleanup else "drop-statement"), (Edit(statement.span, ";"),)
@@ -423,24 +436,34 @@ class _Work:
             yield "drop-setting", (Edit(item.span, ""),)
             for word in item.value:
                 if not isinstance(word, Setting):
-                    yield from self._numbers(word.span, word.text)
+                    yield from self._setting(word.span, word.text)
         elif isinstance(item, ModParam):
             yield "drop-setting", (Edit(item.span, ""),)
             if isinstance(item.value, Number):
-                yield from self._numbers(item.value.span, item.value.text)
+                yield from self._setting(item.value.span, item.value.text)
             elif isinstance(item.value, String):
                 yield from self._of_parameter(item.value)
+
+    @staticmethod
+    def _setting(span: Span, text: str) -> Iterator[Change]:
+        if text in _FLAGS:
+            yield "flag", (Edit(span, _FLAGS[text]),)
+        elif re.fullmatch(r"-?\d+", text):
+            for other in _values(int(text)):
+                yield "number", (Edit(span, str(other)),)
 
     def _of_parameter(self, value: String) -> Iterator[Change]:
         """Such as ``name=>size=12;autoexpire=600;``: each setting in it by itself."""
         text = self._text(value)
         pieces = list(re.finditer(r"(?<=[;>])\w+=[^;\"']*;?", text))
         for match in pieces:
-            yield "drop-setting", (Edit(value.span, text[: match.start()] + text[match.end() :]),)
+            if not match[0].startswith("size="):  # it decides how fast a table is, and nothing else
+                yield "drop-setting", (Edit(value.span, text[: match.start()] + text[match.end() :]),)
         for match in re.finditer(r"(?<==)\d+", text):
-            for operator, edits in self._numbers(value.span, match[0]):
-                changed = text[: match.start()] + edits[0].text + text[match.end() :]
-                yield operator, (Edit(value.span, changed),)
+            if not text[: match.start()].endswith("size="):
+                for other in _values(int(match[0])):
+                    changed = f"{text[: match.start()]}{other}{text[match.end() :]}"
+                    yield "number", (Edit(value.span, changed),)
         if not pieces:
             yield from self._of_text(value)
 
@@ -450,8 +473,8 @@ class _Work:
             value = directive.value.strip()
             at = text.rfind(value)
             if re.fullmatch(r"-?\d+", value):
-                for operator, edits in self._numbers(span, value):
-                    yield operator, (Edit(span, text[:at] + edits[0].text + text[at + len(value) :]),)
+                for other in _values(int(value)):
+                    yield "number", (Edit(span, f"{text[:at]}{other}{text[at + len(value) :]}"),)
             elif value in _FLAGS:
                 yield "flag", (Edit(span, text[:at] + _FLAGS[value] + text[at + len(value) :]),)
             elif re.fullmatch(r'"[^"]+"', value):
@@ -550,6 +573,16 @@ def _tables(configuration: Configuration) -> list[str]:
         and parameter.name.value == "htable"
         and (match := re.match(r"(\w+)=>", parameter.value.value))
     ]
+
+
+def _target(variable: str) -> str:
+    """What an assignment changes: of a table, the table, since two keys may be the same."""
+    return re.sub(r"=>.*", "", variable)
+
+
+def _values(number: int) -> tuple[int, ...]:
+    """Of a setting, where one more or less makes no difference that a scenario could see: none, and ten times."""
+    return (1 - number,) if number in (0, 1) else (0, 10 * number)
 
 
 def _alternatives(expression: str) -> list[str]:
