@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rating_harness.errors import PlanError
@@ -15,7 +15,7 @@ from rating_harness.lab.protocol import Host
 from rating_harness.plan.in_dialog import Step, in_order, renewals
 from rating_harness.plan.load import Pace, pace_of
 from rating_harness.plan.model import PlannedCall
-from rating_harness.plan.render import certificates, literal, render, sdp_for
+from rating_harness.plan.render import certificates, companions, literal, render, sdp_for
 from rating_harness.plan.sampling import Sampled, last_digit
 from rating_harness.plan.user_agents import (
     DEFAULT_DOMAIN,
@@ -25,6 +25,7 @@ from rating_harness.plan.user_agents import (
 )
 from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Call, Scenario
+from rating_harness.scenario.sipp_files import call_id_prefix
 from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent
 from rating_harness.useragent.agent import UserAgent
@@ -102,10 +103,14 @@ def plan_call(
         )
     else:
         agent = _sipp(call, text, token, sampled, Place(address, _PORT), kamailio, host, pace)
+        if call.sipp is not None:
+            files, options = companions(call.sipp, scenario.origin.file.parent)
+            agent = replace(agent, files={**agent.files, **files}, options={**agent.options, **options})
+    prefix = (call_id_prefix(text) or "") if call.sipp is not None else ""
     return PlannedCall(
         id=call.id,
         agent=agent,
-        call_ids=tuple(call_id_of(call, token, number) for number in range(1, sampled.calls + 1)),
+        call_ids=tuple(prefix + call_id_of(call, token, number) for number in range(1, sampled.calls + 1)),
         start=call.start,
         sampled=sampled,
         longest=(scenario.load.duration if scenario.load else sampled.calls / pace.rate) + sampled.longest,

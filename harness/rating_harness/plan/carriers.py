@@ -11,7 +11,7 @@ from random import Random
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.in_dialog import Step, in_order, renewals
 from rating_harness.plan.model import PlannedCarrier
-from rating_harness.plan.render import certificates, literal, render, sdp_for
+from rating_harness.plan.render import certificates, companions, literal, render, sdp_for
 from rating_harness.plan.sampling import DIGITS, Sampled, last_digit
 from rating_harness.plan.user_agents import DEFAULT_DOMAIN, registration_of, renewals_of, timed_requests
 from rating_harness.scenario.calls import TRACED
@@ -124,8 +124,9 @@ def _carrier(context: _Context, name: str, port: int, transport: Transport) -> A
     if behaviour.sipp is not None:
         file = context.scenario.origin.file.parent / behaviour.sipp.file
         text, keys = file.read_text(), behaviour.sipp.variables
+        files, options = companions(behaviour.sipp, context.scenario.origin.file.parent)
     else:
-        text, keys = _render(context, name, behaviour), {}
+        text, keys, files, options = _render(context, name, behaviour), {}, {}, {}
     return Agent(
         role="carrier",
         host=name,
@@ -134,9 +135,10 @@ def _carrier(context: _Context, name: str, port: int, transport: Transport) -> A
         transport=transport,
         scenario=text,
         keys=keys,
-        files=certificates() if transport == "tls" else {},
+        files={**files, **(certificates() if transport == "tls" else {})},
         # SIPp would take the ACK of what it sent again for a request to send that once more.
         options={
+            **options,
             **({"no_retransmission": True} if _answers_again(behaviour) else {}),
             **({"loss": behaviour.loss} if behaviour.loss and transport == "udp" else {}),
         },
@@ -249,7 +251,9 @@ def _pattern(call: Call, token: str, variant: int | None) -> str:
     number = f"[0-9]*{last_digit(variant)}@" if variant is not None else ""
     # Python escapes a hyphen, of which POSIX doesn't say what that means.
     escaped = re.escape(f"{token}-{call.id}-").replace(r"\-", "-")
-    return f"^ *{escaped}{number}"
+    # A SIPp scenario written by hand may begin its Call-IDs with a prefix, up to "///".
+    prefix = "(.*///)?" if call.sipp is not None else ""
+    return f"^ *{prefix}{escaped}{number}"
 
 
 def _variants(call: Call, behaviours: Iterable[Behaviour], sampled: Sampled) -> int:

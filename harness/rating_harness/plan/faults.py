@@ -52,7 +52,7 @@ def _agent_fault(index: int, fault: Fault, token: str, random: Random, where: Lo
             late=fault.late.draw(random) if fault.late else 0.0,
             delay=fault.delay.draw(random) if fault.delay else 0.0,
             path=PATHS[fault.path] if fault.path else None,
-            match={CONTRACT.fields.call: tap.Regex(f"^{re.escape(token)}-{re.escape(fault.call)}-")}
+            match={CONTRACT.fields.call: tap.Regex(f"^(?:.*///)?{re.escape(token)}-{re.escape(fault.call)}-")}
             if fault.call
             else {},
             nth=fault.nth,

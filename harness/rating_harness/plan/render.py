@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from rating_harness.lab.files import data_directory
+from rating_harness.scenario.behaviour import SippFile
 from rating_harness.scenario.sdp import Sdp
+from rating_harness.scenario.sipp_files import needed_files
 
-__all__ = ["FINAL_CODES", "certificates", "literal", "render", "sdp_for"]
+__all__ = ["FINAL_CODES", "certificates", "companions", "literal", "render", "sdp_for"]
 
 PROVISIONAL_CODES = (100, 180, 181, 182, 183, 199)
 SUCCESS_CODES = (202, 204)
@@ -118,6 +121,16 @@ def sdp_for(wanted: bool | str | Sdp, *, version: int = 1) -> str:
     if isinstance(wanted, str):
         return wanted.strip()
     return _SDP if wanted else ""
+
+
+def companions(sipp: SippFile, folder: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The files that a SIPp scenario needs beside it, by name, and pysipp's options for them."""
+    file = folder / sipp.file
+    files = {name: (file.parent / name).read_bytes() for name in needed_files(file.read_text("utf-8", "replace"))}
+    if sipp.csv is None:
+        return files, {}
+    csv = folder / sipp.csv
+    return {**files, csv.name: csv.read_bytes()}, {"info_file": csv.name}
 
 
 def certificates() -> dict[str, bytes]:

@@ -37,6 +37,9 @@ class SippFile(Model):
     variables: Annotated[dict[Text, Raw], key("Values for SIPp's `[name]` keywords.", {"service": "39040123456"})] = (
         Field(default_factory=dict)
     )
+    csv: Annotated[
+        Text | None, key("A CSV file with the values of `[field0]` and so on, relative to this one.", "users.csv")
+    ] = None
 
 
 class Refusal(Model):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, SippFile
 from rating_harness.scenario.calls import DEFAULT_HOLD, MADE_BY_SIPP, TRACED, UNSAID_BY_SIPP, Call
-from rating_harness.scenario.diagnostics import Finding, did_you_mean, listing
+from rating_harness.scenario.diagnostics import Finding, did_you_mean, listing, there
 from rating_harness.scenario.expectations import CallExpectation, Expectations, Received
 from rating_harness.scenario.faults import Fault
 from rating_harness.scenario.fields import HeaderValues, Model
@@ -16,6 +16,7 @@ from rating_harness.scenario.matchers import Absent, OneOf, Status
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.nodes import ValuePath
 from rating_harness.scenario.requests import Request
+from rating_harness.scenario.sipp_files import KEYWORDS, call_id_prefix, has_field, names_in, needed_files
 from rating_harness.scenario.values import PLACEHOLDERS, Moment, duration_text, placeholders_in
 from rating_harness.scenario.yaml_parser import is_file
 
@@ -39,7 +40,7 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
             yield from _idle(call, path, ("rate", "concurrency"), "this is one call", "say how many with 'repeat'")
         yield from _headers(call.headers, (*path, "headers"), _MADE_ANYWAY)
         yield from _requests(call, path)
-        yield from _sipp(call.sipp, (*path, "sipp"), folder)
+        yield from _sipp(call.sipp, (*path, "sipp"), folder, calls=True)
         yield from _call_expectation(call.expect, (*path, "expect"))
         if scenario.load is not None:
             yield from _idle(call, path, ("repeat", "concurrency"), "'load' decides how many calls")
@@ -407,9 +408,38 @@ def _behaviour(behaviour: Behaviour, path: ValuePath) -> Iterator[Finding]:
         yield from _vanish("callee", behaviour.vanish, (*path, "vanish"))
 
 
-def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path) -> Iterator[Finding]:
-    if sipp is not None and not is_file(folder / sipp.file):
+def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path, *, calls: bool = False) -> Iterator[Finding]:
+    """``calls``: it's a caller's, whose calls have to be known by their Call-IDs."""
+    if sipp is None:
+        return
+    if not is_file(folder / sipp.file):
         yield Finding(path, f"no file {sipp.file[:80]!r}", "the path is relative to this file")
+        return
+    if sipp.csv is not None and not is_file(folder / sipp.csv):
+        yield Finding((*path, "csv"), f"no file {sipp.csv[:80]!r}", "the path is relative to this file")
+    try:
+        text = (folder / sipp.file).read_text("utf-8", "replace")
+    except OSError as error:
+        yield Finding(path, f"{sipp.file[:80]!r} can't be read: {error.strerror}", "may you read it?")
+        return
+    used = names_in(text)
+    for name in sipp.variables:
+        if name in KEYWORDS or re.fullmatch(r"field\d+|last_.+", name):
+            message = f"[{name}] is a keyword of SIPp's own, and can't have a value"
+            yield _clash((*path, "variables", name), message, "give the variable another name, in the file too")
+        elif name not in used:
+            own = used - KEYWORDS
+            close = did_you_mean(name, own)
+            hint = f"did you mean '{close}'? " if close else ""
+            yield _clash((*path, "variables", name), f"{sipp.file} has no [{name[:60]}]", hint + there(sorted(own)))
+    if has_field(text) and sipp.csv is None:
+        yield Finding(path, f"{sipp.file} takes values from a CSV file", "name it with 'csv'")
+    for name in needed_files(text):
+        if not is_file((folder / sipp.file).parent / name):
+            yield Finding(path, f"{sipp.file} plays {name[:80]!r}, which isn't there", "put it beside the SIPp file")
+    if calls and call_id_prefix(text) is None:
+        hint = "Call-ID: [call_id], or a prefix before it: Call-ID: mine///[call_id]"
+        yield Finding(path, f"SIPp knows its calls by [call_id], and {sipp.file} has another Call-ID", hint)
 
 
 def _headers(headers: HeaderValues, path: ValuePath, made: frozenset[str] = frozenset()) -> Iterator[Finding]:

@@ -37,7 +37,7 @@ class Agent:
     :param rate: new calls per second (or per ``period`` seconds).
     :param limit: calls at once.
     :param files: name -> content of further files that the scenario needs; with TLS ``certificate.pem``, ``key.pem``.
-    :param keys: ``-key NAME VALUE``, available as ``[NAME]`` in the scenario.
+    :param keys: available as ``[NAME]`` in the scenario: ``-key NAME VALUE``, or ``-s VALUE`` for ``service``.
     :param options: pysipp's own field names, for what has no word here.
     :param brief: it traces a line of each message, and not the messages: there are too many.
     """
@@ -115,8 +115,10 @@ def _user_agent(agent: Agent) -> Any:
         "error_file": ERRORS,
         "log_file": LOG,
         "screen_file": SCREEN,
-        "key_vals": {name: _quoted(value) for name, value in agent.keys.items()},
+        "key_vals": {name: _quoted(value) for name, value in agent.keys.items() if name != "service"},
     }
+    if "service" in agent.keys:
+        fields["uri_username"] = _quoted(agent.keys["service"])  # a keyword that has an option of its own
     if agent.brief:
         fields |= {"trace_lines": True, "lines_file": LINES}
     else:
