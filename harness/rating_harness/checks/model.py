@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -47,10 +47,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All findings on one run. Without any, it passed."""
+    """All findings on one run. Without any, it passed.
+
+    :param unchecked: names of checks that could not be made here -> why.
+    """
 
     scenario: str
     findings: tuple[Finding, ...]
+    unchecked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from rating_harness.checks.call_requests import check_call_requests
 from rating_harness.checks.calls import check_calls
 from rating_harness.checks.failures import check_failures
-from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, unused_faults
+from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, Check, unused_faults
 from rating_harness.checks.kamailio import check_dialogs, check_log, check_routes
 from rating_harness.checks.load import check_fees, check_load
 from rating_harness.checks.model import Case, Verdict
@@ -36,6 +38,27 @@ _EXPECTATIONS = (
 )
 _RECORDS = (check_transactions, check_accounts, check_fees, check_requests, check_log)
 
+_NEEDED: Mapping[Check, str] = {
+    check_transactions: "records",
+    check_accounts: "records",
+    check_requests: "requests",
+    check_dialogs: "dialogs",
+}
+"""What each expectation is judged by, where that can be out of sight."""
+
+_NEEDED_BY_INVARIANT: Mapping[str, tuple[str, ...]] = {
+    "record": ("records",),
+    "fee": ("records",),
+    "balances": ("records",),
+    "running": ("records",),
+    "begin_and_end": ("requests",),
+    "carriers": ("requests",),
+    "requests": ("requests",),
+    "dialogs": ("dialogs",),
+    "tables": ("tables", "dialogs"),
+}
+"""The same of what always holds."""
+
 
 def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
     """Every finding: what the scenario expects first, then what must always hold.
@@ -45,16 +68,31 @@ def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
     case = Case(scenario, evidence)
     check_own_ends(case)
     findings = list(check_failures(case) if case.counts_failures else check_calls(case))
-    findings += [finding for check in _EXPECTATIONS for finding in check(case)]
+    findings += [finding for check in _possible(_EXPECTATIONS, evidence) for finding in check(case)]
     counted = {"final_reply"} if case.counts_failures else set()
+    unchecked = {}
     for name, check in INVARIANT_CHECKS.items():
-        if name not in scenario.invariants and name not in counted:
+        reason = _impossible(name, evidence)
+        if reason:
+            unchecked[name] = reason
+        elif name not in scenario.invariants and name not in counted:
             findings += check(case)
-    return Verdict(scenario.id, tuple(findings))
+    return Verdict(scenario.id, tuple(findings), unchecked)
+
+
+def _possible(checks: Iterable[Check], evidence: Evidence) -> list[Check]:
+    return [check for check in checks if _NEEDED.get(check) not in evidence.unobserved]
+
+
+def _impossible(invariant: str, evidence: Evidence) -> str | None:
+    """Why it can't be judged here; None when it can."""
+    needed = _NEEDED_BY_INVARIANT.get(invariant, ())
+    return next((evidence.unobserved[each] for each in needed if each in evidence.unobserved), None)
 
 
 def records_settled(scenario: Scenario, evidence: Evidence) -> bool:
     """Whether what arrives in its own time is as expected, so that there's nothing to wait for any more."""
     case = Case(scenario, evidence)
-    checks = [*_RECORDS, *(INVARIANT_CHECKS[name] for name in AWAITED if name not in scenario.invariants)]
+    awaited = [name for name in AWAITED if name not in scenario.invariants and not _impossible(name, evidence)]
+    checks = [*_possible(_RECORDS, evidence), *(INVARIANT_CHECKS[name] for name in awaited)]
     return not any(True for check in checks for _ in check(case))

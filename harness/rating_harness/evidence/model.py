@@ -284,6 +284,7 @@ class Evidence:
 
     :param idle: indexes of the scenario's faults that were never applied.
     :param tables: Kamailio's tables of calls in the end, name -> key -> value; None when it didn't say.
+    :param unobserved: what can't be observed here, and why: ``records``, ``requests``, ``dialogs``, ``tables``.
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
     :param captured: what Kamailio itself sent and received, of all calls; None when that wasn't captured.
     """
@@ -307,6 +308,7 @@ class Evidence:
     spans: tuple[Span, ...] = ()
     http_steps: tuple[HttpStep, ...] = ()
     idle: tuple[int, ...] = ()
+    unobserved: Mapping[str, str] = field(default_factory=dict)
     unsent: tuple[Unsent, ...] = ()
     octets: tuple[Octets, ...] = ()
     lab: Mapping[str, str] = field(default_factory=dict)

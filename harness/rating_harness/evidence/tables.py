@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["PREFIX", "STATES", "Entry", "left_over"]
+__all__ = ["PREFIX", "STATES", "Entry", "call_of", "left_over"]
 
 PREFIX = "rating_"
 """What the names of the tables begin with that belong to rating.cfg."""
@@ -28,8 +28,22 @@ _WAITING = {
     "rating_end": "has an end that the agent hasn't taken",
     "rating_request": "has a request under way",
     "rating_dialog": "has a dialog",
+    "rating_begin": "waits for the answer to its begin",
+    "rating_bye": "has a BYE of Kamailio's that nobody has answered",
+    "rating_bye_later": "waits for its BYE to be sent again",
 }
 """What an entry of a table says of a call."""
+
+
+_EXPIRING = frozenset({"rating_early", "rating_declined"})
+"""Tables whose entries no event ends: they are kept for some minutes, by the table's ``autoexpire``."""
+
+
+def call_of(key: str) -> str:
+    """The Call-ID in a key: ``CALLID``, ``CALLID::part``, ``CALLID tag``, ``caller:CALLID`` or ``callee:CALLID``."""
+    for side in ("caller:", "callee:"):
+        key = key.removeprefix(side)
+    return key.partition("::")[0].partition(" ")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +63,9 @@ def left_over(tables: Mapping[str, Mapping[str, str]]) -> Iterator[Entry]:
     """
     states = tables.get(STATES, {})
     reported: set[str] = set()
-    for name in (*_WAITING, STATES, *sorted(tables.keys() - {*_WAITING, STATES})):
+    for name in (*_WAITING, STATES, *sorted(tables.keys() - {*_WAITING, STATES} - _EXPIRING)):
         for key, value in tables.get(name, {}).items():
-            call = key.partition("::")[0]
+            call = call_of(key)
             is_kept = name in _WITH_THE_STATE and (states.get(call) in _OVER or (name != STATES and not states))
             owner = value if name == "rating_request" else call
             if not is_kept and owner not in reported:

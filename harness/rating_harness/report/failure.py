@@ -199,9 +199,10 @@ def _unprefixed(text: str) -> str:
 
 
 def _footer(evidence: Evidence, folder: Path | None) -> Iterator[str]:
-    lab = {key: value for key, value in evidence.lab.items() if key not in ("token", "prepared")}
+    lab = {key: value for key, value in evidence.lab.items() if key not in ("token", "prepared", "unchecked")}
     yield "  ".join(f"{key} {value}" for key, value in lab.items())
-    yield from (f"prepared  {line}" for line in evidence.lab.get("prepared", "").splitlines())
+    for about in ("prepared", "unchecked"):
+        yield from (f"{about:<9} {line}" for line in evidence.lab.get(about, "").splitlines())
     if folder is not None:
         yield f"evidence  {folder}"
         yield f"check     rating-harness check {shlex.quote(str(folder))}"

@@ -38,6 +38,10 @@ _THEME = Theme(
 )
 
 
+_LINES = {"prepared": "", "unchecked": "not checked: "}
+"""What is said of a lab in lines of their own, and how each begins."""
+
+
 class _Highlighter(RegexHighlighter):
     base_style = "harness."
     highlights = (
@@ -101,8 +105,10 @@ class Terminal:
                 seeded = "" if seed is None else f", seed {seed}"
                 return f"{scenarios} scenario{'s' * (scenarios != 1)}, lab {lab}{seeded}"
             case events.LabUp(seconds=seconds, lab=lab):
-                described = ", ".join(f"{name} {value}" for name, value in lab.items() if name != "prepared")
-                changes = "".join(f"  {line}\n" for line in lab.get("prepared", "").splitlines())
+                described = ", ".join(f"{name} {value}" for name, value in lab.items() if name not in _LINES)
+                changes = "".join(
+                    f"  {_LINES[name]}{line}\n" for name in _LINES for line in lab.get(name, "").splitlines()
+                )
                 return f"lab up in {seconds:.1f} s: {described}\n{changes}"
             case events.ScenarioFinished():
                 self._count["passed" if event.verdict.passed else "failed"] += 1

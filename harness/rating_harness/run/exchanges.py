@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rating_harness.evidence.model import Exchange
 from rating_harness.evidence.redaction import redacted_headers
+from rating_harness.rating.engine_file import EngineFile
+from rating_harness.run.engine_words import exchange_in_words_of_contract
 from rating_harness.tap.client import TapClient
 from rating_harness.tap.exchange import Exchange as TapExchange
 from rating_harness.tap.exchange import parse_json
@@ -17,8 +19,10 @@ _MANY = 1000
 class ExchangeLog:
     """The exchanges since the tap was last cleared, taken over from it as they change: never all of them at once."""
 
-    def __init__(self, tap: TapClient) -> None:
+    def __init__(self, tap: TapClient, engine: EngineFile | None = None) -> None:
+        """:param engine: what translates them into the contract's words, for an engine that has words of its own."""
         self._tap = tap
+        self._engine = engine
         self._cursor = 0
         self._seen: dict[int, Exchange] = {}
         self._pending: set[int] = set()
@@ -30,7 +34,10 @@ class ExchangeLog:
             return
         self._cursor = news.cursor
         for each in news.exchanges:
-            self._seen[each.number] = as_exchange(each)
+            exchange = as_exchange(each)
+            self._seen[each.number] = (
+                exchange_in_words_of_contract(self._engine, exchange) if self._engine else exchange
+            )
             if each.pending:
                 self._pending.add(each.number)
             else:

@@ -347,8 +347,8 @@ class Stack:
         self.engine.seed(given)
         self.tap.clear()
         faults = [fault.fault for fault in plan.agent_faults]
-        if isinstance(self.options.engine, EngineFile):
-            faults = [fault_in_words_of_engine(self.options.engine, fault) for fault in faults]
+        if self.engine_file is not None:
+            faults = [fault_in_words_of_engine(self.engine_file, fault) for fault in faults]
         self.tap.set_faults(*faults)
 
     def _fill_tables(self, plan: Plan) -> None:
@@ -371,15 +371,37 @@ class Stack:
     def description(self) -> dict[str, str]:
         """What is under test, in words: ``driver``, ``kamailio``, ``engine``."""
         options = self.options
-        engine = options.engine.name if isinstance(options.engine, EngineFile) else options.engine
-        engine = engine or options.api_url or options.agent_url or "embedded"
+        engine = self.engine_file.name if self.engine_file else None
+        engine = engine or (options.engine and "none") or options.api_url or options.agent_url or "embedded"
         description = {"driver": self.lab.driver, "kamailio": self._version, "engine": redacted_url(engine)}
         if self.capture.off:
             description["capture"] = f"none: {self.capture.off}"
         changes = self._prepared.changes if self._prepared else ()
         if changes:
             description["prepared"] = "\n".join(with_user_paths(str(change), self._paths) for change in changes)
+        if unobserved := self.unobserved:
+            description["unchecked"] = "\n".join(f"{what}: {why}" for what, why in unobserved.items())
         return description
+
+    @property
+    def engine_file(self) -> EngineFile | None:
+        """How the engine speaks, if otherwise than Canyan's."""
+        return self.options.engine if isinstance(self.options.engine, EngineFile) else None
+
+    @property
+    def unobserved(self) -> dict[str, str]:
+        """What can't be observed here, and why (`rating_harness.evidence.model.Evidence`)."""
+        found = {}
+        if self.engine.unreadable:
+            found["records"] = self.engine.unreadable
+        if self.options.engine == "none":
+            found["requests"] = self.engine.unreadable
+        modules = self._prepared.findings.modules if self._prepared else None
+        if modules is not None and "dialog" not in modules:
+            found["dialogs"] = "the configuration doesn't load the module dialog"
+        if modules is not None and "htable" not in modules:
+            found["tables"] = "the configuration doesn't load the module htable"
+        return found
 
     def unmet(self, scenario: Scenario) -> str | None:
         """Why a scenario can't be run here: what it requires and this lab lacks; None when it has all of it."""
