@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -65,19 +66,24 @@ class Subject:
         path = (options.kamailio_config or data_directory("kamailio")).absolute()
         main = path / "kamailio.cfg" if path.is_dir() else path
         is_own = options.kamailio_config is None
-        sets = {json.dumps(_defines(options, each), sort_keys=True) for each in scenarios} or {"{}"}
-        trees = [load(main, {**version_defines(version), **_values(json.loads(text))}) for text in sorted(sets)]
-        return cls(main.parent, main, tuple(trees), version, is_own)
+        sets = [_values(_defines(options, each)) for each in scenarios]
+        first = load(main, {**version_defines(version), **(sets[0] if sets else {})})
+        asked = _names_in_conditions(first)
+        distinct = {
+            json.dumps({n: v for n, v in each.items() if n in asked}, sort_keys=True): each for each in sets[1:]
+        }
+        trees = [load(main, {**version_defines(version), **distinct[name]}) for name in sorted(distinct)]
+        return cls(main.parent, main, (first, *trees), version, is_own)
 
-    @property
+    @cached_property
     def sources(self) -> dict[str, Source]:
         return {name: source for tree in self.trees for name, source in tree.sources.items()}
 
-    @property
+    @cached_property
     def mutants(self) -> tuple[Mutant, ...]:
         return mutants_of(*self.trees)
 
-    @property
+    @cached_property
     def statements(self) -> Statements:
         keys: dict[tuple[str, int, int], str] = {}
         numbers: dict[tuple[str, str], int] = {}
@@ -106,9 +112,15 @@ class Subject:
 
     def key(self, trial: Trial | None = None) -> str:
         """Of what is tried: another configuration, or another Kamailio, has another key."""
-        files = self.files(trial if isinstance(trial, Mutant) else None)
+        digests = self._digests
+        if isinstance(trial, Mutant):
+            digests = digests | {name: _digest(text) for name, text in self.changes(trial).items()}
         more = trial.id if isinstance(trial, Sabotage) else ""
-        return _digest(json.dumps([self.version, more, sorted(files.items())]))
+        return _digest(json.dumps([self.version, more, sorted(digests.items())]))
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return {name: _digest(text) for name, text in self.files().items()}
 
 
 @dataclass
@@ -155,6 +167,7 @@ class Campaign:
             for each in self.scenarios
             if (found := known.get(each.id)) is None
             or found["hash"] != self._hashes[each.id]
+            or found["passed"] is False  # a busy machine may have been the reason
             or not (reuse or found["config"] == config)
         ]
         if missing:
@@ -272,7 +285,7 @@ class Campaign:
             refused = session.stack.refuses(files, _defines(self.options, self._by_id[rows[0].scenario]))
             if refused is not None:
                 return replace(found, status="invalid", said=_last(refused), seconds=time.monotonic() - started)
-            session.change(subject.changes(trial))
+        session.change(subject.changes(trial) if isinstance(trial, Mutant) else {})
         for row in rows:
             seen = self._kill(session, self._by_id[row.scenario], trial)
             if seen is not None:
@@ -372,6 +385,12 @@ def _first_finding(outcome: Outcome) -> tuple[str, str] | None:
         return None
     first = findings[0]
     return first.check, f"{first.message}: expected {first.expected}, seen {first.seen}"
+
+
+def _names_in_conditions(tree: Configuration) -> frozenset[str]:
+    """The defines on which it depends which lines are left in."""
+    conditions = [each for each in tree.directives if each.kind in ("ifdef", "ifndef", "ifexp")]
+    return frozenset(re.findall(r"\w+", " ".join(f"{each.name} {each.value or ''}" for each in conditions)))
 
 
 def _defines(options: Options, scenario: Scenario) -> dict[str, str]:

@@ -55,7 +55,7 @@ OPERATORS: Mapping[str, str] = {
     "drop-case": "a case's statements are left out",
     "drop-lock": "a lock and its unlock are left out",
     "drop-operand": "one side of && or || is left out",
-    "drop-setting": "a setting, a module's parameter or a define is left out",
+    "drop-setting": "a setting, a module or a module's parameter is left out",
     "negate": "a condition means its contrary",
     "always": "a condition is always true, or always false",
     "swap-logic": "&& for ||, || for &&",
@@ -431,8 +431,8 @@ class _Work:
 
     def _of_item(self, item: Node) -> Iterator[Change]:
         if isinstance(item, LoadModule):
-            return
-        if isinstance(item, Setting):
+            yield "drop-setting", (Edit(item.span, ""),)
+        elif isinstance(item, Setting):
             yield "drop-setting", (Edit(item.span, ""),)
             for word in item.value:
                 if not isinstance(word, Setting):
@@ -484,8 +484,8 @@ class _Work:
                     rest = separator.join(each for each in parts if each != part)
                     yield "text", (Edit(span, f'{text[:at]}"{rest}"{text[at + len(value) :]}'),)
         elif directive.kind in ("ifdef", "ifndef"):
-            other = "ifndef" if directive.kind == "ifdef" else "ifdef"
-            yield "ifdef", (Edit(span, text.replace(directive.kind, other, 1)),)
+            contrary = "ifndef" if directive.kind == "ifdef" else "ifdef"
+            yield "ifdef", (Edit(span, text.replace(directive.kind, contrary, 1)),)
         elif directive.kind == "ifexp":
             yield "ifdef", (Edit(span, re.sub(r"ifexp.*", "ifexp 0", text)),)
             yield "ifdef", (Edit(span, re.sub(r"ifexp.*", "ifexp 1", text)),)
