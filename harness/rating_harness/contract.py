@@ -68,6 +68,7 @@ class Fields:
     began_at: str = "timestamp_begin"
     ended_at: str = "timestamp_end"
     authorized: str = "authorized"
+    called_authorized: str = "authorized_destination"
     reason: str = "unauthorized_reason"
     units: str = "max_available_units"
     carriers: str = "carriers"
@@ -82,8 +83,8 @@ class Fields:
 
     @property
     def parties(self) -> tuple[str, ...]:
-        """What is the same in every request about a call: who pays, who calls, who is called."""
-        return (self.account, self.source, self.destination)
+        """What is the same in every request about a call: who pays, who is an account of ours, who calls whom."""
+        return (self.account, self.called_account, self.source, self.destination)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,13 +126,20 @@ class Case:
         return tuple(each for tag, found in self._by_tag.items() if tag not in known for each in found)
 
     def is_authorised(self, call: Call) -> bool:
-        """Whether the agent let the call go out."""
-        found = self.exchanges(call, CONTRACT.paths.authorization)
-        return any(is_true(exchange.answer(_FIELD.authorized)) for exchange in found)
+        """Whether the agent let the call go out: with a yes for each account that the request names."""
+        return any(_is_yes(exchange) for exchange in self.exchanges(call, CONTRACT.paths.authorization))
 
     def accepted(self, call: Call, kind: str) -> tuple[Exchange, ...]:
         """Those that Kamailio takes for accepted: answered ``ok`` with status 200."""
         return tuple(e for e in self.exchanges(call, kind) if e.status == 200 and is_true(e.answer(_FIELD.ok)))
+
+
+def _is_yes(authorization: Exchange) -> bool:
+    callee = authorization.requested(_FIELD.called_account)
+    if callee is not None and not is_true(authorization.answer(_FIELD.called_authorized)):
+        return False
+    has_payer = callee is None or authorization.requested(_FIELD.account) is not None
+    return not has_payer or is_true(authorization.answer(_FIELD.authorized))
 
 
 def broken(

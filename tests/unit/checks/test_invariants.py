@@ -189,3 +189,37 @@ def test_a_begin_that_the_agent_refused_is_not_missed(
     without = tuple(each for each in evidence.exchanges if each.kind != "begin_transaction")
     texts = found(tmp_path, replace(evidence, exchanges=without, spans=(span,))).get("begin_and_end", [])
     assert any("begin_transaction" in text for text in texts) is told
+
+
+@pytest.mark.parametrize(
+    ("named", "yes", "goes_out"),
+    [
+        ({"account_tag": "1000"}, {"authorized": True, "authorized_destination": False}, True),
+        ({"account_tag": "1000"}, {"authorized": False, "authorized_destination": True}, False),
+        ({"destination_account_tag": "2000"}, {"authorized": False, "authorized_destination": True}, True),
+        ({"destination_account_tag": "2000"}, {"authorized": True, "authorized_destination": False}, False),
+        (
+            {"account_tag": "1000", "destination_account_tag": "2000"},
+            {"authorized": True, "authorized_destination": True},
+            True,
+        ),
+        (
+            {"account_tag": "1000", "destination_account_tag": "2000"},
+            {"authorized": False, "authorized_destination": True},
+            False,
+        ),
+        (
+            {"account_tag": "1000", "destination_account_tag": "2000"},
+            {"authorized": True, "authorized_destination": False},
+            False,
+        ),
+    ],
+)
+def test_a_call_goes_out_with_a_yes_for_each_account_that_is_named(
+    tmp_path: Path, named: dict[str, str], yes: dict[str, bool], goes_out: bool
+) -> None:
+    parties = {"account_tag": None, "destination_account_tag": None, **named}
+    auth, *others = changed("begin_transaction", **parties)(changed("end_transaction", **parties)(sound())).exchanges
+    auth = replace(auth, request={**auth.request, **parties}, response={**auth.response, **yes})
+    texts = found(tmp_path, replace(sound(), exchanges=(auth, *others))).get("carriers", [])
+    assert any("did not authorise" in text for text in texts) is not goes_out
