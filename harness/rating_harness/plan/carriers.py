@@ -169,7 +169,6 @@ def _user_agent(
         name=name,
         socket=socket,
         calls=tuple(_callee_calls(context, behaviour)),
-        sdp=sdp_for(True),
         registration=registration_of(behaviour, socket, call_id) if isinstance(behaviour, Phone) else None,
         loss=behaviour.loss or 0,
     )

@@ -7,8 +7,8 @@ from typing import Literal
 
 from rating_harness.plan.render import sdp_for
 from rating_harness.plan.sampling import Sampled
-from rating_harness.scenario.calls import MADE_BY_SIPP, UNSAID_BY_SIPP
-from rating_harness.scenario.model import Call, Phone, Request
+from rating_harness.scenario.calls import MADE_BY_SIPP, TRACED, UNSAID_BY_SIPP
+from rating_harness.scenario.model import Call, Phone, Request, Scenario
 from rating_harness.scenario.values import CSeq, Moment, header_lines
 from rating_harness.useragent.dialog import SipRequest
 from rating_harness.useragent.message import tag_of
@@ -29,6 +29,7 @@ __all__ = [
     "registration_of",
     "renewals_of",
     "sip_request",
+    "speaks_tls_by_sipp",
     "timed_requests",
     "waits_for_others",
 ]
@@ -38,14 +39,30 @@ DEFAULT_DOMAIN = "sip.test"
 
 
 def needs_user_agent(call: Call) -> bool:
-    """Whether a call says what SIPp can't; not one whose SIPp scenario is written by hand."""
+    """Whether a call says what SIPp can't, or is over TLS, for which not every SIPp serves.
+
+    Not one whose SIPp scenario is written by hand.
+    """
     if call.sipp is not None:
         return False
     return (
-        any(word in call.model_fields_set for word in UNSAID_BY_SIPP)
+        call.transport == "tls"
+        or any(word in call.model_fields_set for word in UNSAID_BY_SIPP)
         or any(name.lower() in MADE_BY_SIPP for name in call.headers)
         or any("100rel" in value for _, value in header_lines(call.headers))
         or any(each.at.event != "answered" or "sdp" in each.model_fields_set for each in call.reinvite)
+    )
+
+
+def speaks_tls_by_sipp(scenario: Scenario) -> bool:
+    """Whether it takes a SIPp that can speak TLS: in a load, or where its scenario is written by hand."""
+    tls = {carrier.host for carrier in scenario.given.carriers if carrier.protocol == "TLS"}
+    is_load = scenario.load is not None or any(call.repeat.high > TRACED for call in scenario.calls)
+    if is_load:
+        return bool(tls) or any(call.transport == "tls" for call in scenario.calls)
+    by_hand = [host for host, carrier in scenario.carriers.items() if carrier.sipp is not None]
+    return bool(tls.intersection(by_hand)) or any(
+        call.transport == "tls" and call.sipp is not None for call in scenario.calls
     )
 
 

@@ -33,7 +33,7 @@ from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Endpoint, Lab, Program, Role, Service
 from rating_harness.plan.model import Plan
-from rating_harness.plan.planner import speaks_tls
+from rating_harness.plan.user_agents import speaks_tls_by_sipp
 from rating_harness.rating.client import EngineClient
 from rating_harness.rating.engine_file import EngineFile
 from rating_harness.rating.own_engine import OwnEngine, RatingEngine, UnreadableEngine
@@ -420,7 +420,7 @@ class Stack:
             return f"requires Kamailio {requires.kamailio}: this is {self._version}"
         if requires.sipp and not satisfies(self._sipp, requires.sipp):
             return f"requires SIPp {requires.sipp}: this is {self._sipp.split()[1]}"
-        if speaks_tls(scenario) and "wolfssl" in self._sipp:
+        if speaks_tls_by_sipp(scenario) and "wolfssl" in self._sipp:
             return "requires TLS: SIPp here is built with wolfSSL, and never ends its handshake; try --kamailio sid"
         return None
 

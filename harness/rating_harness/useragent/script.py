@@ -165,7 +165,6 @@ class CalleeScript:
     name: str
     socket: Socket
     calls: tuple[CalleeCall, ...]
-    sdp: str = ""
     registration: Registration | None = None
     loss: float = 0
 

@@ -41,7 +41,8 @@ class FakeProcess:
 
     def signal(self, signum: signal.Signals) -> None:
         self.signals.append(signum)
-        if self.status is None and (self.ends_on_signal or signum == signal.SIGKILL):
+        ends = signum == signal.SIGKILL or (signum == signal.SIGTERM and self.ends_on_signal)
+        if self.status is None and ends:
             self.status = 0 if signum == signal.SIGTERM else -signum
 
     def output(self) -> str:
@@ -166,6 +167,9 @@ class FakeKamailio:
 
     def dialogs(self) -> list[Mapping[str, object]]:
         return []
+
+    def tables(self, prefix: str) -> dict[str, dict[str, str]]:
+        return {}
 
     def version(self) -> str:
         return "kamailio 6.0.1 (x86_64)"

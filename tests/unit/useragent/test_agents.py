@@ -12,11 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from rating_harness.evidence.model import SipMessage
+from rating_harness.plan.render import certificates
 from rating_harness.scenario.values import CSeq
 from rating_harness.sipp.trace import parse_trace
 from rating_harness.useragent.dialog import Place, SipRequest
@@ -40,10 +43,13 @@ from rating_harness.useragent.script import (
 SDP = "v=0\no=- 1 1 IN IP[local_ip_type] [local_ip]\ns=-\nc=IN IP4 [local_ip]\nt=0 0\nm=audio 6000 RTP/AVP 8"
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+_numbers = count(1)
+
+
+def place() -> Place:
+    """A loopback address that no other test has, side by side ones included."""
+    process, number = os.getpid(), next(_numbers)
+    return Place(f"127.{1 + process % 254}.{process // 254 % 254}.{number}", 5060)
 
 
 @dataclass
@@ -78,14 +84,16 @@ class Stage:
     """Two ports, each of whose owners takes the other for Kamailio."""
 
     directory: Path
-    caller: Place = field(default_factory=lambda: Place("127.0.0.1", free_port()))
-    callee: Place = field(default_factory=lambda: Place("127.0.0.1", free_port()))
+    caller: Place = field(default_factory=place)
+    callee: Place = field(default_factory=place)
     programs: list[Program] = field(default_factory=list)
 
     def start(self, name: str, script: Script) -> Program:
         directory = self.directory / name
         directory.mkdir()
         (directory / "script.json").write_text(to_json(script))
+        for file, content in certificates().items():
+            (directory / file).write_bytes(content)
         process = subprocess.Popen(
             [sys.executable, "-m", "rating_harness.useragent", "script.json"],
             cwd=directory,
@@ -102,7 +110,7 @@ class Stage:
     def callee_script(self, treatment: Treatment = Treatment(), **more: object) -> CalleeScript:  # noqa: B008
         requests: tuple[TimedRequest, ...] = more.pop("requests", ())  # type: ignore[assignment]
         call = CalleeCall("ana", "^t-ana-", (), treatment, requests)
-        script = CalleeScript("carrier", Socket(self.callee, self.caller, "udp"), (call,), SDP)
+        script = CalleeScript("carrier", Socket(self.callee, self.caller, "udp"), (call,))
         return replace(script, **more)  # type: ignore[arg-type]
 
     def caller_script(self, **more: object) -> CallerScript:
@@ -150,12 +158,12 @@ def test_scripts_survive_json() -> None:
 
 
 def test_a_call(stage: Stage) -> None:
-    caller, carrier = stage.call(stage.caller_script(), stage.callee_script())
+    caller, carrier = stage.call(stage.caller_script(), stage.callee_script(Treatment(sdp=SDP)))
     assert caller.sent() == ["INVITE", "ACK", "BYE"]
     assert caller.received() == ["180/INVITE", "200/INVITE", "200/BYE"]
     assert carrier.received() == ["INVITE", "ACK", "BYE"]
     (answer,) = [m for m in caller.messages() if m.status == 200 and m.method == "INVITE"]
-    assert "c=IN IP4 127.0.0.1" in answer.body
+    assert f"c=IN IP4 {stage.callee.address}" in answer.body
 
 
 @pytest.mark.parametrize(
@@ -337,7 +345,7 @@ def answer(registrar: socket.socket, status: str, *headers: str) -> Message:
 
 def test_a_stranger_sends_octets_and_takes_down_what_comes_back(stage: Stage) -> None:
     carrier = stage.start("carrier", stage.callee_script())
-    own = Place("127.0.0.1", free_port())
+    own = place()
     lines = [
         *(
             "OPTIONS sip:x SIP/2.0",
@@ -383,11 +391,12 @@ def test_what_is_lost_arrives_nowhere(stage: Stage, loss: float) -> None:
     assert (carrier.received() == []) is (loss == 100)
 
 
-def test_over_tcp(stage: Stage) -> None:
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_over_a_stream(stage: Stage, transport: Literal["tcp", "tls"]) -> None:
     caller, callee = stage.caller_script(), stage.callee_script()
     here, _ = stage.call(
-        replace(caller, socket=replace(caller.socket, transport="tcp")),
-        replace(callee, socket=replace(callee.socket, transport="tcp")),
+        replace(caller, socket=replace(caller.socket, transport=transport)),
+        replace(callee, socket=replace(callee.socket, transport=transport)),
     )
     assert here.received() == ["180/INVITE", "200/INVITE", "200/BYE"]
-    assert {message.transport for message in here.messages()} == {"tcp"}
+    assert {message.transport for message in here.messages()} == {transport}

@@ -1,0 +1,153 @@
+"""The order in which a plan is carried out, on a lab whose programs are scripts."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from rating_harness.errors import ServiceDied
+from rating_harness.evidence.model import Evidence
+from rating_harness.lab.protocol import Program
+from rating_harness.plan.model import Plan
+from rating_harness.run.runner import run_plan
+from rating_harness.useragent.script import SenderScript, from_json
+from tests.unit.plan.test_planner import planned
+from tests.unit.run.fake_lab import FakeLab, FakeProcess, fake_stack
+
+CALL = '{id: ana, from: "1000", to: "39040123456"%s}'
+STATISTICS = b"StartTime;TotalCallCreated;SuccessfulCall(C);FailedCall(C);\nx;1;1;0;\n"
+
+
+def trace_of(*messages: tuple[str, str]) -> bytes:
+    """SIPp's message trace: ``sent`` or ``received``, and the message's first line with a blank and its CSeq."""
+    records = []
+    for way, text in messages:
+        first, _, cseq = text.partition(" | ")
+        tag = ";tag=b" if "200" in first else ""
+        lines = [
+            *(first, "Via: SIP/2.0/UDP 198.18.0.9;branch=z9hG4bK-1", "From: <sip:1000@sip.test>;tag=a"),
+            *(f"To: <sip:39@sip.test>{tag}", "Call-ID: 1f2e-ana-1@sip.test", f"CSeq: {cseq}"),
+            *("Contact: <sip:x@198.18.0.99:5060>", "", ""),
+        ]
+        message = "\r\n".join(lines)
+        at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        size = f"sent ({len(message)} bytes):" if way == "sent" else f"received [{len(message)}] bytes :"
+        records.append(f"{'-' * 47} {at}\nUDP message {size}\n\n{message}\n\n")
+    return "".join(records).encode()
+
+
+ANSWERED = trace_of(("sent", "INVITE sip:39@sip.test SIP/2.0 | 1 INVITE"), ("received", "SIP/2.0 200 OK | 1 INVITE"))
+REFUSED = trace_of(
+    ("sent", "INVITE sip:39@sip.test SIP/2.0 | 1 INVITE"), ("received", "SIP/2.0 486 Busy Here | 1 INVITE")
+)
+
+
+def lab_with(trace: bytes, kept: list[Program], *, ends: Callable[[str], bool] = lambda name: True) -> FakeLab:
+    """Callers have this trace, and have ended if ``ends`` says so."""
+
+    def runs(program: Program) -> FakeProcess:
+        kept.append(program)
+        is_caller = "caller" in program.name
+        over = (is_caller and ends(program.name)) or "stranger" in program.name
+        files = {"statistics.csv": STATISTICS, **({"messages.log": trace} if is_caller else {})}
+        return FakeProcess(program.name, status=0 if over else None, files=files)
+
+    return FakeLab(runs=runs)
+
+
+def run(lab: FakeLab, plan: Plan) -> Evidence:
+    return run_plan(fake_stack(lab), plan)
+
+
+def test_carriers_listen_before_anybody_calls(tmp_path: Path) -> None:
+    lab = lab_with(ANSWERED, [])
+    evidence = run(lab, planned(tmp_path, f"calls: [{CALL % ''}]\n"))
+    assert [each for each in lab.done if each.startswith("run")] == [
+        "run sipp-carrier-5060-udp",
+        "run sipp-caller-ana-5060-udp",
+    ]
+    assert [(result.host, result.stopped) for result in evidence.sipp] == [("carrier", True), ("caller-ana", False)]
+    assert [message.first_line for message in evidence.messages] == ["INVITE sip:39@sip.test", "200 OK"]
+    assert all(program.removed for program in lab.programs)
+
+
+def test_a_call_begins_when_its_moment_has_come(tmp_path: Path) -> None:
+    lab = lab_with(ANSWERED, [])
+    bob = '{id: bob, from: "1000", to: "39", start: ana is answered}'
+    evidence = run(lab, planned(tmp_path, f"calls: [{bob}, {CALL % ''}]\n"))
+    assert [span.what for span in evidence.spans] == ["call ana", "call bob"]
+
+
+def test_who_waits_in_vain_is_waited_for_no_longer(tmp_path: Path) -> None:
+    lab = lab_with(REFUSED, [])
+    bob = '{id: bob, from: "1000", to: "39", start: ana is answered}'
+    cia = '{id: cia, from: "1000", to: "39", start: bob has ended}'
+    evidence = run(lab, planned(tmp_path, f"calls: [{CALL % ''}, {bob}, {cia}]\n"))
+    assert [span.what for span in evidence.spans] == ["call ana"]
+    assert evidence.ended - evidence.started < 5
+
+
+def test_a_stranger_knows_all_about_the_call(tmp_path: Path) -> None:
+    kept: list[Program] = []
+    lab = lab_with(ANSWERED, kept)
+    said = ", requests: [{by: stranger, method: BYE, times: 3, every: 10ms}]"
+    evidence = run(lab, planned(tmp_path, f"calls: [{CALL % said}]\n"))
+    (program,) = [each for each in kept if "stranger" in each.name]
+    script = from_json(program.files["stranger-ana-0.json"].decode())
+    assert isinstance(script, SenderScript)
+    (message,) = script.messages
+    assert message.startswith("BYE sip:x@198.18.0.99:5060 SIP/2.0\r\n")
+    assert "To: <sip:39@sip.test>;tag=b\r\n" in message
+    assert "CSeq: 2 BYE\r\n" in message
+    assert f"Via: SIP/2.0/UDP {program.host.address}:5060;" in message
+    assert "request-0" in message
+    assert (script.times, script.every) == (3, 0.01)
+    assert program.role == "harness"
+    assert evidence.unsent == ()
+    assert [result.role for result in evidence.sipp] == ["carrier", "caller", "stranger"]
+
+
+@pytest.mark.parametrize(
+    ("trace", "said", "why"),
+    [
+        (REFUSED, "{by: stranger, method: BYE}", "its moment never came"),
+        (REFUSED, "{by: stranger, method: BYE, at: after end, headers: {X-A: '{to_tag}'}}", "{to_tag} isn't known"),
+    ],
+)
+def test_a_request_that_was_never_sent_says_why(tmp_path: Path, trace: bytes, said: str, why: str) -> None:
+    evidence = run(lab_with(trace, []), planned(tmp_path, f"calls: [{CALL % f', requests: [{said}]'}]\n"))
+    (unsent,) = evidence.unsent
+    assert (unsent.call, unsent.index) == ("ana", 0)
+    assert why in unsent.why
+
+
+def test_an_end_is_signalled_when_the_moment_of_another_call_has_come(tmp_path: Path) -> None:
+    said = ", requests: [{method: INFO, at: ana is answered}, {by: callee, method: INFO, at: ana is answered}]"
+    bob = f'{{id: bob, from: "1000", to: "39"{said}}}'
+    lab = lab_with(ANSWERED, [])
+    run(lab, planned(tmp_path, f"calls: [{CALL % ''}, {bob}]\n"))
+    signals = {program.name: program.signals for program in lab.programs}
+    assert signals["sipp-caller-bob-5060-udp"] == [signal.SIGRTMIN]
+    assert signals["sipp-carrier-5060-udp"][0] == int(signal.SIGRTMIN) + 1
+
+
+def test_a_kamailio_that_dies_ends_the_run(tmp_path: Path) -> None:
+    lab = lab_with(ANSWERED, [], ends=lambda name: False)
+    plan = planned(tmp_path, f"calls: [{CALL % ''}]\n")
+    stack = fake_stack(lab)
+    lab.service("kamailio").log += "a last word\n"
+    prepare = stack.prepare
+
+    def prepare_and_die(plan: Plan) -> None:
+        prepare(plan)
+        lab.service("kamailio").status = -11
+
+    stack.prepare = prepare_and_die  # type: ignore[method-assign]
+    with pytest.raises(ServiceDied, match="died in mid-scenario, with status -11") as raised:
+        run_plan(stack, plan)
+    assert "a last word" in str(raised.value)
+    assert all(program.removed for program in lab.programs)
