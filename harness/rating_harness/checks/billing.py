@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from rating_harness.checks.call_ends import goes_on
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
@@ -25,7 +26,8 @@ def begin_and_end(case: Case) -> Iterator[Finding]:
         if planned.method != "INVITE":
             continue
         for call in case.of(planned.id):
-            yield from _begin_and_end(case, call, index) if call.answered else _neither(case, call, index)
+            if not goes_on(case, call, index):  # which says nothing of Kamailio
+                yield from _begin_and_end(case, call, index) if call.answered else _neither(case, call, index)
     for stranger in case.strangers():
         yield broken(
             case,

@@ -20,7 +20,7 @@ from rating_harness.evidence.headers import tag_of
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.model import Call as PlannedCall
 
-__all__ = ["Interval", "answer_of", "both_ends_agree", "end_of"]
+__all__ = ["Interval", "answer_of", "both_ends_agree", "end_of", "goes_on"]
 
 Side = Literal["caller", "callee"]
 _SIDES: tuple[Side, Side] = ("caller", "callee")
@@ -144,6 +144,15 @@ def end_of(case: Case, call: Call, index: int) -> Interval | None:
 
 _UNANSWERED = 2.0
 """Seconds in which Kamailio notes a BYE that nobody else saw, and by which its timer for a limit may be late."""
+
+
+def goes_on(case: Case, call: Call, index: int) -> bool:
+    """Whether a call is up when the scenario ends because nobody was to hang up, and no limit was reached."""
+    planned = case.scenario.calls[index]
+    if call.answered is None or call.byes or planned.hangup != "never" or planned.vanish is not None:
+        return False
+    over = end_of(case, call, index)
+    return over is None or case.evidence.ended <= over.latest
 
 
 # --- both ends ------------------------------------------------------------------------------------------------------

@@ -25,15 +25,16 @@ _UNEXPECTED = "unexpected SIP message, or none"
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A call that failed, and the first of what is wrong with it."""
+    """A call that failed, and what is wrong with it, the cause first."""
 
     call: Call
-    finding: Finding
+    findings: tuple[Finding, ...]
 
     @property
-    def message(self) -> str:
-        """What is wrong, without the call's name."""
-        return self.finding.message.partition(": ")[2]
+    def causes(self) -> tuple[Finding, ...]:
+        """Without what follows from another reply than expected."""
+        first = self.findings[0]
+        return (first,) if first.check.endswith((".reply", ".reason", "final_reply")) else self.findings
 
 
 def check_failures(case: Case) -> Iterator[Finding]:
@@ -50,7 +51,7 @@ def check_failures(case: Case) -> Iterator[Finding]:
         if number > len(failed):
             yield _unexplained(case, number - len(failed))
     elif not wanted.matches(number):
-        reasons = Counter(_reason(failure.finding) for failure in failed)
+        reasons = Counter(_reason(failure.findings[0]) for failure in failed)
         if number > len(failed):
             reasons[_UNEXPECTED] = number - len(failed)
         told = f": {_counted(reasons)}" if reasons else ""
@@ -65,16 +66,18 @@ def check_failures(case: Case) -> Iterator[Finding]:
 
 
 def _failures(case: Case) -> list[_Failure]:
-    """The first of what is wrong with each call that failed."""
-    failed: dict[str, _Failure] = {}
+    """Each call that failed, with all that is wrong with it."""
+    failed: list[_Failure] = []
     without_final_reply = {each.call_id: each for each in one_final_reply(case)}
     for index, planned in enumerate(case.scenario.calls):
         expect = _completed(planned)
         for call in case.of(planned.id):
-            found = next(check_call(case, index, expect, call), without_final_reply.get(call.call_id))
-            if found is not None:
-                failed[call.call_id] = _Failure(call, found)
-    return list(failed.values())
+            found = list(check_call(case, index, expect, call))
+            if not found and call.call_id in without_final_reply:
+                found = [without_final_reply[call.call_id]]
+            if found:
+                failed.append(_Failure(call, tuple(found)))
+    return failed
 
 
 def _given_up(case: Case) -> Counter[str]:
@@ -87,16 +90,16 @@ def _given_up(case: Case) -> Counter[str]:
 
 def _by_expectation(case: Case, failures: Sequence[_Failure]) -> Iterator[Finding]:
     """A finding for each expectation that some calls don't meet, the most frequent first."""
-    alike: dict[tuple[str, str], list[_Failure]] = {}
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
     for failure in failures:
-        alike.setdefault((failure.finding.check, failure.message), []).append(failure)
-    for (_, message), several in sorted(alike.items(), key=lambda each: -len(each[1])):
-        first = several[0]
-        made = len(case.of(first.call.id))
+        for finding in failure.causes:
+            what = finding.message.partition(": ")[2]
+            alike.setdefault((finding.check, failure.call.id, what), []).append(finding)
+    for (_, call_id, what), several in sorted(alike.items(), key=lambda each: -len(each[1])):
         yield replace(
-            first.finding,
-            message=f"call {first.call.id}: {message}, in {len(several)} of {made} calls",
-            seen=_counted(Counter(failure.finding.seen for failure in several)),
+            several[0],
+            message=f"call {call_id}: {what}, in {len(several)} of {len(case.of(call_id))} calls",
+            seen=_counted(Counter(finding.seen for finding in several)),
         )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rating_harness.checks.billing import balances_move_by_fees, begin_and_end
-from rating_harness.checks.call_ends import both_ends_agree
+from rating_harness.checks.call_ends import both_ends_agree, goes_on
 from rating_harness.checks.health import kamailio_is_well, no_dialog_left, nothing_left_running, nothing_left_waiting
 from rating_harness.checks.model import Case, Finding, broken, unmet
 from rating_harness.checks.recorded_calls import fees_are_right, records_are_the_calls
 from rating_harness.checks.requests import requests_are_as_agreed
 from rating_harness.checks.strict_peer import arrivals_are_valid
 from rating_harness.contract import CONTRACT
+from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.values import duration_text
 
@@ -44,14 +45,24 @@ def calls_were_made(case: Case) -> Iterator[Finding]:
         sent = sum(any(message.direction == "sent" for message in call.caller) for call in calls)
         made += sent
         if sent < len(calls):
-            moment = planned.start
-            hint = f"it starts when {moment}, which never came" if moment.event is not None and not sent else ""
-            message = f"call {planned.id}"
-            yield broken(case, "calls", message, f"{len(calls)} made", f"{sent} made", index=index, hint=hint)
+            why = f", since its moment never came: {planned.start}" if planned.start.event and not sent else ""
+            expected, seen = f"{len(calls)} made", f"{sent} made{why}"
+            yield broken(case, "calls", f"call {planned.id}", expected, seen, index=index)
+        yield from _never_hung_up(case, index, calls)
     if made == 0:
         yield broken(case, "calls", "no call was made at all", "at least one call", "none")
     if not case.counts_failures:
         yield from _given_up(case)
+
+
+def _never_hung_up(case: Case, index: int, calls: Sequence[Call]) -> Iterator[Finding]:
+    for call in calls:
+        if goes_on(case, call, index):
+            seconds = duration_text(round(case.evidence.ended - (call.answered or 0.0), 1))
+            message = f"call {call.id}: nobody ever hung up"
+            seen = f"hangup: never, no limit, and no BYE in {seconds}"
+            yield broken(case, "calls", message, "an end of the call", seen, call=call, index=index)
+            return
 
 
 def _given_up(case: Case) -> Iterator[Finding]:

@@ -88,6 +88,19 @@ def test_under_load_each_expectation_that_is_not_met_is_named_with_its_line_and_
     assert [finding.call_id for finding in found] == [_IDS[1], _IDS[2]]
 
 
+def test_under_load_a_call_may_fail_in_several_ways(tmp_path: Path) -> None:
+    scenario = scenario_of(
+        tmp_path / "scenario.yaml",
+        "load: {rate: 3, duration: 1s}\n"
+        'calls: [{id: ana, from: "1000", to: "39040123456", expect: {ended_by: callee, duration: 9s ± 1s}}]\n',
+    )
+    run = evidence_of([message for call_id in _IDS for message in answered_call(call_id=call_id)])
+    assert [(finding.check, finding.seen) for finding in _found(scenario, run)] == [
+        ("calls[0].expect.ended_by", "caller (3)"),
+        ("calls[0].expect.duration", "1.999s (3)"),
+    ]
+
+
 def test_what_sipp_gave_up_under_load_is_told_with_what_it_says(tmp_path: Path) -> None:
     scenario = scenario_of(
         tmp_path / "scenario.yaml",

@@ -146,6 +146,27 @@ def test_each_invariant_fails(tmp_path: Path, name: str, damage: Callable[[Evide
     assert said in "\n".join(findings.get(name, ())), findings
 
 
+def test_a_call_that_was_never_made_says_which_moment_did_not_come(tmp_path: Path) -> None:
+    rest = (
+        'calls: [{id: ana, from: "1000", to: "39040123456"}, '
+        '{id: ben, from: "1000", to: "39040123456", start: ana is answered, expect: {reply: 200}}]\n'
+    )
+    run = replace(sound(), call_ids={"ana": (CALL_ID,), "ben": (CALL_ID.replace("ana", "ben"),)})
+    findings = found(tmp_path, run, rest)
+    assert findings.keys() == {"calls"}
+    assert "0 made, since its moment never came: ana is answered" in findings["calls"][0]
+
+
+def test_a_call_that_nobody_ever_hung_up_accuses_nobody_else_of_it(tmp_path: Path) -> None:
+    up = [{"transaction_tag": CALL_ID}]
+    run = endless(replace(sound(), exchanges=sound().exchanges[:2], dialogs_left=1))
+    run = with_account(running_transactions=up, balance=10)(replace(run, after=records(9.0, 10)))
+    run = replace(run, ended=run.started + 30, tables={"rating_dialog": {CALL_ID: "1-2"}})
+    findings = found(tmp_path, run, PLAIN.replace("}]", ", hangup: never}]"))
+    assert findings.keys() == {"calls", "dialogs", "running"}
+    assert "nobody ever hung up" in findings["calls"][0]
+
+
 def test_every_invariant_can_be_switched_off(tmp_path: Path) -> None:
     off = "invariants:\n" + "".join(f"  {name}: a test\n" for name in INVARIANTS)
     assert found(tmp_path, endless(replace(sound(), dialogs_left=3)), PLAIN + off) == {}
