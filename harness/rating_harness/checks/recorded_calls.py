@@ -27,6 +27,9 @@ WHOLE = 1.0
 SLACK = 0.5
 """Seconds that may pass between a message and Kamailio's note of its time, on a machine that is busy."""
 
+_MANY = 200
+"""Calls up to which another one is looked for that a record belongs to."""
+
 Record = Mapping[str, Any]
 
 
@@ -148,7 +151,9 @@ def _in_words(case: Case, call: Call, begins: float, ends: float, answer: Interv
 
 
 def _ending_then(case: Case, call: Call, ends: float) -> str | None:
-    """Another call that ended when this one's record says it did, where this one didn't."""
+    """Another call that ended when this one's record says it did, where this one didn't; not looked for in a load."""
+    if len(case.calls) > _MANY:
+        return None
     for index, planned in enumerate(case.scenario.calls):
         for other in case.of(planned.id):
             over = end_of(case, other, index) if other.call_id != call.call_id and other.answered else None
