@@ -64,6 +64,10 @@ class _Hold:
     time: int
 
 
+_USERS = "users.csv"
+"""Who calls whom, where that differs from call to call: SIPp's [field0] and [field1]."""
+
+
 def plan_call(
     scenario: Scenario, index: int, token: str, sampled: Sampled, patience: float, hosts: Callable[[str], Host]
 ) -> PlannedCall:
@@ -103,6 +107,10 @@ def plan_call(
         )
     else:
         agent = _sipp(call, text, token, sampled, Place(address, _PORT), kamailio, host, pace)
+        if call.sipp is None and len(call.users) > 1:
+            lines = "".join(f"{caller};{number}\n" for caller, number in call.users)
+            files = {**agent.files, _USERS: f"SEQUENTIAL\n{lines}".encode()}
+            agent = replace(agent, files=files, options={**agent.options, "info_file": _USERS})
         if call.sipp is not None:
             files, options = companions(call.sipp, scenario.origin.file.parent)
             agent = replace(agent, files={**agent.files, **files}, options={**agent.options, **options})
@@ -172,8 +180,8 @@ def _render(scenario: Scenario, index: int, call: Call, sampled: Sampled, patien
     headers = "\n".join(f"{name}: {literal(value)}" for name, value in header_lines(call.headers))
     common: dict[str, Any] = {
         "name": f"{scenario.scenario[:60]} {call.id}".translate(_XML),
-        "from_user": call.from_,
-        "to_user": call.to,
+        "from_user": call.from_ if isinstance(call.from_, str) else "[field0]",
+        "to_user": call.to if isinstance(call.to, str) else "[field1]",
         "domain": call.domain or DEFAULT_DOMAIN,
         "headers": headers,
         "retransmit": call.transport == "udp",

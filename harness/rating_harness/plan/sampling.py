@@ -34,7 +34,7 @@ class Sampled:
 
 
 def draw_call(call: Call, random: Random) -> Sampled:
-    calls = call.repeat.draw(random)
+    calls = call.times.draw(random)
     return Sampled(
         calls=calls,
         holds=values_of(call.hold or SecondsRange(DEFAULT_HOLD, DEFAULT_HOLD), calls, random),

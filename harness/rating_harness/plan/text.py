@@ -40,11 +40,15 @@ def _call(call: PlannedCall, said: Call) -> Iterator[str]:
         "at once" if call.start == Moment(None) else f"when {call.start}" if call.start.event else f"at {call.start}"
     )
     yield f"{call.id}: {agent.address}{to} {agent.transport}, {start}{many}"
-    yield f"  {said.method} by {said.from_} to {said.to}"
+    yield f"  {said.method} by {_users(said.from_)} to {_users(said.to)}"
     yield f"  Call-ID {_some(call.call_ids)}"
     yield f"  hold {_some([duration_text(each) for each in call.sampled.holds])}"
     if call.sampled.rings:
         yield f"  ring {_some([duration_text(each) for each in call.sampled.rings])}"
+
+
+def _users(users: str | tuple[str, ...]) -> str:
+    return users if isinstance(users, str) else _some(users)
 
 
 def _rate(call: PlannedCall) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from rating_harness.plan.render import sdp_for
@@ -14,6 +15,7 @@ from rating_harness.useragent.dialog import SipRequest
 from rating_harness.useragent.message import tag_of
 from rating_harness.useragent.script import (
     CallerScript,
+    CallerVariant,
     Happening,
     Registration,
     Renewal,
@@ -70,6 +72,18 @@ def caller_script(
     call: Call, sampled: Sampled, token: str, socket: Socket, patience: float, spacing: float
 ) -> CallerScript:
     """What a call's caller does."""
+    scripts = [
+        _caller_script(each, sampled, token, socket, patience, spacing)
+        for each in (call.model_copy(update={"from_": caller, "to": number}) for caller, number in call.users)
+    ]
+    variants = tuple(CallerVariant(each.invite, each.from_value, each.to_value) for each in scripts)
+    return replace(scripts[0], variants=variants if len(variants) > 1 else ())
+
+
+def _caller_script(
+    call: Call, sampled: Sampled, token: str, socket: Socket, patience: float, spacing: float
+) -> CallerScript:
+    """Of a call whose users are the same each time."""
     domain = call.domain or DEFAULT_DOMAIN
     headers = _values_of(call.headers)
     named = {name.lower(): values[0] for name, values in headers.items() if values}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -27,6 +28,7 @@ from rating_harness.scenario.fields import (
     Seconds,
     Share,
     Text,
+    Users,
     When,
     key,
 )
@@ -106,8 +108,18 @@ class Call(Model):
     )
 
     id: Annotated[CallId, key("A name for this call, used by the rest of the file.", "ana")]
-    from_: Annotated[Text, key("User part of From: the account that pays. In quotes.", "1000")] = Field(alias="from")
-    to: Annotated[Text, key("User part of To: the number dialled. In quotes.", "39040123456")]
+    from_: Annotated[
+        Users,
+        key(
+            "User part of From: the account that pays. In quotes. A list: one after another.",
+            "1000",
+            ["1000", "1001"],
+        ),
+    ] = Field(alias="from")
+    to: Annotated[
+        Users,
+        key("User part of To: the number dialled. In quotes. A list: one after another.", "39040123456"),
+    ]
     domain: Annotated[Text | None, key("Domain of both URIs; the lab's when not given.", "example.org")] = None
     host: Annotated[
         HostName | None,
@@ -213,6 +225,22 @@ class Call(Model):
     expect: Annotated[
         CallExpectation, key("What is expected of this call.", {"reply": 200, "ended_by": "kamailio"})
     ] = CallExpectation()
+
+    @property
+    def users(self) -> tuple[tuple[str, str], ...]:
+        """Users of From and To of the first call, the second, and so on, then from the beginning again."""
+        callers = (self.from_,) if isinstance(self.from_, str) else self.from_
+        numbers = (self.to,) if isinstance(self.to, str) else self.to
+        length = math.lcm(len(callers), len(numbers))
+        return tuple((callers[index % len(callers)], numbers[index % len(numbers)]) for index in range(length))
+
+    @property
+    def times(self) -> CountRange:
+        """How many such calls: as many as `repeat` says, else one for each item of the longer list."""
+        if "repeat" in self.model_fields_set:
+            return self.repeat
+        lists = [len(each) for each in (self.from_, self.to) if not isinstance(each, str)]
+        return CountRange(max(lists), max(lists)) if lists else self.repeat
 
 
 class Load(Model):

@@ -36,7 +36,7 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
         path: ValuePath = ("calls", index)
         yield from _call(call, path, _least_hold(scenario, call))
         yield from _many(scenario, call, path)
-        if scenario.load is None and "repeat" not in call.model_fields_set:
+        if scenario.load is None and "repeat" not in call.model_fields_set and call.times.high == 1:
             yield from _idle(call, path, ("rate", "concurrency"), "this is one call", "say how many with 'repeat'")
         yield from _headers(call.headers, (*path, "headers"), _MADE_ANYWAY)
         yield from _requests(call, path)
@@ -95,10 +95,7 @@ _DECIDED_BY_SIPP = (
 
 
 def _call(call: Call, path: ValuePath, hold: float) -> Iterator[Finding]:
-    for key, user in (("from", call.from_), ("to", call.to)):
-        if not _USER.fullmatch(user):
-            hint = "write the number or name alone; the domain has its own key, 'domain'"
-            yield Finding((*path, key), f"{user[:60]!r} can't be the user part of a SIP URI", hint)
+    yield from _users(call, path)
     if call.domain is not None and not _DOMAIN.fullmatch(call.domain):
         message = f"{call.domain[:60]!r} can't be the domain of a SIP URI"
         yield Finding((*path, "domain"), message, "a name or an address: example.org")
@@ -197,6 +194,24 @@ def _placeholders(request: Request, path: ValuePath) -> Iterator[Finding]:
                 yield Finding(place, f"nothing stands for '{{{name}}}'", hint)
 
 
+def _users(call: Call, path: ValuePath) -> Iterator[Finding]:
+    for key, value in (("from", call.from_), ("to", call.to)):
+        for index, user in enumerate((value,) if isinstance(value, str) else value):
+            here = (*path, key) if isinstance(value, str) else (*path, key, index)
+            if not _USER.fullmatch(user):
+                hint = "write the number or name alone; the domain has its own key, 'domain'"
+                yield Finding(here, f"{user[:60]!r} can't be the user part of a SIP URI", hint)
+            elif ";" in user and not isinstance(value, str):
+                yield Finding(here, "a user of a list has no parameters", "make it a call of its own")
+        if not value:
+            yield Finding((*path, key), "an empty list", "one user, or several")
+    lists = [key for key, value in (("from", call.from_), ("to", call.to)) if not isinstance(value, str)]
+    for key in lists:
+        if call.sipp is not None:
+            message = f"'{key}' is a list, and the SIPp file decides who calls whom"
+            yield _clash((*path, key), message, "a CSV file beside it: sipp: {file: ..., csv: users.csv}")
+
+
 def _too_late(call: Call, path: ValuePath, hold: float) -> Iterator[Finding]:
     """What should happen after the call is over.
 
@@ -273,7 +288,7 @@ def _number_of(scenario: Scenario, call: Call) -> int:
     """How many of them are made, at most."""
     load = scenario.load
     if load is None:
-        return int(call.repeat.high)
+        return int(call.times.high)
     others = sum(each.rate is None for each in scenario.calls)
     rate = call.rate or load.rate * (call.share if call.share is not None else 1 / others)
     return round(rate * (load.duration - (load.ramp or 0.0) / 2))

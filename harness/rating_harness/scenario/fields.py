@@ -68,6 +68,7 @@ __all__ = [
     "Text",
     "TextMatch",
     "Times",
+    "Users",
     "ValueMatch",
     "VersionText",
     "When",
@@ -190,6 +191,7 @@ PerSecond = Annotated[
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
     Takes("a number of calls per second"),
 ]
+Users = Annotated[Text | tuple[Text, ...], Takes("a text, or a list of them")]
 Share = Annotated[
     float,
     PlainValidator(values.parse_share),

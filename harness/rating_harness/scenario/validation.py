@@ -225,7 +225,7 @@ def _wrong_value(tree: Mapping, model: type[Model], path: ValuePath) -> tuple[st
         if node.quoted and _spelled_otherwise(value):
             return f"{place} takes {wanted}, and {shown(value)} in quotes is a text", f"take the quotes away: {value}"
         return (f"{place} can't be {shown(value)}" if value else f"{place} is empty"), takes
-    if wanted == "a text":
+    if wanted in ("a text", "a text, or a list of them"):
         kind = "true or false" if isinstance(value, bool) else "a number"
         return (
             f"{place} takes a text, and {node.text[:40]} without quotes is {kind}",

@@ -42,10 +42,10 @@ def _expects_answer(call: Call) -> bool:
     return is_ended or any(each is not None and not isinstance(each, Absent) for each in of_answered)
 
 
-def _account_of(scenario: Scenario, call: Call) -> str:
-    """The account that the project's configuration takes: with digest the user name, else From's user."""
-    user = call.auth.username if call.auth else call.from_
-    return user.partition(";")[0]
+def _accounts_of(call: Call) -> tuple[str, ...]:
+    """The accounts that the project's configuration takes: with digest the user name, else From's user."""
+    users = (call.auth.username,) if call.auth else tuple(dict.fromkeys(caller for caller, _ in call.users))
+    return tuple(user.partition(";")[0] for user in users)
 
 
 def _is_answered_by_fault(scenario: Scenario) -> bool:
@@ -63,9 +63,10 @@ def _callers_without_account(scenario: Scenario) -> Iterator[Finding]:
     if not known or scenario.given.graphql or _is_answered_by_fault(scenario):
         return
     for index, call in enumerate(scenario.calls):
-        account = _account_of(scenario, call)
-        is_own = call.sipp is None and call.host is None and "%" not in account
-        if is_own and account not in known and _expects_answer(call):
+        if call.sipp is not None or call.host is not None or not _expects_answer(call):
+            continue
+        unknown = [each for each in _accounts_of(call) if "%" not in each and each not in known]
+        for account in unknown[:1]:
             close = did_you_mean(account, known)
             guess = f"did you mean '{close}'? " if close else ""
             key = ("auth", "username") if call.auth else ("from",)
@@ -160,7 +161,7 @@ def _never_ended(scenario: Scenario) -> Iterator[Finding]:
         return
     accounts = {account.account_tag: account for account in scenario.given.accounts}
     for index, call in enumerate(scenario.calls):
-        account = accounts.get(_account_of(scenario, call))
+        account = accounts.get(_accounts_of(call)[0])
         is_answered = call.expect.reply is None or _expects_answer(call)
         if call.hangup != "never" or account is None or not is_answered or call.expect.ended_by == "nobody":
             continue

@@ -112,7 +112,9 @@ class Callee:
         session = CalleeSession(
             self.endpoint,
             f"{self._script.name}-{len(self._sessions) + 1}",
-            fill_sdp(treatment.sdp, self.endpoint.socket.local.address),
+            fill_sdp(
+                self._script.sdp if treatment.sdp is None else treatment.sdp, self.endpoint.socket.local.address
+            ),
             self._signals,
             treatment,
             call,

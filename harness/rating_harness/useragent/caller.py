@@ -35,7 +35,7 @@ class Caller:
         async with asyncio.TaskGroup() as group:
             for number, call_id in enumerate(self._script.call_ids, start=1):
                 await room.acquire()
-                session = CallerSession(self.endpoint, self._script, call_id, number, self._signals)
+                session = CallerSession(self.endpoint, self._script.of(number), call_id, number, self._signals)
                 self._sessions[call_id] = session
                 self.made += 1
                 group.create_task(self._call(session, room))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rating_harness.scenario.values import CSeq, Event, Route
@@ -13,6 +13,7 @@ from rating_harness.useragent.dialog import Place, SipRequest
 __all__ = [
     "CalleeScript",
     "CallerScript",
+    "CallerVariant",
     "Happening",
     "Registration",
     "Renewal",
@@ -69,6 +70,15 @@ class Socket:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerVariant:
+    """What differs from call to call of a script: who calls whom."""
+
+    invite: SipRequest
+    from_value: str
+    to_value: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallerScript:
     """A caller, for all of a call's repetitions.
 
@@ -80,6 +90,7 @@ class CallerScript:
     :param patience: seconds that it waits for anything.
     :param spacing: seconds between the beginnings of two calls.
     :param loss: how many of 100 datagrams are lost, of those it sends and of those it gets.
+    :param variants: for the first call, the second, and so on, then from the beginning; none: all are the same.
     """
 
     name: str
@@ -103,6 +114,14 @@ class CallerScript:
     spacing: float = 0.01
     limit: int = 1_000_000
     loss: float = 0
+    variants: tuple[CallerVariant, ...] = ()
+
+    def of(self, number: int) -> CallerScript:
+        """The script of the call of that number, from 1."""
+        if not self.variants:
+            return self
+        it = self.variants[(number - 1) % len(self.variants)]
+        return replace(self, invite=it.invite, from_value=it.from_value, to_value=it.to_value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +132,7 @@ class Treatment:
     :param delay: nothing at all is sent for so long.
     :param ring: from the provisional replies to the final one.
     :param hang_up, vanish: so long after the answer; None: it doesn't.
-    :param sdp, early_sdp: of the answer, and of a 183; empty: none.
+    :param sdp, early_sdp: of the answer, and of a 183; empty: none. None: the callee's usual one.
     :param reliable: provisional replies are sent until their PRACK comes (RFC 3262), where the caller supports it.
     """
 
@@ -129,7 +148,7 @@ class Treatment:
     retransmit_answer: int = 0
     answer_cancelled: bool = False
     renewals: tuple[Renewal, ...] = ()
-    sdp: str = ""
+    sdp: str | None = None
     early_sdp: str = ""
     reliable: bool = False
 
@@ -190,8 +209,8 @@ Script = CallerScript | CalleeScript | SenderScript
 _KINDS: Mapping[str, type[Any]] = {
     each.__name__: each
     for each in (
-        *(Treatment, CalleeCall, CalleeScript, CallerScript, CSeq, Happening, Place, Registration, Renewal, Route),
-        *(SenderScript, SipRequest, Socket, TimedRequest),
+        *(Treatment, CalleeCall, CalleeScript, CallerScript, CallerVariant, CSeq, Happening, Place, Registration),
+        *(Renewal, Route, SenderScript, SipRequest, Socket, TimedRequest),
     )
 }
 

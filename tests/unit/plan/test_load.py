@@ -13,6 +13,8 @@ from rating_harness.plan.planner import plan_scenario
 from rating_harness.plan.sampling import last_digit, values_of
 from rating_harness.scenario.values import SecondsRange
 from rating_harness.sipp.agent import Agent
+from rating_harness.useragent.agent import UserAgent
+from rating_harness.useragent.script import CallerScript, from_json, to_json
 from tests.builders import scenario_of
 
 _CALLS = 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n  - {id: bob, from: "1000", to: "39040123456"}\n'
@@ -97,3 +99,25 @@ def test_as_many_values_as_there_are_calls_and_digits() -> None:
     assert [len(values_of(sampled, calls, Random(1))) for calls in (1, 3, 10, 99)] == [1, 3, 10, 10]
     assert values_of(SecondsRange(2, 2), 99, Random(1)) == (2,)
     assert [last_digit(index) for index in (0, 8, 9)] == [1, 9, 0]
+
+
+def test_callers_and_numbers_are_taken_one_after_another(tmp_path: Path) -> None:
+    calls = 'calls: [{id: ana, from: ["1000", "1001"], to: ["39", "40", "41"]}]\n'
+    (call,) = _plan(tmp_path, calls).calls
+    assert len(call.call_ids) == 3
+    assert isinstance(call.agent, Agent)
+    lines = call.agent.files["users.csv"].decode().splitlines()
+    assert lines == ["SEQUENTIAL", "1000;39", "1001;40", "1000;41", "1001;39", "1000;40", "1001;41"]
+    assert "From: <sip:[field0]@" in call.agent.scenario
+    assert "INVITE sip:[field1]@" in call.agent.scenario
+    assert call.agent.options["info_file"] == "users.csv"
+
+
+def test_a_user_agent_takes_them_one_after_another_too(tmp_path: Path) -> None:
+    calls = 'calls: [{id: ana, from: ["1000", "1001"], to: "39", repeat: 3, display: Ana}]\n'
+    (call,) = _plan(tmp_path, calls).calls
+    assert isinstance(call.agent, UserAgent)
+    assert isinstance(call.agent.script, CallerScript)
+    read_back = from_json(to_json(call.agent.script))
+    values = [read_back.of(number).from_value for number in (1, 2, 3)]
+    assert values == [f'"Ana" <sip:{user}@sip.test>' for user in ("1000", "1001", "1000")]
