@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "ConfigurationError",
@@ -90,6 +91,10 @@ class HarnessError(Exception):
         self.folder: Path | None = None
         """Where what there is to see of it is kept, if it is."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by what it holds: the arguments of a subclass may be others."""
+        return _restored, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.message}" if self.where else self.message]
         if self.expected:
@@ -103,6 +108,12 @@ class HarnessError(Exception):
         if self.folder:
             lines.append(f"  evidence: {self.folder}")
         return "\n".join(lines)
+
+
+def _restored(kind: type[HarnessError], args: tuple[Any, ...], state: dict[str, Any]) -> HarnessError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(HarnessError):

@@ -13,18 +13,23 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 import signal
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
 from rating_harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from rating_harness.coverage.data import Coverage
     from rating_harness.rating.own_engine import RatingEngine
+    from rating_harness.report import events
     from rating_harness.run.options import Options
     from rating_harness.run.stack import Stack
     from rating_harness.scenario.model import Scenario
@@ -37,6 +42,9 @@ _NAMED = pytest.StashKey[frozenset[Path]]()
 _SEED = pytest.StashKey[int]()
 _COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
 _WARNINGS = pytest.StashKey[list[str]]()
+_REPORTS: pytest.StashKey[_Reports] = pytest.StashKey()
+_RESERVED = frozenset({"filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail"})
+"""Markers with which pytest itself does something: a tag of that name selects nothing."""
 
 
 class ScenarioFailed(AssertionError):
@@ -91,6 +99,18 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if _has_options(config):
         options_of(config)  # whose mistakes end the session before anything is collected
+    if config.getoption("--rating-shard") is not None:
+        from rating_harness.session.selection import parse_shard
+
+        try:
+            parse_shard(config.getoption("--rating-shard"))
+        except UsageError as error:
+            raise pytest.UsageError(_in_pytest(str(error))) from None
+    if _wants_reports(config):
+        try:
+            config.stash[_REPORTS] = _Reports(config)
+        except UsageError as error:
+            raise pytest.UsageError(_in_pytest(str(error))) from None
     config.stash[_NAMED] = frozenset(
         path.resolve() for arg in config.args if (path := Path(str(arg).partition("::")[0])).is_file()
     )
@@ -112,6 +132,10 @@ class _Distribution:
     def pytest_configure_node(self, node: Any) -> None:
         """Called in the controller for each worker that is about to start: all draw from the same seed."""
         node.workerinput["rating_seed"] = node.config.stash[_SEED]
+        reports = node.config.stash.get(_REPORTS, None)
+        if reports is not None:
+            reports.directory = reports.directory or Path(tempfile.mkdtemp(prefix="rating-events-"))
+            node.workerinput["rating_events"] = str(reports.directory)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -162,11 +186,13 @@ def options_of(config: pytest.Config) -> Options:
     from rating_harness.run.lab_options import LAB_OPTIONS
     from rating_harness.run.options import Options
 
-    given = {name.replace("-", "_"): config.getoption(f"--rating-{name}") for name in LAB_OPTIONS}
-    others = {name: value for name, value in given.items() if name not in ("define", "seed", "canyan_lenient")}
+    names = [name for name, option in LAB_OPTIONS.items() if option.of_lab and name not in ("define", "seed")]
+    others = {name.replace("-", "_"): config.getoption(f"--rating-{name}") for name in names}
     measured = config.getoption("--rating-cov") is not None
     try:
-        return Options.of(defines=given["define"], seed=config.stash[_SEED], coverage=measured, **others)
+        return Options.of(
+            defines=config.getoption("--rating-define"), seed=config.stash[_SEED], coverage=measured, **others
+        )
     except UsageError as error:
         raise pytest.UsageError(_in_pytest(str(error))) from None
 
@@ -221,11 +247,15 @@ class ScenarioItem(pytest.Item):
         super().__init__(**kwargs)
         self.scenario = scenario
         self.extra_keyword_matches.update(scenario.tags)
+        for tag in scenario.tags:
+            if tag not in _RESERVED and not tag.startswith("_"):
+                self.config.addinivalue_line("markers", f"{tag}: scenarios with this tag")
+                self.add_marker(getattr(pytest.mark, tag))
 
     def runtest(self) -> None:
         from rating_harness.report.junit import junit_properties
 
-        outcome = _session(self.config).run(self.scenario)
+        outcome = _run_reported(self.config, self.scenario)
         if outcome.skipped is not None:
             pytest.skip(_in_pytest(outcome.skipped))
         assert outcome.verdict is not None
@@ -236,15 +266,154 @@ class ScenarioItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, ScenarioFailed):
-            return str(excinfo.value)
+            from rating_harness.report.junit import cause_of
+
+            outcome = excinfo.value.outcome
+            assert outcome.verdict is not None
+            assert outcome.evidence is not None
+            cause = cause_of(outcome.scenario, outcome.evidence, outcome.verdict)
+            return self._shown(str(excinfo.value), cause)
         if isinstance(excinfo.value, HarnessError):
             from rating_harness.report.failure import error_text
+            from rating_harness.report.junit import cause_of_error
 
-            return _in_pytest(error_text(excinfo.value))
+            return self._shown(_in_pytest(error_text(excinfo.value)), _in_pytest(cause_of_error(excinfo.value)))
         return super().repr_failure(excinfo, style)
+
+    def _shown(self, text: str, cause: str) -> ReprExceptionInfo:
+        """The text for the terminal; the cause for the summary's line and JUnit's message."""
+        line = self.scenario.where("scenario").line
+        return ReprExceptionInfo(
+            reprtraceback=ReprTraceback([ReprEntryNative([f"{text}\n"])], None, style="native"),
+            reprcrash=ReprFileLocation(str(self.path), line, cause),
+        )
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, self.scenario.where("scenario").line - 1, self.name
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Called for each phase of a test. A scenario that could not be run is an error to pytest, and no failure."""
+    report = yield
+    if isinstance(item, ScenarioItem) and call.excinfo is not None and isinstance(call.excinfo.value, HarnessError):
+        report.when = "setup"
+    return report
+
+
+# --- reports --------------------------------------------------------------------------------------------------------
+
+
+class _Reports:
+    """The files of ``--rating-html`` and so on, and how events get into them: from workers by way of a directory."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        from rating_harness.session.event_log import EventLog
+        from rating_harness.session.report_files import REPORT_OPTIONS, report_files
+
+        self.started = time.time()
+        self._seed = config.stash[_SEED]
+        self._lab = config.getoption("--rating-lab")
+        self._lab_is_known = False
+        self.directory: Path | None = None
+        worker = getattr(config, "workerinput", None)
+        self._is_worker = worker is not None
+        self.reporters: list[events.Reporter]
+        if worker is None:
+            self.reporters = report_files({name: config.getoption(f"--rating-{name}") for name in REPORT_OPTIONS})
+        else:
+            self.reporters = [EventLog(Path(worker["rating_events"]))] if "rating_events" in worker else []
+
+    def on_event(self, event: events.Event) -> None:
+        for reporter in self.reporters:
+            reporter.on_event(event)
+
+    def begin(self, scenarios: int) -> None:
+        from rating_harness.report import events
+
+        self.on_event(events.SessionStarted(self.started, scenarios, self._seed, self._lab))
+
+    def on_scenario(self, event: events.Event) -> None:
+        from rating_harness.report import events
+
+        is_first = not self._is_worker and not self._lab_is_known
+        if isinstance(event, events.ScenarioFinished) and is_first:
+            self._lab_is_known = True
+            lab = {name: value for name, value in event.evidence.lab.items() if name not in ("token", "seed")}
+            self.on_event(events.LabUp(event.at, 0.0, lab))
+        self.on_event(event)
+
+    def end(self, *, interrupted: bool) -> None:
+        """Write the files."""
+        from rating_harness.report import events
+        from rating_harness.session.event_log import EventLog
+
+        if self.directory is not None:
+            self.begin(len(list(self.directory.glob("*.event"))))
+            for event in EventLog(self.directory).read():
+                self.on_scenario(event)
+            shutil.rmtree(self.directory)
+        now = time.time()
+        self.on_event(events.SessionFinished(now, now - self.started, interrupted))
+
+
+def _wants_reports(config: pytest.Config) -> bool:
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        return "rating_events" in worker
+    return any(config.getoption(f"--rating-{name}") is not None for name in _REPORT_OPTIONS)
+
+
+_REPORT_OPTIONS = ("html", "junit", "jsonl", "pcap", "durations")
+
+
+def _run_reported(config: pytest.Config, scenario: Scenario) -> Outcome:
+    """Run a scenario, and put what comes of it into the reports.
+
+    :raises HarnessError: it could not be run.
+    """
+    reports, started = config.stash.get(_REPORTS, None), time.time()
+    try:
+        outcome = _session(config).run(scenario)
+    except HarnessError as error:
+        if reports is not None:
+            from rating_harness.report import events
+
+            now = time.time()
+            reports.on_scenario(events.ScenarioFailedToRun(now, now - started, scenario, error))
+        raise
+    if reports is not None:
+        from rating_harness.session.session import event_of
+
+        reports.on_scenario(event_of(outcome, time.time()))
+    return outcome
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Called after collection: with ``--rating-shard`` only its share of the scenarios stays."""
+    text = config.getoption("--rating-shard")
+    if text is None:
+        return
+    from rating_harness.session.selection import parse_shard, read_durations, shard
+
+    number, count = parse_shard(text)
+    scenarios = [item for item in items if isinstance(item, ScenarioItem)]
+    durations = read_durations(config.getoption("--rating-durations"))
+    mine = {id(each) for each in shard(scenarios, number, count, key=lambda i: i.scenario.id, durations=durations)}
+    left = [item for item in scenarios if id(item) not in mine]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not isinstance(item, ScenarioItem) or id(item) in mine]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Called after collection, in every process that collects."""
+    reports = session.config.stash.get(_REPORTS, None)
+    if reports is not None and not hasattr(session.config, "workerinput"):
+        reports.begin(sum(isinstance(item, ScenarioItem) for item in session.items))
 
 
 # --- the session ----------------------------------------------------------------------------------------------------
@@ -298,6 +467,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """
     config = session.config
     _close(config)
+    reports = config.stash.get(_REPORTS, None)
+    if reports is not None and not hasattr(config, "workerinput"):
+        reports.end(interrupted=session.exitstatus == pytest.ExitCode.INTERRUPTED)
     if hasattr(config, "workeroutput"):
         config.workeroutput["rating_warnings"] = config.stash.get(_WARNINGS, [])
     if config.getoption("--rating-cov") is None:
@@ -381,7 +553,7 @@ def run_scenario(pytestconfig: pytest.Config) -> RunScenario:
     def run(scenario: Scenario | Path | str, *, check: bool = True) -> Outcome:
         __tracebackhide__ = True
         loaded = load(Path(scenario))[0] if isinstance(scenario, Path | str) else scenario
-        outcome = _session(pytestconfig).run(loaded)
+        outcome = _run_reported(pytestconfig, loaded)
         if outcome.skipped is not None:
             pytest.skip(_in_pytest(outcome.skipped))
         if check and outcome.verdict is not None and not outcome.verdict.passed:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -114,14 +116,15 @@ def test_a_failure_is_one_screen_with_the_cause(project: pytest.Pytester) -> Non
     result = project.runpytest()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["FAILED  A call is made", "*no call was made at all*"])
+    result.stdout.fnmatch_lines(["FAILED scenarios/bad.yaml::A call is made - *: expected *, seen *"])
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
 def test_a_lab_that_fails_is_told_without_a_traceback(project: pytest.Pytester) -> None:
     write(project, "scenarios/broken.yaml", tag="broken")
     result = project.runpytest()
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*no lab today*", "*try tomorrow*"])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*no lab today*", "*try tomorrow*", "ERROR *::A call is made - no lab today"])
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
@@ -142,6 +145,14 @@ def test_tags_select(project: pytest.Pytester) -> None:
     write(project, "scenarios/one.yaml", "One")
     write(project, "scenarios/two.yaml", "Two", tag="prepaid")
     project.runpytest("-k", "prepaid").assert_outcomes(passed=1, deselected=1)
+
+
+def test_tags_are_markers(project: pytest.Pytester) -> None:
+    write(project, "scenarios/one.yaml", "One")
+    write(project, "scenarios/two.yaml", "Two", tag="pre-paid")
+    write(project, "scenarios/three.yaml", "Three", tag="skip")
+    project.runpytest("-m", "pre-paid", "--strict-markers").assert_outcomes(passed=1, deselected=2)
+    project.runpytest("-m", "not good").assert_outcomes(passed=2, deselected=1)
 
 
 def test_the_seed_is_told(project: pytest.Pytester) -> None:
@@ -248,3 +259,84 @@ def test_the_use_of_a_persistent_lab_is_announced(
     monkeypatch.setenv("CI", "true")
     result = project.runpytest()
     result.stdout.fnmatch_lines(["rating-harness: *isn't used in a pipeline*--rating-persistent-lab yes uses it."])
+
+
+def four(project: pytest.Pytester) -> None:
+    """A scenario that passes, one that fails, one that could not be run, one that is skipped; and a lab for none."""
+    for tag in ("good", "bad", "broken", "skipped"):
+        write(project, f"scenarios/{tag}.yaml", f"It is {tag}", tag=tag)
+    project.makeconftest(
+        """
+        from rating_harness.session.session import Session
+        from tests.unit.test_plugin import run
+        Session.run = run
+        """
+    )
+
+
+def cases(path: Path) -> dict[str, ElementTree.Element]:
+    return {case.get("name", ""): case for case in ElementTree.parse(path).iter("testcase")}
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+def test_the_same_reports_as_from_the_command(
+    workers: list[str], project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("TMPDIR", str(project.path))
+    four(project)
+    files = ["--rating-html=out/r.html", "--rating-junit=out/j.xml", "--rating-jsonl=out/e.jsonl"]
+    result = project.runpytest_subprocess(*files, "--rating-durations=out/d.json", "--junitxml=theirs.xml", *workers)
+    result.assert_outcomes(passed=1, failed=1, errors=1, skipped=1)
+    page = (project.path / "out/r.html").read_text()
+    assert all(f"It is {tag}" in page for tag in ("good", "bad", "broken", "skipped"))
+    lines = [json.loads(line) for line in (project.path / "out/e.jsonl").read_text().splitlines()]
+    assert (lines[0]["event"], lines[0]["scenarios"]) == ("session started", 4)
+    assert lines[-1]["event"] == "session finished"
+    kinds = Counter(line["event"] for line in lines)
+    assert (kinds["lab up"], kinds["scenario finished"], kinds["scenario skipped"]) == (1, 2, 1)
+    assert list(json.loads((project.path / "out/d.json").read_text()).values()) == [0.1, 0.1]
+    assert not list(project.path.glob("rating-events-*"))
+
+    own = cases(project.path / "out/j.xml")
+    failure = own["It is bad"].find("failure")
+    assert failure is not None
+    assert failure.get("message", "").startswith("call ana: expected 1 made, seen 0 made (and 1 more)")
+    assert (failure.text or "").startswith("FAILED  It is bad")
+    error = own["It is broken"].find("error")
+    assert error is not None
+    assert (error.get("message"), error.get("type")) == ("no lab today", "LabError")
+    assert own["It is skipped"].find("skipped") is not None
+    assert list(own["It is good"]) == [own["It is good"].find("properties")]
+    assert (own["It is bad"].get("file"), own["It is bad"].get("line")) == ("scenarios/bad.yaml", "1")
+    suite = next(ElementTree.parse(project.path / "out/j.xml").iter("testsuite"))
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["4", "1", "1", "1"]
+
+    theirs = cases(project.path / "theirs.xml")
+    failure = theirs["It is bad"].find("failure")
+    assert failure is not None
+    assert failure.get("message", "").startswith("call ana: expected 1 made, seen 0 made (and 1 more)")
+    error = theirs["It is broken"].find("error")
+    assert error is not None
+    assert "no lab today" in error.get("message", "")
+
+
+def test_a_report_that_cannot_be_written_ends_it_at_once(project: pytest.Pytester) -> None:
+    write(project, "scenarios/one.yaml")
+    (project.path / "file").touch()
+    result = project.runpytest("--rating-html", "file/report.html")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*file/report.html: the file of --rating-html can't be written*"])
+
+
+def test_shards_have_each_scenario_once(project: pytest.Pytester) -> None:
+    for number in range(7):
+        write(project, f"scenarios/{number}.yaml", f"Scenario {number}")
+    project.makepyfile("def test_theirs(): pass")
+    seen: list[str] = []
+    for shard in ("1/3", "2/3", "3/3"):
+        result = project.runpytest("--rating-shard", shard, "--collect-only", "-q", "scenarios")
+        seen += [line for line in result.outlines if "::" in line]
+    assert sorted(seen) == [f"scenarios/{number}.yaml::Scenario {number}" for number in range(7)]
+    result = project.runpytest("--rating-shard", "4/3")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -13,6 +13,7 @@ from rating_harness.cli.options import FAILED, PASSED, as_warning, command, lab_
 
 if TYPE_CHECKING:
     from rating_harness.coverage.data import Coverage
+    from rating_harness.report.events import Reporter
     from rating_harness.run.options import Options
     from rating_harness.scenario.model import Scenario
 
@@ -34,10 +35,12 @@ __all__ = ["run"]
     "evidence",
     "persistent-lab",
 )
+@click.option("-k", "words", metavar="WORDS", default="", help="Only scenarios with all of these words.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only scenarios with this tag; repeatable.")
+@click.option("--failed", is_flag=True, help="Only scenarios that failed the last time.")
+@lab_options("shard", "durations")
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=2, show_default=True, help="Labs side by side.")
-@click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Write a report, one file.")
-@click.option("--jsonl", metavar="FILE", type=click.Path(path_type=Path), help="Write a line of JSON per event.")
-@click.option("--pcap", metavar="FILE", type=click.Path(path_type=Path), help="Write the calls, for Wireshark.")
+@lab_options("html", "junit", "jsonl", "pcap")
 @click.option(
     "--cov-kamailio", metavar="DIR", type=click.Path(path_type=Path), help="Measure coverage; reports there."
 )
@@ -52,10 +55,12 @@ def run(
     context: click.Context,
     /,
     paths: tuple[Path, ...],
+    words: str,
+    tags: tuple[str, ...],
+    failed: bool,
+    shard: str | None,
+    durations: Path | None,
     jobs: int,
-    html: Path | None,
-    jsonl: Path | None,
-    pcap: Path | None,
     cov_kamailio: Path | None,
     cov_fail_under: float | None,
     executable: str | None,
@@ -63,7 +68,7 @@ def run(
     no_teardown: bool,
     verbose: bool,
     canyan_lenient: bool,
-    **lab: Any,
+    **others: Any,
 ) -> None:
     """Run the scenarios in PATHS, files or directories of them.
 
@@ -79,13 +84,22 @@ def run(
     from rating_harness.errors import UsageError
     from rating_harness.lab.files import data_directory
     from rating_harness.session import dialects
+    from rating_harness.session.report_files import report_files
+    from rating_harness.session.selection import LastResults, parse_shard, read_durations, select
+    from rating_harness.session.selection import shard as split
 
+    files = {name: others.pop(name) for name in ("html", "junit", "jsonl", "pcap")}
+    lab = others
     loaded = dialects.load_paths(
         paths,
         canyan_lenient=canyan_lenient,
         configuration=lab["kamailio_config"] or data_directory("kamailio"),
         warn=lambda warning: click.echo(f"{as_warning(warning)}\n", err=True),
     )
+    loaded = select(loaded, words=words, tags=tags, failed=failed)
+    if shard is not None:
+        number, count = parse_shard(shard)
+        loaded = split(loaded, number, count, key=lambda each: each.id, durations=read_durations(durations))
     left_out = ["setup"] * no_setup + ["teardown"] * no_teardown
     scenarios = dialects.without_sections(loaded, *left_out)
     if cov_fail_under is not None and cov_kamailio is None:
@@ -97,31 +111,24 @@ def run(
         click.echo("\n\n".join(filter(None, failures)) or "passed")
         passed = not any(failures)
     else:
-        passed, coverage = _run_in_labs(scenarios, options, jobs, html, jsonl, pcap, verbose=verbose)
+        reporters = [_terminal(verbose=verbose), LastResults(), *report_files({**files, "durations": durations})]
+        passed, coverage = _run_in_labs(scenarios, options, jobs, reporters)
         if cov_kamailio is not None:
             passed = report_coverage(coverage, cov_kamailio, fail_under=cov_fail_under) and passed
     context.exit(PASSED if passed else FAILED)
 
 
+def _terminal(*, verbose: bool) -> Reporter:
+    from rating_harness.report.failure import LADDERS
+    from rating_harness.report.terminal import Terminal
+
+    return Terminal(ladders=None if verbose else LADDERS)
+
+
 def _run_in_labs(
-    scenarios: Sequence[Scenario],
-    options: Options,
-    jobs: int,
-    html: Path | None,
-    jsonl: Path | None,
-    pcap: Path | None,
-    *,
-    verbose: bool,
+    scenarios: Sequence[Scenario], options: Options, jobs: int, reporters: Sequence[Reporter]
 ) -> tuple[bool, Coverage]:
     """Whether all passed, and what ran of Kamailio's configuration."""
-    from contextlib import ExitStack
-
-    from rating_harness.report.events import Reporter
-    from rating_harness.report.failure import LADDERS
-    from rating_harness.report.html import HtmlReport
-    from rating_harness.report.jsonl import JsonLines
-    from rating_harness.report.pcap import PcapFile
-    from rating_harness.report.terminal import Terminal
     from rating_harness.session.parallel import ParallelSessions
     from rating_harness.session.persistent_lab import intended_use
     from rating_harness.session.stored_runs import RunStore
@@ -130,12 +137,5 @@ def _run_in_labs(
     if note:
         click.echo(note)
     store = RunStore(options.evidence, lambda text: click.echo(f"WARNING  {text}", err=True))
-
-    reporters: list[Reporter] = [Terminal(ladders=None if verbose else LADDERS)]
-    reporters += [HtmlReport(html)] if html else []
-    reporters += [PcapFile(pcap)] if pcap else []
-    with ExitStack() as files:
-        if jsonl:
-            reporters.append(JsonLines(files.enter_context(jsonl.open("w", encoding="utf-8"))))
-        sessions = ParallelSessions(options, store.store, reporters, jobs, store.store_not_run)
-        return sessions.run(scenarios), sessions.coverage
+    sessions = ParallelSessions(options, store.store, reporters, jobs, store.store_not_run)
+    return sessions.run(scenarios), sessions.coverage

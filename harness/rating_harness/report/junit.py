@@ -1,13 +1,42 @@
-"""What is worth keeping of a run in a JUnit file, as its properties."""
+"""JUnit's XML as GitLab, GitHub and Jenkins show it: the cause first, errors apart from failures, file and line."""
 
 from __future__ import annotations
 
+import re
+import time
+from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
+from rating_harness.checks.model import Case, Verdict
+from rating_harness.errors import HarnessError, ScenarioError
 from rating_harness.evidence.model import Evidence
 from rating_harness.evidence.statistics import statistics_of
+from rating_harness.report import events
+from rating_harness.report.failure import error_text, failure_text
+from rating_harness.report.presentation import causes_first, title_of
+from rating_harness.scenario.model import Scenario
 
-__all__ = ["junit_properties"]
+__all__ = ["JunitFile", "cause_of", "cause_of_error", "junit_properties"]
+
+
+def cause_of(scenario: Scenario, evidence: Evidence, verdict: Verdict) -> str:
+    """Why a scenario failed, on one line: its first finding."""
+    first, *others = causes_first(Case(scenario, evidence), verdict.findings)
+    finding = first.finding
+    more = f" (and {len(others)} more)" if others else ""
+    return _on_a_line(f"{finding.message}: expected {finding.expected}, seen {finding.seen}{more}")
+
+
+def cause_of_error(error: HarnessError) -> str:
+    """Why a scenario could not be run, on one line."""
+    if isinstance(error, ScenarioError):
+        return _on_a_line(str(error.mistakes[0].message) if error.mistakes else error.message)
+    return _on_a_line(": ".join(part for part in (error.message, error.found) if part))
+
+
+def _on_a_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def junit_properties(evidence: Evidence, folder: Path | None = None) -> list[tuple[str, str]]:
@@ -21,3 +50,84 @@ def junit_properties(evidence: Evidence, folder: Path | None = None) -> list[tup
     if folder is not None:
         properties.append(("evidence", str(folder)))
     return properties
+
+
+class JunitFile:
+    """Writes ``path`` when the session has finished."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._count: Counter[str] = Counter()
+        self._suite = ElementTree.Element("testsuite", name="rating-harness")
+
+    def on_event(self, event: events.Event) -> None:
+        match event:
+            case events.SessionStarted(at=at):
+                self._suite.set("timestamp", time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(at)))
+            case events.ScenarioFinished():
+                self._finished(event)
+            case events.ScenarioFailedToRun(scenario=scenario, error=error, seconds=seconds):
+                case = self._case(scenario, seconds, "errors")
+                self._say(case, "error", cause_of_error(error), error_text(error), type(error).__name__)
+                self._attach(case, error.folder, "not-run.txt")
+            case events.ScenarioSkipped(scenario=scenario, reason=reason):
+                ElementTree.SubElement(self._case(scenario, 0.0, "skipped"), "skipped", message=_xml_text(reason))
+            case events.SessionFinished(seconds=seconds):
+                self._write(seconds)
+            case _:
+                pass
+
+    def _case(self, scenario: Scenario, seconds: float, *counted: str) -> ElementTree.Element:
+        self._count.update(("tests", *counted))
+        where = scenario.where("scenario")
+        return ElementTree.SubElement(
+            self._suite,
+            "testcase",
+            classname=_xml_text(scenario.origin.file.with_suffix("").as_posix().strip("./").replace("/", ".")),
+            name=_xml_text(title_of(scenario)),
+            file=_xml_text(where.path),
+            line=str(where.line),
+            time=f"{seconds:.3f}",
+        )
+
+    def _finished(self, event: events.ScenarioFinished) -> None:
+        failed = not event.verdict.passed
+        case = self._case(event.scenario, event.seconds, *(["failures"] if failed else []))
+        properties = ElementTree.SubElement(case, "properties")
+        tags = [("tag", tag) for tag in event.scenario.tags]
+        for name, value in (*tags, *junit_properties(event.evidence, event.folder)):
+            ElementTree.SubElement(properties, "property", name=_xml_text(name), value=_xml_text(value))
+        if failed:
+            cause = cause_of(event.scenario, event.evidence, event.verdict)
+            text = failure_text(event.scenario, event.evidence, event.verdict, event.folder)
+            self._say(case, "failure", cause, text, "ScenarioFailed")
+            self._attach(case, event.folder, "verdict.txt")
+
+    def _say(self, case: ElementTree.Element, tag: str, cause: str, text: str, kind: str) -> None:
+        element = ElementTree.SubElement(case, tag, message=_xml_text(cause), type=kind)
+        element.text = _xml_text(text)
+
+    def _attach(self, case: ElementTree.Element, folder: Path | None, name: str) -> None:
+        """As GitLab and Jenkins find a file, relative to where the job runs if it's below that."""
+        if folder is not None:
+            here = Path.cwd()
+            shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
+            ElementTree.SubElement(case, "system-out").text = _xml_text(f"[[ATTACHMENT|{shown / name}]]")
+
+    def _write(self, seconds: float) -> None:
+        for name in ("tests", "failures", "errors", "skipped"):
+            self._suite.set(name, str(self._count[name]))
+        self._suite.set("time", f"{seconds:.3f}")
+        suites = ElementTree.Element("testsuites")
+        suites.append(self._suite)
+        ElementTree.indent(suites)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        ElementTree.ElementTree(suites).write(self._path, encoding="utf-8", xml_declaration=True)
+
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 can't hold, not even escaped (its section 2.2)."""
+
+
+def _xml_text(text: str) -> str:
+    return _NOT_XML.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

@@ -17,6 +17,7 @@ class LabOption:
     """An option of the command, and of the pytest plugin, where its name begins with ``--rating-``.
 
     :param name: without dashes in front (``api-url``).
+    :param of_lab: it says how a lab is brought up (`Options`), and not what is run and reported.
     :param aliases: further names that only the command has.
     """
 
@@ -28,6 +29,7 @@ class LabOption:
     default: str | None = None
     repeatable: bool = False
     flag: bool = False
+    of_lab: bool = True
     aliases: tuple[str, ...] = ()
 
 
@@ -78,7 +80,24 @@ LAB_OPTIONS: Mapping[str, LabOption] = {
             choices=("auto", "yes", "no"),
             default="auto",
         ),
-        LabOption("canyan-lenient", "canyan-tester's files: pass over what canyan-tester passes over.", flag=True),
+        LabOption("shard", "Run one share of the scenarios: 2/5 is the second of five.", metavar="N/M", of_lab=False),
+        LabOption(
+            "durations",
+            "Seconds of each scenario, as JSON: shards are made by it, and a run adds its own to it.",
+            metavar="FILE",
+            type=Path,
+            of_lab=False,
+        ),
+        LabOption("html", "Write a report to look at, one file.", metavar="FILE", type=Path, of_lab=False),
+        LabOption("junit", "Write JUnit's XML, for a pipeline.", metavar="FILE", type=Path, of_lab=False),
+        LabOption("jsonl", "Write a line of JSON per event.", metavar="FILE", type=Path, of_lab=False),
+        LabOption("pcap", "Write the calls, for Wireshark.", metavar="FILE", type=Path, of_lab=False),
+        LabOption(
+            "canyan-lenient",
+            "canyan-tester's files: pass over what canyan-tester passes over.",
+            flag=True,
+            of_lab=False,
+        ),
     )
 }
 """What a person can choose of the lab and the run, by name; once for the command and the plugin."""

@@ -12,7 +12,7 @@ from rating_harness.errors import HarnessError
 from rating_harness.report import events
 from rating_harness.run.options import Options
 from rating_harness.scenario.model import Scenario
-from rating_harness.session.session import Session
+from rating_harness.session.session import Session, event_of
 from rating_harness.session.stored_runs import Store, StoreNotRun
 
 __all__ = ["ParallelSessions"]
@@ -99,25 +99,10 @@ class ParallelSessions:
             self.passed = False
             self._report(events.ScenarioFailedToRun(time.time(), time.time() - started, scenario, error))
             return
-        if outcome.skipped is not None:
-            self._report(events.ScenarioSkipped(time.time(), scenario, outcome.skipped))
-            return
-        assert outcome.verdict is not None
-        assert outcome.evidence is not None
-        assert outcome.plan is not None
-        self.ran += 1
-        self.passed = self.passed and outcome.verdict.passed
-        self._report(
-            events.ScenarioFinished(
-                time.time(),
-                outcome.seconds,
-                scenario,
-                outcome.verdict,
-                outcome.evidence,
-                outcome.folder,
-                outcome.plan.seed,
-            )
-        )
+        if outcome.verdict is not None:
+            self.ran += 1
+            self.passed = self.passed and outcome.verdict.passed
+        self._report(event_of(outcome, time.time()))
 
     def _report_lab(self, session: Session, started: float) -> None:
         lab = session.stack.description

@@ -27,6 +27,7 @@ from rating_harness.errors import (
 from rating_harness.evidence.model import Evidence
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import breaks_services
+from rating_harness.report import events
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
 from rating_harness.scenario.model import Scenario
@@ -34,7 +35,7 @@ from rating_harness.session import dialects
 from rating_harness.session.persistent_lab import borrow
 from rating_harness.session.stored_runs import Store, StoreNotRun
 
-__all__ = ["Outcome", "Session"]
+__all__ = ["Outcome", "Session", "event_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,21 @@ class Outcome:
     verdict: Verdict | None = None
     folder: Path | None = None
     skipped: str | None = None
+
+
+def event_of(outcome: Outcome, at: float) -> events.ScenarioFinished | events.ScenarioSkipped:
+    """What reporters are given.
+
+    :param at: when it ended.
+    """
+    if outcome.skipped is not None:
+        return events.ScenarioSkipped(at, outcome.scenario, outcome.skipped)
+    assert outcome.verdict is not None
+    assert outcome.evidence is not None
+    seed = int(outcome.evidence.lab.get("seed", 0)) if outcome.plan is None else outcome.plan.seed
+    return events.ScenarioFinished(
+        at, outcome.seconds, outcome.scenario, outcome.verdict, outcome.evidence, outcome.folder, seed
+    )
 
 
 class Session:

@@ -1,0 +1,59 @@
+"""The reports that are files: HTML, JUnit, JSON lines, a capture; the same for the command and for pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rating_harness.errors import UsageError
+from rating_harness.report import events
+from rating_harness.report.html import HtmlReport
+from rating_harness.report.jsonl import JsonLines
+from rating_harness.report.junit import JunitFile
+from rating_harness.report.pcap import PcapFile
+from rating_harness.session.selection import DurationsFile
+
+__all__ = ["REPORT_OPTIONS", "report_files"]
+
+
+class _JsonLinesFile:
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8")
+        self._lines = JsonLines(self._file)
+
+    def on_event(self, event: events.Event) -> None:
+        self._lines.on_event(event)
+        if isinstance(event, events.SessionFinished):
+            self._file.close()
+
+
+_KINDS: Mapping[str, Callable[[Path], events.Reporter]] = {
+    "html": HtmlReport,
+    "junit": JunitFile,
+    "jsonl": _JsonLinesFile,
+    "pcap": PcapFile,
+    "durations": DurationsFile,
+}
+
+REPORT_OPTIONS = tuple(_KINDS)
+"""Names of the options that name such a file."""
+
+
+def report_files(paths: Mapping[str, Path | None]) -> list[events.Reporter]:
+    """Reporters that write these files, by kind; their directories are made.
+
+    :raises UsageError: one can't be written.
+    """
+    reporters = []
+    for kind, path in paths.items():
+        if path is None:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.open("ab").close()
+            reporters.append(_KINDS[kind](path))
+        except OSError as error:
+            raise UsageError(
+                f"the file of --{kind} can't be written", where=str(path), found=error.strerror or str(error)
+            ) from None
+    return reporters
