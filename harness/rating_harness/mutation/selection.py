@@ -49,7 +49,7 @@ class Statements:
         the same way as another one fill up half of the number. Together they take `SECONDS`, or one row does.
         """
         reaching = self._reaching(mutant, rows)
-        if isinstance(mutant, Sabotage) or mutant.column is not None:
+        if isinstance(mutant, Mutant) and mutant.column is not None:
             reaching = sorted(reaching, key=lambda row: (row.seconds, row.scenario))
         ordered = sorted(reaching, key=lambda row: -kills.get(row.scenario, 0))
         firsts: dict[frozenset[str], Row] = {}
@@ -62,7 +62,7 @@ class Statements:
 
     def _reaching(self, mutant: Mutant | Sabotage, rows: Sequence[Row]) -> Sequence[Row]:
         if isinstance(mutant, Sabotage):
-            return [row for row in rows if mutant.request in row.requests]
+            return _widest([row for row in rows if mutant.request in row.requests])
         if mutant.column is None:
             return _widest(rows)
         key = self.keys.get((mutant.file, mutant.line, mutant.column))
@@ -88,7 +88,7 @@ def _within(rows: Iterable[Row], seconds: float) -> Iterator[Row]:
 
 
 def _widest(rows: Iterable[Row]) -> Sequence[Row]:
-    """For what is read at the start: the rows that execute together most, in the least time."""
+    """For what isn't in one place: the rows that execute together most, in the least time."""
     left, seen, found = list(rows), set[str](), list[Row]()
     while left:
         best = max(left, key=lambda row: len(row.statements - seen) / (1.0 + row.seconds))
