@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import Literal
 
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.in_dialog import Step, in_order, renewals
@@ -204,6 +205,13 @@ def _render(context: _Context, name: str, behaviour: CarrierBehaviour) -> str:
     )
 
 
+_RELIABLE: Mapping[bool | None, Literal["where required", "where supported", "never"]] = {
+    None: "where required",
+    True: "where supported",
+    False: "never",
+}
+
+
 def _for_sipp(call: Call, treatment: Treatment) -> _SippTreatment:
     def ms(seconds: float) -> int:
         return round(seconds * 1000)
@@ -300,5 +308,5 @@ def _resolve(context: _Context, call: Call, behaviour: Behaviour, sampled: Sampl
         renewals=tuple(each for each in renewals_of(call, "callee") if each.event != "answered" or each.at <= over),
         sdp=sdp_for(behaviour.sdp),
         early_sdp=sdp_for(behaviour.early_sdp),
-        reliable=behaviour.reliable,
+        reliable=_RELIABLE[behaviour.reliable],
     )

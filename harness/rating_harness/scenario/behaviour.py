@@ -88,8 +88,9 @@ class Behaviour(Model):
         SdpBody, key("A session description in its 183: early media.", True, {"codecs": ["PCMA"]})
     ] = False
     reliable: Annotated[
-        Flag, key("Provisional replies are reliable where the caller supports 100rel (RFC 3262).", True)
-    ] = False
+        Flag | None,
+        key("Reliable provisional replies (RFC 3262) where 100rel is supported; false: never.", True, False),
+    ] = None
     headers: Annotated[HeaderValues, key("Headers it adds to its final reply.", {"Retry-After": "30"})] = Field(
         default_factory=dict
     )

@@ -239,7 +239,7 @@ class CarrierExpectation(Model):
     """What reached a carrier, all calls together."""
 
     host: Annotated[Text, key("Its host name.", "carrier")]
-    invites: Annotated[NumberMatch, key("How many INVITEs reached it, retransmissions not counted.", 0)]
+    invites: Annotated[NumberMatch, key("How many first INVITEs reached it; no retransmissions, no re-INVITEs.", 0)]
 
 
 class LogExpectation(Model):

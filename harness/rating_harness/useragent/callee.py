@@ -112,9 +112,7 @@ class Callee:
         session = CalleeSession(
             self.endpoint,
             f"{self._script.name}-{len(self._sessions) + 1}",
-            fill_sdp(
-                self._script.sdp if treatment.sdp is None else treatment.sdp, self.endpoint.socket.local.address
-            ),
+            fill_sdp(treatment.sdp, self.endpoint.socket.local.address),
             self._signals,
             treatment,
             call,
@@ -123,9 +121,10 @@ class Callee:
         return session
 
 
-def _supports_100rel(invite: Message) -> bool:
-    wanted = (*invite.values("Supported"), *invite.values("Require"))
-    return "100rel" in {each.strip().lower() for value in wanted for each in value.split(",")}
+def _wants_100rel(invite: Message, reliable: str) -> bool:
+    """Whether provisional replies to an INVITE are reliable."""
+    names = {"where required": ("Require",), "where supported": ("Require", "Supported")}.get(reliable, ())
+    return "100rel" in {value.strip().lower() for name in names for value in invite.values(name)}
 
 
 _ACK = 5.0
@@ -153,7 +152,7 @@ class CalleeSession(Session):
         self._early_sdp = fill_sdp(treatment.early_sdp, endpoint.socket.local.address)
         self._rseq = 0
         self._pracked = asyncio.Event()
-        if treatment.reliable:
+        if treatment.reliable != "never":
             self.supported = frozenset({"100rel"})
         self._requests = call.requests if call is not None else ()
         self.call = call.name if call is not None else ""
@@ -195,7 +194,7 @@ class CalleeSession(Session):
             return
         for status in does.provisional:
             body = self._early_sdp if status.startswith("183") else ""
-            is_reliable = does.reliable and not status.startswith("100") and _supports_100rel(invite)
+            is_reliable = not status.startswith("100") and _wants_100rel(invite, does.reliable)
             headers = [self.own_contact, *self._reliability()] if is_reliable else [self.own_contact]
             data = self.reply(invite, connection, status, headers, body, tag=self.name)
             if not status.startswith("100"):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from rating_harness.scenario.values import CSeq
 from rating_harness.useragent.dialog import SipRequest
 from rating_harness.useragent.endpoint import Connection, Endpoint, Trace
-from rating_harness.useragent.message import Message, new_branch
+from rating_harness.useragent.message import Message, new_branch, tag_of
 from rating_harness.useragent.script import CallerScript
 from rating_harness.useragent.session import REPLY, SDP_TYPE, ClientTransaction, Session, Signals, fill_sdp
 
@@ -119,12 +119,13 @@ class CallerSession(Session):
     async def _invite(self) -> tuple[ClientTransaction, Message | None]:
         """The INVITE and its final reply, with credentials where they are wanted."""
         script = self._script
+        has_tag = tag_of(script.from_value) is not None  # the author's own
         invite = replace(
             script.invite,
             body=self.sdp,
             content_type=SDP_TYPE if self.sdp else "",
             headers={
-                "From": (f"{script.from_value};tag={self.name}",),
+                "From": (script.from_value if has_tag else f"{script.from_value};tag={self.name}",),
                 "To": (script.to_value,),
                 "Call-ID": (self._call_id,),
                 **script.invite.headers,
@@ -182,7 +183,7 @@ class CallerSession(Session):
         if script.bye == "wrong_cseq":
             await (await self.send(SipRequest("BYE", cseq=CSeq(0)))).reply()
         if script.bye == "wrong_tag":
-            wrong = {"From": (f"{script.from_value};tag=unknown",)}
+            wrong = {"From": (f"{script.from_value.partition(';tag=')[0]};tag=unknown",)}
             await (await self.send(SipRequest("BYE", headers=wrong))).reply()
         self.happened("ended")
         transaction = await self.send(SipRequest("BYE"), branch=new_branch([self.name, "bye"]))

@@ -132,8 +132,9 @@ class Treatment:
     :param delay: nothing at all is sent for so long.
     :param ring: from the provisional replies to the final one.
     :param hang_up, vanish: so long after the answer; None: it doesn't.
-    :param sdp, early_sdp: of the answer, and of a 183; empty: none. None: the callee's usual one.
-    :param reliable: provisional replies are sent until their PRACK comes (RFC 3262), where the caller supports it.
+    :param sdp, early_sdp: of the answer, and of a 183; empty: none.
+    :param reliable: when provisional replies are sent until their PRACK comes (RFC 3262): where the caller requires
+        100rel, or where it supports it at least; never: the callee doesn't know 100rel.
     """
 
     provisional: tuple[str, ...] = ("180 Ringing",)
@@ -148,9 +149,9 @@ class Treatment:
     retransmit_answer: int = 0
     answer_cancelled: bool = False
     renewals: tuple[Renewal, ...] = ()
-    sdp: str | None = None
+    sdp: str = ""
     early_sdp: str = ""
-    reliable: bool = False
+    reliable: Literal["where required", "where supported", "never"] = "where required"
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,7 +275,7 @@ class Session:
             return
         refusal = self._refusal(message)
         if refusal:
-            self.reply(message, connection, refusal[0], refusal[1:])
+            self.reply(message, connection, refusal[0], refusal[1:], tag=self.name)
             return
         if message.method == "CANCEL":
             self.on_cancel(message, connection)

@@ -400,3 +400,55 @@ def test_over_a_stream(stage: Stage, transport: Literal["tcp", "tls"]) -> None:
     )
     assert here.received() == ["180/INVITE", "200/INVITE", "200/BYE"]
     assert {message.transport for message in here.messages()} == {transport}
+
+
+def _invite(**headers: tuple[str, ...]) -> SipRequest:
+    return SipRequest("INVITE", uri="sip:39@sip.test", cseq=CSeq(1), headers=dict(headers))
+
+
+@pytest.mark.parametrize(
+    ("header", "reliable", "pracks", "final"),
+    [
+        ("Require", "where required", 2, "200/INVITE"),
+        ("Require", "where supported", 2, "200/INVITE"),
+        ("Require", "never", 0, "420/INVITE"),
+        ("Supported", "where required", 0, "200/INVITE"),
+        ("Supported", "where supported", 2, "200/INVITE"),
+        ("Supported", "never", 0, "200/INVITE"),
+    ],
+)
+def test_provisional_replies_are_reliable_where_they_have_to_be(
+    stage: Stage, header: str, reliable: str, pracks: int, final: str
+) -> None:
+    treatment = Treatment(provisional=("183 X", "180 Y"), early_sdp=SDP, sdp=SDP, reliable=reliable)  # type: ignore[arg-type]
+    invite = _invite(**{header: ("timer, 100rel" if header == "Supported" else "100rel",)})
+    caller, carrier = stage.call(stage.caller_script(invite=invite), stage.callee_script(treatment))
+    assert carrier.received().count("PRACK") == pracks
+    assert caller.received().count("200/PRACK") == pracks
+    assert final in caller.received()
+    reliably = [m for m in caller.messages() if m.status in (180, 183) and m.header("RSeq")]
+    assert [m.header("RSeq") for m in reliably] == ["1", "2"][:pracks]
+    assert [m.header("RAck") for m in carrier.messages() if m.method == "PRACK" and m.is_request] == [
+        "1 1 INVITE", "2 1 INVITE",
+    ][:pracks]  # fmt: skip
+
+
+@pytest.mark.parametrize("side", ["caller", "callee"])
+def test_an_update_before_the_answer(stage: Stage, side: str) -> None:
+    renewal = (Renewal(0.1, "UPDATE", "ringing", SDP),)
+    treatment = Treatment(ring=0.4, sdp=SDP, renewals=renewal if side == "callee" else ())
+    script = stage.caller_script(renewals=renewal if side == "caller" else ())
+    caller, carrier = stage.call(script, stage.callee_script(treatment))
+    there = carrier if side == "caller" else caller
+    (update,) = [m for m in there.messages() if m.method == "UPDATE" and m.is_request]
+    (answer,) = [m for m in caller.messages() if m.method == "INVITE" and m.status == 200]
+    assert update.body
+    assert update.at < answer.at
+    assert "BYE" in carrier.received()
+
+
+def test_a_tag_of_the_authors_own_is_kept(stage: Stage) -> None:
+    caller, _ = stage.call(
+        stage.caller_script(from_value='"A" <sip:1000@sip.test>;tag=mine'), stage.callee_script(Treatment(sdp=SDP))
+    )
+    assert {m.header("From") for m in caller.messages()} == {'"A" <sip:1000@sip.test>;tag=mine'}
