@@ -20,10 +20,10 @@ from rating_harness.evidence.headers import tag_of
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.model import Call as PlannedCall
 
-__all__ = ["Interval", "answer_of", "both_ends_agree", "end_of", "goes_on"]
+__all__ = ["SIDES", "Interval", "answer_of", "both_ends_agree", "end_of", "goes_on", "is_gone"]
 
 Side = Literal["caller", "callee"]
-_SIDES: tuple[Side, Side] = ("caller", "callee")
+SIDES: tuple[Side, Side] = ("caller", "callee")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def byes_of(case: Case, call: Call) -> tuple[Bye, ...]:
     """The BYEs of a call, each once, those that end it or were meant to."""
     refused = {id(refusal.message) for refusal in case.once(call, refusals)}
     found: list[Bye] = []
-    for side in _SIDES:
+    for side in SIDES:
         sent: dict[tuple[str, int, str | None], SipMessage] = {}
         for message in _byes(call, side):
             if message.direction == "sent":
@@ -96,7 +96,7 @@ def byes_of(case: Case, call: Call) -> tuple[Bye, ...]:
             arrived = next((m for m in got if id(m) not in refused), None)
             is_refused = bool(got) and arrived is None
             found.append(Bye(side, message, arrived, call.reply_to(message), is_refused))
-    own = [message for side in _SIDES for message in _made_by_kamailio(call, side) if id(message) not in refused]
+    own = [message for side in SIDES for message in _made_by_kamailio(call, side) if id(message) not in refused]
     if own:
         first = min(own, key=lambda message: message.at)
         found.append(Bye(None, first, first, None))
@@ -175,7 +175,7 @@ def both_ends_agree(case: Case) -> Iterator[Finding]:
 def _acknowledged(case: Case, call: Call, index: int) -> Iterator[Finding]:
     acks = [m for m in call.caller if m.direction == "sent" and m.method == "ACK" and m.is_request]
     final = call.final
-    if not acks or final is None or _is_gone(case, call, index, "callee") or _is_lossy(case, call, index):
+    if not acks or final is None or is_gone(case, call, index, "callee") or _is_lossy(case, call, index):
         return
     refused = {id(refusal.message): refusal for refusal in case.once(call, refusals)}
     got = [
@@ -199,7 +199,7 @@ def _hung_up(case: Case, call: Call, index: int) -> Iterator[Finding]:
         if bye.sender is None or _is_planned_wrong(planned, call, bye):
             continue
         other = _other(bye.sender)
-        if _is_gone(case, call, index, other) or _has_hung_up(byes, other):
+        if is_gone(case, call, index, other) or _has_hung_up(byes, other):
             continue
         message = f"call {call.id}: the BYE of the {bye.sender}"
         if bye.arrived is None:
@@ -255,8 +255,8 @@ def _over_for_both(case: Case, call: Call, index: int, byes: tuple[Bye, ...]) ->
     planned = case.scenario.calls[index]
     if planned.expect.ended_by == "kamailio":
         return  # that expectation asks for BYEs to both
-    for side in _SIDES:
-        if _is_gone(case, call, index, side) or _knows(case, call, byes, side):
+    for side in SIDES:
+        if is_gone(case, call, index, side) or _knows(case, call, byes, side):
             continue
         message = f"call {call.id} was ended in the engine, and goes on for the {side}"
         yield broken(case, "both_ends", message, f"a BYE of the {side}'s, or to it", "none", call=call, index=index)
@@ -276,7 +276,7 @@ def _is_lossy(case: Case, call: Call, index: int) -> bool:
     return bool(case.scenario.calls[index].loss) or any(carrier is not None and carrier.loss for carrier in carriers)
 
 
-def _is_gone(case: Case, call: Call, index: int, side: Side) -> bool:
+def is_gone(case: Case, call: Call, index: int, side: Side) -> bool:
     """Whether that end vanished by design: it's told to in the scenario, or a fault has cut it off."""
     planned = case.scenario.calls[index]
     if planned.vanish is not None and planned.vanish.who == side:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rating_harness.checks.call_ends import SIDES, is_gone
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.contract import CONTRACT
+from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import LogLine
-from rating_harness.evidence.tables import left_over
+from rating_harness.evidence.tables import HANGING_UP, left_over
 
 __all__ = ["kamailio_is_well", "no_dialog_left", "nothing_left_running", "nothing_left_waiting"]
 
@@ -48,8 +50,14 @@ def nothing_left_waiting(case: Case) -> Iterator[Finding]:
             continue  # it isn't over: the check of the dialogs says so
         who = f"call {call.id}" if call else f"a call {entry.key}"
         index = places.get(call.id) if call else None
+        if entry.table.startswith(HANGING_UP) and call is not None and _is_unheard(case, call, index or 0):
+            continue  # nobody is there to answer the BYE
         message, seen = f"{who} is over, and still {entry.meaning}", entry.value[:200]
         yield broken(case, "tables", message, "nothing left to do", seen, call=call, index=index)
+
+
+def _is_unheard(case: Case, call: Call, index: int) -> bool:
+    return any(is_gone(case, call, index, side) for side in SIDES)
 
 
 def no_dialog_left(case: Case) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["PREFIX", "STATES", "Entry", "call_of", "left_over"]
+__all__ = ["HANGING_UP", "PREFIX", "STATES", "Entry", "call_of", "left_over"]
 
 PREFIX = "rating_"
 """What the names of the tables begin with that belong to rating.cfg."""
@@ -37,6 +37,10 @@ _WAITING = {
 
 _EXPIRING = frozenset({"rating_early", "rating_declined"})
 """Tables whose entries no event ends: they are kept for some minutes, by the table's ``autoexpire``."""
+
+
+HANGING_UP = "rating_bye"
+"""What the names of the tables begin with that hold a BYE of Kamailio's until the end that it's for has answered."""
 
 
 def call_of(key: str) -> str:

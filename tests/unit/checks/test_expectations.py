@@ -120,6 +120,48 @@ def test_each_of_a_repeated_call_is_checked(tmp_path: Path) -> None:
     assert "call ana 2" in replies[0].message
 
 
+def test_requests_in_another_order(tmp_path: Path) -> None:
+    wanted = "requests: [{call: ana, order: [authorization, end, begin]}]"
+    (finding,) = judge(scenario_of(tmp_path / "s.yaml", WHOLE.format(wanted)), EVIDENCE).findings
+    assert finding.check == "expect.requests[0].order"
+    assert finding.seen == "authorization, begin_transaction, end_transaction"
+
+
+def test_a_dialog_without_a_lifetime_is_not_one_of_an_hour(tmp_path: Path) -> None:
+    (dialog,) = EVIDENCE.dialogs
+    endless = replace(EVIDENCE, dialogs=(replace(dialog, lifetime=0),))
+    scenario = scenario_of(tmp_path / "s.yaml", WHOLE.format("dialogs: [{call: ana, timeout: 1h}]"))
+    (finding,) = judge(scenario, endless).findings
+    assert finding.seen == "0s"
+
+
+def test_percentiles_are_those_of_all_calls(tmp_path: Path) -> None:
+    """Of three set-up times the median is the second, and 95 of a hundred are all three."""
+    ids = [CALL_ID.replace("-1@", f"-{number}@") for number in (1, 2, 3)]
+    messages = []
+    for number, call_id in enumerate(ids):
+        for m in answered_call(call_id=call_id):
+            late = number if m.method != "INVITE" or m.status == 200 else 0
+            messages.append(replace(m, at=m.at + late))
+    run = evidence_of(messages)
+    rest = (
+        'calls: [{id: ana, from: "1000", to: "39040123456", repeat: 3}]\n'
+        "expect:\n  setup: {p50: below 500ms, p95: below 2s}\n"
+    )
+    findings = judge(scenario_of(tmp_path / "s.yaml", rest), run).findings
+    seen = {finding.check: finding.seen for finding in findings if finding.check.startswith("expect.setup")}
+    assert seen == {"expect.setup.p50": "1.101s", "expect.setup.p95": "2.101s"}
+
+
+def test_every_record_is_judged(tmp_path: Path) -> None:
+    """Not the first alone: with two accounts the second one's fee counts too."""
+    rest = WHOLE.format("transactions: [{call: ana, count: 2, fee: 2}]")
+    second = {**RECORD, "account_tag": "company", "fee": 7}
+    run = replace(EVIDENCE, after=records(9.0, 8, RECORD, second))
+    found = [f for f in judge(scenario_of(tmp_path / "s.yaml", rest), run).findings if f.check.startswith("expect")]
+    assert [finding.seen for finding in found] == ["7"]
+
+
 def test_a_record_that_is_not_the_one_meant(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path / "s.yaml", WHOLE.format("transactions: [{call: ana, inbound: true}]"))
     (finding,) = judge(scenario, EVIDENCE).findings

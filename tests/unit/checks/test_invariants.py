@@ -146,6 +146,38 @@ def test_each_invariant_fails(tmp_path: Path, name: str, damage: Callable[[Evide
     assert said in "\n".join(findings.get(name, ())), findings
 
 
+def test_two_answers_of_two_callees_are_two_final_replies(tmp_path: Path) -> None:
+    other = sip(0.2, "caller-ana", "received", "200 OK", to_tag="b2")
+    run = sound()
+    run = replace(run, messages=tuple(sorted((*run.messages, other), key=lambda m: m.at)))
+    assert "200 OK, 200 OK" in found(tmp_path, run)["final_reply"][0]
+
+
+def test_a_record_without_an_end_is_an_unbilled_call(tmp_path: Path) -> None:
+    begun = {key: value for key, value in RECORD.items() if key != "timestamp_end"}
+    findings = found(tmp_path, sound(after=records(9.0, 8, begun)))
+    assert "none: an unbilled call" in findings["begin_and_end"][0]
+    assert "has no begin or no end" in findings["record"][0]
+
+
+def test_an_account_that_is_gone_in_the_end_has_no_right_balance(tmp_path: Path) -> None:
+    run = sound()
+    assert run.after is not None
+    findings = found(tmp_path, replace(run, after=replace(run.after, accounts={})))
+    assert "balance of account 1000" in findings["balances"][0]
+
+
+def test_fees_are_each_accounts_own(tmp_path: Path) -> None:
+    """What another account paid isn't taken off this one's balance."""
+    run = sound()
+    assert run.before is not None
+    both = {**run.before.accounts, "2000": {"account_tag": "2000", "balance": 5, "running_transactions": []}}
+    other = {"transaction_tag": "another", "account_tag": "2000", "fee": 4}
+    after = replace(records(9.0, 8, RECORD, other), accounts={**both, "1000": {**both["1000"], "balance": 4}})
+    findings = found(tmp_path, replace(run, before=replace(run.before, accounts=both), after=after))
+    assert sorted(text.partition("balance of account ")[2][:4] for text in findings["balances"]) == ["1000", "2000"]
+
+
 def test_a_call_that_was_never_made_says_which_moment_did_not_come(tmp_path: Path) -> None:
     rest = (
         'calls: [{id: ana, from: "1000", to: "39040123456"}, '

@@ -55,6 +55,17 @@ def test_what_waits_or_stays_is_told_once(tmp_path: Path, tables: Tables, said: 
     assert left(tmp_path, tables) == [f"call ana is over, and still {said}"]
 
 
+def test_a_bye_to_an_end_that_has_vanished_may_wait_for_its_answer(tmp_path: Path) -> None:
+    tables = {"rating_bye": {f"callee:{CALL_ID}": "x"}, "rating_state": {CALL_ID: "ended"}}
+    (message,) = left(tmp_path, tables)
+    assert "nobody has answered" in message
+    rest = PLAIN.replace("}]", ", vanish: {who: callee, at: after answer}}]")
+    run: Evidence = evidence_of(answered_call(), tables=tables)
+    assert list(nothing_left_waiting(Case(scenario_of(tmp_path / "s.yaml", rest), run))) == []
+    run = evidence_of(answered_call(), tables={**tables, "rating_end": {CALL_ID: "{}"}})
+    assert len(list(nothing_left_waiting(Case(scenario_of(tmp_path / "s.yaml", rest), run)))) == 1
+
+
 def test_tables_that_could_not_be_read(tmp_path: Path) -> None:
     assert left(tmp_path, None) == ["Kamailio's tables of calls"]
     assert left(tmp_path, None, dialogs_left=None) == [], "the check of the dialogs says that Kamailio doesn't answer"
