@@ -9,6 +9,7 @@ import re
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -139,7 +140,8 @@ class Campaign:
     told: Callable[[str], None]
     _rows: dict[str, Row] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _kills: dict[str, int] = field(default_factory=dict)
+    _kills: dict[str, Counter[str]] = field(default_factory=dict)
+    """By route, and by "" for all of them: how many mutants each scenario killed."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _failures: list[BaseException] = field(default_factory=list)
 
@@ -182,7 +184,11 @@ class Campaign:
             found = known.get(each.id)
             if found is not None and found["passed"]:
                 self._rows[each.id] = Row(
-                    each.id, found["seconds"], frozenset(found["statements"]), frozenset(found["requests"])
+                    each.id,
+                    found["seconds"],
+                    frozenset(found["statements"]),
+                    frozenset(found["requests"]),
+                    _expectations(each),
                 )
         failing = [each.id for each in self.scenarios if each.id in known and known[each.id]["passed"] is False]
         if failing:
@@ -238,8 +244,13 @@ class Campaign:
         :raises KeyboardInterrupt: after the labs were taken down; what was found until then is in the store.
         """
         store = Store.open(self.home / "results.jsonl")
-        self._kills = dict(store.kills())
+        trials = list(trials)
         statements, results = subject.statements, list[Result]()
+        self._kills = {"": Counter(store.kills())}
+        for trial in trials:
+            known = store.find(trial.id, subject.key(trial))
+            if known is not None:
+                self._note_kill(trial, known, everywhere=False)
 
         def attempt(session: Session, trial: Trial) -> None:
             if until is not None and time.monotonic() > until:
@@ -251,12 +262,17 @@ class Campaign:
                     store.add(result)
             with self._lock:
                 results.append(result)
-                if result.status == "killed" and result.by:
-                    self._kills[result.by] = self._kills.get(result.by, 0) + 1
+                self._note_kill(trial, result)
                 progress(trial, result)
 
-        self._in_parallel(list(trials), self.options, attempt)
+        self._in_parallel(trials, self.options, attempt)
         return results
+
+    def _note_kill(self, trial: Trial, result: Result, *, everywhere: bool = True) -> None:
+        if result.status == "killed" and result.by:
+            self._kills.setdefault(trial.route, Counter())[result.by] += 1
+            if everywhere:
+                self._kills[""][result.by] += 1
 
     def _rows_for(self, statements: Statements, trial: Trial) -> tuple[Row, ...]:
         rows = list(self._rows.values())
@@ -264,7 +280,10 @@ class Campaign:
             plain = {each.id for each in self.scenarios if not each.faults and each.load is None}
             rows = [row for row in rows if row.scenario in plain]
         with self._lock:
-            return statements.rows_for(trial, rows, self._kills, self.most)
+            here, all_of_them = self._kills.get(trial.route, Counter()), self._kills.get("", Counter())
+            # A scenario that noticed something in this route is likely to notice more there.
+            kills = {row.scenario: here[row.scenario] + all_of_them[row.scenario] / 1000 for row in rows}
+        return statements.rows_for(trial, rows, kills, self.most)
 
     def _known(self, store: Store, subject: Subject, trial: Trial, statements: Statements) -> Result | None:
         result = store.find(trial.id, subject.key(trial))
@@ -399,6 +418,13 @@ def _defines(options: Options, scenario: Scenario) -> dict[str, str]:
     tls = {"WITH_TLS": ""} if speaks_tls(scenario) else {}
     said = {name: str(value) for name, value in scenario.kamailio.defines.items()}
     return {**(LAB_DEFINES if own else {}), **tls, **options.defines, **said}
+
+
+def _expectations(scenario: Scenario) -> int:
+    """How many things a scenario expects of its calls, and of it all."""
+    of_calls = sum(len(call.expect.model_fields_set) for call in scenario.calls if call.expect is not None)
+    whole = [getattr(scenario.expect, name) for name in scenario.expect.model_fields_set]
+    return 1 + of_calls + sum(len(each) if isinstance(each, tuple) else 1 for each in whole)
 
 
 def _values(defines: Mapping[str, str]) -> dict[str, str | None]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from rating_harness.mutation.answers import Sabotage
 from rating_harness.mutation.mutants import Mutant
 
 __all__ = ["Row", "Statements", "statement_key"]
-
-
-SECONDS = 15.0
-"""What the scenarios for one mutant may take together, on the configuration as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +18,19 @@ class Row:
 
     :param statements: keys of those that it executes (`statement_key`).
     :param requests: what the agent is asked in it.
+    :param expectations: how much it expects: who expects more notices more.
     """
 
     scenario: str
     seconds: float
     statements: frozenset[str] = field(repr=False)
     requests: frozenset[str] = frozenset()
+    expectations: int = 1
+
+    @property
+    def worth(self) -> float:
+        """Expectations for a second."""
+        return self.expectations / (1.0 + self.seconds)
 
 
 def statement_key(route: str, text: str, number: int) -> str:
@@ -41,24 +45,26 @@ class Statements:
     keys: Mapping[tuple[str, int, int], str]
 
     def rows_for(
-        self, mutant: Mutant | Sabotage, rows: Sequence[Row], kills: Mapping[str, int], most: int
+        self, mutant: Mutant | Sabotage, rows: Sequence[Row], kills: Mapping[str, float], most: int
     ) -> tuple[Row, ...]:
         """At most ``most`` rows that reach what is changed: one for each distinct path through its route first.
 
-        Rows that killed more come first, then those that take less time. Where there are fewer paths, rows that go
-        the same way as another one fill up half of the number. Together they take `SECONDS`, or one row does.
+        Rows that killed more come first, then those that expect more for the time that they take. Together they take
+        as long as ``most`` ordinary rows do, or one row does.
+
+        :param kills: of each scenario, weighed as the caller likes.
         """
         reaching = self._reaching(mutant, rows)
         if isinstance(mutant, Mutant) and mutant.column is not None:
-            reaching = sorted(reaching, key=lambda row: (row.seconds, row.scenario))
+            reaching = sorted(reaching, key=lambda row: (-row.worth, row.scenario))
         ordered = sorted(reaching, key=lambda row: -kills.get(row.scenario, 0))
         firsts: dict[frozenset[str], Row] = {}
         for row in ordered:
             firsts.setdefault(self._path(mutant, row), row)
-        chosen = list(firsts.values())[:most]
-        others = [row for row in ordered if row not in chosen]
-        chosen += others[: max(0, -(-most // 2) - len(chosen))]
-        return tuple(_within(chosen, SECONDS))
+        chosen = list(firsts.values())
+        chosen += [row for row in ordered if row not in chosen]
+        ordinary = median(row.seconds for row in rows) if rows else 0.0
+        return tuple(_within(chosen[:most], most * ordinary))
 
     def _reaching(self, mutant: Mutant | Sabotage, rows: Sequence[Row]) -> Sequence[Row]:
         if isinstance(mutant, Sabotage):

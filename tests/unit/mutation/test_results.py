@@ -122,7 +122,7 @@ def mutant(line: int, column: int | None = 1, route: str = "route[X]") -> Mutant
     return Mutant("id", "negate", route, "k.cfg", line, column, ())
 
 
-def chosen(trial: Mutant, kills: dict[str, int] | None = None, most: int = 9) -> list[str]:
+def chosen(trial: Mutant, kills: dict[str, float] | None = None, most: int = 9) -> list[str]:
     return [row.scenario for row in PLACES.rows_for(trial, ROWS, kills or {}, most)]
 
 
@@ -133,12 +133,17 @@ def test_one_row_for_each_path_first_then_the_others() -> None:
     assert chosen(mutant(3)) == ["other"]
 
 
-def test_paths_go_before_others_and_all_of_it_within_time() -> None:
-    assert chosen(mutant(1), most=4) == ["fast", "other"], "half of four, since there are two paths"
-    assert chosen(mutant(1), most=6) == ["fast", "other", "slow"], "fifteen seconds"
+def test_all_of_it_within_the_time_of_ordinary_rows() -> None:
+    """The median of these rows is 3 s."""
+    assert chosen(mutant(1), most=2) == ["fast", "other"]
+    assert chosen(mutant(1), most=3) == ["fast", "other"], "with the slow one it would be 15 s of 9"
     long = Row("long", 40.0, frozenset({C}))
     assert [row.scenario for row in PLACES.rows_for(mutant(3), [long], {}, 8)] == ["long"]
-    assert [row.scenario for row in PLACES.rows_for(mutant(3), [*ROWS, long], {}, 8)] == ["other"]
+
+
+def test_who_expects_more_goes_first() -> None:
+    rows = [Row("little", 1.0, frozenset({A})), Row("much", 1.5, frozenset({A}), frozenset(), 9)]
+    assert [row.scenario for row in PLACES.rows_for(mutant(1), rows, {}, 8)] == ["much", "little"]
 
 
 def test_rows_that_killed_before_come_first() -> None:
