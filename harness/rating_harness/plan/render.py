@@ -14,7 +14,7 @@ from rating_harness.scenario.behaviour import SippFile
 from rating_harness.scenario.sdp import Sdp
 from rating_harness.scenario.sipp_files import needed_files
 
-__all__ = ["FINAL_CODES", "certificates", "companions", "literal", "render", "sdp_for"]
+__all__ = ["FINAL_CODES", "authorities", "certificates", "companions", "literal", "render", "sdp_for"]
 
 PROVISIONAL_CODES = (100, 180, 181, 182, 183, 199)
 SUCCESS_CODES = (202, 204)
@@ -131,6 +131,11 @@ def companions(sipp: SippFile, folder: Path) -> tuple[dict[str, bytes], dict[str
         return files, {}
     csv = folder / sipp.csv
     return {**files, csv.name: csv.read_bytes()}, {"info_file": csv.name}
+
+
+def authorities() -> dict[str, bytes]:
+    """The lab's authority, named as a directory of authorities has it (``openssl rehash``)."""
+    return {file.name: file.read_bytes() for file in sorted((data_directory("compose") / "tls").glob("*.0"))}
 
 
 def certificates() -> dict[str, bytes]:

@@ -19,7 +19,7 @@ from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Service
 from rating_harness.plan.callers import DEFAULT_DOMAIN
 from rating_harness.plan.model import Plan
-from rating_harness.plan.render import certificates
+from rating_harness.plan.render import authorities, certificates
 from rating_harness.run.options import Options
 
 __all__ = [
@@ -132,7 +132,7 @@ def kamailio_service(
     if variant.tls:
         defines.setdefault("WITH_TLS", "")
         command += ["-l", "tls:{address}:5061", *(["-l", "tls:[{address6}]:5061"] if variant.ipv6 else [])]
-        files |= {f"/etc/kamailio/tls/{name}": content for name, content in certificates().items()}
+        files |= {f"/etc/kamailio/tls/{name}": content for name, content in (certificates() | authorities()).items()}
     if "WITH_DIALOG_DB" in defines:
         path = f"{{run}}/dialog-{number}.sqlite"
         defines.setdefault("DIALOG_DB_PATH", f'"{path}"')

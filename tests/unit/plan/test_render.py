@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from rating_harness.evidence.sdp import Media, parse_sdp
-from rating_harness.plan.render import literal, sdp_for
+from rating_harness.plan.render import authorities, certificates, literal, sdp_for
 from rating_harness.scenario.sdp import Sdp
 from rating_harness.useragent.session import answer_to, fill_sdp
 
@@ -53,3 +55,10 @@ def test_an_answer_has_the_other_half_of_the_offers_direction(offered: str, answ
 
 def test_brackets_and_backslashes_are_sent_as_they_stand() -> None:
     assert literal(r'304 x "see [c]" \n') == r'304 x "see \x5bc]" \x5cn'
+
+
+def test_the_labs_authority_is_its_certificate_under_the_name_that_openssl_looks_for() -> None:
+    ((name, content),) = authorities().items()
+    assert content == certificates()["certificate.pem"]
+    found = subprocess.run(["openssl", "x509", "-hash", "-noout"], input=content, capture_output=True, check=True)
+    assert name == f"{found.stdout.decode().strip()}.0"
