@@ -40,6 +40,7 @@ WORDS = frozenset(
 
 IN_THEIR_COMMON_MEANING = (
     "tried again",
+    "sent again",
     "plugged in again",
     "log in again",
     "install rating-harness again",

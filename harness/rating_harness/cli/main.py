@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 
 from rating_harness import __version__
+from rating_harness.cli.call import call, watch
 from rating_harness.cli.check import check
 from rating_harness.cli.coverage import coverage
 from rating_harness.cli.inspect import inspect
 from rating_harness.cli.lab import clean, doctor, down, logs, prepare, up
 from rating_harness.cli.mutate import mutate
 from rating_harness.cli.plan import plan
+from rating_harness.cli.project import init, new
 from rating_harness.cli.record import record
 from rating_harness.cli.run import run
 from rating_harness.cli.scenario import convert, schema, validate
@@ -26,7 +28,7 @@ def main() -> None:
 
 
 for _each in (
-    *(run, validate, plan, record, check, coverage, mutate, convert, schema),
+    *(init, new, call, watch, run, validate, plan, record, check, coverage, mutate, convert, schema),
     *(inspect, doctor, prepare, up, down, logs, clean),
     *(engine, tap),
 ):

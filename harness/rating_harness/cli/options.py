@@ -35,7 +35,17 @@ from rating_harness.errors import (
 from rating_harness.run.lab_options import LAB_OPTIONS, LabOption
 from rating_harness.run.options import Options
 
-__all__ = ["FAILED", "PASSED", "WRONG", "as_warning", "command", "exit_status", "lab_options", "options_of"]
+__all__ = [
+    "FAILED",
+    "PASSED",
+    "WRONG",
+    "as_warning",
+    "call_options",
+    "command",
+    "exit_status",
+    "lab_options",
+    "options_of",
+]
 
 PASSED, FAILED, WRONG = 0, 1, 2
 
@@ -124,6 +134,21 @@ def _click_option(option: LabOption) -> Callable[[Function], Function]:
         multiple=option.repeatable,
         help=option.help,
     )
+
+
+def call_options(function: Function) -> Function:
+    """What comes of a call of `rating-harness call` and `new`: ``kind`` and ``hold``."""
+    kinds = {
+        "busy": "It's busy.",
+        "refused": "The caller has no balance.",
+        "cancelled": "The caller gives up while it rings.",
+        "cut": "It's cut when the balance runs out, after --hold.",
+    }
+    for kind, text in reversed(kinds.items()):
+        function = click.option(f"--{kind}", "kind", flag_value=kind, default=None, help=text)(function)
+    return click.option(
+        "--hold", metavar="TIME", default="2s", show_default=True, help="How long it lasts when it's answered."
+    )(function)
 
 
 def options_of(values: Mapping[str, Any]) -> Options:

@@ -1,0 +1,154 @@
+"""The commands ``call``, one call now, and ``watch``, which runs what is saved."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rating_harness.cli.options import FAILED, PASSED, call_options, command, lab_options, options_of
+
+if TYPE_CHECKING:
+    from rating_harness.report.events import Reporter
+    from rating_harness.run.options import Options
+    from rating_harness.scenario.model import Scenario
+    from rating_harness.session.session import Outcome, Session
+
+__all__ = ["call", "watch"]
+
+_LAB = ("lab", "kamailio", "kamailio-config", "define", "agent-url", "api-url", "engine", "target", "persistent-lab")
+
+
+@command()
+@click.argument("caller", metavar="FROM")
+@click.argument("callee", metavar="TO")
+@call_options
+@click.option(
+    "--save", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Keep it as a scenario."
+)
+@lab_options(*_LAB)
+@click.pass_context
+def call(
+    context: click.Context, /, caller: str, callee: str, kind: str | None, hold: str, save: Path | None, **lab: Any
+) -> None:
+    """Make one call, and show it: its messages, requests to the engine, and what it cost.
+
+    FROM and TO are numbers; FROM has an account with enough balance. The exit status is 0 when all went as it should,
+    1 when it didn't.
+
+    Examples: rating-harness call 1000 39040123456 --hold 2s; rating-harness call 1000 39040123456 --busy
+    """
+    from rating_harness.report.failure import failure_text
+    from rating_harness.report.terminal import console, show
+    from rating_harness.session.call_template import CallTemplate
+    from rating_harness.session.dialects import load
+
+    template = CallTemplate.of(caller, callee, kind or "answered", hold)  # type: ignore[arg-type]
+    with tempfile.TemporaryDirectory(prefix="rating-call-") as directory, _session(options_of(lab)) as session:
+        path = save or Path(directory) / "call.yaml"
+        path.write_text(template.text(), encoding="utf-8")
+        (scenario,) = load(path)
+        outcome = session.run(scenario)
+        if outcome.evidence is None or outcome.verdict is None:
+            click.echo(f"not run: {outcome.skipped}", err=True)
+            context.exit(FAILED)
+        show(failure_text(scenario, outcome.evidence, outcome.verdict, outcome.folder), console())
+        for line in _costs(outcome):
+            click.echo(line)
+        if save is not None:
+            click.echo(f"saved     {save}")
+        context.exit(PASSED if outcome.verdict.passed else FAILED)
+
+
+def _costs(outcome: Outcome) -> Iterator[str]:
+    """What each account paid."""
+    after = outcome.evidence.after if outcome.evidence else None
+    for record in after.transactions if after else ():
+        if record.get("timestamp_end"):
+            tag, fee, seconds = (record.get(name) for name in ("account_tag", "fee", "duration"))
+            yield f"cost      {fee} of account {tag}, for {seconds} s"
+
+
+@contextmanager
+def _session(options: Options) -> Iterator[Session]:
+    from rating_harness.session.persistent_lab import intended_use
+    from rating_harness.session.session import Session
+    from rating_harness.session.stored_runs import RunStore
+
+    note = intended_use(options).note
+    if note:
+        click.echo(note, err=True)
+    store = RunStore(options.evidence, lambda text: click.echo(f"WARNING  {text}", err=True))
+    session = Session(options, store.store, store_not_run=store.store_not_run)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+# --- watch ----------------------------------------------------------------------------------------------------------
+
+
+@command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@lab_options(*_LAB)
+def watch(paths: tuple[Path, ...], **lab: Any) -> None:
+    """Run the scenarios in PATHS whose files are saved, as long as it isn't interrupted.
+
+    The lab stays up in between. A scenario is run when its own file or one that it needs changes; mistakes in a file
+    are shown, and it's tried again when it's saved the next time.
+    """
+    from watchfiles import watch as changes_below
+
+    from rating_harness.report.terminal import Terminal
+    from rating_harness.scenario.loader import existing
+
+    directories = {path if existing(path).is_dir() else path.parent for path in paths}
+    with _session(options_of(lab)) as session:
+        click.echo(f"waiting for a change in {', '.join(map(str, sorted(directories)))}; Ctrl-C ends it")
+        for changes in changes_below(*directories, raise_interrupt=True):
+            changed = {Path(path).resolve() for _, path in changes}
+            scenarios = _affected(paths, changed)
+            if scenarios:
+                _run_all(session, scenarios, Terminal())
+
+
+def _affected(paths: Sequence[Path], changed: set[Path]) -> list[Scenario]:
+    """Scenarios whose files have changed, or others that they need. Mistakes are shown."""
+    from rating_harness.errors import ScenarioError
+    from rating_harness.scenario.loader import scenario_files
+    from rating_harness.session.dialects import companions, load
+
+    found: list[Scenario] = []
+    for file in scenario_files(paths):
+        try:
+            scenarios = load(file)
+        except ScenarioError as error:
+            if file.resolve() in changed:
+                click.echo(f"{error}\n", err=True)
+            continue
+        found += [
+            each for each in scenarios if changed & {file.resolve(), *(path.resolve() for path in companions(each))}
+        ]
+    return found
+
+
+def _run_all(session: Session, scenarios: Sequence[Scenario], reporter: Reporter) -> None:
+    from rating_harness.errors import HarnessError
+    from rating_harness.report import events
+    from rating_harness.session.session import event_of
+
+    started = time.time()
+    for scenario in scenarios:
+        began = time.time()
+        try:
+            reporter.on_event(event_of(session.run(scenario), time.time()))
+        except HarnessError as error:
+            reporter.on_event(events.ScenarioFailedToRun(time.time(), time.time() - began, scenario, error))
+            session.renew()
+    reporter.on_event(events.SessionFinished(time.time(), time.time() - started))

@@ -1,0 +1,119 @@
+"""``new``, ``call`` and ``init``: what they write is loaded, and what they ask for."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from rating_harness.cli.main import main
+from rating_harness.scenario.loader import load
+from rating_harness.scenario.schema import scenario_schema
+from rating_harness.session.call_template import KINDS, CallTemplate
+from rating_harness.session.project_files import project_files
+from rating_harness.session.session import Session
+from tests.unit.test_exit_status import run as run_without_lab
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("caller", "callee"), [("1000", "39040123456"), ("+390401", "+4930123"), ("ana-1", "0039")])
+def test_a_new_scenario_is_one_that_can_be_planned(kind: str, caller: str, callee: str, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / f"{kind}.yaml"
+    arguments = [] if kind == "answered" else [f"--{kind}"]
+    result = invoke("new", path, "--from", caller, "--to", callee, "--hold", "3s", *arguments)
+    assert (result.exit_code, result.output) == (0, f"wrote {path}; `rating-harness run {path}` runs it\n")
+    (scenario,) = load(path)
+    (call,) = scenario.calls
+    assert scenario.tags == (kind,)
+    planned = invoke("plan", path)
+    assert planned.exit_code == 0, planned.output
+    assert f"INVITE by {caller} to {callee}" in planned.output
+    assert call.expect.reply is not None
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("mine")
+    result = invoke("new", tmp_path / "a.yaml", "--from", "1", "--to", "2")
+    assert result.exit_code == 2
+    assert "there is something already" in result.output
+    assert (tmp_path / "a.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--from", "1000"], "--from NUMBER and --to NUMBER"),
+        (["--from", "sip:1000@x", "--to", "2"], "this is no caller"),
+        (["--from", "1000", "--to", "3 9"], "this is no callee"),
+        (["--from", "1000", "--to", "39", "--hold", "soon"], "this is no time"),
+    ],
+)
+def test_what_cannot_be_used(arguments: list[str], said: str, tmp_path: Path) -> None:
+    result = invoke("new", tmp_path / "a.yaml", *arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert not (tmp_path / "a.yaml").exists()
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["--hold", "1s"], 1), (["--busy"], 1)])
+def test_a_call_is_shown_and_saved(
+    arguments: list[str], status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(session: Session, scenario: object) -> object:
+        return run_without_lab(session, scenario.model_copy(update={"tags": ("fails",)}))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(Session, "run", fails)
+    saved = tmp_path / "saved.yaml"
+    result = invoke("call", "1000", "39040123456", "--save", saved, *arguments)
+    assert result.exit_code == status
+    assert "FAILED  A call from 1000 to 39040123456" in result.output
+    assert f"saved     {saved}" in result.output
+    assert load(saved)
+
+
+# --- init -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_project_has_all_that_it_needs(tmp_path: Path) -> None:
+    result = invoke("init", tmp_path / "mine", "--requirement", "rating-harness==1.2.3")
+    assert result.exit_code == 0, result.output
+    made = {
+        path.relative_to(tmp_path / "mine").as_posix() for path in (tmp_path / "mine").rglob("*") if path.is_file()
+    }
+    assert made == set(project_files(""))
+    assert (tmp_path / "mine/requirements.txt").read_text() == "rating-harness==1.2.3\n"
+    assert json.loads((tmp_path / "mine/scenario.schema.json").read_text()) == scenario_schema()
+    for name in (".gitlab-ci.yml", ".github/workflows/scenarios.yml"):
+        assert "make test-kamailio" in str(yaml.safe_load((tmp_path / "mine" / name).read_text()))
+    result = invoke("validate", tmp_path / "mine/scenarios")
+    assert (result.exit_code, result.output) == (0, "3 files, 3 scenarios, 0 mistakes\n")
+
+
+def test_a_project_is_made_only_where_nothing_is(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("mine")
+    result = invoke("init", tmp_path)
+    assert result.exit_code == 2
+    assert str(tmp_path / "Makefile") in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
+
+
+def test_every_option_in_the_projects_files_is_one_of_the_plugin() -> None:
+    from rating_harness.run.lab_options import LAB_OPTIONS
+
+    texts = "\n".join(text for name, text in project_files("").items() if not name.endswith("json"))
+    options = set(re.findall(r"--rating-([\w-]+)", texts))
+    assert options >= {"lab", "junit", "evidence"}
+    assert options <= set(LAB_OPTIONS)
+
+
+def test_the_template_is_immutable_and_has_a_title_for_each_kind() -> None:
+    titles = {CallTemplate("1", "2", kind).title for kind in KINDS}
+    assert len(titles) == len(KINDS)
