@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
 from rating_harness.errors import UsageError
+from rating_harness.kamailio_config.parser import load
+from rating_harness.lab.files import data_directory
 from rating_harness.mutation.accepted import Accepted, read_accepted, stale
 from rating_harness.mutation.answers import Sabotage, sabotages
 from rating_harness.mutation.mutants import START, Mutant
@@ -217,3 +221,15 @@ def test_the_files(tmp_path: Path) -> None:
     page = (tmp_path / "mutation.html").read_text()
     assert page.index('class="survived"') < page.index('class="killed"')
     assert "```diff" in (tmp_path / "mutation.md").read_text()
+
+
+def test_what_the_project_accepts_of_its_own_configuration() -> None:
+    accepted = read_accepted(data_directory("kamailio") / "mutation.yaml")
+    mutants = mutants_of(load(data_directory("kamailio")))
+    known = [each.id for each in (*mutants, *sabotages())]
+    assert stale(accepted, known) == ()
+    texts = [file.read_text() for file in data_directory("kamailio").glob("*.cfg")]
+    titles = {title for text in texts for title in re.findall(r"^(\w*route(?:\[[^\]]+\])?) \{", text, re.MULTILINE)}
+    for rule in accepted.costs:
+        for pattern in rule.routes:
+            assert any(fnmatchcase(title, pattern) for title in titles), f"no route fits {pattern}"
