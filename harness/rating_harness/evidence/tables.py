@@ -30,7 +30,7 @@ _WAITING = {
     "rating_dialog": "has a dialog",
     "rating_begin": "waits for the answer to its begin",
     "rating_bye": "has a BYE of Kamailio's that nobody has answered",
-    "rating_bye_later": "waits for its BYE to be sent again",
+    "rating_bye_later": "waits for its BYE to be retried",
 }
 """What an entry of a table says of a call."""
 

@@ -202,6 +202,8 @@ class FakeTap:
 class FakeEngine:
     """An engine that knows nothing."""
 
+    unreadable = ""
+
     def accounts(self, tags: Sequence[str] = ()) -> list[dict[str, object]]:
         return []
 
