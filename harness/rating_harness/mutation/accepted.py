@@ -43,7 +43,7 @@ class _Strict(BaseModel):
 
 
 class Equivalent(_Strict):
-    """One mutant that can't be told from what it was made of."""
+    """One mutant that does the same as what it was made of."""
 
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{10}$")]
     kind: EquivalentKind

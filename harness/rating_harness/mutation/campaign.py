@@ -69,9 +69,9 @@ class Subject:
         is_own = options.kamailio_config is None
         sets = [_values(_defines(options, each)) for each in scenarios]
         first = load(main, {**version_defines(version), **(sets[0] if sets else {})})
-        asked = _names_in_conditions(first)
+        deciding = _names_in_conditions(first)
         distinct = {
-            json.dumps({n: v for n, v in each.items() if n in asked}, sort_keys=True): each for each in sets[1:]
+            json.dumps({n: v for n, v in each.items() if n in deciding}, sort_keys=True): each for each in sets[1:]
         }
         trees = [load(main, {**version_defines(version), **distinct[name]}) for name in sorted(distinct)]
         return cls(main.parent, main, (first, *trees), version, is_own)
@@ -130,6 +130,7 @@ class Campaign:
 
     :param home: where what is known is stored.
     :param most: scenarios for one mutant, at most.
+    :param echo: called with a line for a person.
     """
 
     options: Options
@@ -137,7 +138,7 @@ class Campaign:
     home: Path
     jobs: int
     most: int
-    told: Callable[[str], None]
+    echo: Callable[[str], None]
     _rows: dict[str, Row] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _kills: dict[str, Counter[str]] = field(default_factory=dict)
@@ -173,7 +174,7 @@ class Campaign:
             or not (reuse or found["config"] == config)
         ]
         if missing:
-            self.told(f"{len(missing)} scenarios are run once, to see what each executes")
+            self.echo(f"{len(missing)} scenarios are run once, to see what each executes")
             places = subject.statements.keys
             options = replace(self.options, coverage=True)
             self._in_parallel(
@@ -192,7 +193,7 @@ class Campaign:
                 )
         failing = [each.id for each in self.scenarios if each.id in known and known[each.id]["passed"] is False]
         if failing:
-            self.told("left out, since they fail on the configuration as it is: " + ", ".join(failing))
+            self.echo("left out, since they fail on the configuration as it is: " + ", ".join(failing))
 
     def _measure(
         self,
@@ -206,7 +207,7 @@ class Campaign:
         try:
             outcome = session.run(scenario)
         except HarnessError as error:
-            self.told(f"{scenario.id}: {error.message}")
+            self.echo(f"{scenario.id}: {error.message}")
             return
         statements: list[str] = []
         requests: set[str] = set()
@@ -342,8 +343,8 @@ class Campaign:
             session.renew()
             try:
                 outcome = session.run(limited)
-            except ServiceDied as again:
-                return ("start" if "starting" in again.message else "died"), again.message
+            except ServiceDied as second:
+                return ("start" if "starting" in second.message else "died"), second.message
             except HarnessError:
                 return "lab", error.message
         return _first_finding(outcome)
@@ -470,7 +471,7 @@ def changed_lines(directory: Path, revision: str) -> dict[str, frozenset[int]]:
 
 
 def installed_version(options: Options, home: Path) -> str:
-    """Kamailio's version; asked once for each origin, since a lab has to be brought up for that.
+    """Kamailio's version; found out once for each origin, since a lab has to be brought up for that.
 
     :raises HarnessError: no lab could be had.
     """

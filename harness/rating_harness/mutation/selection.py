@@ -17,7 +17,7 @@ class Row:
     """What a scenario does to the configuration as it is.
 
     :param statements: keys of those that it executes (`statement_key`).
-    :param requests: what the agent is asked in it.
+    :param requests: what the agent is requested in it.
     :param expectations: how much it expects: who expects more notices more.
     """
 
