@@ -183,23 +183,26 @@ class Store:
 
 def _open(path: Path | None) -> sqlite3.Connection:
     database = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0.5, cached_statements=256)
-    database.row_factory = sqlite3.Row
-    # One process owns the file: what it keeps in memory would not be true otherwise.
-    database.execute("PRAGMA locking_mode = EXCLUSIVE")
-    database.execute("PRAGMA journal_mode = WAL")
-    # A killed process loses nothing that was written to the file; only a loss of power could.
-    database.execute("PRAGMA synchronous = OFF")
-    database.execute("PRAGMA cache_size = -65536")
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
+    try:
+        database.row_factory = sqlite3.Row
+        # One process owns the file: what it keeps in memory would not be true otherwise.
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("PRAGMA journal_mode = WAL")
+        # A killed process loses nothing that was written to the file; only a loss of power could.
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("PRAGMA cache_size = -65536")
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise UsageError(
+                "the database was made by a newer engine",
+                expected=f"version {VERSION} or older",
+                found=f"version {version}",
+                where=str(path),
+                hint="use the engine that made it, or another --database",
+            )
+        if version == 0:
+            database.executescript(f"BEGIN;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+    except BaseException:
         database.close()
-        raise UsageError(
-            "the database was made by a newer engine",
-            expected=f"version {VERSION} or older",
-            found=f"version {version}",
-            where=str(path),
-            hint="use the engine that made it, or another --database",
-        )
-    if version == 0:
-        database.executescript(f"BEGIN;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+        raise
     return database

@@ -87,8 +87,7 @@ def test_a_failed_commit_is_rolled_back_and_told() -> None:
 
 
 def test_memory_follows_the_database_after_a_failure() -> None:
-    async def fail() -> None:
-        store = Store()
+    async def fail(store: Store) -> None:
         state = State(store)
         state.put("Carrier", {"id": "c", "tenant": "default", "carrier_tag": "c"})
         store.write("INSERT INTO nowhere VALUES (?)", (1,))
@@ -96,12 +95,12 @@ def test_memory_follows_the_database_after_a_failure() -> None:
             await store.committed()
         assert state.carriers.select([Equals("id", "c")], Order()) == []
 
-    asyncio.run(fail())
+    with closing(Store()) as store:
+        asyncio.run(fail(store))
 
 
 def test_a_request_that_could_not_be_stored_is_not_acknowledged() -> None:
-    async def fail() -> None:
-        store = Store()
+    async def fail(store: Store) -> None:
         state = State(store)
         agent = agent_app(Operations(state, Policy()), store)
         api = api_app(state, Policy(), Metrics())
@@ -119,7 +118,8 @@ def test_a_request_that_could_not_be_stored_is_not_acknowledged() -> None:
                 assert (account.balance, account.running) == (5, [])
                 assert (await client.get("http://engine/status")).status_code == 204
 
-    asyncio.run(fail())
+    with closing(Store()) as store:
+        asyncio.run(fail(store))
 
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
