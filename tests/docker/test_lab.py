@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import time
 from dataclasses import replace
 
 import httpx
@@ -135,12 +134,6 @@ def test_a_host_that_could_not_be_made_spoils_no_other(empty_lab: DockerLab, mon
     assert shell(empty_lab, "broken", "true") == (0, "")
 
 
-def test_a_name_belongs_to_one_host(empty_lab: DockerLab) -> None:
-    empty_lab.host("one", "shared")
-    with pytest.raises(LabError, match="already one of host one"):
-        empty_lab.host("two", "shared")
-
-
 def test_two_labs_never_see_each_other(empty_lab: DockerLab) -> None:
     empty_lab.start_service(web(), Deadline(20))
     with DockerLab.open() as other:
@@ -157,110 +150,10 @@ def test_two_labs_never_see_each_other(empty_lab: DockerLab) -> None:
         assert "timed out" in foreign.output()
 
 
-def test_a_program_has_its_files_and_leaves_files(empty_lab: DockerLab) -> None:
-    host = empty_lab.host("writer")
-    script = "mkdir sub; cat given > copy; echo deep > sub/deep; echo said; echo wrong >&2; exit 3"
-    process = empty_lab.run(Program("writer", "sipp", ("sh", "-c", script), host, {"given": b"\x00\xff"}))
-    assert process.wait(Deadline(10)) == 3
-    assert process.poll() == 3
-    assert process.list_files() == ["copy", "given", "sub/deep"]
-    assert process.read_file("copy") == b"\x00\xff"
-    assert process.read_file("sub/deep") == b"deep\n"
-    assert process.read_file("none") is None
-    assert sorted(process.output().splitlines()) == ["said", "wrong"]
-    process.signal(signal.SIGTERM)
-    process.remove()
-    process.remove()
-
-
-def test_files_can_be_read_while_they_grow(empty_lab: DockerLab) -> None:
-    script = "while :; do head -c 65536 /dev/zero >> grows; done"
-    process = empty_lab.run(Program("growing", "sipp", ("sh", "-c", script), empty_lab.host("growing")))
-    first = await_condition(lambda: process.read_file("grows"), Deadline(5), "the file")
-    second = process.read_file("grows")
-    assert second is not None
-    assert len(second) > len(first)
-    assert process.list_files() == ["grows"]
-
-
-def test_waiting_ends_at_the_deadline_with_the_last_lines(empty_lab: DockerLab) -> None:
-    process = empty_lab.run(Program("slow", "sipp", ("sh", "-c", "echo begun; sleep 60"), empty_lab.host("slow")))
-    await_condition(process.output, Deadline(5), "output")
-    before = time.monotonic()
-    with pytest.raises(Timeout, match=r"slow still runs after 0\.3 s") as caught:
-        process.wait(Deadline(0.3))
-    assert time.monotonic() - before < 2
-    assert caught.value.detail == "begun"
-
-
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
-def test_a_signal_ends_a_program_and_is_its_status(empty_lab: DockerLab, signum: signal.Signals) -> None:
-    process = empty_lab.run(Program("sleeper", "sipp", ("sleep", "60"), empty_lab.host("sleeper")))
-    assert process.poll() is None
-    process.signal(signum)
-    assert process.wait(Deadline(10)) == -signum
-
-
-def test_a_service_that_dies_says_why(empty_lab: DockerLab) -> None:
-    dying = Service("web", "harness", ("sh", "-c", "echo the reason >&2; exit 4"), ports=(8000,), ready="/")
-    with pytest.raises(ServiceDied) as caught:
-        empty_lab.start_service(dying, Deadline(20))
-    assert (caught.value.service, caught.value.status) == ("web", 4)
-    assert "web ended with status 4" in str(caught.value)
-    assert "| the reason" in str(caught.value)
-
-    empty_lab.start_service(web(), Deadline(20))
-    assert reaches(empty_lab) == "hello"
-
-
-def test_a_service_that_never_answers_says_what_was_tried(empty_lab: DockerLab) -> None:
-    idle = Service("web", "harness", ("sh", "-c", "echo idling; sleep 60"), ports=(8000,), ready="/x")
-    with pytest.raises(Timeout) as caught:
-        empty_lab.start_service(idle, Deadline(1.5))
-    assert "refused" in str(caught.value)
-    assert "| idling" in str(caught.value)
-
-
 def test_a_command_that_is_not_in_the_image(empty_lab: DockerLab) -> None:
     with pytest.raises(ServiceDied, match="status 127") as caught:
         empty_lab.start_service(Service("web", "sipp", ("no-such-program",), ports=(80,), ready="/"), Deadline(20))
     assert "no-such-program" in str(caught.value)
-
-
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_service_that_restarts_keeps_its_address_files_and_log(empty_lab: DockerLab, how: signal.Signals) -> None:
-    process = empty_lab.start_service(web(), Deadline(20))
-    address = empty_lab.host("web").address
-    assert reaches(empty_lab) == "hello"
-    with pytest.raises(LabError, match="runs already"):
-        empty_lab.start_service(web(), Deadline(20))
-    before = len(process.output())
-
-    empty_lab.stop_service("web", Deadline(20), how=how)
-    assert process.poll() is not None
-    assert reaches(empty_lab) == "ConnectError"
-    assert shell(empty_lab, "asking", "getent hosts web")[0] == 0
-
-    empty_lab.restart_service("web", Deadline(20))
-    assert reaches(empty_lab) == "hello"
-    assert empty_lab.host("web").address == address
-    assert len(process.output()) > before
-    assert process.read_file("/run/lab/hello") == b"hello"
-
-
-def test_a_paused_service_is_silent_and_goes_on(empty_lab: DockerLab) -> None:
-    process = empty_lab.start_service(web("web", "www"), Deadline(20))
-    empty_lab.pause("www")
-    assert reaches(empty_lab) == "ReadTimeout"
-    assert process.poll() is None
-    empty_lab.resume("www")
-    assert reaches(empty_lab) == "hello"
-
-    empty_lab.pause("web")
-    empty_lab.restart_service("web", Deadline(20), how=signal.SIGKILL)
-    assert reaches(empty_lab) == "hello"
-    with pytest.raises(LabError, match="nothing runs on the host nobody"):
-        empty_lab.pause("nobody")
 
 
 def test_an_unplugged_host_is_silent_both_ways_and_through_a_restart(empty_lab: DockerLab) -> None:

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from rating_harness.deadline import Deadline, await_condition
-from rating_harness.errors import LabError, MissingTool, ServiceDied, Timeout
+from rating_harness.errors import LabError, MissingTool, ServiceDied
 from rating_harness.lab import lease as leasing
 from rating_harness.lab import rootfs
 from rating_harness.lab.lease import Lease, ProcessIdentity
@@ -248,16 +248,6 @@ def test_a_port_without_a_socket_has_no_endpoint(lab: LocalLab) -> None:
         lab.endpoint("engine", 81)
 
 
-def test_a_service_that_dies_is_reported_with_its_last_lines(lab: LocalLab) -> None:
-    code = "print('the reason', flush=True); raise SystemExit(3)"
-    service = Service("engine", "harness", ("python", "-c", code), ports=(80,), sockets={80: "x"}, ready="/")
-    with pytest.raises(ServiceDied) as error:
-        lab.start_service(service, Deadline(10))
-    assert error.value.status == 3
-    assert "engine ended with status 3" in str(error.value)
-    assert "the reason" in str(error.value)
-
-
 def test_a_kamailio_with_a_bad_configuration_is_reported(lab: LocalLab) -> None:
     bad = kamailio("kamailio")
     service = Service("kamailio", "kamailio", bad.command, files={**bad.files, "/etc/kamailio/route.cfg": b"rubbish"})
@@ -268,32 +258,12 @@ def test_a_kamailio_with_a_bad_configuration_is_reported(lab: LocalLab) -> None:
     assert "syntax error" in process.output()
 
 
-def test_a_service_that_never_answers_times_out_with_what_was_seen(lab: LocalLab) -> None:
-    code = "import time; print('waiting', flush=True); time.sleep(60)"
-    service = Service("engine", "harness", ("python", "-c", code), ports=(80,), sockets={80: "x"}, ready="/status")
-    with pytest.raises(Timeout) as error:
-        lab.start_service(service, Deadline(0.5))
-    assert "engine becoming ready did not happen within 0.5 s" in str(error.value)
-    assert "No such file or directory" in str(error.value)
-    assert "waiting" in str(error.value)
-
-
 def test_a_command_that_does_not_exist(lab: LocalLab) -> None:
     with pytest.raises(LabError, match=r"engine could not be started \(no-such-command\)"):
         lab.start_service(Service("engine", "kamailio", ("no-such-command",)), Deadline(10))
     for _ in range(2):
         with pytest.raises(LabError, match=r"tool could not be started \(no-such-command\)"):
             run(lab, "no-such-command")
-
-
-def test_a_service_that_runs_cannot_be_started_twice_but_one_that_died_can(lab: LocalLab) -> None:
-    process = lab.start_service(answering(), Deadline(10))
-    with pytest.raises(LabError, match="runs a service engine already"):
-        lab.start_service(answering(), Deadline(10))
-    process.signal(signal.SIGKILL)
-    process.wait(Deadline(5))
-    lab.start_service(answering(text=b"again"), Deadline(10))
-    assert get(lab, "engine") == "again"
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -328,14 +298,6 @@ def test_workers_whose_main_process_dies_do_not_stay(lab: LocalLab) -> None:
     assert "kamailio" not in processes(lab)
 
 
-def test_a_service_that_ignores_its_end_is_killed(lab: LocalLab) -> None:
-    code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
-    process = lab.start_service(Service("deaf", "harness", ("python", "-c", code)), Deadline(10))
-    await_condition(lambda: "ready" in process.output(), Deadline(5), "the service being ready")
-    lab.stop_service("deaf", Deadline(0.5))
-    assert process.poll() == -signal.SIGKILL
-
-
 def processes(lab: LocalLab) -> str:
     """The names of all processes in the lab."""
     code = "import pathlib; [print(path.read_text()) for path in pathlib.Path('/proc').glob('[0-9]*/comm')]"
@@ -345,11 +307,6 @@ def processes(lab: LocalLab) -> str:
 
 
 # --- programs -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 97", 97), ("kill -SEGV $$", -signal.SIGSEGV)])
-def test_a_programs_exit_status(lab: LocalLab, script: str, status: int) -> None:
-    assert run(lab, "sh", "-c", script)[0] == status
 
 
 def test_a_program_works_in_a_directory_of_its_own(lab: LocalLab) -> None:
@@ -373,35 +330,7 @@ def test_a_program_works_in_a_directory_of_its_own(lab: LocalLab) -> None:
     lab.run(program).remove()
 
 
-def test_waiting_for_a_program_that_runs_on(lab: LocalLab) -> None:
-    process = lab.run(Program("tool", "sipp", ("sh", "-c", "echo busy; sleep 60"), lab.host("tool")))
-    await_condition(lambda: process.output() == "busy\n", Deadline(5), "its output")
-    with pytest.raises(Timeout, match=r"tool still runs after 0.1 s[\s\S]*busy"):
-        process.wait(Deadline(0.1))
-
-
 # --- faults ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_paused_service_answers_once_it_goes_on(lab: LocalLab) -> None:
-    lab.start_service(answering(), Deadline(10))
-    lab.pause("engine")
-    with pytest.raises(httpx.ReadTimeout):
-        get(lab, "engine", timeout=0.3)
-    lab.resume("engine")
-    assert get(lab, "engine") == "hello"
-
-
-def test_a_paused_service_can_be_stopped(lab: LocalLab) -> None:
-    lab.start_service(kamailio(), Deadline(10))
-    lab.pause("kamailio")
-    lab.restart_service("kamailio", Deadline(15))
-    answered_by(ask_options(lab))
-
-
-def test_nothing_to_pause(lab: LocalLab) -> None:
-    with pytest.raises(LabError, match="nothing runs on host nobody"):
-        lab.pause("nobody")
 
 
 # Sends to each address without waiting, and tells which of them got it.

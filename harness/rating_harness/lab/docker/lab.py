@@ -134,6 +134,13 @@ class DockerLab:
         if SERVICE in labels:
             self._services[process.name] = ServiceFacts.parse(labels[SERVICE]), process
 
+    def _begin_host(self, host: Host, published: Published = MappingProxyType({})) -> Future[HostContainer]:
+        """:raises LabError: the lab has ended."""
+        try:
+            return self._threads.submit(self._make_host, host, published)
+        except RuntimeError:
+            raise LabError("the lab has ended", hint="open another one") from None
+
     def stop(self) -> None:
         self._threads.shutdown(cancel_futures=True)
         remove_lab(self._engine, self.id)
@@ -173,7 +180,7 @@ class DockerLab:
             host, new = self._hosts.get(name, *aliases)
             known = self._containers.get(name)
             if known is None:
-                self._containers[name] = self._threads.submit(self._make_host, host)
+                self._containers[name] = self._begin_host(host)
         if known is not None and new:
             container = known.result()
             container.vacate()
@@ -250,7 +257,7 @@ class DockerLab:
             # Ports are published when a container is made, and only now are they known.
             self._host_container(host.name).remove()
             with self._lock:
-                self._containers[host.name] = self._threads.submit(self._make_host, host, published)
+                self._containers[host.name] = self._begin_host(host, published)
         values = {"{address}": host.address, "{address6}": host.address6 or "", "{run}": RUN}
         facts = ServiceFacts(service.name, service.ports, service.ready)
         process = self._create(
