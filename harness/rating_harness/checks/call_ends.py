@@ -20,7 +20,7 @@ from rating_harness.evidence.headers import tag_of
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.model import Call as PlannedCall
 
-__all__ = ["SIDES", "Interval", "answer_of", "both_ends_agree", "end_of", "goes_on", "is_gone"]
+__all__ = ["SIDES", "Interval", "answer_of", "both_ends_agree", "end_of", "goes_on", "has_ended_for", "is_gone"]
 
 Side = Literal["caller", "callee"]
 SIDES: tuple[Side, Side] = ("caller", "callee")
@@ -208,7 +208,7 @@ def _hung_up(case: Case, call: Call, index: int) -> Iterator[Finding]:
         elif not (_is_taken(call, bye, byes) or _is_expected(planned, bye) or _is_lossy(case, call, index)):
             yield finding(message, "200 OK", reply_text(bye.reply), shown_by=bye.reply or bye.sent)
     if case.accepted(call, CONTRACT.paths.end):
-        yield from _over_for_both(case, call, index, byes)
+        yield from _over_for_both(case, call, index)
 
 
 def _why_not(case: Case, call: Call, bye: Bye) -> str:
@@ -251,20 +251,20 @@ def _has_hung_up(byes: tuple[Bye, ...], side: Side) -> bool:
     return any(bye.sender in (side, None) for bye in byes)
 
 
-def _over_for_both(case: Case, call: Call, index: int, byes: tuple[Bye, ...]) -> Iterator[Finding]:
+def _over_for_both(case: Case, call: Call, index: int) -> Iterator[Finding]:
     planned = case.scenario.calls[index]
     if planned.expect.ended_by == "kamailio":
         return  # that expectation asks for BYEs to both
     for side in SIDES:
-        if is_gone(case, call, index, side) or _knows(case, call, byes, side):
+        if is_gone(case, call, index, side) or has_ended_for(case, call, side):
             continue
         message = f"call {call.id} was ended in the engine, and goes on for the {side}"
         yield broken(case, "both_ends", message, f"a BYE of the {side}'s, or to it", "none", call=call, index=index)
 
 
-def _knows(case: Case, call: Call, byes: tuple[Bye, ...], side: Side) -> bool:
+def has_ended_for(case: Case, call: Call, side: Side) -> bool:
     """Whether the call is over for that side: it hung up, or a BYE that it takes reached it."""
-    if any(bye.sender == side for bye in byes):
+    if any(bye.sender == side for bye in byes_of(case, call)):
         return True
     refused = {id(refusal.message) for refusal in case.once(call, refusals)}
     return any(m.direction == "received" and id(m) not in refused for m in _byes(call, side))
