@@ -140,13 +140,13 @@ def _carrier(context: _Context, name: str, port: int, transport: Transport) -> A
         # SIPp would take the ACK of what it sent again for a request to send that once more.
         options={
             **options,
-            **({"no_retransmission": True} if _answers_again(behaviour) else {}),
+            **({"no_retransmission": True} if _repeats_answers(behaviour) else {}),
             **({"loss": behaviour.loss} if behaviour.loss and transport == "udp" else {}),
         },
     )
 
 
-def _answers_again(behaviour: CarrierBehaviour) -> bool:
+def _repeats_answers(behaviour: CarrierBehaviour) -> bool:
     return any(b.retransmit_answer for b in (behaviour, *behaviour.calls.values(), *behaviour.attempts))
 
 
