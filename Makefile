@@ -78,6 +78,16 @@ bench-engine: setup ## Measure the embedded engine against a bare route (needs w
 soak: setup ## Make mixed calls with faults for a long while: RATE=50 DURATION=1800
 	$(BIN)/python -m benchmarks.soak --rate $(or $(RATE),50) --seconds $(or $(DURATION),1800) $(FROM)
 
+.PHONY: coverage
+coverage: setup ## Run all scenarios, and say what of the configuration none executes; reports in coverage/
+	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
+	$(BIN)/pytest scenarios -q -n $(WORKERS) --rating-lab $(LAB) $(PYTEST_FROM) --rating-cov coverage $(ARGS)
+
+.PHONY: mutate
+mutate: setup ## Break the configuration in one place at a time, and see who notices: ARGS="--since HEAD~1"
+	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
+	$(BIN)/rating-harness mutate --lab $(LAB) $(FROM) $(ARGS)
+
 .PHONY: flake
 flake: setup ## Run all scenarios N times (50), and go on where it was left: a flake is a failure
 	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
