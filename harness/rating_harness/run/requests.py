@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,12 +21,14 @@ from rating_harness.useragent.dialog import Dialog, Place, Unknown, build
 from rating_harness.useragent.message import Message, new_branch
 from rating_harness.useragent.script import SenderScript, Socket
 
-__all__ = ["RequestRun"]
+__all__ = ["RequestRun", "dialog_of"]
 
 _LISTENS = 2.0
 """Seconds for which a stranger waits for replies."""
 
 _PORT, _TLS_PORT = 5060, 5061
+
+_CREDENTIALS = re.compile(rb"^(?:proxy-)?authorization[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 
 Ends = Callable[[PlannedRequest], Iterable[SippProcess]]
 """The ends of the calls that are to be signalled."""
@@ -99,7 +102,7 @@ class RequestRun:
         try:
             octets = build(
                 request.request,
-                _dialog_of(caller, call.call_ids[0]),
+                dialog_of(caller, call.call_ids[0]),
                 sender=local,
                 kamailio=remote,
                 transport=transport,
@@ -121,7 +124,7 @@ class RequestRun:
         self.strangers.append(start_sipp(lab, agent, name))
 
 
-def _dialog_of(caller: SippProcess | None, call_id: str) -> Dialog:
+def dialog_of(caller: SippProcess | None, call_id: str) -> Dialog:
     """The call's dialog as its caller knows it by now."""
     dialog = Dialog("caller")
     for message in caller.messages if caller is not None else ():
@@ -133,4 +136,8 @@ def _dialog_of(caller: SippProcess | None, call_id: str) -> Dialog:
             else f"SIP/2.0 {message.status} {message.reason}"
         )
         dialog.note(Message(start, message.headers), sent=message.direction == "sent")
+    # Messages as evidence have them lack what an eavesdropper would hear, and a replay needs.
+    heard = _CREDENTIALS.findall(caller.trace) if caller is not None else []
+    if heard:
+        dialog.authorization = heard[-1].decode("latin-1").strip()
     return dialog
