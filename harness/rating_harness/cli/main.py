@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import click
 
 from rating_harness import __version__
@@ -18,18 +20,47 @@ from rating_harness.cli.run import run
 from rating_harness.cli.scenario import convert, schema, validate
 from rating_harness.cli.services import engine, tap
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    """Lists its commands by what they are for."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        for title, commands in COMMANDS.items():
+            with formatter.section(title):
+                rows = [
+                    (each.name or "", each.get_short_help_str(limit=formatter.width - width - 6)) for each in commands
+                ]
+                formatter.write_dl(rows, col_max=width + 2)
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Completion in the shell: docs/scenarios.md. Exit codes: docs/ci.md.",
+)
 @click.version_option(__version__, prog_name="rating-harness")
 def main() -> None:
-    """Integration tests for Kamailio and a rating engine: real SIP calls from YAML scenarios."""
+    """Integration tests for Kamailio and a rating engine: real SIP calls from YAML scenarios.
+
+    \b
+    rating-harness call 1000 39040123456 --hold 2s
+    rating-harness new scenarios/first.yaml
+    rating-harness run scenarios --tag prepaid -v
+    """
 
 
-for _each in (
-    *(init, new, call, watch, run, validate, plan, record, check, coverage, mutate, convert, schema),
-    *(inspect, doctor, prepare, up, down, logs, clean),
-    *(engine, tap),
-):
+COMMANDS: Mapping[str, Sequence[click.Command]] = {
+    "Begin": (init, new, call),
+    "Run": (run, watch, plan, record, check),
+    "Files": (validate, convert, schema),
+    "What the scenarios prove": (coverage, mutate),
+    "Labs": (doctor, prepare, inspect, up, logs, down, clean),
+    "Services by themselves": (engine, tap),
+}
+"""All commands, by what they are for."""
+
+for _each in (command for commands in COMMANDS.values() for command in commands):
     main.add_command(_each)

@@ -1,0 +1,50 @@
+"""The command's help and completion."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from rating_harness.cli.main import COMMANDS, main
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def test_the_help_lists_each_command_once_below_what_it_is_for() -> None:
+    output = CliRunner().invoke(main, ["--help"], terminal_width=120).output
+    listed = re.findall(r"^  (\w+)  +\S", output.partition("Begin:")[2], re.MULTILINE)
+    assert sorted(listed) == sorted(main.commands)
+    assert [title for title in COMMANDS if f"\n{title}:\n" not in output] == []
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_each_command_says_what_it_does_and_explains_each_option(name: str) -> None:
+    command = main.commands[name]
+    assert command.help
+    assert CliRunner().invoke(main, [name, "-h"]).exit_code == 0
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    unexplained = [option.opts for option in options if not option.help]
+    assert unexplained == []
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_shells_that_the_manual_names_can_complete(shell: str) -> None:
+    line = f"_RATING_HARNESS_COMPLETE={shell}_source rating-harness"
+    assert line in (DOCS / "scenarios.md").read_text()
+    result = CliRunner().invoke(main, prog_name="rating-harness", env={"_RATING_HARNESS_COMPLETE": f"{shell}_source"})
+    assert result.exit_code == 0
+    assert "rating-harness" in result.output
+
+
+def test_values_are_completed() -> None:
+    environment = {
+        "_RATING_HARNESS_COMPLETE": "zsh_complete",
+        "COMP_WORDS": "rating-harness run --lab ",
+        "COMP_CWORD": "3",
+    }
+    result = CliRunner().invoke(main, prog_name="rating-harness", env=environment)
+    assert "docker" in result.output
