@@ -83,7 +83,9 @@ class Call:
 
     @cached_property
     def byes(self) -> tuple[SipMessage, ...]:
-        """BYEs of the call, and none of an answer that its caller never got (RFC 3261 section 13.2.2.4)."""
+        """BYEs that end the call: none that was refused (RFC 3261 section 12.2.1.2), and none of an answer that its
+        caller never got (section 13.2.2.4).
+        """
 
         def tags(messages: Iterable[SipMessage], direction: Literal["sent", "received"]) -> set[str | None]:
             answers = (m for m in messages if m.method == "INVITE" and m.is_final and (m.status or 0) < 300)
@@ -96,7 +98,12 @@ class Call:
             if m.is_request
             and m.method == "BYE"
             and not declined & {tag_of(m.header("From") or ""), tag_of(m.header("To") or "")}
+            and not self._is_refused(m)
         )
+
+    def _is_refused(self, request: SipMessage) -> bool:
+        reply = self.reply_to(request)
+        return reply is not None and (reply.status or 0) >= 300 and reply.status not in (408, 481)
 
     @cached_property
     def ended_by(self) -> EndedBy | None:

@@ -22,11 +22,6 @@ _OVER = frozenset({"ended", "failed"})
 _WITH_THE_STATE = frozenset({STATES, "rating_cseq", "rating_answer", "rating_byes"})
 """Tables whose entries are kept as long as the state is."""
 
-_HANGING_UP = frozenset(
-    f"rating_bye{which}" for which in ("", "_cseq", "_first", "_last", "_overdue", "_later")
-)  # fmt: skip
-"""Tables of BYEs that Kamailio sends again to a side that doesn't answer, for a while after the call's end."""
-
 _WAITING = {
     "rating_later": "waits to be hung up, or for its end to be tried again",
     "rating_overdue": "waits for the agent's answer",
@@ -75,10 +70,7 @@ def left_over(tables: Mapping[str, Mapping[str, str]]) -> Iterator[Entry]:
     for name in (*_WAITING, STATES, *sorted(tables.keys() - {*_WAITING, STATES} - _EXPIRING)):
         for key, value in tables.get(name, {}).items():
             call = call_of(key)
-            is_over = states.get(call) in _OVER
-            is_kept = (name in _WITH_THE_STATE and (is_over or (name != STATES and not states))) or (
-                name in _HANGING_UP and is_over
-            )
+            is_kept = name in _WITH_THE_STATE and (states.get(call) in _OVER or (name != STATES and not states))
             owner = value if name == "rating_request" else call
             if not is_kept and owner not in reported:
                 reported.add(owner)
