@@ -18,9 +18,9 @@ HERE = Path(__file__).parent / "coverage"
 _SAID = re.compile(r"#= (?P<state>ran|never)(?P<ways>:.*)?$")
 
 
-@pytest.fixture(scope="module")
-def coverage() -> Coverage:
-    options = Options.of(defines=(), seed=1, lab="local", kamailio_config=HERE, coverage=True)
+@pytest.fixture(scope="module", params=["trixie", "sid"])
+def coverage(request: pytest.FixtureRequest) -> Coverage:
+    options = Options.of(defines=(), seed=1, lab="local", kamailio=request.param, kamailio_config=HERE, coverage=True)
     session = Session(options, lambda plan, evidence, verdict: None)
     try:
         (scenario,) = load(HERE / "calls.yaml")
