@@ -15,7 +15,7 @@ from rating_harness.lab.protocol import Host
 from rating_harness.plan.in_dialog import Step, in_order, renewals
 from rating_harness.plan.load import Pace, pace_of
 from rating_harness.plan.model import PlannedCall
-from rating_harness.plan.render import certificates, companions, literal, render, sdp_for
+from rating_harness.plan.render import certificates, companions, literal, literal_sdp, render, sdp_for
 from rating_harness.plan.sampling import Sampled, last_digit
 from rating_harness.plan.user_agents import (
     DEFAULT_DOMAIN,
@@ -182,7 +182,7 @@ def _render(scenario: Scenario, index: int, call: Call, sampled: Sampled, patien
         "name": f"{scenario.scenario[:60]} {call.id}".translate(_XML),
         "from_user": call.from_ if isinstance(call.from_, str) else "[field0]",
         "to_user": call.to if isinstance(call.to, str) else "[field1]",
-        "domain": call.domain or DEFAULT_DOMAIN,
+        "domain": literal(call.domain or DEFAULT_DOMAIN),
         "headers": headers,
         "retransmit": call.transport == "udp",
         "patience": round(patience * 1000),
@@ -194,7 +194,7 @@ def _render(scenario: Scenario, index: int, call: Call, sampled: Sampled, patien
     vanish = call.vanish if call.vanish is not None and call.vanish.who == "caller" else None
     return render(
         "uac.xml.j2",
-        sdp=sdp_for(call.sdp),
+        sdp=literal_sdp(sdp_for(call.sdp)),
         auth=call.auth,
         cancel=_Moment(call.cancel.event or "started", round(call.cancel.delay * 1000)) if call.cancel else None,
         vanish=_Moment(vanish.at.event or "answered", round(vanish.at.delay * 1000)) if vanish else None,

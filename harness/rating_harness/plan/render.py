@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from rating_harness.scenario.behaviour import SippFile
 from rating_harness.scenario.sdp import Sdp
 from rating_harness.scenario.sipp_files import needed_files
 
-__all__ = ["FINAL_CODES", "authorities", "certificates", "companions", "literal", "render", "sdp_for"]
+__all__ = ["FINAL_CODES", "authorities", "certificates", "companions", "literal", "literal_sdp", "render", "sdp_for"]
 
 PROVISIONAL_CODES = (100, 180, 181, 182, 183, 199)
 SUCCESS_CODES = (202, 204)
@@ -79,6 +80,16 @@ _SDP = "\n".join(
     )
 )
 """A session description (RFC 8866). SIPp fills in the addresses."""
+
+
+_ADDRESSES = re.compile(r"\[(?:local|media)_ip(?:_type)?\]")
+
+
+def literal_sdp(text: str) -> str:
+    """A session description that SIPp is to send as it stands, but for the keywords of addresses."""
+    return "".join(
+        part if index % 2 else literal(part) for index, part in enumerate(re.split(f"({_ADDRESSES.pattern})", text))
+    )
 
 
 def literal(text: str) -> str:

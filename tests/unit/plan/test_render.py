@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from rating_harness.evidence.sdp import Media, parse_sdp
-from rating_harness.plan.render import authorities, certificates, literal, sdp_for
+from rating_harness.plan.render import authorities, certificates, literal, literal_sdp, sdp_for
 from rating_harness.scenario.sdp import Sdp
 from rating_harness.useragent.session import answer_to, fill_sdp
 
@@ -54,6 +54,8 @@ def test_an_answer_has_the_other_half_of_the_offers_direction(offered: str, answ
 
 
 def test_brackets_and_backslashes_are_sent_as_they_stand() -> None:
+    own = literal_sdp("c=IN IP[local_ip_type] [media_ip]\na=x:[y] [local_ip]")
+    assert own == r"c=IN IP[local_ip_type] [media_ip]" + "\n" + r"a=x:\x5by] [local_ip]"
     assert literal(r'304 x "see [c]" \n') == r'304 x "see \x5bc]" \x5cn'
 
 
