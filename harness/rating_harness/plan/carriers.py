@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
@@ -14,7 +14,7 @@ from rating_harness.plan.in_dialog import Step, in_order, renewals
 from rating_harness.plan.model import PlannedCarrier
 from rating_harness.plan.render import certificates, companions, literal, render, sdp_for
 from rating_harness.plan.sampling import DIGITS, Sampled, last_digit
-from rating_harness.plan.user_agents import DEFAULT_DOMAIN, registration_of, renewals_of, timed_requests
+from rating_harness.plan.user_agents import DEFAULT_DOMAIN, octets_of, registration_of, renewals_of, timed_requests
 from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Behaviour, Call, CarrierBehaviour, Phone, Scenario
 from rating_harness.scenario.values import header_lines
@@ -179,8 +179,19 @@ def _user_agent(
 
 def _callee_calls(context: _Context, behaviour: CarrierBehaviour) -> Iterator[CalleeCall]:
     for call, pattern, treatments in _treatments(context, behaviour):
-        *first, last = treatments
+        *first, last = (_encoded(treatment) for treatment in treatments)
         yield CalleeCall(call.id, pattern, tuple(first), last, timed_requests(call, "callee"))
+
+
+def _encoded(treatment: Treatment) -> Treatment:
+    return replace(
+        treatment,
+        provisional=tuple(map(octets_of, treatment.provisional)),
+        refuse=octets_of(treatment.refuse),
+        headers=tuple((name, octets_of(value)) for name, value in treatment.headers),
+        sdp=octets_of(treatment.sdp),
+        early_sdp=octets_of(treatment.early_sdp),
+    )
 
 
 # --- SIPp -----------------------------------------------------------------------------------------------------------

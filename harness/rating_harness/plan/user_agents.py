@@ -28,6 +28,7 @@ __all__ = [
     "call_id_of",
     "caller_script",
     "needs_user_agent",
+    "octets_of",
     "registration_of",
     "renewals_of",
     "sip_request",
@@ -108,9 +109,9 @@ def _caller_script(
         call=call.id,
         socket=socket,
         call_ids=tuple(call_id_of(call, token, number) for number in range(1, sampled.calls + 1)),
-        invite=invite,
-        from_value=named.get("from", f"{display}<{user}>"),
-        to_value=to_value,
+        invite=_encoded(invite),
+        from_value=octets_of(named.get("from", f"{display}<{user}>")),
+        to_value=octets_of(to_value),
         holds=sampled.holds,
         hangup=call.hangup == "caller",
         bye=call.bye,
@@ -122,7 +123,7 @@ def _caller_script(
         twice=call.retransmit,
         renewals=renewals_of(call, "caller"),
         requests=timed_requests(call, "caller"),
-        sdp=sdp_for(call.sdp) if call.method == "INVITE" else "",
+        sdp=octets_of(sdp_for(call.sdp)) if call.method == "INVITE" else "",
         patience=patience,
         spacing=spacing,
         limit=call.concurrency or 1_000_000,
@@ -138,7 +139,7 @@ def call_id_of(call: Call, token: str, number: int) -> str:
 def renewals_of(call: Call, side: Literal["caller", "callee"]) -> tuple[Renewal, ...]:
     """The re-INVITEs and UPDATEs that one side sends."""
     return tuple(
-        Renewal(each.at.delay, each.method, each.at.event or "answered", sdp_for(each.sdp, version=number))
+        Renewal(each.at.delay, each.method, each.at.event or "answered", octets_of(sdp_for(each.sdp, version=number)))
         for number, each in enumerate(call.reinvite, start=2)
         if each.by == side
     )
@@ -167,7 +168,7 @@ def sip_request(request: Request, call: Call) -> SipRequest:
     method = request.method or "OPTIONS"
     sdp = sdp_for(request.sdp if request.sdp is not None else method == "INVITE", version=100)
     body = request.body if request.body is not None else sdp
-    return SipRequest(
+    said = SipRequest(
         method=method,
         uri=request.uri,
         cseq=request.cseq,
@@ -185,6 +186,7 @@ def sip_request(request: Request, call: Call) -> SipRequest:
         username=request.auth.username if request.auth else "",
         password=request.auth.password if request.auth else "",
     )
+    return _encoded(said)
 
 
 def registration_of(phone: Phone, socket: Socket, call_id: str) -> Registration | None:
@@ -203,7 +205,22 @@ def registration_of(phone: Phone, socket: Socket, call_id: str) -> Registration 
         username=phone.auth.username if phone.auth else "",
         password=phone.auth.password if phone.auth else "",
     )
-    return Registration(request, call_id, f"<sip:{phone.user}@{domain}>", expires)
+    return Registration(_encoded(request), call_id, octets_of(f"<sip:{phone.user}@{domain}>"), expires)
+
+
+def octets_of(text: str) -> str:
+    """A text of the scenario's as the user agent takes it: UTF-8, each octet a character (RFC 3261 section 7.1)."""
+    return text.encode().decode("latin-1")
+
+
+def _encoded(request: SipRequest) -> SipRequest:
+    return replace(
+        request,
+        uri=octets_of(request.uri) if request.uri is not None else None,
+        contact=octets_of(request.contact) if request.contact is not None else None,
+        headers={name: tuple(map(octets_of, values)) for name, values in request.headers.items()},
+        body=octets_of(request.body),
+    )
 
 
 def _values_of(headers: Mapping[str, str | tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

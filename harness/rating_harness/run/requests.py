@@ -13,6 +13,7 @@ from rating_harness.errors import Timeout
 from rating_harness.evidence.model import Span, Unsent
 from rating_harness.plan.model import Plan, PlannedCall, PlannedRequest
 from rating_harness.plan.render import certificates
+from rating_harness.plan.user_agents import octets_of
 from rating_harness.run.sipp_processes import SippProcess, start_sipp
 from rating_harness.run.stack import KAMAILIO, Stack
 from rating_harness.run.watch import EventWatch
@@ -135,7 +136,8 @@ def dialog_of(caller: SippProcess | None, call_id: str) -> Dialog:
             if message.status is None
             else f"SIP/2.0 {message.status} {message.reason}"
         )
-        dialog.note(Message(start, message.headers), sent=message.direction == "sent")
+        headers = tuple((name, octets_of(value)) for name, value in message.headers)
+        dialog.note(Message(start, headers), sent=message.direction == "sent")
     # Messages as evidence have them lack what an eavesdropper would hear, and a replay needs.
     heard = _CREDENTIALS.findall(caller.trace) if caller is not None else []
     if heard:

@@ -344,11 +344,11 @@ class Session:
     ) -> bytes:
         """Reply to a request, in the words of its own headers (section 8.2.6).
 
-        :param tag: for a To that has none.
+        :param tag: for a To that has none; this end's own when not given.
         """
         to = request.header("To") or ""
-        if tag and tag_of(to) is None:
-            to = f"{to};tag={tag}"
+        if tag_of(to) is None and not status.startswith("100"):
+            to = f"{to};tag={tag or self.name}"
         content = body.encode("latin-1")
         lines = (
             *(("Via", value) for value in request.values("Via")),

@@ -278,3 +278,17 @@ def test_later_requests_have_the_tag_of_the_invites_answer(tmp_path: Path) -> No
         assert "[peer_tag_param]" not in text
         assert '<assignstr assign_to="callee" value="[last_To:]"/>' in text
         assert len(re.findall(r"BYE \[next_url\][^]]*?\]\s[^<]*<[^\n]*\n\s*\[\$callee\]", text)) == 1
+
+
+def test_what_isnt_ascii_is_sent_as_utf_8(tmp_path: Path) -> None:
+    said = ", display: Jürgen, headers: {Subject: 'für €'}, requests: [{method: MESSAGE, body: ü}]"
+    refused = "carriers: {carrier: {refuse: {code: 486, reason: Straße}}}\n"
+    plan = planned(tmp_path, PLAIN % said + refused)
+    script = script_of(plan)
+    assert '"Jürgen"'.encode() in script.from_value.encode("latin-1")
+    assert script.invite.headers["Subject"][0].encode("latin-1") == "für €".encode()
+    assert script.requests[0].request.body.encode("latin-1") == "ü".encode()
+    agent = plan.carriers[0].agent
+    assert isinstance(agent, UserAgent)
+    assert isinstance(agent.script, CalleeScript)
+    assert agent.script.calls[0].then.refuse.encode("latin-1") == "486 Straße".encode()

@@ -256,9 +256,9 @@ def test_a_carrier_keeps_to_the_rules(stage: Stage, request_: TimedRequest, repl
     assert "200/INVITE" in caller.received()
     (own,) = [m for m in caller.messages() if m.is_request and "request-0" in (m.header("Via") or "")]
     assert own.method == reply.split("/")[1]
-    assert [m.status for m in caller.messages() if m.header("Via") == own.header("Via") and m.status] == [
-        int(reply[:3])
-    ]
+    (answer,) = [m for m in caller.messages() if m.header("Via") == own.header("Via") and m.status]
+    assert answer.status == int(reply[:3])
+    assert tag_of(answer.header("To") or "") is not None
 
 
 def test_a_callee_sends_requests_too(stage: Stage) -> None:
@@ -383,6 +383,11 @@ def test_an_invite_that_comes_again_is_one_call(stage: Stage) -> None:
     assert len({tag_of(reply.header("To") or "") for reply in replies}) == 1
     assert (replies[0].header("To") or "").startswith("<sip:x;user=phone@y>;tag=")
     carrier.end()
+
+
+def test_a_caller_with_a_tag_of_its_own_has_no_other(stage: Stage) -> None:
+    caller, _ = stage.call(stage.caller_script(from_value='"x" <sip:1000@sip.test>;tag=own'), stage.callee_script())
+    assert {m.header("From") for m in caller.messages() if m.is_request} == {'"x" <sip:1000@sip.test>;tag=own'}
 
 
 @pytest.mark.parametrize("loss", [100, 0])

@@ -75,9 +75,11 @@ class ContainerProcess:
     def signal(self, signum: signal.Signals) -> None:
         if self._removed is not None:
             return
-        with engine_errors(f"sending {signum.name} to {self.name}"):
+        # Of the real-time signals only the first and the last have a name.
+        named = signum.name if isinstance(signum, signal.Signals) else str(int(signum))
+        with engine_errors(f"sending {named} to {self.name}"):
             try:
-                self._api.kill(self._container, signum.name)
+                self._api.kill(self._container, named)
             except APIError as error:
                 # 409: it isn't running any more.
                 if error.status_code != requests.codes.conflict:
