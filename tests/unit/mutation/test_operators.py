@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rating_harness.kamailio_config.parser import load
@@ -172,6 +172,7 @@ def test_every_operator_is_described_and_used() -> None:
     assert len(made) > 1000
 
 
+@settings(max_examples=30)  # each has some dozens of mutants
 @given(st.lists(statements, min_size=1, max_size=3))
 def test_mutants_are_configurations_again(written: list[str]) -> None:
     tree = configuration("route[X] {\n" + "\n".join(written) + "\n}\n")
