@@ -252,6 +252,7 @@ def test_the_use_of_a_persistent_lab_is_announced(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("CI", raising=False)
     lab = persistent_lab.PersistentLab("local", "1f2e", {}, __version__, persistent_lab.fingerprint(), time.time())
+    persistent_lab._state().parent.mkdir(parents=True)
     persistent_lab._state().write_text(json.dumps(asdict(lab)))
     write(project, "scenarios/one.yaml")
     result = project.runpytest()

@@ -88,7 +88,6 @@ def fingerprint() -> str:
 
 def _state() -> Path:
     directory = Path(platformdirs.user_state_dir("rating-harness")) / "persistent-labs"
-    directory.mkdir(parents=True, exist_ok=True)
     return directory / f"{hashlib.sha256(str(_PACKAGE).encode()).hexdigest()[:12]}.json"
 
 
@@ -106,9 +105,21 @@ def find() -> PersistentLab | None:
 def start(options: Options) -> PersistentLab:
     """Bring a lab up and leave it.
 
-    :raises UsageError: there is one already.
+    :raises UsageError: there is one already, or nothing can be noted of it.
     :raises LabError: it could not be brought up.
     """
+    state = _state()
+    temporary = state.with_suffix(".new")
+    try:
+        state.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    except OSError as error:
+        raise UsageError(
+            "where the lab is can't be noted",
+            where=str(state.parent),
+            found=error.strerror or str(error),
+            hint="XDG_STATE_HOME names another directory",
+        ) from None
     lab = find()
     if lab is not None and _is_alive(lab):
         raise UsageError(f"there is a lab of `up` already: {lab}", hint="`rating-harness down` removes it")
@@ -116,9 +127,8 @@ def start(options: Options) -> PersistentLab:
     lab = PersistentLab(
         stack.lab.driver, stack.lab.id, stack.published(), __version__, fingerprint(), started=time.time()
     )
-    temporary = _state().with_suffix(".new")
     temporary.write_text(json.dumps(asdict(lab)), encoding="utf-8")
-    temporary.replace(_state())
+    temporary.replace(state)
     return lab
 
 

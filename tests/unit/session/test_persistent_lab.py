@@ -145,6 +145,19 @@ def test_another_checkout_neither_sees_nor_removes_it(monkeypatch: pytest.Monkey
     assert stack.closed == 1
 
 
+def test_without_a_place_for_its_state_none_is_brought_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: _Stack
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(Stack, "open", lambda options, persistent: pytest.fail("a lab was brought up"))
+    result = CliRunner().invoke(main, ["up"])
+    assert result.exit_code == 2
+    assert "where the lab is can't be noted" in result.output
+    assert intended_use(Options()).lab is None
+    assert CliRunner().invoke(main, ["down"]).output == "there is no lab of 'up'\n"
+
+
 def test_there_is_one_at_most() -> None:
     start(Options())
     with pytest.raises(UsageError, match="there is a lab of `up` already: local 1f2e"):
