@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rating_harness.contract import CONTRACT
+from rating_harness.evidence.headers import tag_of
 from rating_harness.evidence.model import CapturedMessage, Evidence, Exchange, SipMessage, Span
 from rating_harness.report.presentation import json_text
 
@@ -181,9 +182,8 @@ def _key(message: SipMessage, host: str, to_kamailio: bool) -> tuple[object, ...
     """The same for a message at its two ends, and for its retransmissions: they share Via's branch and To's tag
     (RFC 3261 section 17).
     """
-    tag = re.search(r";\s*tag=([^;\s]+)", message.header("To") or "")
-    branches = _branches(message)[:1]
-    return host, to_kamailio, message.first_line, message.method, message.cseq, *branches, tag[1] if tag else None
+    tag = tag_of(message.header("To") or "")
+    return host, to_kamailio, message.first_line, message.method, message.cseq, *_branches(message)[:1], tag
 
 
 def _branches(message: SipMessage) -> list[str]:
@@ -243,8 +243,11 @@ def _is_forwarded(message: SipMessage, received: SipMessage) -> bool:
     """
     if (message.method, message.status) != (received.method, received.status):
         return False
-    below, theirs = (message, received) if message.is_request else (received, message)
-    return _branches(below)[1:2] == _branches(theirs)[:1]
+    if message.is_request:
+        return _branches(message)[1:2] == _branches(received)[:1]
+    # Each branch of a forked call has a To tag of its own.
+    same_end = tag_of(message.header("To") or "") == tag_of(received.header("To") or "")
+    return same_end and _branches(received)[1:2] == _branches(message)[:1]
 
 
 def _http(exchanges: Iterable[Exchange], zero: float) -> Iterator[_Node]:

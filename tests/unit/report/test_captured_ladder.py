@@ -137,6 +137,17 @@ def test_what_is_forwarded_stands_below_what_was_received() -> None:
     ]
 
 
+def test_a_reply_of_one_carrier_does_not_wait_for_that_of_the_next() -> None:
+    first = kamailio(0.020, "received", CARRIER, "180 Ringing", [OUT, IN], to_tag="first")
+    rung = kamailio(0.021, "sent", CALLER, "180 Ringing", [IN], to_tag="first")
+    second = kamailio(0.030, "received", "second", "180 Ringing", ["z9hG4bK-2", IN], to_tag="second")
+    assert labels(run([], [ARRIVED, first, rung, second]))[1:] == [
+        f"{CARRIER} 180",
+        f"{KAMAILIO} 180",
+        "second 180",
+    ]
+
+
 def test_an_ack_stands_below_the_final_reply() -> None:
     ok = kamailio(0.101, "sent", CALLER, "200 OK", [IN], to_tag="b")
     ack = kamailio(0.100, "received", CALLER, f"ACK {URI}", ["z9hG4bK-ack"], cseq="1 ACK", to_tag="b")
