@@ -93,15 +93,19 @@ def _findings(
     name = _name(expect)
     chosen = _chosen(case, expect, messages)
 
-    def finding(what: str, expected: object, seen: object, *within: str | int) -> Finding:
+    def finding(
+        what: str, expected: object, seen: object, *within: str | int, shown_by: SipMessage | None = None
+    ) -> Finding:
         message = f"{subject}: {what}"
-        return unmet(case, path, message, listed(expected), listed(seen), within=within, call=call)
+        return unmet(case, path, message, listed(expected), listed(seen), within=within, call=call, shown_by=shown_by)
 
     if expect.absent:
         wrong = [message for message in chosen if not any(_differences(case, expect, message, messages))]
         for message in wrong[:1]:
             more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            yield finding(f"{name} should not have arrived", "none", f"{message.first_line}{more}", "absent")
+            yield finding(
+                f"{name} should not have arrived", "none", f"{message.first_line}{more}", "absent", shown_by=message
+            )
         return
     if expect.count is not None and not expect.count.matches(len(chosen)):
         yield finding(f"how many times {name} arrived", expect.count, len(chosen), "count")
@@ -112,7 +116,7 @@ def _findings(
         yield finding(f"{name}{ordinal} did not arrive", "at least one", "none", *(("nth",) if expect.nth else ()))
     for message in chosen:
         for each in _differences(case, expect, message, messages):
-            yield finding(f"{name}: {each.what}", each.expected, each.seen, *each.within)
+            yield finding(f"{name}: {each.what}", each.expected, each.seen, *each.within, shown_by=message)
 
 
 def _name(expect: Received) -> str:
