@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 __all__ = [
     "Address",
@@ -136,6 +137,7 @@ def _parameters(value: str, position: int) -> Mapping[str, str | None]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def tag_of(value: str) -> str | None:
     """The tag of From or To; None where there is none, or where it can't be read."""
     if "tag" not in value.lower():
@@ -146,6 +148,7 @@ def tag_of(value: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def branch_of(via: str | None) -> str | None:
     """The branch of the first Via of a header; None where there is none, or where it can't be read."""
     try:

@@ -135,6 +135,17 @@ def test_a_spoilt_record_fails_alone_with_nothing_expected(
     assert findings[0].call_id == CALL_ID
 
 
+def test_a_linked_account_without_a_record(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", PLAIN)
+    company = scenario.given.accounts[0].model_copy(update={"account_tag": "company"})
+    ana = scenario.given.accounts[0].model_copy(update={"linked_accounts": ("company",)})
+    given = scenario.given.model_copy(update={"accounts": (company, ana)})
+    linked = scenario.model_copy(update={"given": given}).located(scenario.origin)
+    (finding,) = judge(linked, spoilt()).findings
+    assert finding.message == "call ana: accounts that it's booked on"
+    assert (finding.expected, finding.seen) == ("1000, company", "1000")
+
+
 def test_records_that_are_right_have_no_finding(tmp_path: Path) -> None:
     assert judge(scenario_of(tmp_path / "s.yaml", PLAIN), spoilt()).findings == ()
 
