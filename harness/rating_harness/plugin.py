@@ -11,6 +11,7 @@ Every pytest in an environment with this package imports this module, so it impo
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
@@ -363,7 +364,8 @@ def _wants_reports(config: pytest.Config) -> bool:
     worker = getattr(config, "workerinput", None)
     if worker is not None:
         return "rating_events" in worker
-    return any(config.getoption(f"--rating-{name}") is not None for name in _REPORT_OPTIONS)
+    wanted = any(config.getoption(f"--rating-{name}") is not None for name in _REPORT_OPTIONS)
+    return wanted or bool(os.environ.get("GITHUB_STEP_SUMMARY"))
 
 
 _REPORT_OPTIONS = ("html", "junit", "jsonl", "pcap", "durations")

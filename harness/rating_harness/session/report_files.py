@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rating_harness.report.html import HtmlReport
 from rating_harness.report.jsonl import JsonLines
 from rating_harness.report.junit import JunitFile
 from rating_harness.report.pcap import PcapFile
+from rating_harness.report.step_summary import StepSummary
 from rating_harness.session.selection import DurationsFile
 
 __all__ = ["REPORT_OPTIONS", "report_files"]
@@ -42,9 +44,14 @@ REPORT_OPTIONS = tuple(_KINDS)
 def report_files(paths: Mapping[str, Path | None]) -> list[events.Reporter]:
     """Reporters that write these files, by kind; their directories are made.
 
+    In a job of GitHub's its step summary is one of them.
+
     :raises UsageError: one can't be written.
     """
-    reporters = []
+    reporters: list[events.Reporter] = []
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        reporters.append(StepSummary(Path(summary)))
     for kind, path in paths.items():
         if path is None:
             continue
