@@ -146,7 +146,7 @@ check:
     outcome = run(session, written(tmp_path, REFUSED + check))
     assert outcome.evidence is not None
     assert outcome.evidence.http_steps[0].tries > 5
-    assert "asked" in failure(outcome)
+    assert "it was sent" in failure(outcome)
 
 
 def test_a_setup_that_fails_makes_no_calls(session: Session, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import EngineError, Timeout
 from rating_harness.evidence.model import Evidence, Records, ServiceState
 from rating_harness.kamailio.log import parse_log
-from rating_harness.kamailio.rpc import RpcError
+from rating_harness.kamailio.rpc import RPC_PORT, RpcError
 from rating_harness.lab.protocol import Endpoint, Host, Lab
 from rating_harness.run.exchanges import as_exchange
+from rating_harness.run.kamailio import Variant
 from rating_harness.run.stack import ENGINE, KAMAILIO, Stack
 from rating_harness.run.watch import DialogWatch
 
@@ -89,8 +90,11 @@ class StackSite:
         self._log_from = 0
         self._before: Records | None = None
         self._after: Records | None = None
+        # The project's configuration has a port for JSON-RPC; others may have HTTP where SIP is.
+        self._is_own = True
 
     def prepare(self, plan: CanyanPlan) -> None:
+        self._is_own = Variant.of(plan, self._stack.options).configuration is None
         self._stack.prepare(plan)
         self._log_from = len(self.lab.service(KAMAILIO).output())
 
@@ -104,7 +108,8 @@ class StackSite:
     def kamailio_url(self, uri: str) -> str:
         if self.lab.driver == "external":
             return uri
-        return urlunsplit(urlsplit(uri)._replace(scheme="http", netloc=f"{self.target[0]}:{_SIP}"))
+        port = RPC_PORT if self._is_own else _SIP
+        return urlunsplit(urlsplit(uri)._replace(scheme="http", netloc=f"{self.target[0]}:{port}"))
 
     def begin(self) -> None:
         self._before = self._records()
