@@ -29,7 +29,7 @@ __all__ = ["mutate"]
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of that choice.")
 @click.option("--budget", metavar="TIME", help="Begin no further mutant after this time, such as 15m.")
 @click.option("--rows", type=click.IntRange(1), default=8, show_default=True, help="Scenarios for a mutant, at most.")
-@click.option("--jobs", "-j", type=click.IntRange(1, 64), default=4, show_default=True, help="Labs side by side.")
+@click.option("--jobs", "-j", type=click.IntRange(1, 64), default=6, show_default=True, help="Labs side by side.")
 @click.option("--accepted", metavar="FILE", type=click.Path(path_type=Path), help="Equivalent mutants, and rules.")
 @click.option("--store", metavar="DIR", type=click.Path(path_type=Path), help="What is known already is kept there.")
 @click.option("--output", "-o", metavar="DIR", type=click.Path(path_type=Path), help="Write JSON, HTML, Markdown.")

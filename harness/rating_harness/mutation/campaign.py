@@ -283,7 +283,10 @@ class Campaign:
         with self._lock:
             here, all_of_them = self._kills.get(trial.route, Counter()), self._kills.get("", Counter())
             # A scenario that noticed something in this route is likely to notice more there.
-            kills = {row.scenario: here[row.scenario] + all_of_them[row.scenario] / 1000 for row in rows}
+            kills = {
+                row.scenario: here[row.scenario] + all_of_them[row.scenario] / (1000 * (1 + row.seconds))
+                for row in rows
+            }
         return statements.rows_for(trial, rows, kills, self.most)
 
     def _known(self, store: Store, subject: Subject, trial: Trial, statements: Statements) -> Result | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from statistics import median
 
 from rating_harness.mutation.answers import Sabotage
@@ -64,7 +65,7 @@ class Statements:
         chosen = list(firsts.values())
         chosen += [row for row in ordered if row not in chosen]
         ordinary = median(row.seconds for row in rows) if rows else 0.0
-        return tuple(_within(chosen[:most], most * ordinary))
+        return tuple(islice(_within(chosen, most * ordinary), most))
 
     def _reaching(self, mutant: Mutant | Sabotage, rows: Sequence[Row]) -> Sequence[Row]:
         if isinstance(mutant, Sabotage):
@@ -84,13 +85,12 @@ class Statements:
 
 
 def _within(rows: Iterable[Row], seconds: float) -> Iterator[Row]:
-    """The first ones, as long as they take no more time than that; the very first in any case."""
-    taken = 0.0
-    for row in rows:
-        taken += row.seconds
-        if taken > seconds and taken > row.seconds:
-            return
-        yield row
+    """Those that fit into that time, in their order; the very first in any case."""
+    left = seconds
+    for number, row in enumerate(rows):
+        if number == 0 or row.seconds <= left:
+            left -= row.seconds
+            yield row
 
 
 def _widest(rows: Iterable[Row]) -> Sequence[Row]:

@@ -141,6 +141,7 @@ def test_all_of_it_within_the_time_of_ordinary_rows() -> None:
     """The median of these rows is 3 s."""
     assert chosen(mutant(1), most=2) == ["fast", "other"]
     assert chosen(mutant(1), most=3) == ["fast", "other"], "with the slow one it would be 15 s of 9"
+    assert chosen(mutant(2), {"slow": 1}, most=2) == ["slow"], "the first in any case, and then nothing fits"
     long = Row("long", 40.0, frozenset({C}))
     assert [row.scenario for row in PLACES.rows_for(mutant(3), [long], {}, 8)] == ["long"]
 
