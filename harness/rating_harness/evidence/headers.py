@@ -6,7 +6,7 @@ Nothing else in the project reads headers this way: what our own ends make with 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -15,6 +15,7 @@ __all__ = [
     "MalformedHeader",
     "Via",
     "branch_of",
+    "branches_of",
     "parse_address",
     "parse_addresses",
     "parse_cseq",
@@ -146,6 +147,11 @@ def tag_of(value: str) -> str | None:
         return parse_address(value).parameters.get("tag")
     except MalformedHeader:
         return None
+
+
+def branches_of(vias: Iterable[str]) -> tuple[str, ...]:
+    """The branches of Via headers, the topmost first. A Via without one (RFC 2543's) is known by its whole text."""
+    return tuple(branch_of(via) or via for value in vias for via in split_values(value))
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rating_harness.evidence.headers import tag_of
+from rating_harness.evidence.headers import branches_of, tag_of
 
 __all__ = [
     "LEVELS",
@@ -58,6 +58,15 @@ class SipMessage:
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
     @property
+    def branches(self) -> tuple[str, ...]:
+        """Those of its Vias, the topmost first."""
+        return branches_of(value for key, value in self.headers if key.lower() == "via")
+
+    @property
+    def to_tag(self) -> str | None:
+        return tag_of(self.header("To") or "")
+
+    @property
     def is_within_dialog(self) -> bool:
         """Whether its To has a tag: an initial request's has none (RFC 3261 section 12.2.1.1)."""
         return tag_of(self.header("To") or "") is not None
@@ -90,6 +99,7 @@ class CapturedMessage:
     :param text: as it was on the wire; what isn't UTF-8 in it is escaped (surrogateescape).
     :param message: what the text says; None where it isn't SIP.
     :param repeated: when the same message passed again.
+    :param is_own: Kamailio made it itself: it wasn't forwarded.
     """
 
     at: float
@@ -101,6 +111,7 @@ class CapturedMessage:
     text: str
     message: SipMessage | None
     repeated: tuple[float, ...] = ()
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

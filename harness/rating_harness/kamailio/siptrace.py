@@ -8,14 +8,14 @@ packet.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
 from rating_harness.contract import CONTRACT
 from rating_harness.errors import EvidenceError
-from rating_harness.evidence.model import CapturedMessage
+from rating_harness.evidence.model import CapturedMessage, SipMessage
 from rating_harness.evidence.redaction import redacted_message
 from rating_harness.evidence.sip import parse_message
 from rating_harness.kamailio.hep_listener import HEAD
@@ -168,7 +168,25 @@ def captured(
             text=text,
             message=message,
         )
-    return tuple(folded.values())
+    received = [each.message for each in folded.values() if each.direction == "received" and each.message]
+    forwarded = {(m.status, m.method, m.branches[1:2], m.to_tag) for m in received if not m.is_request}
+    return tuple(
+        replace(each, is_own=each.direction == "sent" and _is_own(each.message, forwarded))
+        for each in folded.values()
+    )
+
+
+def _is_own(message: SipMessage | None, forwarded: Container[object]) -> bool:
+    """Whether Kamailio made a message that it sent: a request has no Via but its own, and a reply isn't one that it
+    received with a Via of its own on top (RFC 3261 sections 16.6 and 16.7).
+
+    :param forwarded: status, method, second branch and To tag of the replies that it received.
+    """
+    if message is None:
+        return False
+    if message.is_request:
+        return len(message.branches) == 1
+    return (message.status, message.method, message.branches[:1], message.to_tag) not in forwarded
 
 
 def _address(endpoint: str) -> str:

@@ -8,13 +8,11 @@ above what it follows from: a reply, a forwarded message, an ACK (by Via's branc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from rating_harness.contract import CONTRACT
-from rating_harness.evidence.headers import tag_of
 from rating_harness.evidence.model import CapturedMessage, Evidence, Exchange, SipMessage, Span
 from rating_harness.report.presentation import json_text
 
@@ -40,6 +38,7 @@ class Arrow:
     :param times: how often it was seen: retransmissions are folded into their first.
     :param broken: a failure that was injected, or an answer that nobody got.
     :param marked: a finding is on it.
+    :param is_own: Kamailio made it itself: it wasn't forwarded.
     """
 
     at: float
@@ -50,6 +49,7 @@ class Arrow:
     broken: bool = False
     arrival: Arrival = "seen"
     marked: bool = False
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ class _Hop:
     at_host: list[float] | None
     at_kamailio: list[float] | None
     is_stray: bool = False
+    is_own: bool = False
 
     @property
     def at(self) -> float:
@@ -150,6 +151,7 @@ def _hops(evidence: Evidence, call_id: str) -> list[_Hop]:
     for capture, message in captured:
         seen = hop(message, capture.peer, capture.direction == "received")
         seen.at_kamailio = [*(seen.at_kamailio or []), capture.at, *capture.repeated]
+        seen.is_own = capture.is_own
     hops = list(found.values())
     if hops:
         begin, end = min(hop.at for hop in hops) - _AROUND, max(hop.at for hop in hops) + _AROUND
@@ -182,15 +184,7 @@ def _key(message: SipMessage, host: str, to_kamailio: bool) -> tuple[object, ...
     """The same for a message at its two ends, and for its retransmissions: they share Via's branch and To's tag
     (RFC 3261 section 17).
     """
-    tag = tag_of(message.header("To") or "")
-    return host, to_kamailio, message.first_line, message.method, message.cseq, *_branches(message)[:1], tag
-
-
-def _branches(message: SipMessage) -> list[str]:
-    """Those of its Vias, the topmost first. One without a branch is known by its whole text (RFC 2543's)."""
-    vias = [via for name, value in message.headers if name.lower() == "via" for via in value.split(",")]
-    found = ((re.search(r";\s*branch=([^;\s]+)", via), via) for via in vias)
-    return [match[1] if match else via for match, via in found]
+    return host, to_kamailio, message.first_line, message.method, message.cseq, *message.branches[:1], message.to_tag
 
 
 def _label(hop: _Hop) -> str:
@@ -216,7 +210,7 @@ def _sip(hops: Sequence[_Hop], zero: float, marked: Container[object]) -> Iterat
         is_marked = _key(hop.message, hop.host, hop.to_kamailio) in marked
         ends = (hop.host, KAMAILIO) if hop.to_kamailio else (KAMAILIO, hop.host)
         label, arrival = _label(hop), hop.arrival
-        arrow = Arrow(hop.at - zero, *ends, label, hop.times, arrival=arrival, marked=is_marked)
+        arrow = Arrow(hop.at - zero, *ends, label, hop.times, arrival=arrival, marked=is_marked, is_own=hop.is_own)
         nodes.append(_Node(arrow, [node for node, other in zip(nodes, hops, strict=False) if _follows(hop, other)]))
     # A cause that was written down late comes behind in time.
     for index, hop in enumerate(hops):
@@ -231,7 +225,7 @@ def _follows(hop: _Hop, other: _Hop) -> bool:
         return False
     if hop.host == other.host and hop.to_kamailio != other.to_kamailio:
         if not message.is_request and cause.is_request:
-            return message.method == cause.method and _branches(message)[:1] == _branches(cause)[:1]
+            return message.method == cause.method and message.branches[:1] == cause.branches[:1]
         if message.is_request and message.method == "ACK":
             return cause.is_final and cause.method == "INVITE"
     return other.to_kamailio and not hop.to_kamailio and _is_forwarded(message, cause)
@@ -244,10 +238,10 @@ def _is_forwarded(message: SipMessage, received: SipMessage) -> bool:
     if (message.method, message.status) != (received.method, received.status):
         return False
     if message.is_request:
-        return _branches(message)[1:2] == _branches(received)[:1]
+        return message.branches[1:2] == received.branches[:1]
     # Each branch of a forked call has a To tag of its own.
-    same_end = tag_of(message.header("To") or "") == tag_of(received.header("To") or "")
-    return same_end and _branches(received)[1:2] == _branches(message)[:1]
+    same_end = message.to_tag == received.to_tag
+    return same_end and received.branches[1:2] == message.branches[:1]
 
 
 def _http(exchanges: Iterable[Exchange], zero: float) -> Iterator[_Node]:

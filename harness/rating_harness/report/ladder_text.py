@@ -1,7 +1,8 @@
 """A ladder as text: a column for each host, a line for each arrow.
 
 ``▶`` is a message that arrived, ``▷`` one of which that is inferred, since nobody looked where it went, and ``×`` one
-that was lost; ``╌`` is a failure that was injected. ``>`` before the time marks a message that a finding is on.
+that was lost; ``╌`` is a failure that was injected. One that begins at ``╞`` or ``╡`` was made by Kamailio itself.
+``>`` before the time marks a message that a finding is on.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def _row(row: Arrow | Mark, places: dict[str, int]) -> str:
     canvas[begin + 1 : end] = (
         f"{shaft}{label}{rest}{shaft}{to_right}" if is_right else f"{to_left}{shaft}{rest}{label}{shaft}"
     )
-    canvas[begin if is_right else end] = "├" if is_right else "┤"
+    tail = ("╞", "╡") if row.is_own else ("├", "┤")
+    canvas[begin if is_right else end] = tail[0] if is_right else tail[1]
     return "".join(canvas)
 
 

@@ -165,7 +165,7 @@ def _passed(evidence: Evidence) -> Iterator[_Passed]:
 
 
 def _captured(captured: CapturedMessage) -> Iterator[_Passed]:
-    comment = f"rating-harness: {captured.direction} by Kamailio"
+    comment = f"rating-harness: {'made and sent' if captured.is_own else captured.direction} by Kamailio"
     source, target = captured.source, captured.target
     if captured.transport == "tls":
         comment += _TLS

@@ -51,7 +51,7 @@ class _Highlighter(RegexHighlighter):
         r"(?m)^(?P<what>\S.*)\n(?= +(?:line )?\S+ \| )",
         r"(?m)^ +expected \| (?P<expected>.*)$",
         r"(?m)^ +seen \| (?P<seen>.*)$",
-        r"(?P<line>[│├┤])",
+        r"(?P<line>[│├┤╞╡])",
         r"(?P<broken>◀╌[^┤\n]*┤)",
         r"(?P<broken>├╌[^│\n]*×)",
         r"(?P<broken>×╌[^┤\n]*┤)",
@@ -61,7 +61,7 @@ class _Highlighter(RegexHighlighter):
     )
 
 
-_PLAIN: dict[int, int | str] = {**str.maketrans("│─╌▶◀▷◁├┤…×⋮", "|-.><)(||~x:"), ord("±"): "+-"}
+_PLAIN: dict[int, int | str] = {**str.maketrans("│─╌▶◀▷◁├┤╞╡…×⋮", "|-.><)(||##~x:"), ord("±"): "+-"}
 
 
 def console(file: TextIO | None = None) -> Console:

@@ -123,6 +123,26 @@ def test_what_is_older_is_of_the_scenario_before() -> None:
     assert [each.at for each in captured(found, ["198.18.0.12"], {}, 1000.0)] == [1000.0]
 
 
+def text(first: str, *branches: str, tag: str = "") -> bytes:
+    vias = "".join(f"Via: SIP/2.0/UDP h;branch={branch}\r\n" for branch in branches)
+    return f"{first}\r\n{vias}To: <sip:b@h>{f';tag={tag}' if tag else ''}\r\nCSeq: 1 INVITE\r\n\r\n".encode()
+
+
+def test_what_kamailio_made_itself_is_told_from_what_it_forwarded() -> None:
+    found = [
+        Packet(1, "udp", CALLER, KAMAILIO, text("INVITE sip:b@h SIP/2.0", "in")),
+        Packet(2, "udp", KAMAILIO, CALLER, text("SIP/2.0 100 Trying", "in")),
+        Packet(3, "udp", KAMAILIO, CARRIER, text("INVITE sip:b@h SIP/2.0", "out", "in")),
+        Packet(4, "udp", CARRIER, KAMAILIO, text("SIP/2.0 200 OK", "out", "in", tag="b")),
+        Packet(5, "udp", KAMAILIO, CALLER, text("SIP/2.0 200 OK", "in", tag="b")),
+        Packet(6, "udp", KAMAILIO, CALLER, text("SIP/2.0 200 OK", "in", tag="another")),
+        Packet(7, "udp", KAMAILIO, CARRIER, text("BYE sip:b@h SIP/2.0", "own")),
+        Packet(8, "udp", KAMAILIO, CARRIER, b"no SIP"),
+    ]
+    own = [each.is_own for each in captured(found, ["198.18.0.12"], {}, 0)]
+    assert own == [False, True, False, False, False, True, True, False]
+
+
 @pytest.mark.parametrize("payload", [b"\xff\xfe", b"hello x\n", b"SIP/2.0 x", b"\0\x01"])
 def test_what_is_no_sip_is_kept_as_it_was(payload: bytes) -> None:
     (each,) = captured([Packet(1.0, "udp", CALLER, KAMAILIO, payload)], ["198.18.0.12"], {}, 0)

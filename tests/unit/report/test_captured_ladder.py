@@ -164,6 +164,12 @@ def test_an_answer_that_came_much_later_did_not_send_the_invite() -> None:
     assert labels(evidence)[-1] == f"{AGENT} 200"
 
 
+def test_what_kamailio_made_itself_begins_otherwise() -> None:
+    evidence = run([INVITE, TRYING], [ARRIVED, replace(TRIED, is_own=True)])
+    assert [arrow.is_own for arrow in arrows(evidence)] == [False, True]
+    assert ladder_text(ladder(evidence)).splitlines()[2].rstrip().endswith("100 Trying─╡")
+
+
 def test_a_message_that_a_finding_is_on_is_marked_at_either_end() -> None:
     evidence = run([INVITE, TRYING], [ARRIVED, TRIED])
     for message in (TRYING, TRIED.message):

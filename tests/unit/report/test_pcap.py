@@ -76,10 +76,11 @@ def capture(*messages: CapturedMessage) -> Evidence:
 
 
 def test_what_kamailio_received_and_sent_with_its_times_and_ends() -> None:
-    sent = message(2.5, direction="sent", source=KAMAILIO, target=CALLER, text="SIP/2.0 200 OK\r\n\r\n")
+    sent = message(2.5, direction="sent", source=KAMAILIO, target=CALLER, text="SIP/2.0 200 OK\r\n\r\n", is_own=True)
     first, second = read(pcapng_of(capture(sent, message(1.25))))
     assert first[:5] == (START + 1.25, CALLER, KAMAILIO, "UDP", OPTIONS.encode())
     assert first.comment == "rating-harness: received by Kamailio"
+    assert second.comment == "rating-harness: made and sent by Kamailio"
     assert second[:5] == (START + 2.5, KAMAILIO, CALLER, "UDP", b"SIP/2.0 200 OK\r\n\r\n")
     assert first.checksums
     assert second.checksums
