@@ -98,6 +98,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SEED] = (
         worker["rating_seed"] if worker else seed if seed is not None else secrets.randbelow(1_000_000)
     )
+    config.stash[_NAMED] = frozenset(
+        path.resolve() for arg in config.args if (path := Path(str(arg).partition("::")[0])).is_file()
+    )
     if _has_options(config):
         options_of(config)  # whose mistakes end the session before anything is collected
     if config.getoption("--rating-shard") is not None:
@@ -112,9 +115,6 @@ def pytest_configure(config: pytest.Config) -> None:
             config.stash[_REPORTS] = _Reports(config)
         except UsageError as error:
             raise pytest.UsageError(_in_pytest(str(error))) from None
-    config.stash[_NAMED] = frozenset(
-        path.resolve() for arg in config.args if (path := Path(str(arg).partition("::")[0])).is_file()
-    )
 
 
 def _has_options(config: pytest.Config) -> bool:
@@ -212,8 +212,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
 
 
 def _is_below_scenarios(path: Path, config: pytest.Config) -> bool:
-    paths: list[Path] = config.getini("rating_scenario_paths") or [config.rootpath / "scenarios"]
-    return any(path.resolve().is_relative_to(directory.resolve()) for directory in paths)
+    return any(path.resolve().is_relative_to(directory.resolve()) for directory in _scenario_paths(config))
+
+
+def _scenario_paths(config: pytest.Config) -> list[Path]:
+    return config.getini("rating_scenario_paths") or [config.rootpath / "scenarios"]
 
 
 class ScenarioFile(pytest.File):
@@ -365,7 +368,13 @@ def _wants_reports(config: pytest.Config) -> bool:
     if worker is not None:
         return "rating_events" in worker
     wanted = any(config.getoption(f"--rating-{name}") is not None for name in _REPORT_OPTIONS)
-    return wanted or bool(os.environ.get("GITHUB_STEP_SUMMARY"))
+    return wanted or (bool(os.environ.get("GITHUB_STEP_SUMMARY")) and _may_have_scenarios(config))
+
+
+def _may_have_scenarios(config: pytest.Config) -> bool:
+    """Whether it's worth it to import what reports: other people's pytest runs are none of our business."""
+    named = any(path.suffix in (".yaml", ".yml") for path in config.stash[_NAMED])
+    return named or any(path.is_dir() for path in _scenario_paths(config))
 
 
 _REPORT_OPTIONS = ("html", "junit", "jsonl", "pcap", "durations")

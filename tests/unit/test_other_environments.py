@@ -129,3 +129,25 @@ def test_every_option_of_the_plugin_begins_with_rating() -> None:
     options = [name for group in parser._groups for option in group.options for name in option.names()]
     assert "--rating-seed" in options
     assert [name for name in (*options, *parser._inidict) if not name.lstrip("-").startswith("rating")] == []
+
+
+HEAVY = ("pydantic", "jinja2", "httpx", "docker", "rich", "dpkt")
+
+
+def test_other_peoples_pytest_imports_next_to_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "summary.md"))
+    shutil.rmtree(project / "scenarios")
+    (project / "conftest.py").unlink()
+    (project / "test_theirs.py").write_text(
+        f"import sys\n\ndef test_theirs():\n    assert [name for name in {HEAVY} if name in sys.modules] == []\n"
+    )
+    result = run_pytest(project, "-p", "no:schemathesis", "-p", "no:hypothesispytest", "-p", "no:html")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "1 passed" in result.stdout
+    assert not (project / "summary.md").exists()
+
+
+def test_a_step_summary_where_there_are_scenarios(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "summary.md"))
+    assert_two_passed(run_pytest(project, "-n", "2"))
+    assert (project / "summary.md").read_text().startswith("### Scenarios: 1 passed\n")
