@@ -334,7 +334,7 @@ def test_a_program_works_in_a_directory_of_its_own(lab: LocalLab) -> None:
 
 
 # Sends to each address without waiting, and tells which of them got it.
-CABLE = """
+ARRIVALS = """
 import socket, sys
 own, others = sys.argv[1], sys.argv[2:]
 sender = socket.socket(socket.AF_INET6 if ":" in own else socket.AF_INET, socket.SOCK_DGRAM)
@@ -356,7 +356,7 @@ def test_an_unplugged_host_neither_gets_nor_sends_anything_and_nobody_is_told(la
     here, there, third = (lab.host(name) for name in ("here", "there", "third"))
 
     def reached(sender: Host, *others: Host) -> list[str]:
-        status, output = python(lab, CABLE, sender.address, *(other.address for other in others))
+        status, output = python(lab, ARRIVALS, sender.address, *(other.address for other in others))
         assert status == 0, output
         return output.split()
 
@@ -372,9 +372,9 @@ def test_an_unplugged_host_is_unplugged_for_ipv6_too(lab: LocalLab) -> None:
     here, there = lab.host("here"), lab.host("there")
     assert here.address6
     assert there.address6
-    assert python(lab, CABLE, here.address6, there.address6)[1].split() == [here.address6, there.address6]
+    assert python(lab, ARRIVALS, here.address6, there.address6)[1].split() == [here.address6, there.address6]
     lab.disconnect("there")
-    assert python(lab, CABLE, here.address6, there.address6) == (0, f"{here.address6}\n")
+    assert python(lab, ARRIVALS, here.address6, there.address6) == (0, f"{here.address6}\n")
 
 
 def test_unplugging_a_host_that_is_not_there(lab: LocalLab) -> None:

@@ -125,7 +125,7 @@ def _endpoint(address: bytes, port: bytes) -> str:
 def _transport(protocol: bytes, source: str, target: str) -> str:
     if int.from_bytes(protocol, "big") == _UDP:
         return "udp"
-    # TLS isn't told from TCP.
+    # HEP has one number for TCP and TLS.
     return "tls" if any(end.endswith(f":{_TLS_PORT}") for end in (source, target)) else "tcp"
 
 

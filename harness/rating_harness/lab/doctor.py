@@ -32,7 +32,7 @@ class Machine:
     :param lab_error: why no local lab could be opened at all.
     :param tried: Kamailio and SIPp were started in a local lab.
     :param trial: why they didn't work there; None when they did, or weren't tried.
-    :param unplug: whether the packet filter works; None when that can't be told before there is a root filesystem.
+    :param unplug: whether the packet filter works; None when that isn't known before there is a root filesystem.
     :param rootfs: release -> the cached root filesystem, if any.
     :param subordinate_ids: an unprivileged mmdebstrap can map user ids (subuid(5), newuidmap(1)).
     :param docker: the engine's version; None when none answers.

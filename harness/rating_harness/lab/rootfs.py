@@ -96,7 +96,7 @@ def made_by_this_user() -> list[Path]:
 def ensure(release: Release = "trixie", *, announce: Callable[[str], None] | None = None) -> Path:
     """The root filesystem's directory, made if need be: about 30 s, once.
 
-    :param announce: told one line before anything that takes long; standard error by default.
+    :param announce: called with a line before anything that takes long; it goes to standard error by default.
     :raises MissingTool: it has to be made, and mmdebstrap isn't there.
     :raises ImageError: it could not be made.
     """

@@ -80,6 +80,6 @@ def failure_of(lab: Lab) -> str | None:
         try_lab(lab)
     except HarnessError as error:
         lines = (error.detail or "").splitlines()
-        telling = [line.strip() for line in lines if "ERROR" in line or "CRITICAL" in line] or lines[-1:]
-        return "; ".join(filter(None, (error.message, error.found, *telling[:1])))
+        causes = [line.strip() for line in lines if "ERROR" in line or "CRITICAL" in line] or lines[-1:]
+        return "; ".join(filter(None, (error.message, error.found, *causes[:1])))
     return None

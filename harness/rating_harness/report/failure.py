@@ -69,8 +69,8 @@ def failure_text(
     ]
     # With one call all is on one screen; each further one has a ladder of its own below it.
     room = _SCREEN - len(above) - len(below)
-    drawn = [line for call_id in shown for line in _ladder(evidence, verdict, call_id, room)]
-    return "\n".join(_fit(line) for line in [*above, *drawn, *below])
+    ladder_lines = [line for call_id in shown for line in _ladder(evidence, verdict, call_id, room)]
+    return "\n".join(_fit(line) for line in [*above, *ladder_lines, *below])
 
 
 def error_text(error: HarnessError) -> str:

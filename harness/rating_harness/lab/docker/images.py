@@ -1,7 +1,7 @@
 """The images that a Docker lab runs: one per role, built from the Dockerfiles beside ``compose/lab.yaml``.
 
 Their base is a registry's Debian where a registry answers, else the root filesystem of the local lab, imported. Every
-image is named after the hash of all that went into it, so that asking again costs milliseconds.
+image is named after the hash of all that went into it, so that a second request costs milliseconds.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Images:
 
     :param release: the Debian that they are made of.
     :param chosen: role or service name -> an image of the user's, taken as it is; a service's goes first.
-    :param announce: told one line before anything that takes long; standard error by default.
+    :param announce: called with a line before anything that takes long; it goes to standard error by default.
     """
 
     engine: Engine

@@ -241,7 +241,7 @@ class DockerLab:
     def _await_removals(self) -> None:
         """So that no name is two hosts'. Removals are queued before whoever waits for them, so they come first.
 
-        One that failed is no concern of those that follow: what is left is removed, or told, at the lab's end.
+        One that failed is no concern of those that follow: what is left is removed, or raised, at the lab's end.
         """
         with self._lock:
             removals = list(self._removals)

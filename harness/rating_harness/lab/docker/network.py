@@ -120,5 +120,5 @@ def _subnets() -> Iterator[ipaddress.IPv4Network]:
 
 
 def _unique_local() -> ipaddress.IPv6Network:
-    """A /64 below fd00::/8, drawn at random (RFC 4193, section 3.2.2)."""
+    """A /64 below fd00::/8, chosen at random (RFC 4193, section 3.2.2)."""
     return ipaddress.IPv6Network((b"\xfd" + secrets.token_bytes(7) + bytes(8), 64))

@@ -146,7 +146,7 @@ class HolderClient:
     def __init__(self, directory: Path) -> None:
         self._path = str(directory / "holder.sock")
 
-    def ask(self, do: str, *, seconds: float = _ANSWER, **request: Any) -> dict[str, Any]:
+    def request(self, do: str, *, seconds: float = _ANSWER, **parameters: Any) -> dict[str, Any]:
         """Send a request and wait for its answer.
 
         :raises LabError: the holder is gone, or says that it could not do it.
@@ -156,7 +156,7 @@ class HolderClient:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(max(seconds, 0.001))
                 connection.connect(self._path)
-                connection.sendall(json.dumps({"do": do, **request}).encode() + b"\n")
+                connection.sendall(json.dumps({"do": do, **parameters}).encode() + b"\n")
                 with connection.makefile("rb") as lines:
                     line = lines.readline()
         except TimeoutError as error:
@@ -171,29 +171,29 @@ class HolderClient:
         return answer
 
     def spawn(self, request: Mapping[str, Any]) -> int:
-        return int(self.ask("spawn", **request)["key"])
+        return int(self.request("spawn", **request)["key"])
 
     def poll(self, key: int) -> int | None:
-        status: int | None = self.ask("poll", key=key)["status"]
+        status: int | None = self.request("poll", key=key)["status"]
         return status
 
     def wait(self, key: int, deadline: Deadline) -> int | None:
         """Its exit status; None when it still runs at the deadline."""
         try:
-            return int(self.ask("wait", key=key, seconds=deadline.remaining)["status"])
+            return int(self.request("wait", key=key, seconds=deadline.remaining)["status"])
         except Timeout:
             return None
 
     def signal(self, key: int, signum: int, *, group: bool) -> None:
-        self.ask("signal", key=key, signal=int(signum), group=group)
+        self.request("signal", key=key, signal=int(signum), group=group)
 
     def assign(self, address: str) -> None:
         """Let processes bind an IPv6 address, which takes more than a route to it."""
-        self.ask("assign", address=address)
+        self.request("assign", address=address)
 
     def source(self, address: str, address6: str | None) -> None:
         """Let those who connect without having bound an address have this one."""
-        self.ask("source", address=address, address6=address6)
+        self.request("source", address=address, address6=address6)
 
 
 def environment_of_this_process(programs: Path) -> dict[str, str]:

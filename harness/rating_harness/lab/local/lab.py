@@ -73,7 +73,7 @@ class LocalLab:
         :param network: ``own``, or ``host``: the machine's network, on loopback addresses of the lab's own, for
             services outside of the lab on the machine's loopback.
         :param keep: the lab outlives this process, until `stop` or ``rating-harness clean``.
-        :param announce: told one line before anything that takes long; standard error by default.
+        :param announce: called with a line before anything that takes long; it goes to standard error by default.
         :raises LabError: it could not be set up; nothing is left of it.
         """
         return cls._open(choose(release, announce), own_network=network == "own", keep=keep)
