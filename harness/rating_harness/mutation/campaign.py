@@ -190,6 +190,7 @@ class Campaign:
                     frozenset(found["statements"]),
                     frozenset(found["requests"]),
                     _expectations(each),
+                    found["config"] == config,
                 )
         failing = [each.id for each in self.scenarios if each.id in known and known[each.id]["passed"] is False]
         if failing:

@@ -20,6 +20,7 @@ class Row:
     :param statements: keys of those that it executes (`statement_key`).
     :param requests: what the agent is requested in it.
     :param expectations: how much it expects: who expects more notices more.
+    :param is_current: whether that's of the configuration as it is now, and not of an older one.
     """
 
     scenario: str
@@ -27,6 +28,7 @@ class Row:
     statements: frozenset[str] = field(repr=False)
     requests: frozenset[str] = frozenset()
     expectations: int = 1
+    is_current: bool = True
 
     @property
     def worth(self) -> float:
@@ -73,15 +75,20 @@ class Statements:
         if mutant.column is None:
             return _widest(rows)
         key = self.keys.get((mutant.file, mutant.line, mutant.column))
-        if key is None:  # a statement that has no probe of its own: whoever runs its route may reach it
-            return [row for row in rows if any(each.startswith(f"{mutant.route}\0") for each in row.statements)]
-        return [row for row in rows if key in row.statements]
+        found = [row for row in rows if key in row.statements]
+        # Of a statement that has no probe of its own, or is new since rows were measured: who runs its route may do.
+        candidates = [] if found else [row for row in rows if key is None or not row.is_current]
+        return found or [row for row in candidates if any(_is_in(each, mutant.route) for each in row.statements)]
 
     def _path(self, mutant: Mutant | Sabotage, row: Row) -> frozenset[str]:
         """The way through the route."""
         if isinstance(mutant, Sabotage) or mutant.column is None:
             return frozenset({row.scenario})
-        return frozenset(each for each in row.statements if each.startswith(f"{mutant.route}\0"))
+        return frozenset(each for each in row.statements if _is_in(each, mutant.route))
+
+
+def _is_in(statement: str, route: str) -> bool:
+    return statement.startswith(f"{route}\0")
 
 
 def _within(rows: Iterable[Row], seconds: float) -> Iterator[Row]:

@@ -161,6 +161,13 @@ def test_a_place_without_a_probe_and_what_is_read_at_the_start() -> None:
     assert chosen(mutant(7, None, START)) == ["fast", "elsewhere", "other"]
 
 
+def test_a_statement_that_is_new_since_rows_were_measured() -> None:
+    new = Statements({("k.cfg", 1, 1): statement_key("route[X]", "new();", 0)})
+    old = [replace(row, is_current=False) for row in ROWS]
+    assert {row.scenario for row in new.rows_for(mutant(1), old, {}, 9)} >= {"fast", "other"}
+    assert new.rows_for(mutant(1), ROWS, {}, 9) == (), "of rows that are current it's known that none reaches it"
+
+
 def test_sabotage_goes_to_scenarios_that_make_the_request() -> None:
     assert [row.scenario for row in PLACES.rows_for(sabotages_of("begin")[0], ROWS, {}, 9)] == ["slow"]
 
