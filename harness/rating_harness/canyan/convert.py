@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -114,6 +114,10 @@ def convert_workers(scenario: CanyanScenario, draft: Draft) -> dict[str, str]:
             name = f"worker-{index + 1}-{nth + 1}" if differ and number > 1 else f"worker-{index + 1}"
             draft.calls.append(_call(scenario, worker, nth, name, 1 if differ else number, draft))
         options = list(worker.options)
+        if "-inf" in options[:-1]:
+            place = options.index("-inf")
+            _with_csv(draft, number if differ else 1, options[place + 1])
+            del options[place : place + 2]
         if "-cid_str" in options[:-1]:
             place = options.index("-cid_str")
             call_ids[options[place + 1]] = str(draft.calls[-1].value["id"])
@@ -122,6 +126,15 @@ def convert_workers(scenario: CanyanScenario, draft: Draft) -> dict[str, str]:
             draft.leave_out(f"extra_args of workers[{index}]: {' '.join(options)}")
         draft.failures += worker.max_errors * int(worker.call_number.high)
     return call_ids
+
+
+def _with_csv(draft: Draft, count: int, csv: str) -> None:
+    """Name the CSV file of the SIPp scenarios of the last ``count`` calls."""
+    for index in range(len(draft.calls) - count, len(draft.calls)):
+        call = draft.calls[index]
+        if "sipp" in call.value:
+            value = {**call.value, "sipp": {"file": call.value["sipp"], "csv": csv}}
+            draft.calls[index] = replace(call, value=value)
 
 
 def _call(scenario: CanyanScenario, worker: SippWorker, nth: int, name: str, instances: int, draft: Draft) -> Item:

@@ -102,11 +102,16 @@ workers:
 
 
 def test_any_other_call_keeps_its_sipp_scenario(tmp_path: Path) -> None:
-    result = converted(tmp_path, "workers:\n  - values: {call_duration: 1500}")
+    text = "workers:\n  - {extra_args: -inf users.csv, values: {call_duration: 1500}}"
+    (tmp_path / "users.csv").write_text("SEQUENTIAL\n1000;sip.test;x;39\n")
+    result = converted(tmp_path, text)
     assert list(result.files) == ["test_some_file.worker-1.xml"]
     assert '<pause milliseconds="1500"/>' in result.files["test_some_file.worker-1.xml"]
     assert "# from and to are unknown" in result.text
-    assert native(tmp_path, "workers:\n  - values: {call_duration: 1500}").calls[0].sipp is not None
+    sipp = native(tmp_path, text).calls[0].sipp
+    assert sipp is not None
+    assert sipp.csv == "users.csv"
+    assert "Left out" not in result.text
 
 
 CHECK = """
@@ -145,7 +150,8 @@ def test_what_has_no_word_is_a_comment(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_all_files_and_none_over_another(tmp_path: Path) -> None:
-    (tmp_path / "file.yaml").write_text("workers:\n  - values: {call_duration: 1500}")
+    (tmp_path / "file.yaml").write_text("workers:\n  - {extra_args: -inf users.csv, values: {call_duration: 1500}}")
+    (tmp_path / "users.csv").write_text("SEQUENTIAL\n1000;sip.test;x;39\n")
     run = CliRunner().invoke
     words = ["convert", str(tmp_path / "file.yaml")]
 
