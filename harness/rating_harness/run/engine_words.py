@@ -22,7 +22,9 @@ def exchange_in_words_of_contract(engine: EngineFile, exchange: Exchange) -> Exc
         return exchange
     return replace(
         exchange,
+        method=CONTRACT.paths.method,
         path=translated.path,
+        query="",
         request=translated.request,
         status=translated.status,
         response=translated.response,
