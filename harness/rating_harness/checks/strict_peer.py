@@ -130,6 +130,10 @@ class _Peer:
     seen: set[tuple[object, ...]] = field(default_factory=set)
 
     def refusals(self, messages: list[SipMessage]) -> Iterator[Refusal]:
+        # What it supports it supports before it says so: a callee says it in reply to the INVITE that requires it.
+        for message in messages:
+            if message.direction == "sent":
+                self.options |= _options(message, "Supported") | _options(message, "Require")
         for message in messages:
             if message.direction == "sent":
                 self._sends(message)
@@ -138,6 +142,8 @@ class _Peer:
             if key in self.seen:
                 continue
             self.seen.add(key)
+            if message.is_request and message.method == "INVITE" and not message.is_within_dialog:
+                self.invites[branch_of(message.header("Via"))] = message  # a refused one can be cancelled too
             refusal = self._judge(message)
             if refusal is not None:
                 yield refusal
@@ -149,7 +155,6 @@ class _Peer:
     # what it knows
 
     def _sends(self, message: SipMessage) -> None:
-        self.options |= _options(message, "Supported") | _options(message, "Require")
         own, other = ("From", "To") if message.is_request else ("To", "From")
         tag, remote = tag_of(message.header(own) or ""), tag_of(message.header(other) or "")
         if tag is not None and message.method != "CANCEL":
@@ -179,8 +184,6 @@ class _Peer:
                 self.targets.append((message.at, target))
 
     def _takes(self, request: SipMessage) -> None:
-        if request.method == "INVITE" and not request.is_within_dialog:
-            self.invites[branch_of(request.header("Via"))] = request
         tag = tag_of(request.header("To") or "")
         if tag is not None and request.method not in ("ACK", "CANCEL"):
             self.sequence[tag] = max(self.sequence.get(tag, 0), request.cseq)

@@ -163,3 +163,27 @@ def test_brief_traces_are_not_judged() -> None:
     text = f"BYE sip:x SIP/2.0\r\nCall-ID: {CALL_ID}\r\nCSeq: 1 BYE\r\n\r\n"
     message = parse_message(text, at=START, host=CARRIER, sent=False, transport="udp")
     assert refusals(Call("ana", 1, CALL_ID, (), (message,))) == ()
+
+
+def test_a_callee_supports_what_it_says_in_reply_to_the_invite_that_requires_it(tmp_path: Path) -> None:
+    invite = "INVITE sip:39040123456@sip.test"
+    cancel = invite.replace("INVITE", "CANCEL", 1)
+    required = {"Require": "100rel"}
+    messages = (
+        sip(0.0, CALLER, "sent", invite, headers=required),
+        sip(0.005, CARRIER, "received", invite, branch="z9hG4bK-k", headers=required),
+        sip(0.007, CARRIER, "sent", "183 Session Progress", to_tag="b1", headers={**required, "RSeq": "1"}),
+        sip(2.0, CARRIER, "received", cancel, branch="z9hG4bK-k"),
+        sip(2.0, CARRIER, "sent", "200 OK", cseq="1 CANCEL", to_tag="b1"),
+    )
+    assert found(tmp_path, messages) == []
+
+
+def test_a_cancel_of_an_invite_that_is_refused_is_one_of_that_invite(tmp_path: Path) -> None:
+    required = {"Require": "100rel"}
+    messages = (
+        sip(0.0, CALLER, "sent", "INVITE sip:39@sip.test", headers=required),
+        sip(0.005, CARRIER, "received", "INVITE sip:39@sip.test", branch="z9hG4bK-k", headers=required),
+        sip(2.0, CARRIER, "received", "CANCEL sip:39@sip.test", branch="z9hG4bK-k"),
+    )
+    assert found(tmp_path, messages) == []
