@@ -13,6 +13,7 @@ from rating_harness.cli.coverage import coverage
 from rating_harness.cli.inspect import inspect
 from rating_harness.cli.lab import clean, doctor, down, logs, prepare, up
 from rating_harness.cli.mutate import mutate
+from rating_harness.cli.options import HELP
 from rating_harness.cli.plan import plan
 from rating_harness.cli.project import init, new
 from rating_harness.cli.record import record
@@ -38,7 +39,7 @@ class _Group(click.Group):
 
 @click.group(
     cls=_Group,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
     epilog="Completion in the shell: docs/scenarios.md. Exit codes: docs/ci.md.",
 )
 @click.version_option(__version__, prog_name="rating-harness")

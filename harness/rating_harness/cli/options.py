@@ -37,6 +37,7 @@ from rating_harness.run.options import Options
 
 __all__ = [
     "FAILED",
+    "HELP",
     "PASSED",
     "WRONG",
     "as_warning",
@@ -48,6 +49,8 @@ __all__ = [
 ]
 
 PASSED, FAILED, WRONG = 0, 1, 2
+
+HELP = {"help_option_names": ["-h", "--help"]}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -86,7 +89,7 @@ class HarnessCommand(click.Command):
 
 def command(name: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
     """`click.command`, with what all commands have in common."""
-    return click.command(name, cls=HarnessCommand)
+    return click.command(name, cls=HarnessCommand, context_settings=HELP)
 
 
 @contextmanager
