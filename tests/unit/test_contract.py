@@ -22,7 +22,12 @@ def test_the_paths_are_those_that_the_agent_serves() -> None:
 
 def test_the_fields_are_those_of_requests_and_answers() -> None:
     known = {*Transaction.__annotations__, *Account.__annotations__}
-    answered = {CONTRACT.fields.units, CONTRACT.fields.ok, CONTRACT.fields.carriers}
+    answered = {
+        CONTRACT.fields.units,
+        CONTRACT.fields.ok,
+        CONTRACT.fields.carriers,
+        CONTRACT.fields.called_authorized,
+    }
     schema = json.dumps(description())
     named = {getattr(CONTRACT.fields, name) for name in CONTRACT.fields.__dataclass_fields__} - answered
     assert {name for name in named - known if f'"{name}"' not in schema} == set()

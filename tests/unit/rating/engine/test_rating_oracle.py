@@ -147,3 +147,29 @@ def test_the_engine_and_the_oracle_agree(is_strict: bool, engine: Engine, strict
 
     with EngineClient(Endpoint(f"http://{used.api}")) as client:
         agree()
+
+
+def _price(prefixes: dict[str, int], destination: str) -> int | None:
+    """What a second costs where each prefix has a price of its own."""
+    rows = tuple(Rate(carrier_tag="first", prefix=prefix, rate=rate) for prefix, rate in prefixes.items())
+    world = Given(
+        accounts=(Account(account_tag="1000", type="POSTPAID", balance=0),),
+        carriers=(Carrier(carrier_tag="first", host="first"),),
+        pricelists=(Pricelist(pricelist_tag="retail", rates=rows),),
+    )
+    price = price_of(world, "1000", destination)
+    return price.rate if price else None
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "destination", "rate"),
+    [
+        ({"sip:39": 1, "sip:3904": 2}, "sip:39040123456@sip.test", 2),
+        ({"sip:39": 1, "sip:390401": 2}, "sip:39040123456@sip.test", 1),
+        ({"sip:39": 1}, "sip:39", None),
+        ({"sip:49": 1}, "sip:39040123456@sip.test", None),
+    ],
+    ids=["the longest", "ten characters", "all of it", "another"],
+)
+def test_which_prefix_counts(prefixes: dict[str, int], destination: str, rate: int | None) -> None:
+    assert _price(prefixes, destination) == rate
