@@ -78,6 +78,24 @@ def test_what_becomes_of_mutants(home: Path, subject: Subject) -> None:
     assert {result.id: result.status for result in results} == {key: value.status for key, value in seen.items()}
 
 
+def test_a_scenario_that_fails_without_the_mutant_says_nothing_of_it(home: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "kamailio"
+    shutil.copytree(HERE, copy)
+    options = Options.of(defines=(), seed=1, lab="local", kamailio_config=copy)
+    scenarios, said = dialects.load_paths(PATHS), list[str]()
+    version = installed_version(options, home)
+    run = Campaign(options, scenarios, home, 1, 4, said.append)
+    run.measure(Subject.of(options, scenarios, version), reuse=False)
+    requests = copy / "routes" / "requests.cfg"
+    requests.write_text(requests.read_text().replace('send_reply("404", "Not Found")', 'send_reply("405", "No")'))
+    broken = Subject.of(options, scenarios, version)
+    run = Campaign(options, scenarios, home, 1, 4, said.append)
+    run.measure(broken, reuse=True)
+    (result,) = run.run(broken, [mutant(broken, "code", '"405"')], lambda trial, result: None)
+    assert result.status == "survived", result
+    assert any("fails on the configuration as it is" in line for line in said), said
+
+
 def test_lines_that_have_changed_since_a_revision(tmp_path: Path) -> None:
     shutil.copytree(data_directory("kamailio"), tmp_path / "kamailio")
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.test"]

@@ -143,6 +143,7 @@ class Campaign:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _kills: dict[str, Counter[str]] = field(default_factory=dict)
     """By route, and by "" for all of them: how many mutants each scenario killed."""
+    _passing: dict[str, bool] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _failures: list[BaseException] = field(default_factory=list)
 
@@ -309,10 +310,11 @@ class Campaign:
             refused = session.stack.refuses(files, _defines(self.options, self._by_id[rows[0].scenario]))
             if refused is not None:
                 return replace(found, status="invalid", said=_last(refused), seconds=time.monotonic() - started)
-        session.change(subject.changes(trial) if isinstance(trial, Mutant) else {})
+        changes = subject.changes(trial) if isinstance(trial, Mutant) else {}
         for row in rows:
+            session.change(changes)
             seen = self._kill(session, self._by_id[row.scenario], trial)
-            if seen is not None:
+            if seen is not None and (row.is_current or self._passes(session, row.scenario)):
                 check, said = seen
                 found = replace(
                     found,
@@ -324,6 +326,24 @@ class Campaign:
                 )
                 break
         return replace(found, seconds=round(time.monotonic() - started, 2))
+
+    def _passes(self, session: Session, name: str) -> bool:
+        """Whether a scenario passes on the configuration as it is now: what was measured on an older one may not."""
+        with self._lock:
+            known = self._passing.get(name)
+        if known is not None:
+            return known
+        session.change({})
+        try:
+            verdict = session.run(self._by_id[name]).verdict
+            passes = verdict is not None and verdict.passed
+        except HarnessError:
+            passes = False
+        with self._lock:
+            if not passes and name not in self._passing:
+                self.echo(f"{name} fails on the configuration as it is: what it says of a mutant doesn't count")
+            self._passing[name] = passes
+        return passes
 
     def _kill(self, session: Session, scenario: Scenario, trial: Trial) -> tuple[str, str] | None:
         """Which check saw it, and what; None where the scenario passes all the same."""
