@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rating_harness.checks.call_ends import both_ends_agree
+from rating_harness.checks.call_ends import both_ends_agree, end_of
 from rating_harness.checks.model import Case
 from rating_harness.evidence.model import Evidence, SipMessage
 from tests.builders import CALLER, CARRIER, answered_call, evidence_of, exchange, scenario_of, sip
@@ -104,6 +104,22 @@ def test_the_end_of_a_call_that_both_still_hold(tmp_path: Path) -> None:
         "call ana was ended in the engine, and goes on for the caller",
         "call ana was ended in the engine, and goes on for the callee",
     ]
+
+
+def test_a_bye_that_a_strict_callee_refuses_is_not_the_calls_end(tmp_path: Path) -> None:
+    """However the lenient one answered it: the call ends with the next one."""
+    old = [
+        sip(1.0, CALLER, "sent", f"BYE {_URI}", cseq="1 BYE", to_tag="b1"),
+        sip(1.0, CARRIER, "received", f"BYE {_URI}", cseq="1 BYE", to_tag="b1"),
+        sip(1.0, CARRIER, "sent", "200 OK", cseq="1 BYE", to_tag="b1"),
+        sip(1.0, CALLER, "received", "200 OK", cseq="1 BYE", to_tag="b1"),
+    ]
+    messages = sorted((*answered_call(hold=6.0), *old), key=lambda m: m.at)
+    text = 'calls: [{id: ana, from: "1000", to: "39040123456", bye: wrong_cseq}]\n'
+    case = Case(scenario_of(tmp_path / "s.yaml", text), run_of(tuple(messages)))
+    over = end_of(case, case.calls[0], 0)
+    assert over is not None
+    assert over.earliest - case.evidence.started == pytest.approx(6.1)
 
 
 def test_an_end_by_a_bye_that_the_callee_refuses(tmp_path: Path) -> None:
