@@ -70,8 +70,15 @@ class SippProcess:
     def checked_result(self) -> SippResult:
         """:raises SippError: it couldn't work at all; of calls that failed, the result tells."""
         result = self.result
-        check_status(result, self.process.output())
+        # SIPp says nothing when it's stopped; a user agent that failed says so even then.
+        failed = isinstance(self.agent, UserAgent) and result.status == FAILED
+        check_status(replace(result, stopped=result.stopped and not failed), self.process.output(), self.program)
         return replace(result, trace_cut=not self.agent.brief and is_cut(self.trace))
+
+    @property
+    def program(self) -> str:
+        """What it is, for messages."""
+        return "the user agent" if isinstance(self.agent, UserAgent) else "SIPp"
 
 
 def messages_in(agent: Agent | UserAgent, trace: bytes) -> Iterator[SipMessage]:
@@ -122,13 +129,13 @@ def await_bound(sipps: Iterable[SippProcess], deadline: Deadline) -> None:
             if sipp.process.poll() is not None:
                 sipp.checked_result()
                 raise SippError(
-                    f"SIPp on {sipp.agent.host} ended at once",
+                    f"{sipp.program} on {sipp.agent.host} ended at once",
                     found=f"exit status {sipp.process.poll()}",
                     detail=sipp.process.output()[-2000:],
                 )
             return sipp.process.read_file(STATISTICS) is not None
 
-        await_condition(bound, deadline, f"SIPp on {sipp.agent.host} binding its sockets")
+        await_condition(bound, deadline, f"{sipp.program} on {sipp.agent.host} binding its sockets")
 
 
 def stop_all(sipps: Iterable[SippProcess]) -> None:

@@ -68,9 +68,10 @@ def read_result(
     )
 
 
-def check_status(result: SippResult, output: str) -> None:
+def check_status(result: SippResult, output: str, who: str = "SIPp") -> None:
     """Tell a SIPp that could not work at all from one whose calls failed.
 
+    :param who: the program, for the message.
     :raises SippError: its scenario, its options or its address were refused, or it crashed.
     """
     never_began = result.status == 1 and result.created is None
@@ -84,8 +85,8 @@ def check_status(result: SippResult, output: str) -> None:
         meaning = EXIT_STATUS.get(result.status, "an unknown status")
     last_lines = "\n".join((output + "\n" + result.errors).strip().splitlines()[-12:])
     raise SippError(
-        f"SIPp on {result.host} could not do its work",
+        f"{who} on {result.host} could not do its work",
         found=f"exit status {result.status}: {meaning}",
         detail=last_lines or None,
-        hint="the evidence holds the SIPp scenario that was used",
+        hint="the evidence holds what it was to do; this says nothing of Kamailio",
     )

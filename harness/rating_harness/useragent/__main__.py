@@ -14,7 +14,9 @@ import signal
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
+from rating_harness.useragent.agent import FAILED
 from rating_harness.useragent.callee import Callee
 from rating_harness.useragent.caller import Caller
 from rating_harness.useragent.endpoint import Endpoint, Trace
@@ -30,16 +32,18 @@ def main(script: str) -> int:
     """Exit status: 0, or 255 when it could not do its work."""
     try:
         asyncio.run(_run(from_json(Path(script).read_text(encoding="utf-8"))))
-    except BaseException:  # noqa: BLE001 - whoever reads its errors is told
+    except BaseException:  # noqa: BLE001 - it's written down for whoever started this
         (_HERE / "errors.log").write_text(traceback.format_exc(), encoding="utf-8")
         traceback.print_exc()
-        return 255
+        return FAILED
     return 0
 
 
 async def _run(script: CallerScript | CalleeScript | SenderScript) -> None:
     trace, signals, stop = Trace(_HERE), Signals(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    unhandled: list[BaseException] = []
+    loop.set_exception_handler(lambda _, context: unhandled.append(_error_in(context)))
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     for number in range(_SIGNALS):
         loop.add_signal_handler(signal.SIGRTMIN + number, signals[number].set)
@@ -64,8 +68,14 @@ async def _run(script: CallerScript | CalleeScript | SenderScript) -> None:
     (_HERE / "unsent.json").write_text(json.dumps(agent.unsent), encoding="utf-8")
     _count(agent.made)
     stopped.cancel()
-    if agent.errors:
-        raise agent.errors[0]
+    for error in (*agent.errors, *unhandled):
+        raise error
+
+
+def _error_in(context: dict[str, Any]) -> BaseException:
+    """What asyncio says of a callback or a task that nobody waited for."""
+    error = context.get("exception")
+    return error if isinstance(error, BaseException) else RuntimeError(context.get("message", "unknown"))
 
 
 _SIGNALS = 24

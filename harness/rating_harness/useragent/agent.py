@@ -16,6 +16,9 @@ UNSENT = "unsent.json"
 OCTETS = "octets.log"
 """What it sent and received that isn't SIP, in the form of its trace."""
 
+FAILED = 255
+"""Its exit status when it could not do its work."""
+
 _MESSAGES = "messages.log"
 
 

@@ -11,6 +11,9 @@ from rating_harness.errors import SippError, Timeout
 from rating_harness.lab.protocol import Host, Program
 from rating_harness.run.sipp_processes import SippProcess, await_bound, start_sipp, stop_all
 from rating_harness.sipp.agent import Agent
+from rating_harness.useragent.agent import UserAgent
+from rating_harness.useragent.dialog import Place
+from rating_harness.useragent.script import SenderScript, Socket
 from tests.unit.run.fake_lab import FakeLab, FakeProcess
 
 CARRIER = Agent(role="carrier", host="carrier", address="198.18.0.30", port=5060, scenario="<scenario/>")
@@ -79,3 +82,16 @@ def test_counts_are_read_back() -> None:
     process = FakeProcess("a", status=0, files={"statistics.csv": STATISTICS})
     result = SippProcess(CARRIER, process).checked_result()
     assert (result.created, result.successful, result.failed) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_user_agent_that_failed_is_told_from_kamailio(stopped: bool) -> None:
+    place = Place("198.18.0.30", 5060)
+    script = SenderScript("s", Socket(place, place, "udp"), ("x",))
+    agent = UserAgent("carrier", "carrier", "198.18.0.30", 5060, script)
+    process = FakeProcess("a", status=255, files={"errors.log": b"ValueError: no such thing"})
+    with pytest.raises(SippError, match="the user agent on carrier could not do its work") as raised:
+        SippProcess(agent, process, stopped=stopped).checked_result()
+    assert "no such thing" in str(raised.value)
+    process.status = 0
+    assert SippProcess(agent, process, stopped=stopped).checked_result().status == 0

@@ -22,6 +22,7 @@ from rating_harness.evidence.model import SipMessage
 from rating_harness.plan.render import certificates
 from rating_harness.scenario.values import CSeq
 from rating_harness.sipp.trace import parse_trace
+from rating_harness.useragent.agent import FAILED
 from rating_harness.useragent.dialog import Place, SipRequest
 from rating_harness.useragent.message import Message, tag_of
 from rating_harness.useragent.script import (
@@ -383,6 +384,23 @@ def test_an_invite_that_comes_again_is_one_call(stage: Stage) -> None:
     assert len({tag_of(reply.header("To") or "") for reply in replies}) == 1
     assert (replies[0].header("To") or "").startswith("<sip:x;user=phone@y>;tag=")
     carrier.end()
+
+
+def test_one_that_cannot_do_its_work_says_so(stage: Stage) -> None:
+    carrier = stage.start("carrier", stage.callee_script())
+    second = stage.directory / "second"
+    second.mkdir()
+    (second / "script.json").write_text(to_json(stage.callee_script()))
+    process = subprocess.run(
+        [sys.executable, "-m", "rating_harness.useragent", "script.json"],
+        cwd=second,
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert process.returncode == FAILED
+    assert "address already in use" in (second / "errors.log").read_text().lower()
+    assert carrier.end() == 0
 
 
 def test_a_caller_with_a_tag_of_its_own_has_no_other(stage: Stage) -> None:
