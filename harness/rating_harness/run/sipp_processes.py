@@ -14,7 +14,7 @@ from rating_harness.lab.protocol import Host, Lab, Process, Program, Role
 from rating_harness.sipp.agent import ERRORS, STATISTICS, Agent, launch
 from rating_harness.sipp.result import check_status, read_result
 from rating_harness.sipp.trace import is_cut, parse_octets, parse_trace, read_messages
-from rating_harness.useragent.agent import OCTETS, UNSENT, UserAgent
+from rating_harness.useragent.agent import FAILED, OCTETS, UNSENT, UserAgent
 
 __all__ = ["SippProcess", "await_bound", "messages_in", "start_sipp", "stop_all"]
 
