@@ -122,6 +122,21 @@ def test_a_bye_that_a_strict_callee_refuses_is_not_the_calls_end(tmp_path: Path)
     assert over.earliest - case.evidence.started == pytest.approx(6.1)
 
 
+@pytest.mark.parametrize(("status", "ends"), [(408, True), (481, False), (403, False)])
+def test_a_bye_that_nobody_took_ends_the_call_where_its_reply_says_so(
+    tmp_path: Path, status: int, ends: bool
+) -> None:
+    """With 408 the other side is gone (RFC 3261 section 15.1.1); another refusal is Kamailio's own."""
+    lost = tuple(
+        replace(m, status=status) if m.method == "BYE" and m.status else m for m in without(at(CARRIER, "BYE"))
+    )
+    text = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
+    case = Case(scenario_of(tmp_path / "s.yaml", text), run_of(lost))
+    over = end_of(case, case.calls[0], 0)
+    assert over is not None
+    assert (over.earliest - case.evidence.started < 3) is ends, "else it's the limit, after an hour"
+
+
 def test_an_end_by_a_bye_that_the_callee_refuses(tmp_path: Path) -> None:
     """With an old CSeq it ends the call in the engine, and not for a callee as strict as RFC 3261."""
     old = tuple(
