@@ -73,6 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.end_headers(); self.wfile.write(pathlib.Path("/etc/answer/text").read_bytes())
     def log_message(self, *_): pass
 address, path = sys.argv[1:]
+pathlib.Path(path).unlink(missing_ok=True)
 server = socketserver.ThreadingUnixStreamServer(path, Handler)
 tcp = http.server.ThreadingHTTPServer((address, 8080), Handler)
 threading.Thread(target=tcp.serve_forever, daemon=True).start()

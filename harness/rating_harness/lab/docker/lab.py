@@ -135,9 +135,13 @@ class DockerLab:
             self._services[process.name] = ServiceFacts.parse(labels[SERVICE]), process
 
     def _begin_host(self, host: Host, published: Published = MappingProxyType({})) -> Future[HostContainer]:
-        """:raises LabError: the lab has ended."""
+        """Called with the lock held. A host waits for the removals that were queued before it, and for no later one:
+        that may be its own, which waits for it.
+
+        :raises LabError: the lab has ended.
+        """
         try:
-            return self._threads.submit(self._make_host, host, published)
+            return self._threads.submit(self._make_host, host, published, tuple(self._removals))
         except RuntimeError:
             raise LabError("the lab has ended", hint="open another one") from None
 
@@ -187,8 +191,10 @@ class DockerLab:
             container.occupy(host)
         return host
 
-    def _make_host(self, host: Host, published: Published = MappingProxyType({})) -> HostContainer:
-        self._await_removals()
+    def _make_host(self, host: Host, published: Published, removals: Iterable[Future[None]]) -> HostContainer:
+        # So that no name is two hosts'. One that failed is no concern of those that follow: what is left is removed,
+        # or raised, at the lab's end.
+        wait(removals)
         with self._lock:
             vacant = self._vacant.pop() if self._vacant and not published else None
         if vacant is not None:
@@ -237,15 +243,6 @@ class DockerLab:
                 self._vacant.append(container)
         else:
             container.remove()
-
-    def _await_removals(self) -> None:
-        """So that no name is two hosts'. Removals are queued before whoever waits for them, so they come first.
-
-        One that failed is no concern of those that follow: what is left is removed, or raised, at the lab's end.
-        """
-        with self._lock:
-            removals = list(self._removals)
-        wait(removals)
 
     # --- services ---------------------------------------------------------------------------------------------------
 
@@ -371,7 +368,9 @@ class DockerLab:
     ) -> ContainerProcess:
         api = self._engine.client.api
         container = self._host_container(host).container
-        self._await_removals()
+        with self._lock:
+            removals = list(self._removals)
+        wait(removals)
         with engine_errors(f"making the container of {name}"):
             created = api.create_container(
                 image,
