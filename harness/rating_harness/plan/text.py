@@ -15,7 +15,7 @@ _SHOWN = 3
 
 
 def plan_text(plan: Plan, requests: Iterable[str]) -> str:
-    """:param requests: what the engine is asked first, one line each."""
+    """:param requests: what the engine is sent first, one line each."""
     said = {call.id: call for call in plan.scenario.calls}
     sections = {
         "calls": [line for call in plan.calls for line in _call(call, said[call.id])],

@@ -141,7 +141,7 @@ class Endpoint(asyncio.DatagramProtocol):
         transport: Transport,
         known: tuple[Transport, int] | None,
     ) -> None:
-        """Messages of a stream, told apart by their Content-Length (RFC 3261 section 18.3)."""
+        """Messages of a stream, parted by their Content-Length (RFC 3261 section 18.3)."""
         with suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lstrip(b"\r\n")

@@ -195,9 +195,9 @@ class Session:
         """The same request once more, with credentials (section 22.2)."""
         uri = request.uri or self.dialog.target or self.dialog.invite_uri
         name = "Proxy-Authorization" if challenge.status == 407 else "Authorization"
-        asked = challenge.header("Proxy-Authenticate" if challenge.status == 407 else "WWW-Authenticate") or ""
+        challenged = challenge.header("Proxy-Authenticate" if challenge.status == 407 else "WWW-Authenticate") or ""
         value = credentials(
-            asked, username=request.username, password=request.password, method=request.method, uri=uri
+            challenged, username=request.username, password=request.password, method=request.method, uri=uri
         )
         return await self.send(replace(request, cseq=NEXT), extra={name: (value,)})
 
