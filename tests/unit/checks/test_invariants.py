@@ -178,6 +178,15 @@ def test_fees_are_each_accounts_own(tmp_path: Path) -> None:
     assert sorted(text.partition("balance of account ")[2][:4] for text in findings["balances"]) == ["1000", "2000"]
 
 
+def test_what_ran_before_the_calls_may_run_after_them(tmp_path: Path) -> None:
+    given = [{"transaction_tag": "given"}]
+    run = with_account(running_transactions=given)(sound())
+    assert run.before is not None
+    account = {**run.before.accounts["1000"], "running_transactions": given}
+    assert found(tmp_path, replace(run, before=replace(run.before, accounts={"1000": account}))) == {}
+    assert "running" in found(tmp_path, run)
+
+
 def test_a_call_that_was_never_made_says_which_moment_did_not_come(tmp_path: Path) -> None:
     rest = (
         'calls: [{id: ana, from: "1000", to: "39040123456"}, '

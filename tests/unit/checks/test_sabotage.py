@@ -244,9 +244,33 @@ def _gave_up(run: Evidence) -> Evidence:
     return replace(run, messages=messages, sipp=(failed, *others))
 
 
+def _sent_by_carrier(message: SipMessage) -> bool:
+    return message.host == CARRIER and message.direction == "sent"
+
+
+def _added_parameter(run: Evidence) -> Evidence:
+    return with_header(run, "To", ">;tag", ">;x=1;tag", _sent_by_carrier)
+
+
+def _other_via(run: Evidence) -> Evidence:
+    return with_header(run, "Via", "198.18.0.5", "198.18.0.6", _sent_by_carrier)
+
+
+def _wrong_length(run: Evidence) -> Evidence:
+    return with_header(run, "Content-Length", "0", "7", _sent_by_carrier)
+
+
+def _bye_of_no_dialog(run: Evidence) -> Evidence:
+    return with_header(run, "To", "tag=b1", "tag=b2", lambda m: m.method == "BYE" and m.direction == "sent")
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
+        (_added_parameter, "the parameters of To are x=1, and were none"),
+        (_other_via, "its Vias aren't the request's"),
+        (_wrong_length, "Content-Length is 7, its body has 0 bytes"),
+        (_bye_of_no_dialog, "BYE with the tags a1 and b2, which are those of no dialog of its"),
         (_mangled_to, "our own end carrier sent a malformed 180 to INVITE"),
         (_wrong_tag, "our own end caller-ana sent a malformed ACK"),
         (_cut, "is cut off within a message"),

@@ -114,6 +114,13 @@ def test_a_request_that_goes_to_another_target(tmp_path: Path) -> None:
     assert "404: sip:39040123456@198.18.0.99 isn't where carrier said" in found(tmp_path, astray)[0].seen
 
 
+def test_a_route_that_is_left_is_kamailios_though_the_other_end_sent_it(tmp_path: Path) -> None:
+    """The sender puts the routes there, the last proxy takes them off."""
+    routed = changed(lambda m: m.method == "BYE" and m.is_request, "Route", "<sip:198.18.0.4;lr>")
+    (finding,) = found(tmp_path, routed)
+    assert "a Route is left" in finding.seen
+
+
 def test_a_target_that_was_refreshed(tmp_path: Path) -> None:
     """After a re-INVITE requests go to the new Contact, and those to the old one are astray."""
     new = {"Contact": "<sip:39040123456@198.18.0.77>"}
