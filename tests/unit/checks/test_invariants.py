@@ -165,6 +165,9 @@ def test_an_account_that_is_gone_in_the_end_has_no_right_balance(tmp_path: Path)
     assert run.after is not None
     findings = found(tmp_path, replace(run, after=replace(run.after, accounts={})))
     assert "balance of account 1000" in findings["balances"][0]
+    refusal = {"authorized": False, "max_available_units": 0, "carriers": []}
+    refused = evidence_of(refused_call(), [exchange(0.002, "authorization", refusal)], after=Records(1.0))
+    assert "balance of account 1000" in found(tmp_path, refused)["balances"][0]
 
 
 def test_fees_are_each_accounts_own(tmp_path: Path) -> None:
