@@ -190,10 +190,10 @@ def options_of(config: pytest.Config) -> Options:
     names = [name for name, option in LAB_OPTIONS.items() if option.of_lab and name not in ("define", "seed")]
     others = {name.replace("-", "_"): config.getoption(f"--rating-{name}") for name in names}
     measured = config.getoption("--rating-cov") is not None
+    # xdist counts its workers before the session is configured, and before there is a seed.
+    seed = config.stash.get(_SEED, config.getoption("--rating-seed"))
     try:
-        return Options.of(
-            defines=config.getoption("--rating-define"), seed=config.stash[_SEED], coverage=measured, **others
-        )
+        return Options.of(defines=config.getoption("--rating-define"), seed=seed, coverage=measured, **others)
     except UsageError as error:
         raise pytest.UsageError(_in_pytest(str(error))) from None
 
