@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -94,6 +94,14 @@ PYTEST = {"SEED": ["--rating-seed", "x"], "COVERAGE": ["--rating-cov", "cov", "-
 
 def test_every_row_is_tried() -> None:
     assert set(TABLE) == set(CASES)
+
+
+@pytest.fixture(autouse=True)
+def interrupts_arrive() -> Iterator[None]:
+    """Whoever runs the tests in the background, or in processes of their own, may have SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

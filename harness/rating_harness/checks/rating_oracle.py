@@ -33,11 +33,14 @@ class Price:
     increment: int = 1
     free: int = 0
 
-    def fee(self, seconds: int) -> int:
-        """Of a call that is charged so many seconds. One without any costs nothing, not even the connection."""
-        if seconds <= 0:
+    def fee(self, begin: datetime, end: datetime) -> int:
+        """Of a call from begin to end. One that takes no time costs nothing, not even the connection.
+
+        One of whole days takes time, and is charged no second of it (`seconds_charged`).
+        """
+        if end <= begin:
             return 0
-        begun = (seconds + self.increment - 1) // self.increment
+        begun = (seconds_charged(begin, end) + self.increment - 1) // self.increment
         return self.connect_fee + self.rate * max(begun - self.free, 0)
 
     def __str__(self) -> str:

@@ -198,7 +198,7 @@ def fees_are_right(case: Case) -> Iterator[Finding]:
                     continue
                 price = _price(case, call, record, is_inbound=wanted.get(account, False))
                 seconds = seconds_charged(begin, end)
-                fee = price.fee(seconds) if price else 0
+                fee = price.fee(begin, end) if price else 0
                 if record.get(_FIELD.fee) != fee:
                     message = f"call {call.id}: its fee on account {account}"
                     why = f"{seconds} s at {price}" if price else "no rate is for it"

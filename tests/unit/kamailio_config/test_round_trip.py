@@ -94,11 +94,11 @@ def check(tree: Configuration) -> int:
             continue
         text = node.span.text(tree.sources)
         if isinstance(node, STATEMENTS) or (isinstance(node, Assignment) and text.endswith(";")):
-            assert shape(parse_statement(text)) == shape(node), text
+            assert shape(parse_statement(text, tree.defines)) == shape(node), text
         elif isinstance(node, Call) and "(" not in text:
             continue  # a core function without its parentheses is a statement alone
         elif isinstance(node, EXPRESSIONS):
-            assert shape(parse_expression(text)) == shape(node), text
+            assert shape(parse_expression(text, tree.defines)) == shape(node), text
         else:
             continue
         assert tree.sources[node.span.file].position(node.span.start.offset) == node.span.start

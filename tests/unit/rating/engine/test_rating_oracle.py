@@ -25,10 +25,11 @@ BEGIN = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
         (Price(rate=4, increment=10, connect_fee=5, free=3), 15, 5),
         (Price(rate=1), 3, 3),
         (Price(rate=1, connect_fee=5), 0, 0),
+        (Price(rate=1, connect_fee=5), 86_400, 5),
     ],
 )
 def test_fees_that_were_measured(price: Price, seconds: int, fee: int) -> None:
-    assert price.fee(seconds) == fee
+    assert price.fee(BEGIN, BEGIN + timedelta(seconds=seconds)) == fee
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_the_engine_and_the_oracle_agree(is_strict: bool, engine: Engine, strict
         for account, (duration, fee) in recorded.items():
             price = None if wanted[account] else price_of(world, account, destination)
             seconds = seconds_charged(begin, end)
-            assert (duration, fee) == (seconds, price.fee(seconds) if price else 0), account
+            assert (duration, fee) == (seconds, price.fee(begin, end) if price else 0), account
 
     with EngineClient(Endpoint(f"http://{used.api}")) as client:
         agree()
