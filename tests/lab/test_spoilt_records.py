@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -27,10 +28,10 @@ def _off(line: str, variable: str, seconds: int) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ([_off(END, "$var(at)", 3600)], "its record ends 3600s late"),
+        ([_off(END, "$var(at)", 3600)], r"its record ends (3599|3600|3601)s late"),
         ([(END, END.replace("$var(at)", "$dlg(start_ts)"))], "its record ends when it begins"),
         ([_off(BEGIN, "$Ts", -4)], "ringing is billed"),
-        ([_off(BEGIN, "$Ts", 10), _off(END, "$var(at)", 10)], "its record is 10s late"),
+        ([_off(BEGIN, "$Ts", 10), _off(END, "$var(at)", 10)], r"its record is (9|10|11)s late"),
     ],
     ids=["an hour more", "no time at all", "ringing billed", "shifted"],
 )
@@ -52,4 +53,4 @@ def test_a_record_that_is_not_the_call_fails_alone(
     verdict = run_scenario(scenario, check=False).verdict
     assert verdict is not None
     assert [finding.check for finding in verdict.findings] == ["always: record"], verdict.findings
-    assert said in verdict.findings[0].message
+    assert re.search(said, verdict.findings[0].message), verdict.findings[0].message
