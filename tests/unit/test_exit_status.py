@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -194,3 +196,11 @@ def test_an_error_of_the_lab_is_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rating_harness.lab.open_lab", fail)
     result = CliRunner().invoke(main, ["prepare"])
     assert (result.exit_code, result.output) == (1, "no lab today\n  next:     try tomorrow\n")
+
+
+def test_the_checkout_counts_its_workers_itself() -> None:
+    """``make test-kamailio`` says ``-n auto``, and the answer is wanted before the session is configured."""
+    scenario = "scenarios/dialog/balance-runs-out.yaml"
+    command = [sys.executable, "-m", "pytest", scenario, "--co", "-q", "-n", "auto", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
