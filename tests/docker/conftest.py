@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     ours = [item for item in items if item.path.is_relative_to(HERE)]
-    left_out = bool(ours) and not _asked_for(config) and available() is None
+    left_out = bool(ours) and not _asked_for(config) and not available()
     for item in ours:
         item.add_marker(pytest.mark.docker)
         if left_out:

@@ -43,7 +43,7 @@ def _without_namespaces(patched: pytest.MonkeyPatch) -> None:
 def opened(request: pytest.FixtureRequest) -> Iterator[tuple[str, Callable[[], Lab]]]:
     """A driver's name, and what opens a lab of it."""
     driver: str = request.param
-    if driver == "docker" and "docker" not in request.config.option.markexpr and available() is None:
+    if driver == "docker" and "docker" not in request.config.option.markexpr and not available():
         pytest.skip("left out: no Docker engine answers")
     openers: dict[str, Callable[[], Lab]] = {
         "local": LocalLab.open,

@@ -59,4 +59,4 @@ def attach_lab(driver: Driver, lab_id: str) -> Lab:
 def _docker_answers() -> bool:
     from rating_harness.lab.docker import available
 
-    return available() is not None
+    return available()

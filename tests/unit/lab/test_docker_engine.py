@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import json
+import socketserver
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import docker.errors
@@ -15,7 +21,7 @@ from rating_harness.lab.docker.engine import available, connect, engine_errors
 def test_no_engine_is_told_quickly_and_quietly(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("DOCKER_HOST", address)
     before = time.monotonic()
-    assert available() is None
+    assert not available()
     assert time.monotonic() - before < 1
     with pytest.raises(MissingTool, match="no Docker engine answers") as caught:
         connect()
@@ -25,7 +31,50 @@ def test_no_engine_is_told_quickly_and_quietly(monkeypatch: pytest.MonkeyPatch, 
 def test_a_file_where_the_socket_should_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "docker.sock").touch()
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
-    assert available() is None
+    assert not available()
+
+
+def test_no_connection_is_left_by_a_look_for_an_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    closed: list[docker.DockerClient] = []
+    close = docker.DockerClient.close
+
+    def noted(self: docker.DockerClient) -> None:
+        closed.append(self)
+        close(self)
+
+    monkeypatch.setattr(docker.DockerClient, "close", noted)
+    with version_server(tmp_path / "docker.sock") as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        assert available()
+    assert len(closed) == 1
+
+
+@contextmanager
+def version_server(path: Path) -> Iterator[str]:
+    """The address of an engine that only knows its own version."""
+
+    class Version(BaseHTTPRequestHandler):
+        def address_string(self) -> str:
+            return "unix"
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            body = json.dumps({"ApiVersion": "1.44", "KernelVersion": "6.1.0"}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with socketserver.UnixStreamServer(str(path), Version) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"unix://{path}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize(

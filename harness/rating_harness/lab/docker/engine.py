@@ -60,7 +60,11 @@ def connect() -> Engine:
         _knock(address)
         # The version is negotiated, so that this is already a question to the engine.
         client = docker.from_env(timeout=ANSWERS_WITHIN)
-        kernel = str(client.version().get("KernelVersion", ""))
+        try:
+            kernel = str(client.version().get("KernelVersion", ""))
+        except BaseException:
+            client.close()
+            raise
     except (DockerException, RequestException, OSError) as error:
         raise MissingTool(
             "no Docker engine answers",
@@ -77,12 +81,13 @@ def connect() -> Engine:
     return Engine(client, _machine(address), (major, minor))
 
 
-def available() -> Engine | None:
-    """The engine that answers, or None. Quick and quiet."""
+def available() -> bool:
+    """Whether an engine answers. Quick and quiet, and leaves no connection behind."""
     try:
-        return connect()
+        connect().close()
     except MissingTool:
-        return None
+        return False
+    return True
 
 
 @contextmanager
