@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from pathlib import Path
+
+import click
 
 from rating_harness.run.options import Options
 from rating_harness.scenario.loader import load
@@ -17,8 +18,10 @@ from rating_harness.session.session import Session
 SCENARIOS = ("authorization/authorised.yaml", "unanswered/busy.yaml", "dialog/callee-hangs-up.yaml")
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+@click.command()
+@click.argument("rounds", type=click.IntRange(1), default=5)
+def main(rounds: int) -> None:
+    """Run the scenarios ROUNDS times with the capture and without it."""
     root = Path(__file__).parents[1] / "scenarios"
     scenarios = [load(root / file)[0] for file in SCENARIOS]
     session = Session(Options(lab="local", seed=1), lambda plan, evidence, verdict: None, alone=True)
@@ -41,8 +44,8 @@ def main() -> None:
     finally:
         session.close()
     on, off = (statistics.median(seconds[is_on]) for is_on in (True, False))
-    print(f"{rounds} rounds of {len(scenarios)} scenarios, {captured} messages captured")  # noqa: T201
-    print(f"with the capture {on:.2f} s, without {off:.2f} s, ratio {on / off:.3f} (medians)")  # noqa: T201
+    click.echo(f"{rounds} rounds of {len(scenarios)} scenarios, {captured} messages captured")
+    click.echo(f"with the capture {on:.2f} s, without {off:.2f} s, ratio {on / off:.3f} (medians)")
 
 
 if __name__ == "__main__":

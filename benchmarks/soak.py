@@ -26,7 +26,7 @@ from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import Timeout
 from rating_harness.evidence.calls import Call, calls_of
 from rating_harness.evidence.model import Evidence
-from rating_harness.evidence.statistics import figures_of
+from rating_harness.evidence.statistics import statistics_of
 from rating_harness.evidence.store import write
 from rating_harness.kamailio.rpc import KamailioClient
 from rating_harness.plan.planner import plan_scenario
@@ -150,10 +150,10 @@ def unexplained(scenario: Scenario, evidence: Evidence) -> Iterator[str]:
     case = Case(scenario, evidence)
     lost = {line.text.partition("call=")[2].split(" ")[0] for line in evidence.log if "end lost" in line.text}
     for call in case.calls:
-        if case.acknowledged(call, "begin_transaction"):
+        if case.accepted(call, "begin_transaction"):
             faults = [each.fault for each in case.exchanges(call, "end_transaction") if each.fault]
             is_logged = call.call_id in lost
-            if not case.acknowledged(call, "end_transaction") and not (is_logged and faults):
+            if not case.accepted(call, "end_transaction") and not (is_logged and faults):
                 yield f"{call.call_id} was begun and not ended; its loss is {'' if is_logged else 'not '}logged"
         elif call.answered is not None and call.ended_by != "kamailio":
             lasted = _lasted(call, evidence)
@@ -176,7 +176,7 @@ def carry_out(stack: Stack, text: str, token: str) -> tuple[Scenario, Evidence]:
 
 
 def told(evidence: Evidence) -> Iterator[str]:
-    figures = figures_of(evidence)
+    figures = statistics_of(evidence)
     finals = Counter(call.final.status if call.final else None for call in calls_of(evidence))
     faults = Counter(each.fault for each in evidence.exchanges if each.fault)
     yield f"calls      {figures.calls}, {figures.rate or 0:.1f} a second, {figures.answered} answered"
