@@ -61,7 +61,15 @@ matrix: setup ## Run all scenarios with one Kamailio after another: KAMAILIOS="t
 .PHONY: test
 test: setup ## Run the project's own tests
 	@$(BIN)/rating-harness prepare --lab local
-	$(BIN)/pytest tests --rating-persistent-lab no -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest tests --ignore tests/browser --rating-persistent-lab no -n $(WORKERS) $(ARGS)
+
+.PHONY: test-browser
+test-browser: setup ## Look at the HTML report in Chromium, without a window (installs it: as root, with apt)
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+		{ echo "missing on this machine: chromium; install with: sudo apt-get install chromium"; exit 1; }
+	$(BIN)/pytest tests/browser -n 0 $(ARGS)
 
 .PHONY: lint
 lint: setup ## Check style, types and who imports whom

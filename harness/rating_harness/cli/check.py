@@ -36,7 +36,7 @@ def check(
     from rating_harness.report.html import html_page
     from rating_harness.report.presentation import title_of
     from rating_harness.report.terminal import console, show
-    from rating_harness.session.stored_runs import judge_stored
+    from rating_harness.session.stored_runs import judge_stored, scenario_texts_of
 
     terminal, judged, status = console(), [], PASSED
     for folder in folders:
@@ -54,5 +54,5 @@ def check(
             status = max(status, FAILED)
     if html:
         html.parent.mkdir(parents=True, exist_ok=True)
-        html.write_text(html_page(judged), encoding="utf-8")
+        html.write_text(html_page(judged, texts=scenario_texts_of), encoding="utf-8")
     context.exit(status)

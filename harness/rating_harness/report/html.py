@@ -1,21 +1,33 @@
-"""A report in one HTML file with nothing from elsewhere in it."""
+"""A report in one HTML file with nothing from elsewhere in it.
+
+Each scenario is rendered when it ends, and what is left of it is its part of the page: a session may have a thousand.
+"""
 
 from __future__ import annotations
 
+import os
+import shlex
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rating_harness.checks.model import Case, Verdict
-from rating_harness.evidence.model import Evidence, Exchange, HttpStep
+from rating_harness.contract import CONTRACT
+from rating_harness.errors import Location
+from rating_harness.evidence.calls import Call
+from rating_harness.evidence.model import Evidence, Exchange, HttpStep, LogLine
 from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
-from rating_harness.report.ladder import AGENT, Ladder, Mark, ladder_of
+from rating_harness.report.ladder import ladder_of
+from rating_harness.report.ladder_svg import exchange_shown, picture_of, pretty_json
+from rating_harness.report.load import Latency, kinds_of_calls, load_charts, load_of
 from rating_harness.report.presentation import (
     ReportedFinding,
     causes_first,
@@ -25,83 +37,169 @@ from rating_harness.report.presentation import (
     names_of_calls,
     title_of,
 )
+from rating_harness.scenario.model import Scenario
 
-__all__ = ["HtmlReport", "html_page"]
+__all__ = ["HtmlReport", "Texts", "html_page"]
 
 Ended = events.ScenarioFinished | events.ScenarioFailedToRun | events.ScenarioSkipped
 
-_LADDERS, _EXCHANGES, _LOG_LINES, _RECORDS = 5, 200, 300, 100
-"""Most of each that a scenario shows: a load scenario has thousands, and they are in its evidence."""
+Texts = Callable[[Scenario], Mapping[str, str]]
+"""The files of a scenario without its passwords, by their absolute paths."""
 
-_GAP, _LEFT, _TOP, _STEP = 290, 150, 48, 24
+_LADDERS, _EXCHANGES, _LOG_LINES, _RECORDS = 5, 60, 300, 100
+"""Most of each that a scenario shows: a load scenario has thousands, and they are in its evidence."""
+_OPEN = 20
+"""Failed scenarios that are open from the start."""
+_MANY = 20
+"""Calls from which on a scenario is shown as a load is."""
+
 _COLUMNS = ("transaction_tag", "account_tag", "authorized", "timestamp_begin", "timestamp_end", "duration", "fee")
+_RANKS = ("failed", "not-run", "passed", "skipped")
+"""What is shown first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is left of a scenario.
+
+    :param css: ``failed``, ``not-run``, ``passed`` or ``skipped``.
+    """
+
+    css: str
+    tags: tuple[str, ...]
+    html: str
 
 
 class HtmlReport:
-    """Writes ``path`` when the session has finished."""
+    """Writes ``path`` when the session has finished.
 
-    def __init__(self, path: Path) -> None:
+    :param texts: gives the scenarios' files; without it they aren't shown.
+    """
+
+    def __init__(self, path: Path, texts: Texts | None = None) -> None:
         self._path = path
-        self._results: list[Mapping[str, Any]] = []
-        self._about: list[str] = []
+        self._parts: list[_Part] = []
+        self._facts: dict[str, str] = {}
+        self._texts = _once_for_each_file(texts)
 
     def on_event(self, event: events.Event) -> None:
         match event:
+            case events.SessionStarted(at=at, seed=seed):
+                self._facts |= _facts(at, "" if seed is None else str(seed))
             case events.LabUp(lab=lab):
-                self._about = [f"{name} {value}" for name, value in lab.items()]
+                self._facts |= lab
             case events.ScenarioFinished() | events.ScenarioFailedToRun() | events.ScenarioSkipped():
-                # What is shown is kept, and not the evidence: a session may have a thousand scenarios.
-                self._results.append(_result(event))
+                self._parts.append(_part(event, len(self._parts) + 1, self._texts))
             case events.SessionFinished(seconds=seconds, interrupted=interrupted):
-                about = [*self._about, f"interrupted after {seconds:.1f} s" if interrupted else f"{seconds:.1f} s"]
+                took = f"interrupted after {seconds:.1f} s" if interrupted else f"{seconds:.1f} s"
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._path.write_text(_page(self._results, about), encoding="utf-8")
+                self._path.write_text(_page(self._parts, {**self._facts, "took": took}), encoding="utf-8")
             case _:
                 pass
 
 
-def html_page(ended: Sequence[Ended], about: str = "") -> str:
-    """The page for scenarios that have ended."""
-    return _page([_result(event) for event in ended], [about] if about else [])
+def html_page(ended: Sequence[Ended], about: str = "", texts: Texts | None = None) -> str:
+    """The page for scenarios that have ended.
+
+    :param texts: as for `HtmlReport`.
+    """
+    given = _once_for_each_file(texts)
+    parts = [_part(event, number, given) for number, event in enumerate(ended, start=1)]
+    first = min((event.at for event in ended), default=None)
+    facts = {} if first is None else _facts(first, "")
+    return _page(parts, facts | ({"about": about} if about else {}))
 
 
-def _page(results: Sequence[Mapping[str, Any]], about: Sequence[str]) -> str:
-    count = Counter(result["css"].replace("-", "_") for result in results)
-    counts = {name: count[name] for name in ("passed", "failed", "skipped", "not_run")}
-    return _template().render(results=results, counts=counts, about=", ".join(about))
+def _facts(at: float, seed: str) -> dict[str, str]:
+    """Of the session, for the page's head."""
+    facts = {"date": time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(at)), "seed": seed}
+    return {**{name: value for name, value in facts.items() if value}, "rating-harness": version("rating-harness")}
+
+
+def _once_for_each_file(texts: Texts | None) -> Texts:
+    """The rows of a matrix share a file, and come one after the other."""
+    last: dict[Path, Mapping[str, str]] = {}
+
+    def given(scenario: Scenario) -> Mapping[str, str]:
+        file = scenario.origin.file
+        if texts is None:
+            return {}
+        if file not in last:
+            last.clear()
+            last[file] = texts(scenario)
+        return last[file]
+
+    return given
+
+
+def _page(parts: Sequence[_Part], facts: Mapping[str, str]) -> str:
+    count = Counter(part.css.replace("-", "_") for part in parts)
+    ordered = sorted(parts, key=lambda part: _RANKS.index(part.css))
+    tags = Counter(tag for part in parts for tag in part.tags)
+    page = _templates().get_template("report.html.j2")
+    text = page.render(
+        # Parts are HTML already.
+        parts=[part.html.replace(_OPENED, ">", 1) if n >= _OPEN else part.html for n, part in enumerate(ordered)],
+        counts={name: count[name] for name in ("passed", "failed", "skipped", "not_run")},
+        tags=sorted(tags.items()),
+        facts=facts,
+    )
+    # A message may hold octets that aren't UTF-8.
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+_OPENED = " open data-open>"
+"""How the template begins a scenario that is open from the start."""
 
 
 @cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("rating_harness.report"), autoescape=True, undefined=StrictUndefined
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("rating_harness.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2")
 
 
 # --- what is shown of a scenario ------------------------------------------------------------------------------------
 
 
-def _result(event: Ended) -> Mapping[str, Any]:
+def _part(event: Ended, number: int, texts: Texts) -> _Part:
+    shown = _result(event, f"s{number}", texts)
+    html = _templates().get_template("scenario.html.j2").render(result=shown, name=f"s{number}")
+    return _Part(shown["css"], tuple(event.scenario.tags), html)
+
+
+def _result(event: Ended, name: str, texts: Texts) -> Mapping[str, Any]:
     scenario = event.scenario
-    common: dict[str, Any] = dict.fromkeys(("calls", "setup", "seconds", "reason", "folder", "seed", "log"), "")
-    common |= dict.fromkeys(("findings", "ladders", "changes", "transactions", "exchanges", "http_steps"), ())
-    common |= {"title": title_of(scenario), "file": scenario.origin.file.as_posix(), "calls_left_out": 0}
+    common: dict[str, Any] = dict.fromkeys(("calls", "setup", "seconds", "reason", "folder", "load", "command"), "")
+    common |= dict.fromkeys(
+        ("findings", "ladders", "changes", "transactions", "exchanges", "http_steps", "logs", "files", "facts"), ()
+    )
+    file = scenario.origin.file.as_posix()
+    common |= {"title": title_of(scenario), "file": file, "tags": scenario.tags, "calls_left_out": 0, "records": None}
+    common["exchanges_left_out"] = 0
     match event:
         case events.ScenarioSkipped(reason=reason):
             return {**common, "outcome": "skipped", "css": "skipped", "reason": reason}
         case events.ScenarioFailedToRun(error=error, seconds=seconds):
             about = {"reason": str(error), "seconds": f"{seconds:.1f} s"}
-            return {**common, "outcome": "not run", "css": "not-run", **about}
+            where = [error.where] if isinstance(error.where, Location) else []
+            files = _files(texts(scenario), scenario, [(each, error.message) for each in where])
+            return {**common, "outcome": "not run", "css": "not-run", **about, "files": files}
         case events.ScenarioFinished():
-            return {**common, **_finished(event)}
+            return {**common, **_finished(event, name, texts(scenario))}
 
 
-def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
-    evidence = event.evidence
+def _finished(event: events.ScenarioFinished, name: str, texts: Mapping[str, str]) -> Mapping[str, Any]:
+    evidence, case = event.evidence, Case(event.scenario, event.evidence)
     figures = statistics_of(evidence)
-    findings = causes_first(Case(event.scenario, evidence), event.verdict.findings)
-    shown = _calls_shown(evidence, event.verdict, findings)
+    findings = causes_first(case, event.verdict.findings)
+    is_load = event.scenario.load is not None or figures.calls >= _MANY
+    shown = _calls_shown(case, findings, every=not is_load)
+    names = names_of_calls(evidence)
     outcome = "passed" if event.verdict.passed else "failed"
     return {
         "outcome": outcome,
@@ -109,46 +207,136 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
         "seconds": f"{event.seconds:.1f} s",
         "calls": str(figures.calls),
         "setup": "" if figures.setup_p95 is None else f"{figures.setup_p95 * 1000:.0f} ms",
-        "findings": [_finding(reported) for reported in findings],
-        "ladders": [_picture_of(ladder, title) for title, ladder in shown],
+        "findings": [_finding(reported, texts, name) for reported in findings],
+        "files": _files(texts, event.scenario, [(each.finding.where, each.message) for each in findings]),
+        "load": _load(case, evidence, name) if is_load else "",
+        "ladders": list(_ladders(evidence, event.verdict, {each: kind for each, kind in shown.items() if each})),
         "calls_left_out": max(0, figures.calls - len(shown)),
         "changes": list(_changes(evidence)),
         "transactions": list(_transactions(evidence)),
-        "exchanges": [_exchange(exchange, evidence.started) for exchange in evidence.exchanges[:_EXCHANGES]],
+        "records": _records(evidence),
+        "exchanges": [_exchange(each, evidence.started, shown) for each in evidence.exchanges[:_EXCHANGES]],
+        "exchanges_left_out": max(0, len(evidence.exchanges) - _EXCHANGES),
         "http_steps": [_http_step(step, evidence.started) for step in evidence.http_steps[:_EXCHANGES]],
-        "log": "\n".join(f"{line.level:8} {line.text}" for line in evidence.log[:_LOG_LINES]),
+        "logs": list(_logs(evidence, {each: names.get(each, "") for each in shown})),
         "folder": str(event.folder or ""),
-        "seed": event.seed,
+        "facts": [(key, value) for key, value in evidence.lab.items() if key not in ("token", "seed")],
+        "command": _command(event),
     }
 
 
-def _finding(reported: ReportedFinding) -> Mapping[str, str]:
+def _command(event: events.ScenarioFinished) -> str:
+    """The command that runs it once more."""
+    origin, driver = event.scenario.origin, event.evidence.lab.get("driver", "")
+    words = ["rating-harness", "run", origin.file.as_posix(), *(["-k", origin.row] if origin.row else [])]
+    words += ["--seed", str(event.seed), *(["--lab", driver] if driver in ("local", "docker") else [])]
+    return shlex.join(words)
+
+
+def _finding(reported: ReportedFinding, texts: Mapping[str, str], name: str) -> Mapping[str, str]:
     finding = reported.finding
+    path = _absolute(finding.where.path)
     return {
         "message": reported.message,
         "where": str(finding.where),
+        "anchor": f"{name}-{list(texts).index(path)}-{finding.where.line}" if path in texts else "",
         "check": finding.check,
-        "line": expectation_line(finding.where),
+        "line": _line(texts[path], finding.where) if path in texts else expectation_line(finding.where),
         "expected": finding.expected,
         "seen": finding.seen,
         "hint": finding.hint,
     }
 
 
-def _calls_shown(
-    evidence: Evidence, verdict: Verdict, findings: Sequence[ReportedFinding]
-) -> list[tuple[str, Ladder]]:
-    """The ladders of the calls that findings are on, then of the first ones."""
-    names = names_of_calls(evidence)
-    wanted = dict.fromkeys(
-        [*(t.finding.call_id for t in findings if t.finding.call_id in names), *list(names)[:_LADDERS]]
-    )
-    ladders = [
-        (f"{names[each]}  {each}", ladder_of(evidence, each, messages_of(verdict.findings, each)))
-        for each in list(wanted)[:_LADDERS]
-        if each
+def _absolute(path: str) -> str:
+    return os.path.normpath(Path(path).absolute())
+
+
+def _line(text: str, where: Location) -> str:
+    lines = text.splitlines()
+    return lines[where.line - 1].strip() if where.line <= len(lines) else ""
+
+
+def _files(
+    texts: Mapping[str, str], scenario: Scenario, found: Sequence[tuple[Location, str]]
+) -> list[Mapping[str, Any]]:
+    """The scenario's file, and others that findings are in, with the lines that these are on."""
+    main = _absolute(scenario.origin.file.as_posix())
+    messages: dict[str, dict[int, list[str]]] = {main: {}}
+    for where, message in found:
+        messages.setdefault(_absolute(where.path), {}).setdefault(where.line, []).append(message)
+    return [
+        {
+            "number": list(texts).index(path),
+            "name": Path(path).name,
+            "lines": [
+                (number, line, "; ".join(dict.fromkeys(messages[path].get(number, ()))))
+                for number, line in enumerate(texts[path].splitlines(), start=1)
+            ],
+        }
+        for path in messages
+        if path in texts
     ]
-    return [(name, ladder) for name, ladder in ladders if ladder is not None]
+
+
+# --- calls ----------------------------------------------------------------------------------------------------------
+
+
+def _calls_shown(case: Case, findings: Sequence[ReportedFinding], *, every: bool) -> Mapping[str, str]:
+    """Call-IDs, and what is said of each: calls that findings are on, one of each kind of call, then the first ones.
+
+    :param every: calls are shown beside others of their kind, too.
+    """
+    names = names_of_calls(case.evidence)
+    failing = dict.fromkeys(t.finding.call_id for t in findings if t.finding.call_id in names)
+    kinds: dict[str, tuple[str, Sequence[Call]]] = {}
+    for kind, calls in kinds_of_calls(case.calls).items():
+        kinds[calls[0].call_id] = (kind, calls)
+    wanted = [*failing, *kinds, *(names if every or not kinds else ())]
+    shown = [each for each in dict.fromkeys(wanted) if each][:_LADDERS]
+    return {
+        each: f"{len(kinds[each][1])} calls like it"
+        if not every and each in kinds and len(kinds[each][1]) > 1
+        else ""
+        for each in shown
+    }
+
+
+def _ladders(evidence: Evidence, verdict: Verdict, shown: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+    names = names_of_calls(evidence)
+    for call_id, kind in shown.items():
+        ladder = ladder_of(evidence, call_id, messages_of(verdict.findings, call_id))
+        if ladder is not None:
+            title = f"{names[call_id]}  {call_id}"
+            yield picture_of(ladder, f"{title}  ({kind})" if kind else title)
+
+
+def _load(case: Case, evidence: Evidence, name: str) -> Mapping[str, Any]:
+    load = load_of(case.calls, evidence)
+    figures = {
+        "calls": str(load.calls),
+        "answered": str(load.answered),
+        "answer-seizure ratio": "" if load.ratio is None else f"{load.ratio * 100:.1f} %",
+        "calls per second": "" if load.rate is None else f"{load.rate:.1f}",
+        "most calls up at once": str(load.most_up),
+        "average length": "" if load.mean_length is None else f"{load.mean_length:.1f} s",
+    }
+    return {
+        "figures": {name: value for name, value in figures.items() if value},
+        "replies": load.replies,
+        "kinds": load.kinds,
+        "latencies": [_latency(each) for each in load.latencies],
+        "charts": load_charts(case.calls, evidence, f"{name}-chart"),
+    }
+
+
+def _latency(latency: Latency) -> Mapping[str, str]:
+    times = {"p50": latency.p50, "p95": latency.p95, "p99": latency.p99, "longest": latency.longest}
+    shown = {name: "" if value is None else f"{value * 1000:.1f} ms" for name, value in times.items()}
+    return {"what": latency.what, "count": str(latency.count), **shown, "silent": str(latency.silent)}
+
+
+# --- records, requests, log -----------------------------------------------------------------------------------------
 
 
 def _changes(evidence: Evidence) -> Iterator[Mapping[str, str]]:
@@ -171,13 +359,32 @@ def _transactions(evidence: Evidence) -> Iterator[Mapping[str, str]]:
         yield {name: json_text(record.get(name)) for name in _COLUMNS}
 
 
-def _exchange(exchange: Exchange, zero: float) -> Mapping[str, str]:
+def _records(evidence: Evidence) -> Mapping[str, str] | None:
+    """All that the engine's API said before and after, as JSON."""
+    if evidence.before is None and evidence.after is None:
+        return None
+
+    def text(side: str) -> str:
+        records = getattr(evidence, side)
+        if records is None:
+            return "not read"
+        transactions = [dict(each) for each in records.transactions[:_RECORDS]]
+        return pretty_json({"accounts": dict(records.accounts), "transactions": transactions})
+
+    return {"before": text("before"), "after": text("after")}
+
+
+def _exchange(exchange: Exchange, zero: float, shown: Container[str]) -> Mapping[str, str]:
+    """One line, and the whole of it where it's of no call whose ladder shows it."""
+    is_in_ladder = exchange.requested(CONTRACT.fields.call) in shown
+    request, answer = ("", "") if is_in_ladder else exchange_shown(exchange)
     return {
         "time": f"{exchange.received - zero:.3f}",
         "path": f"{exchange.method} {exchange.path}",
-        "request": json_text(exchange.request),
         "status": "none" if exchange.status is None else str(exchange.status),
-        "answer": json_text(exchange.response),
+        "short": json_text(exchange.response),
+        "request": request,
+        "answer": answer,
         "fault": exchange.fault or "",
     }
 
@@ -194,46 +401,16 @@ def _http_step(step: HttpStep, zero: float) -> Mapping[str, str]:
     }
 
 
-# --- the ladder as SVG ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """An arrow, or a mark, with its places in the picture."""
-
-    at: float
-    y: int
-    label: str
-    middle: float
-    begin: int = 0
-    end: int = 0
-    back: int = 0
-    kind: str = ""
-    mark: bool = False
-
-
-def _picture_of(ladder: Ladder, title: str) -> Mapping[str, Any]:
-    places = {name: _LEFT + index * _GAP for index, name in enumerate(ladder.columns)}
-    width = max(places.values()) + 100
-    rows = []
-    for index, row in enumerate(ladder.rows):
-        y = _TOP + index * _STEP
-        if isinstance(row, Mark):
-            rows.append(_Row(row.at, y, row.label, width / 2, mark=True))
-            continue
-        begin, end = places[row.source], places[row.target]
-        room = abs(end - begin) // 8
-        times = f" ×{row.times}" if row.times > 1 else ""
-        label = row.label if len(row.label) <= room else f"{row.label[: room - 1]}…"
-        kind = "http" if AGENT in (row.source, row.target) else "sip"
-        kind = "broken" if row.broken or row.arrival == "lost" else kind
-        kind = f"{kind} {row.arrival}{' marked' if row.marked else ''}"
-        middle, back = (begin + end) / 2, -8 if end > begin else 8
-        rows.append(_Row(row.at, y, f"{label}{times}", middle, begin, end, back, kind))
-    return {
-        "title": title,
-        "width": width,
-        "height": _TOP + len(rows) * _STEP,
-        "columns": [{"name": name, "x": x} for name, x in places.items()],
-        "rows": rows,
-    }
+def _logs(evidence: Evidence, names: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Kamailio's log, by the calls that are shown; then the rest of it."""
+    by_call: dict[str, list[LogLine]] = {call_id: [] for call_id in names}
+    rest: list[LogLine] = []
+    for line in evidence.log:
+        of = next((lines for call_id, lines in by_call.items() if call_id and call_id in line.text), rest)
+        of.append(line)
+    groups = [(f"{names[call_id]}  {call_id}", lines) for call_id, lines in by_call.items()]
+    for title, lines in [*groups, ("Of no call, and of calls that aren't shown", rest)]:
+        if lines:
+            more = len(lines) - _LOG_LINES
+            text = [f"{line.level:8} {line.text}" for line in lines[:_LOG_LINES]]
+            yield {"title": title, "text": "\n".join([*text, *([f"and {more} more lines"] if more > 0 else [])])}

@@ -39,6 +39,7 @@ class Arrow:
     :param broken: a failure that was injected, or an answer that nobody got.
     :param marked: a finding is on it.
     :param is_own: Kamailio made it itself: it wasn't forwarded.
+    :param shows: what it stands for, in full: a SIP message, or an exchange, of which it's the request or the answer.
     """
 
     at: float
@@ -50,6 +51,7 @@ class Arrow:
     arrival: Arrival = "seen"
     marked: bool = False
     is_own: bool = False
+    shows: SipMessage | CapturedMessage | Exchange | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class _Hop:
     at_kamailio: list[float] | None
     is_stray: bool = False
     is_own: bool = False
+    captured: CapturedMessage | None = None
 
     @property
     def at(self) -> float:
@@ -152,6 +155,7 @@ def _hops(evidence: Evidence, call_id: str) -> list[_Hop]:
         seen = hop(message, capture.peer, capture.direction == "received")
         seen.at_kamailio = [*(seen.at_kamailio or []), capture.at, *capture.repeated]
         seen.is_own = capture.is_own
+        seen.captured = seen.captured or capture
     hops = list(found.values())
     if hops:
         begin, end = min(hop.at for hop in hops) - _AROUND, max(hop.at for hop in hops) + _AROUND
@@ -170,7 +174,9 @@ def _strays(evidence: Evidence) -> Iterator[_Hop]:
         if capture.message is None or not capture.message.call_id:
             message = capture.message or _unreadable(capture)
             at = [capture.at, *capture.repeated]
-            yield _Hop(capture.peer, capture.direction == "received", message, None, at, is_stray=True)
+            yield _Hop(
+                capture.peer, capture.direction == "received", message, None, at, is_stray=True, captured=capture
+            )
 
 
 def _unreadable(capture: CapturedMessage) -> SipMessage:
@@ -210,7 +216,16 @@ def _sip(hops: Sequence[_Hop], zero: float, marked: Container[object]) -> Iterat
         is_marked = _key(hop.message, hop.host, hop.to_kamailio) in marked
         ends = (hop.host, KAMAILIO) if hop.to_kamailio else (KAMAILIO, hop.host)
         label, arrival = _label(hop), hop.arrival
-        arrow = Arrow(hop.at - zero, *ends, label, hop.times, arrival=arrival, marked=is_marked, is_own=hop.is_own)
+        arrow = Arrow(
+            hop.at - zero,
+            *ends,
+            label,
+            hop.times,
+            arrival=arrival,
+            marked=is_marked,
+            is_own=hop.is_own,
+            shows=hop.captured or hop.message,
+        )
         nodes.append(_Node(arrow, [node for node, other in zip(nodes, hops, strict=False) if _follows(hop, other)]))
     # A cause that was written down late comes behind in time.
     for index, hop in enumerate(hops):
@@ -246,11 +261,12 @@ def _is_forwarded(message: SipMessage, received: SipMessage) -> bool:
 
 def _http(exchanges: Iterable[Exchange], zero: float) -> Iterator[_Node]:
     for exchange in exchanges:
-        request = _Node(Arrow(exchange.received - zero, KAMAILIO, AGENT, _request(exchange)))
+        request = _Node(Arrow(exchange.received - zero, KAMAILIO, AGENT, _request(exchange), shows=exchange))
         yield request
         if exchange.answered is not None:
             is_broken = exchange.status is None or exchange.fault is not None
-            answer = Arrow(exchange.answered - zero, AGENT, KAMAILIO, _answer(exchange), broken=is_broken)
+            after = exchange.answered - zero
+            answer = Arrow(after, AGENT, KAMAILIO, _answer(exchange), broken=is_broken, shows=exchange)
             yield _Node(answer, [request])
 
 

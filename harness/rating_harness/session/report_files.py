@@ -14,6 +14,7 @@ from rating_harness.report.junit import JunitFile
 from rating_harness.report.pcap import PcapFile
 from rating_harness.report.step_summary import StepSummary
 from rating_harness.session.selection import DurationsFile
+from rating_harness.session.stored_runs import scenario_texts_of
 
 __all__ = ["REPORT_OPTIONS", "report_files"]
 
@@ -30,7 +31,7 @@ class _JsonLinesFile:
 
 
 _KINDS: Mapping[str, Callable[[Path], events.Reporter]] = {
-    "html": HtmlReport,
+    "html": lambda path: HtmlReport(path, scenario_texts_of),
     "junit": JunitFile,
     "jsonl": _JsonLinesFile,
     "pcap": PcapFile,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from rating_harness.scenario.loader import existing
 from rating_harness.scenario.model import Scenario
 from rating_harness.session import dialects
 
-__all__ = ["RunStore", "Store", "StoreNotRun", "judge_stored", "scenario_files_of"]
+__all__ = ["RunStore", "Store", "StoreNotRun", "judge_stored", "scenario_files_of", "scenario_texts_of"]
 
 Store = Callable[[Plan, Evidence, Verdict | EndpointError], Path | None]
 """Stores a run, and returns its folder; None when it isn't kept. An error says why it can't be judged."""
@@ -123,13 +124,34 @@ def scenario_files_of(scenario: Scenario) -> dict[str, bytes]:
 
     :raises ScenarioError: the file has been changed since it was loaded, and has mistakes now.
     """
+    file, rows, redact = _without_passwords(scenario)
+    files = scenario_tree(file, [path for row in rows for path in dialects.companions(row)])
+    return {name: redact(content) for name, content in files.items()}
+
+
+def scenario_texts_of(scenario: Scenario) -> dict[str, str]:
+    """The scenario's file and the YAML files that it uses, by their absolute paths, without passwords.
+
+    Empty for a scenario that was made in Python, and for a file that has gone or has mistakes now.
+    """
+    try:
+        file, rows, redact = _without_passwords(scenario)
+        companions = {path.absolute() for row in rows for path in dialects.companions(row)}
+        paths = [file.absolute(), *sorted(path for path in companions if path.suffix in (".yaml", ".yml"))]
+        texts = {os.path.normpath(path): redact(path.read_bytes()) for path in paths if path.is_file()}
+    except (HarnessError, OSError):
+        return {}
+    return {path: text.decode("utf-8", "replace") for path, text in texts.items()}
+
+
+def _without_passwords(scenario: Scenario) -> tuple[Path, Sequence[Scenario], Callable[[bytes], bytes]]:
+    """The scenario's file, the scenarios in it, and what takes their passwords out of a file."""
     file = scenario.origin.file
     # Loading a file needs what any row of its matrix needs.
     rows = dialects.load(file) if scenario.origin.row and file.is_file() else [scenario]
     passwords = {password for row in rows for password in _passwords(row)}
     users = {user: password for row in rows for user, password in row.kamailio.users.items()}
-    files = scenario_tree(file, [path for row in rows for path in dialects.companions(row)])
-    return {name: _redacted(content, passwords, users) for name, content in files.items()}
+    return file, rows, lambda content: _redacted(content, passwords, users)
 
 
 def _redacted(content: bytes, passwords: Iterable[str], users: Mapping[str, str]) -> bytes:

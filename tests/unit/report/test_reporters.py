@@ -5,21 +5,35 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rating_harness.checks.model import Verdict
-from rating_harness.errors import ServiceDied
-from rating_harness.evidence.model import HttpStep, LogLine
+from rating_harness.checks import judge
+from rating_harness.checks.model import Finding, Verdict
+from rating_harness.errors import Location, ServiceDied
+from rating_harness.evidence.model import CapturedMessage, HttpStep, LogLine
 from rating_harness.report import events
 from rating_harness.report.html import HtmlReport, html_page
 from rating_harness.report.jsonl import JsonLines
 from rating_harness.report.junit import junit_properties
 from rating_harness.report.terminal import Terminal, console, show, styled, to_ascii
-from tests.builders import CALL_ID, START, answered_call, evidence_of, records, scenario_of
+from rating_harness.session.stored_runs import scenario_texts_of
+from tests.builders import (
+    CALL_ID,
+    START,
+    answered_call,
+    evidence_of,
+    exchange,
+    records,
+    refused_call,
+    scenario_of,
+    sip,
+)
 from tests.unit.report import scenes
 
 NASTY = "<script>alert('&')</script>"
@@ -239,47 +253,186 @@ def test_what_had_ended_is_told_when_the_session_is_interrupted(tmp_path: Path) 
 def test_the_page_tells_all(page: _Page) -> None:
     words = " ".join(page.text.split())
     assert "1 passed, 1 failed, 1 skipped , 1 not run" in words.replace("skipped,", "skipped ,")
-    for part in ("driver local, kamailio 6.0.1, 6.0 s", "403 Forbidden -- insufficient balance", "reply: 200",
+    for part in ("driver local kamailio 6.0.1 took 6.0 s", "403 Forbidden -- insufficient balance", "reply: 200",
                  "BALANCE_INSUFFICIENT", "POST /v1/authorization", "needs TLS", "Kamailio died",
-                 "seed 42, evidence in evidence/run"):  # fmt: skip
+                 "--seed 42", "rating-harness check evidence/run"):  # fmt: skip
         assert part in words
 
 
 def test_what_came_from_elsewhere_is_text(page: _Page) -> None:
     assert page.text.count(NASTY) >= 5
-    assert not [tag for tag, _ in page.seen if tag == "script"]
+    assert [attrs for tag, attrs in page.seen if tag == "script"] == [{}]
 
 
 def test_the_page_needs_nothing_from_elsewhere(page: _Page) -> None:
-    assert not [tag for tag, _ in page.seen if tag in ("link", "img", "iframe", "script")]
+    assert not [tag for tag, _ in page.seen if tag in ("link", "img", "iframe", "object", "use")]
     assert not [attrs for _, attrs in page.seen if "src" in attrs or (attrs.get("href") or "#")[0] != "#"]
-    assert not re.search(r"url\(|@import", page.text)
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", page.text)
 
 
 def test_links_lead_to_what_they_name(page: _Page) -> None:
-    ids = {attrs["id"] for _, attrs in page.seen if "id" in attrs}
-    assert {f"#{name}" for name in ids} == {attrs["href"] for tag, attrs in page.seen if tag == "a"}
+    ids = [attrs["id"] for _, attrs in page.seen if "id" in attrs]
+    links = {attrs["href"] for tag, attrs in page.seen if tag == "a" and "href" in attrs}
+    assert len(ids) == len(set(ids))
+    assert links
+    assert links <= {f"#{name}" for name in ids}
 
 
-def test_only_what_went_wrong_is_open(page: _Page) -> None:
-    assert ["open" in attrs for tag, attrs in page.seen if tag == "details"] == [False, True, False, True]
+def scenarios_in(page: _Page) -> list[dict[str, str | None]]:
+    return [attrs for _, attrs in page.seen if (attrs.get("class") or "").startswith("scenario ")]
 
 
-def test_the_ladder_has_an_arrow_for_each_message(page: _Page) -> None:
-    assert len([attrs for tag, attrs in page.seen if tag == "g"]) == len(answered_call()) + 6
+def test_what_went_wrong_comes_first_and_is_open(page: _Page) -> None:
+    assert [(attrs["class"], "open" in attrs) for attrs in scenarios_in(page)] == [
+        ("scenario failed", True),
+        ("scenario not-run", True),
+        ("scenario passed", False),
+        ("scenario skipped", False),
+    ]
+
+
+def test_of_many_failures_only_the_first_are_open(tmp_path: Path) -> None:
+    scenario, evidence = scenes.refused(tmp_path / "refused.yaml")
+    failed = events.ScenarioFinished(START, 1.0, scenario, scenes.verdict_of(scenario, evidence), evidence, None, 42)
+    opened = ["open" in attrs for attrs in scenarios_in(page_of(html_page([failed] * 25)))]
+    assert opened == [True] * 20 + [False] * 5
+
+
+def arrows(page: _Page) -> list[dict[str, str | None]]:
+    return [attrs for tag, attrs in page.seen if tag == "a" and {"seen", "inferred", "lost"} & words_of(attrs)]
+
+
+def words_of(attrs: dict[str, str | None]) -> set[str]:
+    return set((attrs.get("class") or "").split())
+
+
+def test_the_ladder_has_an_arrow_for_each_message_which_opens_it(page: _Page) -> None:
+    assert len(arrows(page)) == len(answered_call()) + 6
+    assert len({attrs["href"] for attrs in arrows(page)}) == len(answered_call()) + 6
+
+
+def test_the_arrow_that_a_finding_is_on_is_marked_and_so_is_the_line(page: _Page) -> None:
+    assert len([attrs for attrs in arrows(page) if "marked" in words_of(attrs)]) == 1
+    assert len([attrs for tag, attrs in page.seen if tag == "section" and "found" in words_of(attrs)]) == 1
+
+
+def test_messages_and_requests_are_there_in_full(page: _Page) -> None:
+    for part in ("SIP/2.0 403 Forbidden -- insufficient balance\nVia: SIP/2.0/UDP 198.18.0.5:5060;branch=",
+                 "POST /v1/authorization\nContent-Type: application/json\n\n{\n  \"transaction_tag\": ",
+                 '{\n  "authorized": false,\n  "unauthorized_reason": "BALANCE_INSUFFICIENT",\n'):  # fmt: skip
+        assert part in page.text
+
+
+def test_the_scenario_is_shown_with_the_lines_that_failed(tmp_path: Path) -> None:
+    scenario, evidence = scenes.refused(tmp_path / "refused.yaml")
+    failed = events.ScenarioFinished(START, 1.0, scenario, scenes.verdict_of(scenario, evidence), evidence, None, 42)
+    page = page_of(html_page([failed], texts=scenario_texts_of))
+    marks = [attrs for tag, attrs in page.seen if tag == "mark"]
+    assert [attrs["id"] for attrs in marks] == ["s1-0-11", "s1-0-12", "s1-0-15"]
+    assert marks[0]["title"] == "call ana: another final reply to the caller"
+    assert {attrs["href"] for tag, attrs in page.seen if tag == "a"} >= {"#s1-0-11", "#s1-0-12", "#s1-0-15"}
+    assert "  - id: ana\n" in page.text
+
+
+def test_a_line_in_another_file_is_shown_in_that_file(tmp_path: Path) -> None:
+    shared = tmp_path / "_shared.yaml"
+    shared.write_text("given:\n  accounts:\n    - {account_tag: '1000', balance: 5}\n", encoding="utf-8")
+    file = tmp_path / "s.yaml"
+    scenario = scenario_of(file, 'use: [_shared.yaml]\ncalls: [{id: ana, from: "1000", to: "2"}]\n')
+    finding = Finding("always: records", "an account", "5", "4", Location(shared.as_posix(), 3, 7))
+    failed = events.ScenarioFinished(
+        START, 1.0, scenario, Verdict(scenario.id, (finding,)), evidence_of(answered_call()), None, 42
+    )
+    page = page_of(html_page([failed], texts=scenario_texts_of))
+    assert [attrs["id"] for tag, attrs in page.seen if tag == "mark"] == ["s1-1-3"]
+    assert "_shared.yaml" in page.text
+
+
+SECRET, AGENT_SECRET = "open-sesame-77", "agent-token-99"
+
+
+def test_no_password_and_no_credentials_are_in_it(tmp_path: Path) -> None:
+    scenario = scenario_of(
+        tmp_path / "digest.yaml",
+        f"""\
+matrix: [{{id: one, secret: {SECRET}-1}}, {{id: two, secret: {SECRET}-2}}]
+kamailio: {{users: {{"1000": "{SECRET}-3"}}}}
+calls:
+  - id: ana
+    from: "1000"
+    to: "39040123456"
+    auth: {{username: "1000", password: "${{secret}}"}}
+    expect: {{reply: 403}}
+""",
+    )
+    proof = f'Digest username="1000", realm="sip.test", nonce="n", uri="sip:2", response="{SECRET}-4"'
+    invite = sip(0.2, "caller-ana", "sent", "INVITE sip:39040123456@sip.test", headers={"Authorization": proof})
+    text = f"INVITE sip:2 SIP/2.0\r\nCall-ID: {CALL_ID}\r\nProxy-Authorization: {proof}\r\n\r\n"
+    captured = CapturedMessage(START, "received", "udp", "1:1", "2:2", "caller-ana", text, invite)
+    asked = replace(exchange(0.3, "authorization"), headers=(("Authorization", f"Bearer {AGENT_SECRET}"),))
+    evidence = evidence_of([*answered_call(), invite], [asked], captured=(captured,))
+    ended = events.ScenarioFinished(START, 1.0, scenario, judge(scenario, evidence), evidence, None, 42)
+    html = html_page([ended], texts=scenario_texts_of)
+    assert not ended.verdict.passed
+    assert 'response="redacted"' in page_of(html).text
+    assert "{id: one, secret: redacted}, {id: two, secret: redacted}" in page_of(html).text
+    assert SECRET not in html
+    assert AGENT_SECRET not in html
+
+
+def test_octets_that_are_no_text_do_not_break_the_page(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", 'calls: [{id: ana, from: "1", to: "2"}]\n')
+    text = b"OPTIONS sip:2 SIP/2.0\r\nX: \xff\x00\r\n\r\n".decode("utf-8", "surrogateescape")
+    captured = CapturedMessage(START + 0.01, "received", "udp", "1:1", "2:2", "caller-ana", text, None)
+    ended = events.ScenarioFinished(
+        START, 1.0, scenario, Verdict(scenario.id, ()), evidence_of(answered_call(), captured=(captured,)), None, 42
+    )
+    assert "X: \\udcff" in html_page([ended]).encode().decode()
 
 
 def test_balances_are_shown_where_they_moved(page: _Page) -> None:
     assert "1000balance108" in re.sub(r"\s", "", page.text)
 
 
-def test_a_load_scenario_shows_a_few_calls_and_says_so(tmp_path: Path) -> None:
-    scenario = scenario_of(tmp_path / "many.yaml", 'calls: [{id: ana, from: "1", to: "2", repeat: 50}]\n')
-    many = evidence_of([m for n in range(50) for m in answered_call(at=n, call_id=f"{n}@sip.test")])
-    ended = events.ScenarioFinished(START, 60.0, scenario, Verdict(scenario.id, ()), many, None, 1)
-    page = page_of(html_page([ended], "by hand"))
-    assert len([tag for tag, _ in page.seen if tag == "svg"]) == 5
-    assert "and 45 more calls" in page.text
+def load_of_fifty(file: Path) -> events.ScenarioFinished:
+    """Forty calls are answered, ten refused; their ends are a second apart."""
+    scenario = scenario_of(file, 'calls: [{id: ana, from: "1", to: "2", repeat: 50}]\n')
+    good = [m for n in range(40) for m in answered_call(at=n, hold=3.5, call_id=f"{n}@sip.test")]
+    bad = [m for n in range(40, 50) for m in refused_call(call_id=f"{n}@sip.test")]
+    exchanges = [exchange(n, "authorization", call_id=f"{n}@sip.test", took=n / 1000) for n in range(40)]
+    exchanges += [
+        exchange(n, "authorization", call_id=f"{n}@sip.test", took=None, status=None) for n in range(40, 50)
+    ]
+    many = evidence_of([*good, *bad], exchanges)
+    return events.ScenarioFinished(START, 60.0, scenario, Verdict(scenario.id, ()), many, None, 1)
+
+
+def test_a_load_shows_a_call_of_each_kind_and_says_so(tmp_path: Path) -> None:
+    page = page_of(html_page([load_of_fifty(tmp_path / "many.yaml")], "by hand"))
+    assert len([attrs for tag, attrs in page.seen if tag == "svg" and "ladder" in words_of(attrs)]) == 2
+    assert "(40 calls like it)" in page.text
+    assert "(10 calls like it)" in page.text
+    assert "and 48 more calls" in page.text
+
+
+def test_a_load_is_told_in_figures(tmp_path: Path) -> None:
+    words = " ".join(page_of(html_page([load_of_fifty(tmp_path / "many.yaml")])).text.split())
+    for part in ("calls 50", "answered 40", "answer-seizure ratio 80.0 %", "most calls up at once 4",
+                 "average length 3.5 s", "200 OK 40", "403 Forbidden 10",
+                 "ana: 200 OK by carrier, ended by caller 40", "ana: 403 Forbidden 10",
+                 "set-up 50 101.0 ms 101.0 ms 101.0 ms 101.0 ms 0",
+                 "authorization 50 19.0 ms 37.0 ms 39.0 ms 39.0 ms 10"):  # fmt: skip
+        assert part in words, part
+
+
+def test_a_load_has_charts_over_time(tmp_path: Path) -> None:
+    page = page_of(html_page([load_of_fifty(tmp_path / "many.yaml")]))
+    charts = [attrs for tag, attrs in page.seen if tag == "svg" and "pygal-chart" in words_of(attrs)]
+    assert len(charts) == 4
+    for title in ("Calls per second", "Set-up, ms", "The agent's answers, ms", "Calls up", "not answered"):
+        assert title in page.text
+    assert not [finder for finder in sys.meta_path if "pygal" in type(finder).__module__]
+    assert len([attrs for tag, attrs in page.seen if tag == "script"]) == 1
 
 
 def test_what_the_harness_asked_itself_is_shown(tmp_path: Path) -> None:
@@ -298,4 +451,4 @@ def test_outages_are_marked(tmp_path: Path) -> None:
     ended = events.ScenarioFinished(START, 3.0, scenario, Verdict(scenario.id, ()), evidence, None, 1)
     page = page_of(html_page([ended]))
     assert "unplug carrier" in page.text
-    assert [attrs for tag, attrs in page.seen if tag == "g" and "broken" in (attrs["class"] or "").split()]
+    assert [attrs for attrs in arrows(page) if "broken" in words_of(attrs)]

@@ -86,7 +86,7 @@ def test_several_folders_are_judged_and_the_worst_counts(tmp_path: Path) -> None
     assert result.exit_code == 2
     assert "FAILED  A call is made\n" in result.output
     assert result.output.endswith("PASSED  A call is made\n")
-    assert (tmp_path / "out/report.html").read_text(encoding="utf-8").count("<details") == 2
+    assert (tmp_path / "out/report.html").read_text(encoding="utf-8").count('<details class="scenario ') == 2
 
 
 def test_evidence_without_its_scenario(tmp_path: Path) -> None:
