@@ -491,14 +491,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     if own is not None:
         config.stash[_COVERAGE] = own.coverage
-    least = config.getoption("--rating-cov-fail-under")
-    if least is not None and _coverage_percent(config) < least and session.exitstatus == pytest.ExitCode.OK:
+    if _coverage_shortfall(config) is not None and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _coverage_percent(config: pytest.Config) -> float:
-    """Of a session that ran no scenario, 0."""
-    return config.stash[_COVERAGE].total.percent if _COVERAGE in config.stash else 0.0
+def _coverage_shortfall(config: pytest.Config) -> str | None:
+    """What is missing to what was wanted of coverage; None where nothing is."""
+    from rating_harness.coverage.data import Coverage
+
+    least = config.getoption("--rating-cov-fail-under")
+    return None if least is None else config.stash.get(_COVERAGE, Coverage()).shortfall(least)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -514,10 +516,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
     terminalreporter.section("coverage of Kamailio's configuration")
     terminalreporter.write_line(coverage_text(config.stash.get(_COVERAGE, Coverage()), directory))
-    least = config.getoption("--rating-cov-fail-under")
-    percent = _coverage_percent(config)
-    if least is not None and percent < least:
-        terminalreporter.write_line(f"coverage {percent:.1f} % is below {least:g} %", red=True)
+    shortfall = _coverage_shortfall(config)
+    if shortfall is not None:
+        terminalreporter.write_line(shortfall, red=True)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

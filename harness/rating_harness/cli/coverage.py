@@ -62,7 +62,7 @@ def report_coverage(coverage: Coverage, directory: Path | None, *, fail_under: f
     from rating_harness.coverage.reports import coverage_text
 
     click.echo(coverage_text(coverage, directory))
-    if fail_under is not None and coverage.total.percent < fail_under:
-        click.echo(f"coverage {coverage.total.percent:.1f} % is below {fail_under:g} %", err=True)
-        return False
-    return True
+    shortfall = None if fail_under is None else coverage.shortfall(fail_under)
+    if shortfall is not None:
+        click.echo(shortfall, err=True)
+    return shortfall is None

@@ -28,7 +28,9 @@ __all__ = ["mutate"]
 @click.option("--sample", metavar="N", type=click.IntRange(1), help="Only so many, chosen at random.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of that choice.")
 @click.option("--budget", metavar="TIME", help="Begin no further mutant after this time, such as 15m.")
-@click.option("--rows", type=click.IntRange(1), default=8, show_default=True, help="Scenarios for a mutant, at most.")
+@click.option(
+    "--rows", type=click.IntRange(1), default=12, show_default=True, help="Scenarios for a mutant, at most."
+)
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=6, show_default=True, help="Labs side by side.")
 @click.option("--accepted", metavar="FILE", type=click.Path(path_type=Path), help="Equivalent mutants, and rules.")
 @click.option("--store", metavar="DIR", type=click.Path(path_type=Path), help="What is known already is kept there.")
@@ -59,8 +61,8 @@ def mutate(
 ) -> None:
     """Break Kamailio's configuration in one place at a time, and see whether the scenarios in PATHS notice.
 
-    First each scenario runs once, to see what it executes; then each mutant meets the scenarios that reach it, one
-    for each distinct path through its route first, until one fails. What is known is stored: an interrupted run goes
+    First each scenario runs once, to see what it executes; then each mutant meets the scenarios that reach it, those
+    first that execute most of what belongs to it, until one fails. What is known is stored: an interrupted run goes
     on where it was, and a mutant of a configuration and of scenarios that haven't changed isn't run again.
 
     mutation.yaml beside the configuration holds mutants that are equivalent, each of a kind and with its reason, and

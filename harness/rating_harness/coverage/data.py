@@ -109,6 +109,13 @@ class Coverage:
         statements, ways = self.statements, self.ways
         return Share(statements.covered + ways.covered, statements.total + ways.total)
 
+    def shortfall(self, least: float) -> str | None:
+        """Why that many percent aren't reached; None where they are. Of nothing, nothing is reached."""
+        if not self.total.total:
+            return f"no statement of a configuration was measured: that isn't {least:g} %"
+        percent = self.total.percent
+        return f"coverage {percent:.1f} % is below {least:g} %" if percent < least else None
+
     def never_run(self) -> tuple[Line, ...]:
         """Statements that no scenario executes, in the order of the files."""
         hits = self.hits

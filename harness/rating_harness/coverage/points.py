@@ -35,9 +35,9 @@ from rating_harness.kamailio_config.tree import (
 
 __all__ = ["Branch", "Instrumented", "Line", "Probe", "hits_of", "instrument", "without_probes"]
 
-ProbeKind = Literal["s", "f", "c", "x", "n"]
+ProbeKind = Literal["s", "f", "c", "x", "n", "e"]
 """``s`` a statement begins, ``f`` an ``if`` without ``else`` was false, ``c`` a ``case`` without statements was
-reached, ``x`` a ``case`` falls into the next one, ``n`` no ``case`` fitted."""
+reached, ``x`` a ``case`` falls into the next one, ``n`` no ``case`` fitted, ``e`` a ``while`` is over."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -76,10 +76,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One way on from an ``if``, a ``switch`` or into a ``while``.
+    """One way on from an ``if``, a ``switch`` or a ``while``.
 
     :param line, column: of the ``if``, the ``switch``, the ``while``.
-    :param way: ``true``, ``false``, ``case "a"``, ``default``, ``no case``, ``body``.
+    :param way: ``true``, ``false``, ``case "a"``, ``default``, ``no case``, ``body``, ``end``.
     :param at: the line where it goes on.
     :param probe: shows that it was taken; ``without`` how often it was reached otherwise, by falling through.
     """
@@ -191,11 +191,12 @@ class _Work:
 
     def statements(self, statements: Iterable[Statement]) -> Probe | None:
         """The probe of the first one; None where it can't have one."""
+        several = list(statements)
         first: Probe | None = None
         last: Probe | None = None
         is_certain = False
         begun: tuple[str, int] | None = None
-        for index, statement in enumerate(statements):
+        for index, statement in enumerate(several):
             here = (statement.span.file, statement.span.start.offset)
             if here == begun:  # both came out of one define
                 self._unmeasured.append((statement.span, "it comes out of a define together with the one before"))
@@ -209,6 +210,8 @@ class _Work:
             is_certain = _goes_on(statement)
             begun = here
             self._inside(statement)
+            if isinstance(statement, While):
+                self._end_of_loop(statement, is_last=statement is several[-1])
         return first
 
     def _line(self, statement: Statement, probe: Probe) -> None:
@@ -261,6 +264,21 @@ class _Work:
         else:
             self._unmeasured.append((statement.span, "its end comes out of a define"))
 
+    def _end_of_loop(self, statement: While, *, is_last: bool) -> None:
+        """Its condition was, or became, false: what stands behind it is reached."""
+        if is_last:
+            self._unmeasured.append(
+                (statement.span, "the end of the while: a probe behind it would be what comes out")
+            )
+        elif _breaks(statement):
+            self._unmeasured.append((statement.span, "the end of the while: a break comes to the same place"))
+        elif not self._is_whole(statement.span):
+            self._unmeasured.append((statement.span, "its end comes out of a define"))
+        else:
+            probe = self._probe(statement.span, "e")
+            self._after(statement.span, f" {self._log(probe)}")
+            self._branch(statement, "end", probe, statement.span)
+
     def _switch(self, statement: Switch) -> None:
         falls: Probe | None = None
         falling = False  # whether statements of a case before end here
@@ -307,6 +325,11 @@ class _Work:
     def _label(self, case: Case) -> str:
         text = case.head.text(self.configuration.sources)
         return " ".join(text.rstrip().removesuffix(":").split())
+
+
+def _breaks(loop: While) -> bool:
+    """Whether a break may leave it, or one of what stands in it."""
+    return any(isinstance(node, Jump) and node.word == "break" for node in walk(loop.body))
 
 
 def _goes_on(statement: Statement) -> bool:

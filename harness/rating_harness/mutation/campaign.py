@@ -60,6 +60,8 @@ class Subject:
     version: str
     is_own: bool
     """Whether it's the project's own, which runs with the lab's defines."""
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    """By scenario: which of the trees is the one that it starts Kamailio with."""
 
     @classmethod
     def of(cls, options: Options, scenarios: Sequence[Scenario], version: str) -> Subject:
@@ -70,11 +72,12 @@ class Subject:
         sets = [_values(_defines(options, each)) for each in scenarios]
         first = load(main, {**version_defines(version), **(sets[0] if sets else {})})
         deciding = _names_in_conditions(first)
-        distinct = {
-            json.dumps({n: v for n, v in each.items() if n in deciding}, sort_keys=True): each for each in sets[1:]
-        }
-        trees = [load(main, {**version_defines(version), **distinct[name]}) for name in sorted(distinct)]
-        return cls(main.parent, main, (first, *trees), version, is_own)
+        names = [json.dumps({n: v for n, v in each.items() if n in deciding}, sort_keys=True) for each in sets]
+        distinct = dict(zip(reversed(names), reversed(sets), strict=True))
+        order = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        trees = [load(main, {**version_defines(version), **distinct[name]}) for name in order]
+        numbers = {scenario.id: order[name] for scenario, name in zip(scenarios, names, strict=True)}
+        return cls(main.parent, main, tuple(trees) or (first,), version, is_own, numbers)
 
     @cached_property
     def sources(self) -> dict[str, Source]:
@@ -95,7 +98,20 @@ class Subject:
             text = self.sources[line.file].line(line.line)[line.column - 1 :]
             numbers[line.route, text] = numbers.get((line.route, text), -1) + 1
             keys[place] = statement_key(line.route, text, numbers[line.route, text])
-        return Statements(keys)
+        return Statements(keys, self._starts)
+
+    @property
+    def _starts(self) -> Mapping[tuple[str, int], frozenset[int]]:
+        """What is read at the start, by file and line: the trees that have it."""
+        found: dict[tuple[str, int], set[int]] = {}
+        for number, tree in enumerate(self.trees):
+            for item in (*tree.items, *tree.directives):
+                found.setdefault((item.span.file, item.span.start.line), set()).add(number)
+        return {place: frozenset(numbers) for place, numbers in found.items()}
+
+    def words(self, mutant: Mutant) -> str:
+        """What is changed, before and after."""
+        return " ".join(f"{edit.span.text(self.sources)} {edit.text}" for edit in mutant.edits)
 
     def files(self, mutant: Mutant | None = None) -> dict[str, str]:
         """All files by their names below the directory, as the mutant has them."""
@@ -192,6 +208,7 @@ class Campaign:
                     frozenset(found["requests"]),
                     _expectations(each),
                     found["config"] == config,
+                    subject.numbers.get(each.id, 0),
                 )
         failing = [each.id for each in self.scenarios if each.id in known and known[each.id]["passed"] is False]
         if failing:
@@ -277,7 +294,7 @@ class Campaign:
             if everywhere:
                 self._kills[""][result.by] += 1
 
-    def _rows_for(self, statements: Statements, trial: Trial) -> tuple[Row, ...]:
+    def _rows_for(self, subject: Subject, statements: Statements, trial: Trial) -> tuple[Row, ...]:
         rows = list(self._rows.values())
         if isinstance(trial, Sabotage):
             plain = {each.id for each in self.scenarios if not each.faults and each.load is None}
@@ -289,16 +306,17 @@ class Campaign:
                 row.scenario: here[row.scenario] + all_of_them[row.scenario] / (1000 * (1 + row.seconds))
                 for row in rows
             }
-        return statements.rows_for(trial, rows, kills, self.most)
+        words = subject.words(trial) if isinstance(trial, Mutant) else ""
+        return statements.rows_for(trial, rows, kills, self.most, words)
 
     def _known(self, store: Store, subject: Subject, trial: Trial, statements: Statements) -> Result | None:
         result = store.find(trial.id, subject.key(trial))
-        rows = [self._hashes[row.scenario] for row in self._rows_for(statements, trial)]
+        rows = [self._hashes[row.scenario] for row in self._rows_for(subject, statements, trial)]
         return result if result is not None and result.holds(rows or list(result.rows)) else None
 
     def _try(self, session: Session, subject: Subject, trial: Trial, statements: Statements) -> Result:
         started = time.monotonic()
-        rows = self._rows_for(statements, trial)
+        rows = self._rows_for(subject, statements, trial)
         found = Result(
             trial.id,
             subject.key(trial),

@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from rating_harness.kamailio_config.positions import Source, Span
 from rating_harness.kamailio_config.tree import (
@@ -40,6 +41,14 @@ from rating_harness.kamailio_config.tree import (
     walk,
 )
 from rating_harness.mutation.mutants import START, Edit, Mutant, identified
+from rating_harness.mutation.same_meaning import (
+    LOG_FUNCTIONS,
+    Flow,
+    calls_something,
+    is_alone_in_its_if,
+    is_bare_negation,
+    is_log_beside,
+)
 
 __all__ = ["OPERATORS", "WORDS", "mutants_of"]
 
@@ -81,17 +90,16 @@ OPERATORS: Mapping[str, str] = {
 WORDS = frozenset({"phrase", "log-level", "log-text"})
 """Operators that change only texts for people: their score stands apart."""
 
-_LOG = frozenset({"xlog", "xlogl", "xinfo", "xwarn", "xerr", "xalert", "xnotice", "xdbg", "xcrit", "log", "xlogm"})
 _REPLY = frozenset({"send_reply", "sl_send_reply", "t_reply", "xhttp_reply", "http_reply", "change_reply_status"})
 _REGEX_CALLS: Mapping[str, int] = {"t_check_status": 0, "search": 0, "subst": 0, "ds_select": -1}
 
-_REPEATED = re.compile(r"^route$|query|exec|append|relay|forward|inc$|insert|remove|subst|push")
-"""Functions that do something else when they are called twice: most others have done it the first time."""
+_REPEATED = re.compile(r"query|exec|append|relay|forward|inc$|insert|remove|subst|push")
+"""Functions that do something else when they are called twice: most others, and most routes, have done it the first
+time."""
 
 _COMPARISONS = {
     "==": ["!="],
     "!=": ["=="],
-    "=~": ["!="],
     "<": ["<=", ">"],
     "<=": ["<", ">"],
     ">": [">=", "<"],
@@ -125,6 +133,10 @@ _COUNTERPARTS = {
     "$dlg(h_id)": "$dlg(h_entry)",
 }
 _FLAGS = {"yes": "no", "no": "yes", "on": "off", "off": "on", "true": "false", "false": "true"}
+_NEGATED = frozenset({"==", "!=", "eq", "ne", "ieq", "ine"})
+"""Comparisons whose other one is their contrary."""
+
+_DROPS = frozenset({"drop-statement", "drop-cleanup", "drop-exit", "drop-block"})
 _JUMPS = {"exit": ["return"], "drop": ["exit"], "return": ["exit"], "break": ["exit"]}
 
 
@@ -154,6 +166,10 @@ class _Work:
         for route in self.configuration.routes:
             self._collect(route)
 
+    @cached_property
+    def _flow(self) -> Flow:
+        return Flow(self.configuration)
+
     @property
     def _sources(self) -> Mapping[str, Source]:
         return self.configuration.sources
@@ -182,11 +198,15 @@ class _Work:
     # --- where ------------------------------------------------------------------------------------------------------
 
     def in_route(self, route: Route) -> Iterator[Mutant]:
+        last, alone = self._flow.last(route), is_alone_in_its_if(route)
         for statements in _lists(route.body):
             for change in self._of_list(statements):
                 yield from self._mutants(route, statements[change[0]], [change[1]])
         for statement in _statements(route.body):
-            yield from self._mutants(route, statement, self._of_statement(statement))
+            changes = self._of_statement(route, statement, is_last=id(statement) in last)
+            if id(statement) in alone:
+                changes = (change for change in changes if change[0] not in _DROPS)
+            yield from self._mutants(route, statement, changes)
             for expression in _own_expressions(statement):
                 yield from self._mutants(route, statement, self._of_expressions(route, expression))
 
@@ -233,14 +253,16 @@ class _Work:
 
     def _are_independent(self, first: Statement, second: Statement) -> bool:
         """Two assignments that call nothing, of which neither names what the other sets: their order is the same."""
+        if is_log_beside(first, second, (self._text(first), self._text(second))):
+            return True
         if not (isinstance(first, Assignment) and isinstance(second, Assignment)):
             return False
-        if any(isinstance(node, Call) for each in (first, second) for node in walk(each)):
+        if any(calls_something(each.value) for each in (first, second)):
             return False
         targets = [_target(self._text(each.target)) for each in (first, second)]
         return targets[0] not in self._text(second) and targets[1] not in self._text(first)
 
-    def _of_statement(self, statement: Statement) -> Iterator[Change]:
+    def _of_statement(self, route: Route, statement: Statement, *, is_last: bool) -> Iterator[Change]:
         if isinstance(statement, CallStatement):
             yield "drop-statement", (Edit(statement.span, ";"),)
             if _REPEATED.search(statement.call.function.text):
@@ -249,7 +271,7 @@ class _Work:
             is_cleanup = isinstance(statement.value, Variable) and statement.value.text == "$null"
             yield ("drop-cleanup" if is_cleanup else "drop-statement"), (Edit(statement.span, ";"),)
         elif isinstance(statement, Jump):
-            yield from self._of_jump(statement)
+            yield from self._of_jump(route, statement, is_last=is_last)
         elif isinstance(statement, If):
             yield from self._of_if(statement)
         elif isinstance(statement, While):
@@ -262,10 +284,18 @@ class _Work:
                     whole = _joined(case.statements[0].span, case.statements[-1].span)
                     yield "drop-case", (Edit(whole, "break;"),)
 
-    def _of_jump(self, statement: Jump) -> Iterator[Change]:
-        yield "drop-exit", (Edit(statement.span, ";"),)
+    def _of_jump(self, route: Route, statement: Jump, *, is_last: bool) -> Iterator[Change]:
+        is_entry, is_unused = self._flow.is_entry(route), self._flow.is_result_unused(route)
+        ends_anyway = (
+            is_last and is_unused and (statement.word == "return" or (is_entry and statement.word == "exit"))
+        )
+        if not ends_anyway:
+            yield "drop-exit", (Edit(statement.span, ";"),)
         for word in _JUMPS[statement.word]:
-            yield "swap-jump", (Edit(statement.kind.span, word),)
+            if not (is_entry and {word, statement.word} == {"exit", "return"}):
+                yield "swap-jump", (Edit(statement.kind.span, word),)
+        if is_unused:
+            return
         if statement.word == "return" and statement.value is None:
             yield "swap-jump", (Edit(statement.kind.span, "return -1"),)
         elif statement.word == "return" and statement.value is not None:
@@ -275,10 +305,11 @@ class _Work:
     def _of_if(self, statement: If) -> Iterator[Change]:
         condition = statement.condition
         yield "drop-block", (Edit(statement.span, ";"),)
-        yield "negate", (Edit(condition.span, f"(!({self._inner(condition)}))"),)
+        if not is_bare_negation(condition):  # whose contrary is made of the expression
+            yield "negate", (Edit(condition.span, f"(!({self._inner(condition)}))"),)
         yield "always", (Edit(condition.span, "(1)"),)
-        yield "always", (Edit(condition.span, "(0)"),)
         if statement.otherwise is not None:
+            yield "always", (Edit(condition.span, "(0)"),)
             after = Span(statement.span.file, statement.then.span.end, statement.otherwise.span.end)
             expanded = statement.otherwise.span.expanded
             yield "drop-else", (Edit(Span(after.file, after.start, after.end, expanded), ""),)
@@ -290,10 +321,14 @@ class _Work:
     # --- expressions ------------------------------------------------------------------------------------------------
 
     def _of_expressions(self, route: Route, expression: Expression) -> Iterator[Change]:
+        whole = _bare(expression)
         for node in walk(expression):
             if isinstance(node, Block):
                 return
-            yield from self._of_expression(route, node)
+            changes = self._of_expression(route, node)
+            if node is whole and isinstance(node, Binary) and node.operator.text in _NEGATED:
+                changes = (change for change in changes if change[0] != "swap-comparison")  # the condition negated
+            yield from changes
 
     def _of_expression(self, route: Route, node: Node) -> Iterator[Change]:
         if isinstance(node, Binary):
@@ -384,7 +419,7 @@ class _Work:
     def _of_call(self, node: Call) -> Iterator[Change]:
         name = node.function.text
         strings = [argument for argument in node.arguments if isinstance(argument, String)]
-        if name in _LOG:
+        if name in LOG_FUNCTIONS:
             yield from self._of_log(strings)
         elif name in _REPLY:
             yield from self._of_reply(strings)

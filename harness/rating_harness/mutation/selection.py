@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from statistics import median
 
@@ -20,6 +23,7 @@ class Row:
     :param statements: keys of those that it executes (`statement_key`).
     :param requests: what the agent is requested in it.
     :param expectations: how much it expects: who expects more notices more.
+    :param defines: which set of defines it starts Kamailio with.
     :param is_current: whether that's of the configuration as it is now, and not of an older one.
     """
 
@@ -29,6 +33,7 @@ class Row:
     requests: frozenset[str] = frozenset()
     expectations: int = 1
     is_current: bool = True
+    defines: int = 0
 
     @property
     def worth(self) -> float:
@@ -41,50 +46,126 @@ def statement_key(route: str, text: str, number: int) -> str:
     return f"{route}\0{' '.join(text.split())}\0{number}"
 
 
+_WORD = re.compile(r"(?<![$\w])[A-Za-z_]\w{2,}")
+_COMMON = 40
+"""Statements with a word, from which on it says nothing of what belongs together."""
+
+_EVEN = 0.01
+"""What a row is worth that executes nothing more: so that kills and expectations count then, too."""
+
+_AGAIN = 0.3
+"""What a statement is worth for each further row that executes it: rows of the same path expect different things."""
+
+
 @dataclass(frozen=True)
 class Statements:
-    """:param keys: by file, line and column."""
+    """:param keys: by file, line and column.
+    :param starts: what is read at the start, by file and line: the sets of defines that leave it in.
+    """
 
     keys: Mapping[tuple[str, int, int], str]
+    starts: Mapping[tuple[str, int], frozenset[int]] = field(default_factory=dict)
 
     def rows_for(
-        self, mutant: Mutant | Sabotage, rows: Sequence[Row], kills: Mapping[str, float], most: int
+        self, mutant: Mutant | Sabotage, rows: Sequence[Row], kills: Mapping[str, float], most: int, words: str = ""
     ) -> tuple[Row, ...]:
-        """At most ``most`` rows that reach what is changed: one for each distinct path through its route first.
+        """At most ``most`` rows that reach what is changed.
 
-        Rows that killed more come first, then those that expect more for the time that they take. Together they take
-        as long as ``most`` ordinary rows do, or one row does.
+        Those come first that execute most of what belongs to it: its route, the routes that are called there, and
+        statements that name what it names, a table say; what few rows execute counts more. Those that killed more,
+        expect more and take less time count more too. Together they take as long as ``most`` ordinary rows do, or one
+        row does.
 
         :param kills: of each scenario, weighed as the caller likes.
+        :param words: the text that is changed, before and after.
         """
         reaching = self._reaching(mutant, rows)
-        if isinstance(mutant, Mutant) and mutant.column is not None:
-            reaching = sorted(reaching, key=lambda row: (-row.worth, row.scenario))
-        ordered = sorted(reaching, key=lambda row: -kills.get(row.scenario, 0))
-        firsts: dict[frozenset[str], Row] = {}
-        for row in ordered:
-            firsts.setdefault(self._path(mutant, row), row)
-        chosen = list(firsts.values())
-        chosen += [row for row in ordered if row not in chosen]
+        if isinstance(mutant, Mutant):
+            reaching = self._by_what_belongs(mutant, reaching, rows, kills, most, words)
+        else:
+            reaching = sorted(reaching, key=lambda row: -kills.get(row.scenario, 0))
         ordinary = median(row.seconds for row in rows) if rows else 0.0
-        return tuple(islice(_within(chosen, most * ordinary), most))
+        return tuple(islice(_within(reaching, most * ordinary), most))
+
+    def _by_what_belongs(
+        self,
+        mutant: Mutant,
+        reaching: Sequence[Row],
+        rows: Sequence[Row],
+        kills: Mapping[str, float],
+        most: int,
+        words: str,
+    ) -> list[Row]:
+        ran = Counter(statement for row in rows for statement in row.statements)
+        weights = {key: weight / ran[key] for key, weight in self._belonging(mutant, words).items() if key in ran}
+        if not weights:
+            return list(_widest(reaching))
+        hits = {row.scenario: weights.keys() & row.statements for row in reaching}
+        highest = max((kills.get(row.scenario, 0.0) for row in reaching), default=0.0) or 1.0
+        favour = {row.scenario: (1 + 9 * kills.get(row.scenario, 0.0) / highest) * row.worth**0.5 for row in reaching}
+        left, chosen = sorted(reaching, key=lambda row: row.scenario), list[Row]()
+        while left and len(chosen) < 2 * most:
+            best = max(
+                left,
+                key=lambda row: (_EVEN + sum(weights[each] for each in hits[row.scenario])) * favour[row.scenario],
+            )
+            left.remove(best)
+            chosen.append(best)
+            for each in hits[best.scenario]:
+                weights[each] *= _AGAIN
+        return chosen
+
+    def _belonging(self, mutant: Mutant, words: str) -> Mapping[str, float]:
+        """Statements that have to do with a mutant, and how much: what is rare says more."""
+        weights: dict[str, float] = {}
+        place = (mutant.file, mutant.line, mutant.column or 0)
+        named = set(_WORD.findall(words)) | set(_WORD.findall(self.keys.get(place, "").partition("\0")[2]))
+        for statement in self._of_route.get(mutant.route, ()):
+            weights[statement] = 1.0
+        for word in named:
+            for title in self._titles.get(word, ()):
+                for statement in self._of_route[title]:
+                    weights[statement] = weights.get(statement, 0.0) + 1.0
+            alike = self._of_word.get(word, ())
+            if len(alike) <= _COMMON:
+                for statement in alike:
+                    weights[statement] = weights.get(statement, 0.0) + 2.0 / len(alike)
+        return weights
+
+    @cached_property
+    def _of_route(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = {}
+        for key in self.keys.values():
+            found.setdefault(key.partition("\0")[0], []).append(key)
+        return found
+
+    @cached_property
+    def _titles(self) -> Mapping[str, Sequence[str]]:
+        """By name: ``RATING_REPLY`` of ``route[RATING_REPLY]``."""
+        found: dict[str, list[str]] = {}
+        for title in self._of_route:
+            found.setdefault(title.partition("[")[2].rstrip("]"), []).append(title)
+        return found
+
+    @cached_property
+    def _of_word(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = {}
+        for key in self.keys.values():
+            for word in set(_WORD.findall(key.partition("\0")[2])):
+                found.setdefault(word, []).append(key)
+        return found
 
     def _reaching(self, mutant: Mutant | Sabotage, rows: Sequence[Row]) -> Sequence[Row]:
         if isinstance(mutant, Sabotage):
             return _widest([row for row in rows if mutant.request in row.requests])
         if mutant.column is None:
-            return _widest(rows)
+            sets = self.starts.get((mutant.file, mutant.line))
+            return [row for row in rows if sets is None or row.defines in sets]
         key = self.keys.get((mutant.file, mutant.line, mutant.column))
         found = [row for row in rows if key in row.statements]
         # Of a statement that has no probe of its own, or is new since rows were measured: who runs its route may do.
         candidates = [] if found else [row for row in rows if key is None or not row.is_current]
         return found or [row for row in candidates if any(_is_in(each, mutant.route) for each in row.statements)]
-
-    def _path(self, mutant: Mutant | Sabotage, row: Row) -> frozenset[str]:
-        """The way through the route."""
-        if isinstance(mutant, Sabotage) or mutant.column is None:
-            return frozenset({row.scenario})
-        return frozenset(each for each in row.statements if _is_in(each, mutant.route))
 
 
 def _is_in(statement: str, route: str) -> bool:

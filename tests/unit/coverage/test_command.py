@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from rating_harness.cli.main import main
+from rating_harness.coverage.data import Coverage
 from rating_harness.coverage.reports import write_reports
 from tests.unit.coverage.test_reports import coverage
 
@@ -31,6 +32,13 @@ def test_too_little(reports: Path) -> None:
     result = CliRunner().invoke(main, ["coverage", str(reports / "a"), "--fail-under", "50"])
     assert result.exit_code == 1
     assert "is below 50 %" in result.output
+
+
+def test_nothing_that_was_measured_is_too_little(tmp_path: Path) -> None:
+    write_reports(Coverage(), tmp_path / "a", at=0)
+    result = CliRunner().invoke(main, ["coverage", str(tmp_path / "a"), "--fail-under", "0"])
+    assert result.exit_code == 1
+    assert "no statement of a configuration was measured" in result.output
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,9 @@ def text(body: str, defines: dict[str, str | None] | None = None) -> str:
             "<0>if (a()) { <1>if (b()) { <2>c(); } else { <3>d(); } } else { <4>}",
         ),
         ("if (a()) ;", "<0>if (a()) { <1>; } else { <2>}"),
-        ("while (a()) b();c();", "<0>while (a()) { <1>b(); }<2>c();"),
+        ("while (a()) b();c();", "<0>while (a()) { <1>b(); } <2><3>c();"),
+        ("while (a()) break;c();", "<0>while (a()) { <1>break; }<2>c();"),
+        ("if (a()) while (b()) c();", "<0>if (a()) { <1>while (b()) { <2>c(); } } else { <3>}"),
         ("switch ($x) { case 1: a(); break; }", "<0>switch ($x) { case 1: <1>a(); <2>break; default: <3>}"),
         (
             "switch ($x) { case 1: case 2: a(); default: b(); }",

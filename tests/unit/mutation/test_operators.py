@@ -35,8 +35,8 @@ def starts(text: str, operator: str, defines: dict[str, str | None] | None = Non
     [
         ("drop-statement", "a(); $x = 1;", ["; $x = 1;", "a(); ;"]),
         ("drop-cleanup", "$x = $null;", [";"]),
-        ("drop-exit", "a(); exit;", ["a(); ;"]),
-        ("drop-exit", "return -1;", [";"]),
+        ("drop-exit", "exit; a();", ["; a();"]),
+        ("drop-exit", "return -1; a();", ["; a();"]),
         ("drop-block", "if (a()) b();", [";"]),
         ("drop-block", "while (a()) b();", [";"]),
         ("drop-else", "if (a()) b(); else c();", ["if (a()) b();"]),
@@ -45,8 +45,9 @@ def starts(text: str, operator: str, defines: dict[str, str | None] | None = Non
         ("drop-lock", 'lock("a"); b(); unlock("c");', []),
         ("drop-operand", "if ($a && $b) c();", ["if (($a)) c();", "if (($b)) c();"]),
         ("negate", "if ($a == 1) b();", ["if (!($a == 1)) b();"]),
-        ("negate", "if (!a()) b();", ["if (!(!a())) b();", "if ((a())) b();"]),
-        ("always", "if (a()) b();", ["if (1) b();", "if (0) b();"]),
+        ("negate", "if (!a()) b();", ["if ((a())) b();"]),
+        ("always", "if (a()) b();", ["if (1) b();"]),
+        ("always", "if (a()) b(); else c();", ["if (1) b(); else c();", "if (0) b(); else c();"]),
         ("swap-logic", "if ($a || $b) c();", ["if ($a && $b) c();"]),
         ("swap-comparison", "if ($a < 3) c();", ["if ($a <= 3) c();", "if ($a > 3) c();"]),
         ("swap-arithmetic", "$x = $a + 1;", ["$x = $a - 1;"]),
@@ -54,9 +55,10 @@ def starts(text: str, operator: str, defines: dict[str, str | None] | None = Non
         ("swap-statements", "a();\n\tb();\n\tc();", ["b();\n\ta();\n\tc();", "a();\n\tc();\n\tb();"]),
         ("swap-variable", "a($fU);", ["a($tU);"]),
         ("swap-variable", "$var(a) = $var(b);", ["$var(b) = $var(b);", "$var(a) = $var(a);"]),
-        ("swap-jump", "exit;", ["return;"]),
-        ("swap-jump", "return 1;", ["exit 1;", "return -1;"]),
-        ("repeat", "route(A);", ["route(A); route(A);"]),
+        ("swap-jump", "drop;", ["exit;"]),
+        ("swap-comparison", "if ($a == 3) c();", []),
+        ("swap-comparison", "if ($a == 3 && $b) c();", ["if ($a != 3 && $b) c();"]),
+        ("repeat", "t_relay();", ["t_relay(); t_relay();"]),
         ("number", "$x = 3;", ["$x = 4;", "$x = 2;", "$x = 0;"]),
         ("number", "$x = 0;", ["$x = 1;", "$x = -1;"]),
         ("number", 'usleep("1000");', ['usleep("1001");', 'usleep("999");', 'usleep("0");']),
@@ -107,10 +109,49 @@ def test_states() -> None:
         ("$sht(t=>1) = 1; $sht(u=>2) = 2;", 0),
         ("$var(a) = f(); $var(b) = 2;", 1),
         ("f(); $var(b) = 2;", 1),
+        ('xlog("L_WARN", "x $var(a)\n"); $var(b) = 2;', 0),
+        ('xlog("L_WARN", "x $var(a)\n"); $var(a) = 2;', 1),
+        ('$var(a) = f(); xlog("L_WARN", "x\n");', 1),
+        ('xlog("L_WARN", "x\n"); send_reply("403", "No");', 0),
+        ('xlog("L_WARN", "x\n"); t_relay();', 1),
+        ('t_on_reply("A"); t_on_failure("B");', 0),
+        ('t_on_reply("A"); t_on_reply("B");', 1),
     ],
 )
 def test_what_may_change_places_without_a_difference_is_left_where_it_is(body: str, count: int) -> None:
     assert len(bodies(body, "swap-statements")) == count
+
+
+CALLED = "route { route(X); z(); }\n"
+JUDGED = "route { if (route(X)) z(); }\n"
+NAMED_LATER = 'route { route("$var(x)"); }\n'
+
+
+@pytest.mark.parametrize(
+    ("operator", "body", "around", "expected"),
+    [
+        ("drop-exit", "a(); exit;", "", []),
+        ("drop-exit", "a(); exit;", CALLED, ["a(); ;"]),
+        ("drop-exit", "a(); exit;", NAMED_LATER, ["a(); ;"]),
+        ("drop-exit", "a(); return;", CALLED, []),
+        ("drop-exit", "a(); return;", JUDGED, ["a(); ;"]),
+        ("drop-exit", "if (a()) { exit; }", "", []),
+        ("drop-exit", "if (a()) { exit; } b();", "", ["if (a()) { ; } b();"]),
+        ("drop-exit", "if ($a) { exit; } b();", "", []),  # as without the if, which is dropped
+        ("swap-jump", "exit;", "", []),
+        ("swap-jump", "exit;", CALLED, ["return;"]),
+        ("swap-jump", "return;", CALLED, ["exit;"]),
+        ("swap-jump", "return;", JUDGED, ["exit;", "return -1;"]),
+        ("swap-jump", "return 1;", JUDGED, ["exit 1;", "return -1;"]),
+        ("swap-jump", "return 1;", CALLED + "route[Z] { $var(a) = $rc; }\n", ["exit 1;"]),
+        ("swap-jump", "return 1;", "route { route(X); if ($rc > 0) z(); }\n", ["exit 1;", "return -1;"]),
+        ("drop-statement", "if ($a) b();", "", []),
+        ("drop-statement", "if (a()) b();", "", ["if (a()) ;"]),
+        ("drop-statement", "if ($a) { b(); c(); }", "", ["if ($a) { ; c(); }", "if ($a) { b(); ; }"]),
+    ],
+)
+def test_what_means_the_same_is_left_out(operator: str, body: str, around: str, expected: list[str]) -> None:
+    assert bodies(body, operator, around) == expected
 
 
 def test_tables() -> None:

@@ -1,0 +1,146 @@
+"""Changes that are the same for every input, by how routes are called and left: no mutants are made of them.
+
+Each rule is about the language, not about a configuration, and each is tried by a test with its contrary beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rating_harness.kamailio_config.tree import (
+    Assignment,
+    Block,
+    Call,
+    CallStatement,
+    Configuration,
+    Expression,
+    If,
+    Name,
+    Node,
+    Parenthesized,
+    Route,
+    Statement,
+    String,
+    Unary,
+    walk,
+)
+
+__all__ = ["LOG_FUNCTIONS", "Flow", "calls_something", "is_alone_in_its_if", "is_bare_negation", "is_log_beside"]
+
+LOG_FUNCTIONS = frozenset(
+    {"xlog", "xlogl", "xinfo", "xwarn", "xerr", "xalert", "xnotice", "xdbg", "xcrit", "log", "xlogm"}
+)
+
+_CALLERS = frozenset({"route", "route_if_exists"})
+_RESULTS = frozenset({"$rc", "$retcode", "$?"})
+_ARMING = frozenset({"t_on_failure", "t_on_reply", "t_on_branch", "t_on_branch_failure"})
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Who calls which route, and what becomes of what it returns."""
+
+    configuration: Configuration
+
+    def is_entry(self, route: Route) -> bool:
+        """Whether Kamailio itself runs it, and no other route: to return from it is to exit."""
+        return route.kind != "request" or not route.name or not (self._is_dynamic or route.name in self._called)
+
+    def is_result_unused(self, route: Route) -> bool:
+        """Whether nobody looks at what it returns."""
+        return self.is_entry(route) or not (self._is_dynamic or route.name in self._used)
+
+    @staticmethod
+    def last(route: Route) -> frozenset[int]:
+        """``id`` of the statements behind which nothing more of the route would run."""
+        return frozenset(id(each) for each in _last(route.body.statements))
+
+    @cached_property
+    def _calls(self) -> tuple[tuple[Route, Call, bool], ...]:
+        """Each call of a route: from where, and whether it's a statement of its own."""
+        found = []
+        for route in self.configuration.routes:
+            alone = {id(node.call) for node in walk(route) if isinstance(node, CallStatement)}
+            for node in walk(route):
+                if isinstance(node, Call) and node.function.text in _CALLERS:
+                    found.append((route, node, id(node) in alone))
+        return tuple(found)
+
+    @cached_property
+    def _called(self) -> frozenset[str]:
+        return frozenset(_callee(call) for _, call, _ in self._calls)
+
+    @cached_property
+    def _is_dynamic(self) -> bool:
+        return any("$" in _callee(call) for _, call, _ in self._calls)
+
+    @cached_property
+    def _used(self) -> frozenset[str]:
+        looking = {
+            route.title
+            for route in self.configuration.routes
+            if any(getattr(node, "text", "") in _RESULTS for node in walk(route))
+        }
+        return frozenset(_callee(call) for route, call, alone in self._calls if not alone or route.title in looking)
+
+
+def _callee(call: Call) -> str:
+    argument = call.arguments[0] if call.arguments else None
+    if isinstance(argument, String):
+        return argument.value
+    return argument.text if isinstance(argument, Name) else str(getattr(argument, "text", "$"))
+
+
+def _last(statements: Sequence[Statement]) -> Iterator[Statement]:
+    if not statements:
+        return
+    final = statements[-1]
+    yield final
+    if isinstance(final, If):
+        for branch in (final.then, final.otherwise):
+            if isinstance(branch, Block):
+                yield from _last(branch.statements)
+            elif branch is not None:
+                yield from _last((branch,))
+
+
+def calls_something(node: Node) -> bool:
+    """Whether it does more than to look."""
+    return any(isinstance(each, Call | Block | Assignment) for each in walk(node))
+
+
+def is_alone_in_its_if(route: Route) -> frozenset[int]:
+    """``id`` of statements without which their ``if`` does nothing: to drop one is to drop the other."""
+    found = set()
+    for node in walk(route):
+        if isinstance(node, If) and node.otherwise is None and not calls_something(node.condition):
+            inner = node.then.statements if isinstance(node.then, Block) else (node.then,)
+            if len(inner) == 1:
+                found.add(id(inner[0]))
+    return frozenset(found)
+
+
+def is_bare_negation(condition: Expression) -> bool:
+    """Whether it's ``!x``, whose contrary is ``x``: negated twice it would be the same."""
+    while isinstance(condition, Parenthesized) and not isinstance(condition.inner, Assignment):
+        condition = condition.inner
+    return isinstance(condition, Unary) and condition.operator.text in ("!", "not")
+
+
+def is_log_beside(first: Statement, second: Statement, texts: Iterable[str]) -> bool:
+    """Whether one only logs, and the other sets nothing that is logged; or both only name a route for later.
+
+    :param texts: of the two, in their order.
+    """
+    calls = [each.call.function.text if isinstance(each, CallStatement) else "" for each in (first, second)]
+    if all(name in _ARMING for name in calls):
+        return calls[0] != calls[1]
+    for this, other, text in ((0, second, tuple(texts)), (1, first, tuple(texts))):
+        if calls[this] in LOG_FUNCTIONS:
+            if isinstance(other, Assignment) and not calls_something(other.value):
+                return re.sub(r"=>.*", "", text[1 - this].partition("=")[0].strip()).rstrip(")") not in text[this]
+            return calls[1 - this] in ("send_reply", "sl_send_reply", "t_reply")
+    return False
