@@ -36,6 +36,7 @@ __all__ = ["mutate"]
 @click.option("--store", metavar="DIR", type=click.Path(path_type=Path), help="What is known already is kept there.")
 @click.option("--output", "-o", metavar="DIR", type=click.Path(path_type=Path), help="Write JSON, HTML, Markdown.")
 @click.option("--fail-under", metavar="N", type=click.FloatRange(0, 100), help="Fail below a score of N %.")
+@click.option("--measure", is_flag=True, help="See anew what each scenario executes.")
 @click.option("--list", "only_list", is_flag=True, help="Show the mutants, and run nothing.")
 @click.pass_context
 def mutate(
@@ -56,6 +57,7 @@ def mutate(
     store: Path | None,
     output: Path | None,
     fail_under: float | None,
+    measure: bool,
     only_list: bool,
     **lab: Any,
 ) -> None:
@@ -102,7 +104,7 @@ def mutate(
     if only_list or not trials:
         _show(trials, subject)
         return
-    campaign.measure(subject, reuse=since is not None or bool(ids))
+    campaign.measure(subject, reuse=not measure)
     ended: KeyboardInterrupt | None = None
     with _Progress(len(trials)) as progress:
         try:
