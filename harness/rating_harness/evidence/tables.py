@@ -27,6 +27,7 @@ _WAITING = {
     "rating_overdue": "waits for the agent's answer",
     "rating_end": "has an end that the agent hasn't taken",
     "rating_request": "has a request under way",
+    "rating_account": "holds its account",
     "rating_dialog": "has a dialog",
     "rating_begin": "waits for the answer to its begin",
     "rating_bye": "has a BYE of Kamailio's that nobody has answered",
@@ -35,8 +36,11 @@ _WAITING = {
 """What an entry of a table says of a call."""
 
 
-_EXPIRING = frozenset({"rating_early", "rating_declined", "rating_resting"})
-"""Tables whose entries no event ends: they are kept for some minutes, by the table's ``autoexpire``."""
+_OF_CALLS = frozenset({"rating_request", "rating_account"})
+"""Tables whose values are Call-IDs; their keys are not."""
+
+_EXPIRING = frozenset({"rating_early", "rating_declined", "rating_resting", "rating_prepaid"})
+"""Tables whose entries no event ends: kept for some minutes, by the table's ``autoexpire``, or the operator's own."""
 
 
 HANGING_UP = "rating_bye"
@@ -71,7 +75,7 @@ def left_over(tables: Mapping[str, Mapping[str, str]]) -> Iterator[Entry]:
         for key, value in tables.get(name, {}).items():
             call = call_of(key)
             is_kept = name in _WITH_THE_STATE and (states.get(call) in _OVER or (name != STATES and not states))
-            owner = value if name == "rating_request" else call
+            owner = value if name in _OF_CALLS else call
             if not is_kept and owner not in reported:
                 reported.add(owner)
                 yield Entry(name, owner, value, _WAITING.get(name, f"is in the table {name}: {value}"))
