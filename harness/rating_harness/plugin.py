@@ -226,9 +226,10 @@ class ScenarioFile(pytest.File):
         from rating_harness.lab.files import data_directory
         from rating_harness.session.dialects import load
 
-        configuration = self.config.getoption("--rating-kamailio-config") or data_directory("kamailio")
+        own = self.config.getoption("--rating-kamailio-config")
         lenient = self.config.getoption("--rating-canyan-lenient")
-        for scenario in load(self._shown_path, canyan_lenient=lenient, configuration=configuration):
+        shipped = data_directory("kamailio")
+        for scenario in load(self._shown_path, canyan_lenient=lenient, configuration=own, besides=shipped):
             name = f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
             yield ScenarioItem.from_parent(self, name=name, scenario=scenario)
 

@@ -47,6 +47,7 @@ def inspect(path: Path, define: tuple[str, ...], kamailio: str, lab: str, as_jso
     if as_json:
         findings = asdict(prepared.findings)
         findings["modules"] = {name: str(where) for name, where in prepared.findings.modules.items()}
+        findings |= {name: sorted(getattr(prepared.findings, name)) for name in ("tables", "defines")}
         changes = {"changes": prepared.changes, "obstacles": prepared.obstacles}
         shown = {name: [str(each) for each in found] for name, found in changes.items()}
         click.echo(json.dumps({**findings, **shown}, indent=2))
@@ -70,6 +71,7 @@ def _show(configuration: Configuration, prepared: Prepared) -> None:
         _print("rating routes missing", missing, none="none")
     rpc = [name for name, there in (("HTTP", found.answers_http), ("datagrams", found.answers_datagrams)) if there]
     _print("JSON-RPC answers over", rpc, none="nothing")
+    _print("tm's timers", [f"{name} {ms} ms" for name, ms in found.timers.items()] if "tm" in found.modules else [])
     _print("a lab changes", prepared.changes, none="nothing")
     if prepared.obstacles:
         _print("a lab can't be brought up", prepared.obstacles)

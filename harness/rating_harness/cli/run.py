@@ -26,6 +26,8 @@ __all__ = ["run"]
     "lab",
     "kamailio",
     "kamailio-config",
+    "profile",
+    "fast-timers",
     "define",
     "agent-url",
     "api-url",
@@ -93,7 +95,8 @@ def run(
     loaded = dialects.load_paths(
         paths,
         canyan_lenient=canyan_lenient,
-        configuration=lab["kamailio_config"] or data_directory("kamailio"),
+        configuration=lab["kamailio_config"],
+        besides=data_directory("kamailio"),
         warn=lambda warning: click.echo(f"{as_warning(warning)}\n", err=True),
     )
     loaded = select(loaded, words=words, tags=tags, failed=failed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rating_harness.errors import Location
 from rating_harness.kamailio_config.positions import Span
@@ -24,7 +24,7 @@ from rating_harness.kamailio_config.tree import (
     walk,
 )
 
-__all__ = ["Change", "Findings", "Prepared", "inspect", "prepare"]
+__all__ = ["FAST_TIMERS", "Change", "Findings", "Prepared", "inspect", "prepare"]
 
 SIP_PORT, TLS_PORT = 5060, 5061
 """Where a lab's Kamailio listens, at addresses of the lab's."""
@@ -56,6 +56,15 @@ _HTTP, _DATAGRAM = 1, 4
 
 _DEFAULT_TRANSPORT = 6
 
+FAST_TIMERS: Mapping[str, int] = {"fr_timer": 2000, "fr_inv_timer": 8000}
+"""tm's timers of a lab, in milliseconds: scenarios that require ``timers`` don't wait longer."""
+
+_TM_TIMERS: Mapping[str, int] = {"fr_timer": 30000, "fr_inv_timer": 120000}
+"""tm's defaults (its documentation, sections 3.1 and 3.2)."""
+
+_AGENT_TIMEOUT = ("RATING_HTTP_TIMEOUT", 1000)
+"""rating.cfg's wait for the agent, in milliseconds: it has to be shorter than ``fr_timer``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -79,6 +88,9 @@ class Findings:
     :param agents: URLs that stand in it, where it may ask an agent.
     :param answers_http: whether JSON-RPC answers over HTTP.
     :param answers_datagrams: whether it answers on a datagram socket.
+    :param timers: tm's ``fr_timer`` and ``fr_inv_timer``, in milliseconds.
+    :param tables: names of its htables.
+    :param defines: names that it defines, was given, or asks for.
     """
 
     modules: Mapping[str, Location]
@@ -88,6 +100,9 @@ class Findings:
     answers_http: bool
     answers_datagrams: bool
     rpc_transport: int
+    timers: Mapping[str, int]
+    tables: frozenset[str]
+    defines: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +112,7 @@ class Prepared:
     :param texts: the files that changed, by their names in the configuration.
     :param listeners: further sockets for the command line: ``udp:{address}:5070``, with the lab's address.
     :param additions: what is to be read after all of it.
+    :param defines: for the command line.
     :param changes: what was left out, and what was added, for people.
     :param obstacles: what will keep it from starting, or from being tested, with the way out.
     """
@@ -104,6 +120,7 @@ class Prepared:
     texts: Mapping[str, str]
     listeners: tuple[str, ...]
     additions: str
+    defines: Mapping[str, str]
     changes: tuple[Change, ...]
     obstacles: tuple[Change, ...]
     findings: Findings
@@ -118,10 +135,11 @@ event_route[xhttp:request] {
 """
 
 
-def prepare(configuration: Configuration, *, needs_http: bool) -> Prepared:
+def prepare(configuration: Configuration, *, needs_http: bool, fast_timers: bool = False) -> Prepared:
     """Make a configuration fit for a lab.
 
     :param needs_http: whether JSON-RPC is reached over HTTP only, as in a container.
+    :param fast_timers: whether tm's timers become `FAST_TIMERS`, where they're longer.
     """
     changes: list[Change] = []
     listeners: list[str] = []
@@ -138,10 +156,18 @@ def prepare(configuration: Configuration, *, needs_http: bool) -> Prepared:
             changes.append(Change(_place(setting.span), f"{text} is left out", why))
     findings = inspect(configuration)
     additions, added, obstacles = _with_rpc(configuration, findings, needs_http=needs_http)
+    defines: dict[str, str] = {}
+    if fast_timers:
+        shorter, defines, sped_up = _with_fast_timers(configuration, findings)
+        additions, added = additions + shorter, (*added, *sped_up)
+        findings = replace(
+            findings, timers={name: min(ms, FAST_TIMERS[name]) for name, ms in findings.timers.items()}
+        )
     return Prepared(
         texts=_blanked(configuration, left_out),
         listeners=tuple(dict.fromkeys(listeners)),
         additions=additions,
+        defines=defines,
         changes=(*changes, *added),
         obstacles=obstacles,
         findings=findings,
@@ -151,11 +177,11 @@ def prepare(configuration: Configuration, *, needs_http: bool) -> Prepared:
 def inspect(configuration: Configuration) -> Findings:
     """Look at a configuration."""
     modules = {each.module: _place(each.span) for each in configuration.modules}
-    transport = _DEFAULT_TRANSPORT
-    for parameter in configuration.parameters:
-        of_jsonrpcs = re.fullmatch(parameter.modules.value, "jsonrpcs") is not None
-        if of_jsonrpcs and parameter.name.value == "transport" and isinstance(parameter.value, Number):
-            transport = int(parameter.value.text)
+    transport = next((int(text) for text in _values(configuration, "jsonrpcs", "transport")), _DEFAULT_TRANSPORT)
+    timers = {
+        name: next((int(text) for text in _values(configuration, "tm", name)), default)
+        for name, default in _TM_TIMERS.items()
+    }
     has_rpc = "jsonrpcs" in modules
     dispatches = any(_calls(route, "jsonrpc_dispatch") for route in configuration.routes if _takes_http(route))
     return Findings(
@@ -170,7 +196,43 @@ def inspect(configuration: Configuration) -> Findings:
         answers_http=has_rpc and "xhttp" in modules and dispatches and (transport == 0 or bool(transport & _HTTP)),
         answers_datagrams=has_rpc and (transport == 0 or bool(transport & _DATAGRAM)),
         rpc_transport=transport,
+        timers=timers,
+        tables=frozenset(text.partition("=>")[0].strip() for text in _values(configuration, "htable", "htable")),
+        defines=frozenset(configuration.defines)
+        | {each.name for each in configuration.directives if each.kind in ("ifdef", "ifndef")},
     )
+
+
+def _values(configuration: Configuration, module: str, name: str) -> Iterator[str]:
+    """What a module's parameter is set to, the last first: the last counts, where it may be set once only."""
+    for parameter in reversed(configuration.parameters):
+        if parameter.name.value == name and re.fullmatch(parameter.modules.value, module):
+            if isinstance(parameter.value, Number):
+                yield parameter.value.text
+            elif isinstance(parameter.value, String):
+                yield parameter.value.value
+
+
+def _with_fast_timers(
+    configuration: Configuration, findings: Findings
+) -> tuple[str, dict[str, str], tuple[Change, ...]]:
+    """Lines and defines that make tm's timers those of a lab, and what that changes."""
+    if "tm" not in findings.modules:
+        return "", {}, ()
+    end = Location(configuration.main, configuration.sources[configuration.main].lines, 1)
+    lines, defines, changes = [], {}, []
+    for name, ms in FAST_TIMERS.items():
+        if findings.timers[name] > ms:
+            lines.append(f'modparam("tm", "{name}", {ms})\n')
+            changes.append(
+                Change(end, f"tm's {name} is {ms} in place of {findings.timers[name]} ms", "--fast-timers")
+            )
+    name, ms = _AGENT_TIMEOUT
+    text = configuration.defines.get(name)
+    if text is not None and text.isdecimal() and int(text) > ms:
+        defines[name] = str(ms)
+        changes.append(Change(end, f"{name} is {ms} in place of {text} ms", "--fast-timers"))
+    return "".join(lines), defines, tuple(changes)
 
 
 def _with_rpc(

@@ -69,6 +69,7 @@ class Variant:
         project's.
     :param traced: whether it logs each action of its routes.
     :param covered: whether its configuration has probes.
+    :param fast_timers: whether the user's configuration gets tm's timers of a lab.
     :param changes: texts in place of those of the configuration's files, by their names below its directory.
     """
 
@@ -78,6 +79,7 @@ class Variant:
     ipv6: bool = False
     traced: bool = False
     covered: bool = False
+    fast_timers: bool = False
     changes: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -86,7 +88,7 @@ class Variant:
         own = plan.scenario.kamailio.config
         configuration = plan.scenario.origin.file.parent / own if own else options.kamailio_config
         defines = {**options.defines, **plan.defines}
-        return cls(defines, configuration, plan.tls, plan.ipv6, plan.traced, options.coverage)
+        return cls(defines, configuration, plan.tls, plan.ipv6, plan.traced, options.coverage, options.fast_timers)
 
 
 def kamailio_service(
@@ -120,6 +122,7 @@ def kamailio_service(
     files |= _changed(variant)
     if prepared is not None:
         files |= {name: text.encode("utf-8", "surrogateescape") for name, text in prepared.texts.items()}
+        defines = {**prepared.defines, **defines}
     command = list(service.command)
     if prepared is not None:
         command += [word for listener in prepared.listeners for word in ("-l", listener)]
@@ -166,7 +169,7 @@ def prepare_configuration(configuration: Path, variant: Variant, driver: Driver,
         parsed = parse_files(files, _MAIN, defines)
     except ConfigurationError:
         return None
-    prepared = prepare(parsed, needs_http=driver == "docker")
+    prepared = prepare(parsed, needs_http=driver == "docker", fast_timers=variant.fast_timers)
     if prepared.obstacles:
         obstacle = prepared.obstacles[0]
         where = with_user_paths(f"{obstacle.where.path}:{obstacle.where.line}", user_paths(variant))

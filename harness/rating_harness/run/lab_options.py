@@ -46,6 +46,17 @@ LAB_OPTIONS: Mapping[str, LabOption] = {
             "kamailio", "Kamailio's origin: trixie, sid, a root filesystem's directory, an image.", metavar="WHERE"
         ),
         LabOption("kamailio-config", "Your own configuration, with its kamailio.cfg.", metavar="DIR", type=Path),
+        LabOption(
+            "profile",
+            "contract: only what any configuration with rating promises, the default with your own. all: also what "
+            "the project's own kamailio.cfg does besides.",
+            choices=("contract", "all"),
+        ),
+        LabOption(
+            "fast-timers",
+            "Your own configuration: tm's fr_timer 2 s, fr_inv_timer 8 s, so that scenarios which wait for them run.",
+            flag=True,
+        ),
         LabOption("define", "Kamailio's -A; repeatable.", metavar="NAME=VALUE", repeatable=True),
         LabOption("agent-url", "The agent of your own rating engine.", metavar="URL"),
         LabOption(

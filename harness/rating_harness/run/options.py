@@ -24,6 +24,9 @@ class Options:
     :param kamailio: where Kamailio and SIPp come from: a Debian release, a root filesystem's directory, an image;
         None for the lab's default.
     :param kamailio_config: a directory whose ``kamailio.cfg`` is run in place of the project's.
+    :param profile: ``contract``: scenarios that require a policy of the project's configuration are skipped; None:
+        so with a configuration of the user's.
+    :param fast_timers: the user's configuration has tm's timers of a lab.
     :param agent_url: the agent of the user's own rating engine; None: the embedded engine.
     :param api_url: its API; without it records and balances aren't read, and checks on them are skipped.
     :param engine: how the user's engine speaks, if otherwise than Canyan's; ``none``: there's no rating at all.
@@ -38,6 +41,8 @@ class Options:
     lab: Literal["auto", "docker", "local", "external"] = "auto"
     kamailio: str | None = None
     kamailio_config: Path | None = None
+    profile: Literal["contract", "all"] | None = None
+    fast_timers: bool = False
     agent_url: str | None = None
     api_url: str | None = None
     engine: EngineFile | Literal["none"] | None = None
@@ -76,7 +81,23 @@ class Options:
         """Whether the embedded engine is the one under test."""
         return self.agent_url is None and self.engine is None
 
+    @property
+    def is_contract_only(self) -> bool:
+        """Whether the policies of the project's own configuration are left out."""
+        return self.profile == "contract" or (self.profile is None and self.is_foreign)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether Kamailio's configuration is the user's."""
+        return self.kamailio_config is not None or self.target is not None
+
     def _check(self) -> None:
+        if self.fast_timers and self.kamailio_config is None:
+            raise UsageError(
+                "--fast-timers changes a configuration of your own",
+                expected="--kamailio-config DIR too: the project's own has short timers in a lab already",
+                found="--fast-timers alone" if self.target is None else "--target, whose timers are its own",
+            )
         if self.agent_url is None and self.engine is not None and self.engine != "none":
             raise UsageError(
                 "an engine file describes an engine of one's own",

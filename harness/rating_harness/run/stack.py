@@ -28,11 +28,12 @@ from rating_harness.kamailio.rpc import (
     Transport,
 )
 from rating_harness.kamailio.versions import loses_sockets, satisfies
-from rating_harness.kamailio_config.preparation import Prepared
+from rating_harness.kamailio_config.preparation import FAST_TIMERS, Prepared
 from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Endpoint, Lab, Program, Role, Service
 from rating_harness.plan.model import Plan
+from rating_harness.plan.planner import speaks_tls
 from rating_harness.plan.user_agents import speaks_tls_by_sipp
 from rating_harness.rating.client import EngineClient
 from rating_harness.rating.engine_file import EngineFile
@@ -58,6 +59,10 @@ __all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
 
 ENGINE, AGENT, KAMAILIO = CONTRACT.services.engine, CONTRACT.services.agent, CONTRACT.services.kamailio
 
+_NO_AGENT = (
+    "it asks no rating agent, since no URL is in it: docs/integration.md says how it includes rating.cfg; "
+    "--engine none checks SIP alone"
+)
 _START = 30.0
 """Seconds that a service may take to become ready."""
 
@@ -376,9 +381,13 @@ class Stack:
         description = {"driver": self.lab.driver, "kamailio": self._version, "engine": redacted_url(engine)}
         if self.capture.off:
             description["capture"] = f"none: {self.capture.off}"
-        changes = self._prepared.changes if self._prepared else ()
-        if changes:
-            description["prepared"] = "\n".join(with_user_paths(str(change), self._paths) for change in changes)
+        notes = (
+            [with_user_paths(str(change), self._paths) for change in self._prepared.changes] if self._prepared else []
+        )
+        if self._prepared and not self._prepared.findings.agents and options.engine != "none":
+            notes.append(_NO_AGENT)
+        if notes:
+            description["prepared"] = "\n".join(notes)
         if unobserved := self.unobserved:
             description["unchecked"] = "\n".join(f"{what}: {why}" for what, why in unobserved.items())
         return description
@@ -422,7 +431,37 @@ class Stack:
             return f"requires SIPp {requires.sipp}: this is {self._sipp.split()[1]}"
         if speaks_tls_by_sipp(scenario) and "wolfssl" in self._sipp:
             return "requires TLS: SIPp here is built with wolfSSL, and never ends its handshake; try --kamailio sid"
+        return self._beyond_contract(scenario) if self.options.is_contract_only else None
+
+    def _beyond_contract(self, scenario: Scenario) -> str | None:
+        """What a scenario knows of the project's own configuration that this one doesn't have, or need not have."""
+        if scenario.kamailio.config:
+            return None
+        if scenario.requires.policy:
+            return f"--profile contract: a policy of the project's own kamailio.cfg: {scenario.requires.policy}"
+        if not self.options.is_foreign:
+            return None
+        found = self._prepared.findings if self._prepared else None
+        kamailio = scenario.kamailio
+        known = frozenset(self.options.defines) | (found.defines if found else frozenset())
+        if unknown := sorted(kamailio.defines.keys() - known):
+            return f"sets {', '.join(unknown)}: {self._configured} has no such define"
+        tables = {*kamailio.tables, *(["subscriber"] if kamailio.users else [])}
+        if unknown := sorted(tables - (found.tables if found else frozenset())):
+            return f"fills the htable {', '.join(unknown)}: {self._configured} has none of that name"
+        if speaks_tls(scenario) and not (found and "TLS_CERTIFICATE" in found.defines):
+            return f"requires TLS: {self._configured} has no define TLS_CERTIFICATE, which the lab sets to its own"
+        if scenario.requires.timers and found is not None:
+            for name, ms in FAST_TIMERS.items():
+                if found.timers[name] > ms:
+                    return (
+                        f"requires timers: tm's {name} is {found.timers[name]} ms here (--fast-timers makes it {ms})"
+                    )
         return None
+
+    @property
+    def _configured(self) -> str:
+        return "the target, which runs already," if self.options.target else "this configuration"
 
     @cached_property
     def _sipp(self) -> str:
@@ -500,7 +539,9 @@ class Stack:
 
 def _first_variant(options: Options) -> Variant:
     """Kamailio as no scenario wants it otherwise."""
-    return Variant(options.defines, options.kamailio_config, covered=options.coverage)
+    return Variant(
+        options.defines, options.kamailio_config, covered=options.coverage, fast_timers=options.fast_timers
+    )
 
 
 def _on_loopback(url: str | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,15 +34,13 @@ class Defines:
     words: frozenset[str]
 
 
-def read_defines(configuration: Path | None) -> Defines | None:
-    """Those of a configuration: a file or a directory, its .cfg files and what they include.
+def read_defines(configurations: Sequence[Path]) -> Defines | None:
+    """Those of configurations: each is a file or a directory, its .cfg files and what they include.
 
     None where there is no configuration that can be read; that is another mistake, or nobody's.
     """
-    if configuration is None:
-        return None
     try:
-        text = "\n".join(_texts(configuration))
+        text = "\n".join(text for configuration in configurations for text in _texts(configuration))
     except OSError:
         return None
     if not text:

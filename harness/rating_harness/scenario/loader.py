@@ -38,7 +38,12 @@ def load(path: Path, *, configuration: Path | None = None) -> list[Scenario]:
 
 
 def load_tree(
-    root: Mapping | None, path: Path, mistakes: Mistakes, *, configuration: Path | None = None
+    root: Mapping | None,
+    path: Path,
+    mistakes: Mistakes,
+    *,
+    configuration: Path | None = None,
+    besides: Path | None = None,
 ) -> list[Scenario]:
     """The scenarios of a file that was read.
 
@@ -46,17 +51,19 @@ def load_tree(
     :param mistakes: those that were found while it was read; it has the warnings afterwards.
     :param configuration: Kamailio's, a file or a directory with a kamailio.cfg, for scenarios that name none. A
         define that it doesn't know is a mistake; None: defines aren't looked at.
+    :param besides: a further configuration whose defines are no mistakes.
     :raises ScenarioError: as for `load`.
     """
     scenarios: list[Scenario] = []
+    configurations = [each for each in (configuration, besides) if each is not None]
     if root is not None:
-        scenarios = _scenarios(with_shared(root, path, mistakes), path, mistakes, configuration)
+        scenarios = _scenarios(with_shared(root, path, mistakes), path, mistakes, configurations)
     if found := mistakes.all():
         raise ScenarioError(found)
     return scenarios
 
 
-def _scenarios(root: Mapping, path: Path, mistakes: Mistakes, configuration: Path | None) -> list[Scenario]:
+def _scenarios(root: Mapping, path: Path, mistakes: Mistakes, configurations: list[Path]) -> list[Scenario]:
     calls = find(root, ("calls",))
     if isinstance(calls, Sequence) and not calls.items:
         mistakes.add(calls.span, "there are no calls, so nothing is tested", "a call has: id, from, to")
@@ -70,7 +77,7 @@ def _scenarios(root: Mapping, path: Path, mistakes: Mistakes, configuration: Pat
         tree, used_here = interpolate(root, row, of_row)
         used |= used_here
         tree = own_goes_first(tree) if tree is not None else None
-        scenario = _scenario(tree, path, of_row, configuration) if tree is not None else None
+        scenario = _scenario(tree, path, of_row, configurations) if tree is not None else None
         if tree is not None and scenario is not None:
             scenarios.append(scenario.located(Origin(path, row.id, places(tree))))
         looked_at.append((row.id, of_row))
@@ -83,11 +90,11 @@ def _scenarios(root: Mapping, path: Path, mistakes: Mistakes, configuration: Pat
     return scenarios
 
 
-def _scenario(tree: Mapping, path: Path, mistakes: Mistakes, configuration: Path | None) -> Scenario | None:
+def _scenario(tree: Mapping, path: Path, mistakes: Mistakes, configurations: list[Path]) -> Scenario | None:
     scenario, remaining = shaped(tree, Scenario, mistakes)
     if scenario is not None:
         own = scenario.kamailio.config
-        defines = read_defines(path.parent / own if own is not None else configuration)
+        defines = read_defines([path.parent / own] if own is not None else configurations)
         for finding in (
             *references(scenario, tree),
             *contradictions(scenario, path.parent),

@@ -124,6 +124,14 @@ class Requires(Model):
     kamailio: Annotated[VersionText | None, key("A version of Kamailio.", "at least 6.1")] = None
     sipp: Annotated[VersionText | None, key("A version of SIPp.", "at least 3.7")] = None
     engine: Annotated[Literal["embedded", "canyan"] | None, key("This rating engine.", "embedded")] = None
+    timers: Annotated[Flag, key("tm's fr_timer at most 2 s, fr_inv_timer at most 8 s.", True)] = False
+    policy: Annotated[
+        Text | None,
+        key(
+            "What it proves of the project's own `kamailio.cfg`, and of no other configuration.",
+            "OPTIONS is answered with 200",
+        ),
+    ] = None
 
 
 class Kamailio(Model):

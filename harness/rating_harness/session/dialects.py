@@ -50,13 +50,15 @@ _CANYAN_KEY = "workers"
 # --- loading --------------------------------------------------------------------------------------------------------
 
 
-def load(path: Path, *, canyan_lenient: bool = False, configuration: Path | None = None) -> list[Scenario]:
+def load(
+    path: Path, *, canyan_lenient: bool = False, configuration: Path | None = None, besides: Path | None = None
+) -> list[Scenario]:
     """`load_with_warnings`, without the warnings."""
-    return load_with_warnings(path, canyan_lenient=canyan_lenient, configuration=configuration)[0]
+    return load_with_warnings(path, canyan_lenient=canyan_lenient, configuration=configuration, besides=besides)[0]
 
 
 def load_with_warnings(
-    path: Path, *, canyan_lenient: bool = False, configuration: Path | None = None
+    path: Path, *, canyan_lenient: bool = False, configuration: Path | None = None, besides: Path | None = None
 ) -> tuple[list[Scenario], list[Mistake]]:
     """The scenarios of a file, and what is most likely a mistake in it.
 
@@ -65,13 +67,14 @@ def load_with_warnings(
     :param canyan_lenient: in a file of canyan-tester's, what it ignores is ignored.
     :param configuration: Kamailio's, which has to know the defines of scenarios that name none of their own; None:
         defines aren't looked at.
+    :param besides: a further configuration whose defines are no mistakes.
     :raises ScenarioError: with every mistake of the file, and of the files that it uses.
     """
     mistakes = Mistakes()
     root = read_file(path, mistakes)
     if root is not None and _CANYAN_KEY in root.entries:
         return [load_canyan(path, lenient=canyan_lenient)], []
-    return loader.load_tree(root, path, mistakes, configuration=configuration), mistakes.warnings
+    return loader.load_tree(root, path, mistakes, configuration=configuration, besides=besides), mistakes.warnings
 
 
 def load_paths(
@@ -79,6 +82,7 @@ def load_paths(
     *,
     canyan_lenient: bool = False,
     configuration: Path | None = None,
+    besides: Path | None = None,
     warn: Callable[[Mistake], object] = lambda warning: None,
 ) -> list[Scenario]:
     """The scenarios of all files among ``paths``, and below those that are directories.
@@ -91,7 +95,9 @@ def load_paths(
     mistakes: list[Mistake] = []
     for file in loader.scenario_files(paths):
         try:
-            found, warnings = load_with_warnings(file, canyan_lenient=canyan_lenient, configuration=configuration)
+            found, warnings = load_with_warnings(
+                file, canyan_lenient=canyan_lenient, configuration=configuration, besides=besides
+            )
         except ScenarioError as error:
             mistakes += error.mistakes
             continue

@@ -147,3 +147,45 @@ def test_what_there_is() -> None:
     assert found.routes == ("request_route", "route[ASK]", "event_route[dialog:end]")
     assert set(found.agents) == {"http://agent.example:8000", "https://other.example"}
     assert found.listeners == ("listen=udp:127.0.0.1:5060",)
+
+
+def test_timers_are_found_the_last_of_each_or_their_default() -> None:
+    assert prepared(BASE).findings.timers == {"fr_timer": 30000, "fr_inv_timer": 120000}
+    assert prepared(
+        f'{BASE}modparam("tm|x", "fr_timer", 30000)\nmodparam("tm", "fr_timer", 5000)\n'
+    ).findings.timers == {
+        "fr_timer": 5000,
+        "fr_inv_timer": 120000,
+    }
+
+
+def test_fast_timers_shorten_those_that_are_longer_and_say_so() -> None:
+    text = f'{BASE}modparam("tm", "fr_timer", 5000)\nmodparam("tm", "fr_inv_timer", 3000)\n'
+    found = prepare(parse_files({MAIN: text.encode()}, MAIN, {}), needs_http=False, fast_timers=True)
+    assert found.additions == 'modparam("tm", "fr_timer", 2000)\n'
+    assert [change.what for change in found.changes] == ["tm's fr_timer is 2000 in place of 5000 ms"]
+    assert found.findings.timers == {"fr_timer": 2000, "fr_inv_timer": 3000}
+    assert found.defines == {}
+
+
+def test_fast_timers_keep_the_wait_for_the_agent_below_them() -> None:
+    text = f"#!trydef RATING_HTTP_TIMEOUT 2000\n{BASE}"
+    found = prepare(parse_files({MAIN: text.encode()}, MAIN, {}), needs_http=False, fast_timers=True)
+    assert found.defines == {"RATING_HTTP_TIMEOUT": "1000"}
+    assert "RATING_HTTP_TIMEOUT is 1000 in place of 2000 ms" in [change.what for change in found.changes]
+
+
+def test_no_timer_is_set_of_a_module_that_isnt_there() -> None:
+    text = BASE.replace('loadmodule "tm.so"\n', "")
+    found = prepare(parse_files({MAIN: text.encode()}, MAIN, {}), needs_http=False, fast_timers=True)
+    assert (found.additions, found.changes) == ("", ())
+
+
+def test_names_of_tables_and_defines() -> None:
+    text = (
+        f'#!trydef A 1\n#!ifdef B\n#!endif\n{BASE}modparam("htable", "htable", "one=>size=8;")\n'
+        'modparam("htable", "htable", "two=>size=8;")\n'
+    )
+    found = prepared(text).findings
+    assert found.tables == {"one", "two"}
+    assert {"A", "B"} <= found.defines

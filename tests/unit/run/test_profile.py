@@ -1,0 +1,105 @@
+"""Which scenarios are left out with a configuration of one's own, and the reason that each is told with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rating_harness.errors import UsageError
+from rating_harness.run.options import Options
+from rating_harness.run.stack import Stack
+from rating_harness.scenario.model import Scenario
+from tests.unit.plan.test_planner import planned
+from tests.unit.run.fake_lab import FakeLab, fake_stack
+
+CALL = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
+POLICY = "requires: {policy: scanners are refused}\n"
+OWN = """#!trydef RATING_END_PATIENCE 300
+loadmodule "tm.so"
+loadmodule "dialog.so"
+loadmodule "jsonrpcs.so"
+modparam("htable", "htable", "trunk=>size=8;")
+request_route { exit; }
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    directory = tmp_path / "theirs"
+    directory.mkdir()
+    (directory / "kamailio.cfg").write_text(OWN)
+    return directory
+
+
+def scenario(directory: Path, text: str) -> Scenario:
+    return planned(directory, CALL + text).scenario
+
+
+def stack_with(options: Options, tmp_path: Path) -> Stack:
+    stack = fake_stack(FakeLab(), options)
+    stack.prepare(planned(tmp_path, CALL + "kamailio: {defines: {LOG_LEVEL: 1}}\n"))
+    return stack
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", None),
+        (POLICY, "--profile contract: a policy of the project's own kamailio.cfg: scanners are refused"),
+        ("kamailio: {defines: {RATING_END_PATIENCE: 1}}\n", None),
+        ("kamailio: {defines: {SOURCE_RATE: 1}}\n", "sets SOURCE_RATE: this configuration has no such define"),
+        ("kamailio: {tables: {trunk: {'192.0.2.1': 1}}}\n", None),
+        (
+            "kamailio: {users: {'1000': secret}}\n",
+            "fills the htable subscriber: this configuration has none of that name",
+        ),
+        (
+            "requires: {timers: true}\n",
+            "requires timers: tm's fr_timer is 30000 ms here (--fast-timers makes it 2000)",
+        ),
+        (
+            "requires: {tls: true}\n",
+            "requires TLS: this configuration has no define TLS_CERTIFICATE, which the lab sets to its own",
+        ),
+    ],
+)
+def test_with_a_configuration_of_ones_own(tmp_path: Path, own: Path, text: str, reason: str | None) -> None:
+    stack = stack_with(Options(kamailio_config=own), tmp_path)
+    assert stack.unmet(scenario(tmp_path, text)) == reason
+
+
+@pytest.mark.parametrize("text", [POLICY, "kamailio: {defines: {SOURCE_RATE: 1}}\n", "requires: {timers: true}\n"])
+def test_all_leaves_nothing_out(tmp_path: Path, own: Path, text: str) -> None:
+    stack = stack_with(Options(kamailio_config=own, profile="all"), tmp_path)
+    assert stack.unmet(scenario(tmp_path, text)) is None
+
+
+def test_fast_timers_meet_what_waits_for_them(tmp_path: Path, own: Path) -> None:
+    stack = stack_with(Options(kamailio_config=own, fast_timers=True), tmp_path)
+    assert stack.unmet(scenario(tmp_path, "requires: {timers: true}\n")) is None
+
+
+def test_the_projects_own_configuration_has_all_of_it(tmp_path: Path) -> None:
+    stack = stack_with(Options(), tmp_path)
+    for text in (POLICY, "requires: {timers: true}\n", "kamailio: {defines: {SOURCE_RATE: 1}}\n"):
+        assert stack.unmet(scenario(tmp_path, text)) is None
+
+
+def test_the_contract_alone_of_the_projects_own_configuration(tmp_path: Path) -> None:
+    stack = stack_with(Options(profile="contract"), tmp_path)
+    assert stack.unmet(scenario(tmp_path, POLICY)) is not None
+    assert stack.unmet(scenario(tmp_path, "kamailio: {defines: {SOURCE_RATE: 1}}\n")) is None
+
+
+def test_a_scenario_with_a_configuration_of_its_own_knows_it(tmp_path: Path, own: Path) -> None:
+    stack = stack_with(Options(kamailio_config=own), tmp_path)
+    text = f"kamailio: {{config: {own.name}, defines: {{RATING_END_PATIENCE: 1}}}}\n{POLICY}"
+    assert stack.unmet(scenario(tmp_path, text)) is None
+
+
+@pytest.mark.parametrize("others", [{}, {"target": "127.0.0.1"}])
+def test_fast_timers_change_a_configuration_of_ones_own(others: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--fast-timers changes a configuration of your own"):
+        Options.of(defines=(), seed=1, fast_timers=True, **others)
