@@ -71,6 +71,7 @@ ELSEWHERE: Mapping[str, str] = {
     "kamailio -c": "the mutation's own check: tests/lab/test_mutation.py",
     "cd /usr/share/kamailio/db_sqlite": "names files of a Debian package",
     "git clone": "downloads another project",
+    "git apply": "tests/lab/test_stock_configuration.py applies the patch",
     "docker compose up": "pulls images: tests/docker has the drivers' own way to the same file",
     "apt-get source kamailio": "downloads Kamailio's sources",
     "towncrier build": "changes the checkout: tests/unit/test_contributing.py reads the fragments",
