@@ -330,6 +330,95 @@ def test_a_program_works_in_a_directory_of_its_own(lab: LocalLab) -> None:
     lab.run(program).remove()
 
 
+# A module that the tests run, of a package on the path.
+SPOKEN = """
+import os, pathlib, signal, sys
+def main(*words):
+    if words == ("broken",):
+        raise RuntimeError("broken on purpose")
+    pathlib.Path("said").write_text(" ".join(words))
+    print(sorted(os.listdir()))
+    print("forked" if "-m" not in pathlib.Path("/proc/self/cmdline").read_text().split("\\0") else "executed")
+    print("parent", os.getppid(), "leads", os.getpid() == os.getsid(0) == os.getpgid(0), flush=True)
+    if words == ("stay",):
+        signal.pause()
+    return 3
+"""
+
+
+@pytest.fixture
+def spoken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module that programs can run: it says how it came to be."""
+    (tmp_path / "spoken").mkdir()
+    (tmp_path / "spoken/__init__.py").touch()
+    script = f"{SPOKEN}if __name__ == '__main__': sys.exit(main(*sys.argv[1:]))\n"
+    (tmp_path / "spoken/__main__.py").write_text(script)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "spoken"
+
+
+def start_module(lab: LocalLab, module: str, *words: str) -> Process:
+    argv = ("python", "-m", module, *words)
+    return lab.run(Program("tool", "harness", argv, lab.host("tool"), {"given": b""}))
+
+
+def run_module(lab: LocalLab, module: str, *words: str) -> tuple[int, str]:
+    process = start_module(lab, module, *words)
+    try:
+        return process.wait(Deadline(10)), process.output()
+    finally:
+        process.remove()
+
+
+def await_fork(lab: LocalLab, module: str) -> None:
+    await_condition(lambda: "forked" in run_module(lab, module)[1], Deadline(30), "a fork of the module's Python")
+
+
+def check_forked_programs(lab: LocalLab, module: str, parent: str) -> None:
+    status, output = run_module(lab, module, "at", "first")
+    assert (status, "executed" in output) == (3, True), "nothing has been imported yet"
+    await_fork(lab, module)
+    status, output = run_module(lab, module, "two", "words")
+    assert status == 3
+    assert output.splitlines()[0] == "['given', 'said']"
+    assert output.splitlines()[-1] == f"parent {parent} leads True"
+    status, output = run_module(lab, module, "broken")
+    assert (status, "RuntimeError: broken on purpose" in output) == (1, True)
+    staying = start_module(lab, module, "stay")
+    await_condition(lambda: "leads" in staying.output(), Deadline(10), "its words")
+    assert staying.poll() is None
+    assert staying.read_file("said") == b"stay"
+    staying.signal(signal.SIGTERM)
+    assert staying.wait(Deadline(10)) == -signal.SIGTERM
+    staying.remove()
+
+
+def test_a_module_that_runs_often_is_imported_once(lab: LocalLab, spoken: str) -> None:
+    check_forked_programs(lab, spoken, parent="1")
+
+
+@pytest.mark.usefixtures("without_namespaces")
+def test_without_namespaces_a_module_is_imported_once_too(spoken: str) -> None:
+    with LocalLab.open(release=rootfs.ensure()) as lab:
+        check_forked_programs(lab, spoken, parent=str(holder_of(lab).pid))
+        start_module(lab, spoken, "stay")
+    assert not marked(lab.id)
+
+
+def test_where_the_fork_server_has_ended_the_program_is_executed(lab: LocalLab, spoken: str) -> None:
+    await_fork(lab, spoken)
+    kill = """
+    import os, pathlib, signal
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        if path.read_bytes().rstrip(b"\\0").endswith(b"spoken"):
+            os.kill(int(path.parent.name), signal.SIGKILL)
+    """
+    assert python(lab, kill, name="kill") == (0, "")
+    status, output = run_module(lab, spoken)
+    assert (status, "executed" in output) == (3, True)
+    await_fork(lab, spoken)
+
+
 # --- faults ---------------------------------------------------------------------------------------------------------
 
 

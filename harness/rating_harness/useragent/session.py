@@ -24,6 +24,9 @@ T1, T2 = 0.5, 4.0
 REPLY = 8.0
 """Seconds for which a reply is waited for: beyond Kamailio's own timeouts in a lab."""
 
+_LINGERS = 1.0
+"""Seconds for which an end is there that has hung up by a request of its own (section 17.2.2 has 32)."""
+
 KNOWN_METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "MESSAGE", "NOTIFY", "PRACK", "REFER")
 SDP_TYPE = "application/sdp"
 
@@ -185,6 +188,11 @@ class Session:
             if reply is not None and reply.status in (401, 407) and request.username:
                 answered = await self.send_credentials(request, reply)
                 await answered.reply()
+            if self._terminated and request.method == "BYE":
+                # This end has hung up; what Kamailio has on its way to it is still answered.
+                self.happened("ended")
+                await asyncio.sleep(_LINGERS)
+                self.over.set()
         except (Unknown, OSError) as error:
             self.unsent.append((index, str(error)))
 

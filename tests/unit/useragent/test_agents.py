@@ -302,6 +302,16 @@ def test_a_request_is_sent_as_often_as_it_is_said(stage: Stage) -> None:
     assert len({m.header("Via") for m in caller.messages() if m.is_request and m.method == "OPTIONS"}) == 1
 
 
+def test_a_caller_who_hangs_up_by_a_request_of_his_own_waits_for_no_other_bye(stage: Stage) -> None:
+    bye = TimedRequest(0, Happening("answered", 0.1), SipRequest("BYE"))
+    began = time.monotonic()
+    here, there = stage.call(stage.caller_script(hangup=False, requests=(bye,), patience=20.0), stage.callee_script())
+    assert time.monotonic() - began < 15, "not until its patience is over"
+    assert here.sent() == ["INVITE", "ACK", "BYE"]
+    assert here.received()[-1] == "200/BYE"
+    assert there.received() == ["INVITE", "ACK", "BYE"]
+
+
 def test_who_has_vanished_says_nothing(stage: Stage) -> None:
     caller, _ = stage.call(
         stage.caller_script(vanish=Happening("answered", 0.1), hangup=False),

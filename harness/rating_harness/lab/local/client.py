@@ -28,6 +28,14 @@ main()
 """
 """The holder is a package of its own here: to import it by its whole name would import the harness as well."""
 
+_FORK_SERVER = """\
+import sys
+sys.path.insert(0, sys.argv[1])
+from holder.fork_server import serve
+del sys.path[0]
+serve(*sys.argv[2:])
+"""
+
 _ANSWER = 10.0
 """Seconds within which a holder answers; it does nothing that takes long."""
 
@@ -138,6 +146,11 @@ def _read_facts(process: subprocess.Popen[bytes], log: Path, deadline: Deadline)
             if "error" in facts:
                 raise _SetupFailed("the lab could not be set up", found=facts["error"])
     return facts
+
+
+def fork_server(directory: Path, module: str) -> tuple[str, ...]:
+    """The command of a lab's fork server for a module (`rating_harness.lab.local.holder.fork_server`)."""
+    return sys.executable, "-c", _FORK_SERVER, str(Path(__file__).parent), str(directory / "holder.sock"), module
 
 
 class HolderClient:

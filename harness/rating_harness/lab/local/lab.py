@@ -23,7 +23,13 @@ from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError
 from rating_harness.lab import lease as leasing
 from rating_harness.lab.lease import Lease
-from rating_harness.lab.local.client import HolderClient, Started, environment_of_this_process, start_holder
+from rating_harness.lab.local.client import (
+    HolderClient,
+    Started,
+    environment_of_this_process,
+    fork_server,
+    start_holder,
+)
 from rating_harness.lab.local.hosts import NETWORK, NETWORK6, Hosts, hosts_file
 from rating_harness.lab.local.layout import Place, rewrite, skeleton
 from rating_harness.lab.local.packet_filter import PacketFilter
@@ -280,6 +286,8 @@ class LocalLab:
             place = self._make_place(f"p/{program.name}", program.role)
             argv = self._state.source.command(program.role, program.argv)
             request = self._request(place, argv, {}, working=True)
+            if program.role == "harness" and program.argv[:2] == ("python", "-m"):
+                request = self._forked(request, *program.argv[2:])
             process = LocalProcess(program.name, program.host, place, self._client, request)
             self._programs.append(process)
         place.put_work(program.files)
@@ -289,6 +297,12 @@ class LocalLab:
             process.remove()
             raise
         return process
+
+    def _forked(self, request: Mapping[str, Any], module: str, *words: str) -> Mapping[str, Any]:
+        """The request, to be met by a fork of a Python that has imported the module, where there is one."""
+        place = self._make_place(f"fork-server-{module}", "harness")
+        server = self._request(place, fork_server(self._directory, module), {}, working=True)
+        return {**request, "module": module, "words": words, "server": server}
 
     # --- faults -----------------------------------------------------------------------------------------------------
 
@@ -352,7 +366,8 @@ class LocalLab:
         inherited = environment_of_this_process(self._directory / BIN) if place.root is None else {}
         marked = {**inherited, **environment, leasing.MARK: self.id}
         request = place.request(argv, marked, working=working, shared=self._directory)
-        return {**request, "wrapped": place.root is None and not self._state.source.enterable}
+        wrapped = place.root is None and not self._state.source.enterable
+        return {**request, "wrapped": wrapped, "module": None}
 
 
 def _start(directory: Path, localhost: str, source: ProgramSource, *, own_network: bool, keep: bool) -> Started:

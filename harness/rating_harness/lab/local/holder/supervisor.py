@@ -100,6 +100,8 @@ class Holder:
         self.networks = networks
         self.children: dict[int, Child] = {}
         self.waiting: list[tuple[socket.socket, int]] = []
+        self.servers: dict[str, socket.socket | None] = {}
+        """The fork server of each module (`fork_server`); None as long as it imports."""
 
     def serve(self, watch_owner: bool) -> None:
         """Until the owner goes away."""
@@ -149,8 +151,40 @@ class Holder:
 
     def do_spawn(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
         key = len(self.children) + 1
-        self.children[key] = Child(start(request))
+        self.children[key] = Child(self.fork(request) or start(request))
         return {"key": key}
+
+    def do_serve(self, connection: socket.socket, request: dict[str, Any]) -> None:
+        """A fork server is ready; the connection stays."""
+        self.servers[request["module"]] = connection
+
+    def fork(self, request: dict[str, Any]) -> int | None:
+        """The PID of a program that its module's fork server began.
+
+        :return: None where there's no such server, or none yet: then it is executed as any other.
+        :raises OSError: it could not be begun.
+        """
+        module = request["module"]
+        if module is None:
+            return None
+        if module not in self.servers:
+            self.servers[module] = None
+            start(request["server"])
+        server = self.servers[module]
+        if server is None:
+            return None
+        try:
+            server.sendall(json.dumps(request).encode() + b"\n")
+            with server.makefile("rb", buffering=0) as lines:
+                answer = json.loads(lines.readline())
+        except (OSError, ValueError):
+            # It has ended: the next program starts another one.
+            server.close()
+            del self.servers[module]
+            return None
+        if "error" in answer:
+            raise OSError(answer["error"])
+        return int(answer["pid"])
 
     def do_poll(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
         self.reap()
