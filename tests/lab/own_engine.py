@@ -51,7 +51,7 @@ def own_configuration(directory: Path) -> Path:
 
 @dataclass
 class OwnEngineServer:
-    """Its records; ``loses_ends`` makes it a bad one."""
+    """Its records; ``loses_ends``, ``overcharges`` and ``books_twice`` make it a bad one."""
 
     url: str = ""
     customers: dict[str, int] = field(default_factory=dict)
@@ -60,6 +60,7 @@ class OwnEngineServer:
     calls: dict[str, dict[str, Any]] = field(default_factory=dict)
     loses_ends: bool = False
     overcharges: int = 0
+    books_twice: bool = False
     lock: Lock = field(default_factory=Lock)
 
     def answer(self, method: str, path: str, body: Any) -> Any:
@@ -77,7 +78,7 @@ class OwnEngineServer:
                 case "GET", "customers":
                     return {"customers": [{"name": name, "credit": left} for name, left in self.customers.items()]}
                 case "GET", "calls":
-                    return {"calls": list(self.calls.values())}
+                    return {"calls": list(self.calls.values()) * (1 + self.books_twice)}
                 case "POST", "billing", "authorize":
                     return self.authorize(body)
                 case "POST", "billing", "start":
@@ -118,7 +119,7 @@ class OwnEngineServer:
             return False
         seconds = max(0, body.get("stopped", int(time.time())) - call["started"])
         cost = math.ceil(seconds / price["step"]) * price["price"] + self.overcharges
-        self.customers[call["customer"]] -= cost
+        self.customers[call["customer"]] -= cost * (1 + self.books_twice)
         call |= {"stopped": call["started"] + seconds, "seconds": seconds, "cost": cost}
         return True
 

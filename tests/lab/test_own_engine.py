@@ -96,6 +96,15 @@ def test_an_engine_that_charges_too_much(session: Session, engine: OwnEngineServ
     assert found == ["call ana: its fee on account 1000"]
 
 
+def test_an_engine_that_books_a_call_twice(session: Session, engine: OwnEngineServer, tmp_path: Path) -> None:
+    engine.books_twice = True
+    try:
+        found = findings(session, CUT, tmp_path)
+    finally:
+        engine.books_twice = False
+    assert found == ["call ana: records on account 1000"]
+
+
 def test_an_engine_that_loses_the_end(session: Session, engine: OwnEngineServer, tmp_path: Path) -> None:
     engine.loses_ends = True
     try:

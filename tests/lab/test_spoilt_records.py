@@ -1,9 +1,14 @@
-"""Configurations that bill another time than the call's: nothing is expected of the record, and the run fails."""
+"""Twelve ways to spoil a record, by a configuration or by an engine, in a lab: each is told in its own words, alone.
+
+Nothing is expected of the record. The embedded engine can't hold two records of a call: `test_own_engine` has that.
+"""
 
 from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +16,11 @@ import pytest
 from rating_harness.lab.files import data_directory
 from rating_harness.plugin import RunScenario
 from rating_harness.run.kamailio import LAB_DEFINES
+from rating_harness.run.options import Options
+from rating_harness.scenario.loader import load
+from rating_harness.session.session import Session
 from tests.builders import scenario_of
+from tests.lab.spoilt_engine import SpoiltEngine, running_spoilt_engine
 
 pytestmark = pytest.mark.lab
 
@@ -54,3 +63,59 @@ def test_a_record_that_is_not_the_call_fails_alone(
     assert verdict is not None
     assert [finding.check for finding in verdict.findings] == ["always: record"], verdict.findings
     assert re.search(said, verdict.findings[0].message), verdict.findings[0].message
+
+
+GIVEN = """\
+scenario: Calls of an engine that isn't honest
+given:
+  accounts:
+    - {{account_tag: "1000", type: PREPAID, balance: {balance}, max_concurrent_transactions: 2}}
+    - {{account_tag: "2000", type: PREPAID, balance: 100}}
+  carriers: [{{carrier_tag: carrier, host: carrier}}]
+  pricelists: [{{pricelist_tag: retail, rates: [{{carrier_tag: carrier, prefix: "sip:39", rate: 3}}]}}]
+calls:
+  - {{id: ana, from: "1000", to: "39040123456", expect: {{reply: {reply}}}}}
+"""
+BEN = '  - {id: ben, from: "1000", to: "39040123456", hold: 5s}\n'
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpoiltEngine]:
+    with running_spoilt_engine(tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def session(engine: SpoiltEngine) -> Iterator[Session]:
+    options = Options(lab="local", agent_url=engine.agent_url, api_url=engine.api_url)
+    with closing(Session(options, lambda *_: None)) as session:
+        yield session
+
+
+@pytest.mark.parametrize(
+    ("wrong", "check", "said"),
+    [
+        ("", None, ""),
+        ("fee of one increment more", "fee", r"its fee on account 1000"),
+        ("no fee", "fee", r"its fee on account 1000"),
+        ("another account's", "record", r"its record is on another account"),
+        ("another call's end", "record", r"its record ends when call ben does"),
+        ("no record", "begin_and_end", r"its record$"),
+        ("duration of its own", "record", r"the duration in its record disagrees with its timestamps"),
+        ("record of a refused call", "record", r"was not answered, but has a record"),
+    ],
+)
+def test_an_engine_that_spoils_records_fails_alone(
+    wrong: str, check: str | None, said: str, session: Session, engine: SpoiltEngine, tmp_path: Path
+) -> None:
+    is_refused = wrong == "record of a refused call"
+    text = GIVEN.format(balance=0 if is_refused else 100, reply=403 if is_refused else 200)
+    file = tmp_path / "s.yaml"
+    file.write_text(text + BEN * (wrong == "another call's end"))
+    engine.spoil(wrong)
+    (scenario,) = load(file)
+    verdict = session.run(scenario).verdict
+    assert verdict is not None
+    findings = [(finding.check, finding.message) for finding in verdict.findings]
+    assert [check for check, _ in findings] == ([f"always: {check}"] if check else []), findings
+    assert all(re.search(said, message) for _, message in findings), findings

@@ -6,6 +6,7 @@ before and after it; `SLACK` is what may lie between.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.checks.rating_oracle import Price, instant, payers, price_of, price_of_record, seconds_charged
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
+from rating_harness.scenario.calls import DEFAULT_HOLD
 from rating_harness.scenario.values import duration_text
 
 __all__ = ["SLACK", "WHOLE", "fees_are_right", "records_are_the_calls"]
@@ -26,6 +28,9 @@ WHOLE = 1.0
 
 SLACK = 0.5
 """Seconds that may pass between a message and Kamailio's note of its time, on a machine that is busy."""
+
+_EARLY = 0.05
+"""Seconds by which a BYE may seem to be sent before the call was held to its end."""
 
 _MANY = 200
 """Calls up to which another one is looked for that a record belongs to."""
@@ -45,7 +50,7 @@ def records_are_the_calls(case: Case) -> Iterator[Finding]:
             else:
                 yield from _booked_once(case, call, index, booked)
                 for record in booked:
-                    finding = _wrong_times(case, call, index, record)
+                    finding = _wrong_times(case, call, index, record) or _wrong_party(case, call, index, record)
                     if finding is not None:
                         yield finding
 
@@ -100,6 +105,28 @@ def _payers(case: Case, call: Call) -> Mapping[str, bool]:
     return payers(case.scenario.given, account, called)
 
 
+def _wrong_party(case: Case, call: Call, index: int, record: Record) -> Finding | None:
+    """Whom the record says that the call was between, and which side of it the account is."""
+    begun = next(iter(case.accepted(call, _PATH.begin)), None)
+    account, booked = str(record.get(_FIELD.account)), _payers(case, call)
+    wanted: dict[str, object] = {}
+    if begun is not None:
+        wanted = {key: begun.requested(key) for key in (_FIELD.source, _FIELD.destination)}
+        if account in booked:
+            named = (begun.requested(_FIELD.account), begun.requested(_FIELD.called_account))
+            wanted |= {_FIELD.inbound: booked[account], _FIELD.primary: account in named}
+    for key, expected in wanted.items():
+        seen = record.get(key)
+        if expected is not None and seen not in (None, "", expected):
+            message = f"call {call.id}: {key} in its record on account {account}"
+            return broken(case, "record", message, _plain(expected), _plain(seen), call=call, index=index)
+    return None
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 # --- times ----------------------------------------------------------------------------------------------------------
 
 
@@ -114,16 +141,49 @@ def _wrong_times(case: Case, call: Call, index: int, record: Record) -> Finding 
     begins, ends = begin.timestamp(), end.timestamp()
     early = _off(begins, answer)
     late = _off(ends, over) if over is not None else 0.0
-    what = _in_words(case, call, begins, ends, answer, early, late)
+    what = _in_words(case, call, begins, ends, answer, early, late) or _too_short(case, call, index, ends - begins)
     if what:
         message = f"call {call.id}: {what}"
         return broken(case, "record", message, _lasted(answer, over), _shown(record), call=call, index=index)
+    for kind, key in ((_PATH.begin, _FIELD.began_at), (_PATH.end, _FIELD.ended_at)):
+        reported = _reported(case, call, kind, key)
+        if reported is not None and reported != instant(record.get(key)):
+            message = f"call {call.id}: {key} in its record isn't what Kamailio reported"
+            wanted, seen = reported.replace(tzinfo=None).isoformat(), str(record.get(key))
+            return broken(case, "record", message, wanted, seen, call=call, index=index)
     charged = seconds_charged(begin, end)
     duration = record.get(_FIELD.duration)
     if not isinstance(duration, int | float) or abs(duration - charged) >= WHOLE:
         message = f"call {call.id}: the duration in its record disagrees with its timestamps"
         return broken(case, "record", message, f"{charged} s", f"{duration} s", call=call, index=index)
     return None
+
+
+def _reported(case: Case, call: Call, kind: str, key: str) -> datetime | None:
+    """The time in the report that the engine took; None where it took none, or may have taken several."""
+    if case.was_restarted:
+        return None
+    reports = case.accepted(call, kind)
+    value = reports[0].requested(key) if len(reports) == 1 and reports[0].fault is None else None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value, UTC)
+    return instant(value) if value is not None else None
+
+
+def _too_short(case: Case, call: Call, index: int, recorded: float) -> str:
+    """What is wrong with a record that is shorter than the call was held by the end that hung up.
+
+    That end waited so long after it had seen the answer, so whole seconds make no less of it than its whole seconds.
+    """
+    planned, load = case.scenario.calls[index], case.scenario.load
+    hold = (load.hold if load is not None else None) or planned.hold
+    least = hold.low if hold is not None else DEFAULT_HOLD
+    seen = call.duration
+    if planned.sipp is not None or seen is None or call.ended_by != planned.hangup or seen < least - _EARLY:
+        return ""
+    if recorded >= math.floor(least):
+        return ""
+    return "its record ends when it begins" if not recorded else f"its record is {recorded:g} s long"
 
 
 def _off(at: float, interval: Interval) -> float:
@@ -139,7 +199,7 @@ def _in_words(case: Case, call: Call, begins: float, ends: float, answer: Interv
         return ""
     invited = call.invite.at if call.invite else answer.earliest
     if ends <= begins and not early:
-        return "its record ends when it begins"
+        return f"its record ends {'when' if ends == begins else 'before'} it begins"
     if early and late and abs(early - late) <= 2 * (WHOLE + SLACK):
         return f"its record is {_text(early)}"
     if invited - WHOLE - SLACK <= begins < answer.earliest and early:

@@ -13,21 +13,25 @@ __all__ = ["check_carriers", "check_setup"]
 
 
 def check_carriers(case: Case) -> Iterator[Finding]:
-    """How many INVITEs reached each carrier; one that comes again counts once."""
+    """How many first INVITEs reached each carrier; one that comes again counts once, and a re-INVITE is none."""
     for index, expect in enumerate(case.scenario.expect.carriers):
-        invites = {
-            (message.call_id, message.header("Via"))
+        arrived = [
+            message
             for message in case.evidence.messages
             if message.host == expect.host
             and message.direction == "received"
             and message.method == "INVITE"
             and message.is_request
-            and not message.is_within_dialog
-        }
-        if not expect.invites.matches(len(invites)):
-            message = f"INVITEs that reached {expect.host}"
+        ]
+        first, within = (
+            {(message.call_id, message.header("Via")) for message in arrived if message.is_within_dialog is is_within}
+            for is_within in (False, True)
+        )
+        if not expect.invites.matches(len(first)):
+            message = f"first INVITEs that reached {expect.host}"
             path = ("expect", "carriers", index, "invites")
-            yield unmet(case, path, message, str(expect.invites), str(len(invites)))
+            hint = f"re-INVITEs aren't counted here ({len(within)} came); 'received' has 'count'" if within else ""
+            yield unmet(case, path, message, str(expect.invites), str(len(first)), hint=hint)
 
 
 def check_setup(case: Case) -> Iterator[Finding]:

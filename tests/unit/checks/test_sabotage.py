@@ -135,6 +135,85 @@ def test_a_spoilt_record_fails_alone_with_nothing_expected(
     assert findings[0].call_id == CALL_ID
 
 
+def _short(**fields: Any) -> Evidence:
+    """A call of a second, as most are; its account has paid the record's fee."""
+    record = {**RECORD, "timestamp_end": "2027-01-15T08:00:01", "duration": 1, "fee": 1, **fields}
+    requests = (_REQUESTS[0], _REQUESTS[1], exchange(1.110, "end_transaction", number=3))
+    return evidence_of(answered_call(hold=1.0), requests, after=records(9.0, 10 - record["fee"], record))
+
+
+def _reported(**fields: Any) -> Evidence:
+    """What Kamailio reported is the call; the record has other fields."""
+    begin, end = 1_800_000_000, 1_800_000_002
+    source = {"source": "sip:1000@sip.test", "destination": "sip:39040123456@sip.test"}
+    requests = (
+        _REQUESTS[0],
+        exchange(0.110, "begin_transaction", number=2, timestamp_begin=begin),
+        exchange(2.110, "end_transaction", number=3, timestamp_begin=begin, timestamp_end=end),
+    )
+    return replace(spoilt(**{**source, **fields}), exchanges=requests)
+
+
+VARIANTS: Mapping[str, tuple[Callable[[], Evidence], str]] = {
+    "a second's call ends when it begins": (
+        lambda: _short(timestamp_end="2027-01-15T08:00:00", duration=0, fee=0),
+        "its record ends when it begins",
+    ),
+    "it ends before it begins": (lambda: at("08:00:00", "07:59:57", 0), "its record ends before it begins"),
+    "begin and end changed places": (lambda: at("08:00:02", "08:00:00", 0), "its record"),
+    "another time zone": (lambda: at("10:00:00", "10:00:02", 2), "its record is 7200s late"),
+    "a time zone that is named": (
+        lambda: spoilt(timestamp_begin="2027-01-15T08:00:00+01:00", timestamp_end="2027-01-15T08:00:02+01:00"),
+        "its record is 3600s early",
+    ),
+    "a day too long": (
+        lambda: spoilt(timestamp_end="2027-01-16T08:00:02"),
+        "its record ends 86400s late",
+    ),
+    "no begin": (lambda: spoilt(timestamp_begin=None), "its record has no begin or no end"),
+    "a time that is none": (lambda: spoilt(timestamp_begin="soon"), "its record has no begin or no end"),
+    "a second more than reported": (
+        lambda: _reported(timestamp_end="2027-01-15T08:00:03", duration=3, fee=3),
+        "timestamp_end in its record isn't what Kamailio reported",
+    ),
+    "a second later than reported": (
+        lambda: _reported(timestamp_begin="2027-01-15T08:00:01", duration=1, fee=1),
+        "timestamp_begin in its record isn't what Kamailio reported",
+    ),
+    "milliseconds": (lambda: spoilt(duration=2000), "disagrees with its timestamps"),
+    "a duration below zero": (lambda: spoilt(duration=-2), "disagrees with its timestamps"),
+    "no duration": (lambda: spoilt(duration=None), "disagrees with its timestamps"),
+    "another number was called": (
+        lambda: _reported(destination="sip:39040999999@sip.test"),
+        "destination in its record on account 1000",
+    ),
+    "somebody else called": (lambda: _reported(source="sip:2000@sip.test"), "source in its record on account 1000"),
+    "the other side's": (lambda: _reported(inbound=True), "inbound in its record on account 1000"),
+    "a linked account's": (lambda: _reported(primary=False), "primary in its record on account 1000"),
+}
+"""More of the kind, each a finding of the check ``record``."""
+
+
+@pytest.mark.parametrize(("damage", "said"), VARIANTS.values(), ids=VARIANTS)
+def test_another_spoilt_record_fails_alone(tmp_path: Path, damage: Callable[[], Evidence], said: str) -> None:
+    findings = judge(scenario_of(tmp_path / "s.yaml", PLAIN), damage()).findings
+    assert [finding.check for finding in findings] == ["always: record"], [str(each) for each in findings]
+    assert said in findings[0].message
+
+
+@pytest.mark.parametrize("fee", [-2, 1, None, "2", 2.5, 200])
+def test_another_fee_is_one_of_the_check(tmp_path: Path, fee: Any) -> None:
+    run = recorded({**RECORD, "fee": fee}, fee=fee if isinstance(fee, int) else 0)
+    findings = judge(scenario_of(tmp_path / "s.yaml", PLAIN), run).findings
+    assert "always: fee" in {finding.check for finding in findings}
+    assert {finding.check for finding in findings} <= {"always: fee", "always: balances"}
+
+
+@pytest.mark.parametrize("run", [_short(), _reported(), _reported(source="", destination=None)])
+def test_what_is_right_has_no_finding(tmp_path: Path, run: Evidence) -> None:
+    assert judge(scenario_of(tmp_path / "s.yaml", PLAIN), run).findings == ()
+
+
 def test_a_linked_account_without_a_record(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path / "s.yaml", PLAIN)
     company = scenario.given.accounts[0].model_copy(update={"account_tag": "company"})
