@@ -16,7 +16,7 @@ from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.values import duration_text
 
-__all__ = ["AWAITED", "INVARIANT_CHECKS", "first_error", "one_final_reply", "unused_faults"]
+__all__ = ["AWAITED", "INVARIANT_CHECKS", "first_error", "one_final_reply", "unmoved_clock", "unused_faults"]
 
 _LATE = 2.0
 """Seconds that a call may outlast its limit: Kamailio's dialog timer ticks once a second, and its BYE takes a while
@@ -34,6 +34,19 @@ def unused_faults(case: Case) -> Iterator[Finding]:
             f"{', '.join(fault.actions)}, at least once",
             "never: its moment didn't come, or no request met it",
             hint="is its `when` an event that happens, and its `path` and `nth` a request that is made?",
+        )
+
+
+def unmoved_clock(case: Case) -> Iterator[Finding]:
+    """A skip of the clock that never came. This check can't be switched off."""
+    clock = case.scenario.clock
+    if clock is not None and case.evidence.skipped < clock.skip:
+        yield unmet(
+            case,
+            ("clock", "when"),
+            "the clock was never put forward",
+            f"{duration_text(clock.skip)} skipped, {clock.when}",
+            f"{duration_text(case.evidence.skipped)} skipped: its moment didn't come",
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from rating_harness.checks.call_requests import check_call_requests
 from rating_harness.checks.calls import check_calls
 from rating_harness.checks.failures import check_failures
-from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, Check, unused_faults
+from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, Check, unmoved_clock, unused_faults
 from rating_harness.checks.kamailio import check_dialogs, check_log, check_routes
 from rating_harness.checks.load import check_fees, check_load
 from rating_harness.checks.model import Case, Verdict
@@ -23,6 +23,7 @@ __all__ = ["judge", "records_settled"]
 
 _EXPECTATIONS = (
     unused_faults,
+    unmoved_clock,
     check_dialogs,
     check_requests,
     check_transactions,

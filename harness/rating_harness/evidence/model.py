@@ -1,4 +1,5 @@
-"""All that a run observed. Times are Unix seconds (float) on the clock of the machine that ran the lab.
+"""All that a run observed. Times are Unix seconds (float) on the clock of the machine that ran the lab; where that
+of the lab was moved, on that one.
 
 Nothing here judges: the checks do, and they read nothing else. So a stored run is checked as a live one.
 """
@@ -297,6 +298,7 @@ class Evidence:
     :param tables: Kamailio's tables of calls in the end, name -> key -> value; None when it didn't say.
     :param unobserved: what can't be observed here, and why: ``records``, ``requests``, ``dialogs``, ``tables``.
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
+    :param skipped: seconds that the lab's clock was put forward meanwhile; all times here are on that clock.
     :param captured: what Kamailio itself sent and received, of all calls; None when that wasn't captured.
     """
 
@@ -322,4 +324,5 @@ class Evidence:
     unobserved: Mapping[str, str] = field(default_factory=dict)
     unsent: tuple[Unsent, ...] = ()
     octets: tuple[Octets, ...] = ()
+    skipped: float = 0.0
     lab: Mapping[str, str] = field(default_factory=dict)

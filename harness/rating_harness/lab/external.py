@@ -20,7 +20,7 @@ from rating_harness.contract import CONTRACT
 from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError, UsageError
 from rating_harness.lab.local import LocalLab
-from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Service
+from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, MovedClock, Process, Program, Service
 
 __all__ = ["ExternalLab", "Target"]
 
@@ -33,6 +33,7 @@ WHY = {
     "unplug": "the target's network isn't the lab's",
     "restart": "the target was started by somebody else, and is theirs to restart",
     "ipv6": "the lab shares the machine's network, on IPv4 addresses",
+    "clock": "the target was started by somebody else, by the machine's clock",
 }
 
 
@@ -182,6 +183,12 @@ class ExternalLab:
 
     def run(self, program: Program) -> Process:
         return self._inner.run(program)
+
+    def install_clock(self, library: bytes) -> MovedClock:
+        raise LabError("this lab has no clock that can be moved", found=WHY["clock"])
+
+    def remove_clock(self) -> None:
+        pass
 
     def pause(self, name: str) -> None:
         _refuse_for_target(name)

@@ -25,6 +25,7 @@ __all__ = [
     "Endpoint",
     "Host",
     "Lab",
+    "MovedClock",
     "Process",
     "Program",
     "Role",
@@ -144,6 +145,7 @@ class Capabilities:
     :param unplug: `Lab.disconnect` works.
     :param restart: services can be killed and restarted.
     :param ipv6: hosts have an ``address6``.
+    :param clock: `Lab.install_clock` works.
     :param why: capability name -> the reason for which it is absent.
     """
 
@@ -152,7 +154,30 @@ class Capabilities:
     unplug: bool = True
     restart: bool = True
     ipv6: bool = True
+    clock: bool = False
     why: Mapping[str, str] = field(default_factory=dict)
+
+
+class MovedClock(Protocol):
+    """How far the clock of a lab is ahead of the machine's, and what moves it."""
+
+    @property
+    def ahead(self) -> float:
+        """Seconds."""
+
+    @property
+    def ticks(self) -> int:
+        """How many ticks Kamailio's timer has got from it."""
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether Kamailio's timer has had every tick of the time that was skipped."""
+
+    def move(self, seconds: float) -> None:
+        """Put it forward."""
+
+    def look_every(self, seconds: float) -> None:
+        """How long a program of the lab waits at most until it looks at the clock."""
 
 
 class Lab(Protocol):
@@ -216,6 +241,16 @@ class Lab(Protocol):
 
     def run(self, program: Program) -> Process:
         """Start a program. It isn't waited for."""
+
+    def install_clock(self, library: bytes) -> MovedClock:
+        """Have programs, and services that are restarted, run by a clock that can be moved, from now on.
+
+        :param library: what they are started with (`rating_harness.lab.clock`).
+        :raises LabError: this lab has none (`Capabilities.clock`).
+        """
+
+    def remove_clock(self) -> None:
+        """Have programs, and services that are restarted, run by the machine's clock. Idempotent."""
 
     def stop(self) -> None:
         """Stop and remove everything that this lab made. Idempotent; it never raises for what is gone already."""

@@ -76,7 +76,7 @@ def plan_call(
     """
     call = scenario.calls[index]
     is_load = sampled.calls > TRACED
-    own = needs_user_agent(call) and not is_load
+    own = (needs_user_agent(call) or scenario.clock is not None) and not is_load
     text = "" if own else _scenario_of(scenario, index, sampled, patience)
     own = own or (len(text.encode()) > LONGEST and call.sipp is None and not is_load)
     host = hosts(call.host or f"caller-{call.id}")

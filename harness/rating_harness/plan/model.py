@@ -94,7 +94,7 @@ class Plan:
     :param seed: of all values that were sampled.
     :param tls, ipv6: whether Kamailio has to speak it.
     :param traced: whether Kamailio has to log which routes ran.
-    :param horizon: seconds from the first call's start by which all calls must be over.
+    :param horizon: seconds, on the lab's clock, from the first call's start by which all calls must be over.
     """
 
     scenario: Scenario
@@ -122,9 +122,10 @@ class Plan:
 
     @property
     def moments(self) -> tuple[Moment, ...]:
-        """All that something waits for: a call's start, a request, a fault's or an outage's begin and end."""
+        """All that something waits for: a call's start, a request, a fault's or an outage's begin and end, a skip."""
         named = [call.start for call in self.calls]
         named += [moment for fault in self.agent_faults for moment in (fault.when, fault.until) if moment]
         named += [moment for outage in self.outages for moment in (outage.when, outage.until) if moment]
         named += [request.when for request in self.sip_requests]
+        named += [self.scenario.clock.when] if self.scenario.clock else []
         return tuple(named)

@@ -39,9 +39,10 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
     single, scenario = scenario, in_numbers(scenario)
     sampled = {call.id: draw_call(call, random) for call in scenario.calls}
     number = sum(each.calls for each in sampled.values())
-    patience = PATIENCE + max(map(_lasts, scenario.calls))
+    skipped = scenario.clock.skip if scenario.clock else 0.0
+    patience = PATIENCE + max(skipped, *map(_lasts, scenario.calls))
     if scenario.timeout and not scenario.load:
-        patience = scenario.timeout
+        patience = scenario.timeout + skipped
     calls = [
         plan_call(scenario, index, token, sampled[call.id], patience, hosts)
         for index, call in enumerate(scenario.calls)
@@ -100,7 +101,7 @@ def speaks_tls(scenario: Scenario) -> bool:
 
 def breaks_services(scenario: Scenario) -> bool:
     """Whether services are killed, or started in another way: the lab has to be one's own."""
-    outages = any(fault.is_outage for fault in scenario.faults)
+    outages = any(fault.is_outage for fault in scenario.faults) or scenario.clock is not None
     own_way = (
         scenario.kamailio.defines or scenario.kamailio.config or scenario.requires.ipv6 or scenario.expect.routes
     )

@@ -19,6 +19,7 @@ from rating_harness.report.presentation import (
     messages_of,
     names_of_calls,
     printable,
+    skipped_text,
     title_of,
 )
 from rating_harness.scenario.model import Scenario
@@ -58,7 +59,7 @@ def failure_text(
     findings = causes_first(case, verdict.findings)
     calls = _calls_shown(evidence, verdict, findings)
     shown = calls[:ladders]
-    above = [*_title(scenario, verdict, findings), *_findings(scenario, findings)]
+    above = [*_title(scenario, verdict, findings), *_skipped(evidence), *_findings(scenario, findings)]
     below = [
         *_left_out(len(calls) - len(shown)),
         *_strangers(case),
@@ -95,6 +96,10 @@ def _title(scenario: Scenario, verdict: Verdict, findings: Sequence[ReportedFind
     yield f"{'PASSED' if verdict.passed else 'FAILED'}  {title_of(scenario)}"
     where = findings[0].finding.where if findings else scenario.where("scenario")
     yield f"        {where.path}:{where.line}"
+
+
+def _skipped(evidence: Evidence) -> Iterator[str]:
+    yield from (f"        {each} of the lab's clock" for each in skipped_text(evidence))
 
 
 def _findings(scenario: Scenario, findings: Sequence[ReportedFinding]) -> Iterator[str]:

@@ -66,6 +66,7 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
         "setup_p50": figures.setup_p50,
         "setup_p95": figures.setup_p95,
         "setup_max": figures.setup_max,
+        "clock_skipped": event.evidence.skipped,
         "evidence": str(event.folder) if event.folder else None,
         "findings": [
             {

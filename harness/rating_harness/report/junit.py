@@ -45,6 +45,8 @@ def junit_properties(evidence: Evidence, folder: Path | None = None) -> list[tup
     lab = {name: value for name, value in evidence.lab.items() if name != "token"}
     properties = [(name if name == "seed" else f"lab.{name}", value) for name, value in lab.items()]
     properties += [("calls", str(figures.calls)), ("calls.answered", str(figures.answered))]
+    if evidence.skipped:
+        properties.append(("clock.skipped", f"{evidence.skipped:g}"))
     if figures.setup_p95 is not None:
         properties.append(("setup.p95", f"{figures.setup_p95:.3f}"))
     if folder is not None:

@@ -21,6 +21,7 @@ __all__ = [
     "messages_of",
     "names_of_calls",
     "printable",
+    "skipped_text",
     "title_of",
 ]
 
@@ -33,6 +34,11 @@ def printable(text: str) -> str:
 def title_of(scenario: Scenario) -> str:
     """What it proves; of a file with a matrix, and in which row."""
     return f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
+
+
+def skipped_text(evidence: Evidence) -> list[str]:
+    """How much of the lab's time was skipped, if any: nothing went over the wire meanwhile."""
+    return [f"{evidence.skipped:,.10g} s skipped"] if evidence.skipped else []
 
 
 def json_text(value: object) -> str:

@@ -16,7 +16,7 @@ from rich.theme import Theme
 from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
 from rating_harness.report.failure import LADDERS, error_text, failure_text
-from rating_harness.report.presentation import title_of
+from rating_harness.report.presentation import skipped_text, title_of
 from rating_harness.scenario.values import duration_text
 
 __all__ = ["Terminal", "console", "show", "styled", "to_ascii"]
@@ -141,4 +141,5 @@ def _finished(event: events.ScenarioFinished, ladders: int | None) -> str:
     if event.scenario.load is not None and figures.setup_p50 is not None and figures.setup_max is not None:
         facts.append(f"p50 {duration_text(round(figures.setup_p50, 3))}")
         facts.append(f"max {duration_text(round(figures.setup_max, 3))}")
+    facts += skipped_text(event.evidence)
     return f"PASSED  {title_of(event.scenario)}  ({', '.join(facts)}, {event.seconds:.1f} s)"

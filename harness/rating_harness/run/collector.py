@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -52,7 +51,7 @@ class Collector:
         self._stack = stack
         self._plan = plan
         self._log_from = len(stack.lab.service(KAMAILIO).output())
-        self._dialogs = DialogWatch(stack.kamailio, [plan.token])
+        self._dialogs = DialogWatch(stack.kamailio, [plan.token], stack.now)
         self._exchanges = ExchangeLog(stack.tap, stack.engine_file)
         self._left: int | None = None
 
@@ -60,6 +59,11 @@ class Collector:
         """Take over what is new."""
         self._dialogs.look(_DIALOGS)
         self._exchanges.drain()
+
+    def unanswered(self) -> str | None:
+        """A request to the agent that has no answer yet; None where all have."""
+        self._exchanges.drain()
+        return self._exchanges.unanswered
 
     def await_quiet(self) -> None:
         """Wait until no dialog is left and no request is unanswered, for `QUIET` seconds at most."""
@@ -87,7 +91,7 @@ class Collector:
         tags = [account.account_tag for account in given.accounts]
         call_ids = [call_id for call in self._plan.calls for call_id in call.call_ids] if with_transactions else []
         return Records(
-            at=time.time(),
+            at=self._stack.now(),
             accounts={account["account_tag"]: dict(account) for account in engine.accounts(tags)} if tags else {},
             transactions=tuple(dict(record) for record in engine.transactions(transaction_tags=call_ids)),
         )
@@ -114,7 +118,7 @@ class Collector:
         return Evidence(
             scenario=self._plan.scenario.id,
             started=started,
-            ended=time.time(),
+            ended=self._stack.now(),
             call_ids=self._plan.call_ids,
             messages=tuple(sorted(messages, key=lambda message: message.at)),
             captured=self._captured(started),
@@ -171,7 +175,7 @@ class Collector:
             log, routes = self._log()
             seen = replace(
                 evidence,
-                ended=time.time(),
+                ended=self._stack.now(),
                 after=self.records(),
                 exchanges=self._exchanges.exchanges,
                 log=log,

@@ -46,6 +46,11 @@ class ExchangeLog:
             self._tap.forget(self._cursor)
 
     @property
+    def unanswered(self) -> str | None:
+        """The first request that was taken over and has no answer yet; None where all have."""
+        return self._seen[min(self._pending)].path if self._pending else None
+
+    @property
     def is_quiet(self) -> bool:
         """Whether every request that was taken over is answered."""
         return not self._pending

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
@@ -52,7 +51,7 @@ class RequestRun:
         """Do what is due."""
         for request in [each for each in self._waiting if self._events.is_due(each.when, now)]:
             self._waiting.remove(request)
-            self.spans.append(Span(f"request {request.index} of call {request.call}", time.time()))
+            self.spans.append(Span(f"request {request.index} of call {request.call}", self._stack.now()))
             if request.by == "stranger":
                 self._send(request, callers)
             else:

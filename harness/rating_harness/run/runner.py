@@ -9,6 +9,7 @@ from rating_harness.deadline import Deadline
 from rating_harness.errors import ServiceDied
 from rating_harness.evidence.model import Evidence, Span
 from rating_harness.plan.model import Plan, PlannedRequest
+from rating_harness.run.clock import ClockRun, unanswered
 from rating_harness.run.collector import Collector, Settled
 from rating_harness.run.requests import RequestRun
 from rating_harness.run.sipp_processes import SippProcess, await_bound, start_sipp, stop_all
@@ -74,19 +75,21 @@ class _Run:
                 self._carriers.append(self._start(carrier.agent))
         await_bound(self._carriers, Deadline(_BIND))
         before = collector.records(with_transactions=False)
-        started = time.time()
-        events = EventWatch(started, self._plan.moments)
+        started = self._stack.now()
+        events = EventWatch(started, self._plan.moments, self._stack.now)
         timeline = Timeline(self._stack, self._plan, events)
         requests = RequestRun(self._stack, self._plan, events, self._ends_of)
         self._strangers = requests.strangers
-        self._make_calls(events, timeline, requests, collector)
+        clock = ClockRun(self._stack, self._plan, events, lambda: self._unanswered(collector))
+        self._make_calls(started, events, timeline, requests, collector, clock)
         collector.await_quiet()
         timeline.finish()
         requests.finish()
         stop_all(self._carriers)
-        evidence = collector.gather(started, before, self._sipps, timeline, [*self._spans, *requests.spans])
+        spans = [*self._spans, *requests.spans, *([clock.span] if clock.span else [])]
+        evidence = collector.gather(started, before, self._sipps, timeline, spans)
         octets = sorted((each for sipp in self._sipps for each in sipp.octets), key=lambda each: each.at)
-        evidence = replace(evidence, unsent=requests.unsent(self._sipps), octets=tuple(octets))
+        evidence = replace(evidence, unsent=requests.unsent(self._sipps), octets=tuple(octets), skipped=clock.skipped)
         return collector.await_records(evidence, settled)
 
     def _ends_of(self, request: PlannedRequest) -> list[SippProcess]:
@@ -98,24 +101,39 @@ class _Run:
     def _start(self, agent: Agent | UserAgent) -> SippProcess:
         return start_sipp(self._stack.lab, agent, f"sipp-{agent.host}-{agent.port}-{agent.transport}")
 
-    def _make_calls(self, events: EventWatch, timeline: Timeline, requests: RequestRun, collector: Collector) -> None:
+    def _unanswered(self, collector: Collector) -> str | None:
+        """A request of any end, or to the agent, that waits for its answer; None where none does."""
+        waiting = (unanswered(sipp.messages) for sipp in self._sipps)
+        return collector.unanswered() or next((each for each in waiting if each is not None), None)
+
+    def _make_calls(
+        self,
+        started: float,
+        events: EventWatch,
+        timeline: Timeline,
+        requests: RequestRun,
+        collector: Collector,
+        clock: ClockRun,
+    ) -> None:
         """Until all calls are over and nothing is ahead, or the plan's horizon is reached."""
-        deadline = Deadline(self._plan.horizon)
         while True:
             are_over = self._read_events(events)
-            now = time.time()
+            clock.advance(self._stack.now())
+            now = self._stack.now()
             for call in self._plan.calls:
                 if call.id not in self._callers and events.is_due(call.start, now):
                     self._callers[call.id] = self._start(call.agent)
-                    self._spans.append(Span(f"call {call.id}", time.time()))
+                    self._spans.append(Span(f"call {call.id}", now))
             timeline.advance(now)
             requests.advance(now, self._callers)
             collector.look()
             self._check_kamailio(timeline)
-            is_over = are_over and not timeline.is_ahead and not requests.is_ahead
-            if is_over or deadline.expired:
+            is_over = are_over and not timeline.is_ahead and not requests.is_ahead and not clock.is_ahead
+            # What is to be skipped is never waited for.
+            left = started + self._plan.horizon - clock.remaining - self._stack.now()
+            if is_over or left <= 0:
                 return
-            time.sleep(min(_TICK, deadline.remaining))
+            time.sleep(min(_TICK, left))
 
     def _read_events(self, events: EventWatch) -> bool:
         """Whether all calls are over, or can't begin any more, and what happened in them is known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import signal
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 from rating_harness.contract import CONTRACT
 from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
-from rating_harness.errors import ServiceDied, Timeout
+from rating_harness.errors import LabError, ServiceDied, Timeout
 from rating_harness.evidence.redaction import redacted_url
 from rating_harness.kamailio.rpc import (
     RPC_PORT,
@@ -30,8 +31,9 @@ from rating_harness.kamailio.rpc import (
 from rating_harness.kamailio.versions import loses_sockets, satisfies
 from rating_harness.kamailio_config.preparation import FAST_TIMERS, Prepared
 from rating_harness.lab import attach_lab, compose, open_lab
+from rating_harness.lab.clock import compiled
 from rating_harness.lab.files import data_directory
-from rating_harness.lab.protocol import Driver, Endpoint, Lab, Program, Role, Service
+from rating_harness.lab.protocol import Driver, Endpoint, Lab, MovedClock, Program, Role, Service
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import speaks_tls
 from rating_harness.plan.user_agents import speaks_tls_by_sipp
@@ -63,6 +65,9 @@ _NO_AGENT = (
     "it asks no rating agent, since no URL is in it: docs/integration.md says how it includes rating.cfg; "
     "--engine none checks SIP alone"
 )
+_TRIED = 10.0
+"""Seconds that a clock is put forward when it's tried."""
+
 _START = 30.0
 """Seconds that a service may take to become ready."""
 
@@ -83,6 +88,8 @@ class Stack:
         self._paths: Mapping[str, Path] = {}
         self._prepared: Prepared | None = None
         self._probes: Probes | None = None
+        self.clock: MovedClock | None = None
+        """What moves the time of all that runs in the lab, where a scenario wants that."""
         self.changes: Mapping[str, str] = {}
         """Texts in place of those of the configuration's files, by their names: from the next scenario on."""
 
@@ -252,6 +259,10 @@ class Stack:
             return DatagramTransport(Path(directory) / "kamailio_rpc.sock")
         return HttpTransport(self.lab.endpoint(KAMAILIO, RPC_PORT), self.lab.endpoint(KAMAILIO, 5060))
 
+    def now(self) -> float:
+        """Unix seconds on the lab's clock."""
+        return time.time() + (self.clock.ahead if self.clock else 0.0)
+
     def restart_kamailio(self, deadline: Deadline, *, how: signal.Signals = signal.SIGTERM) -> None:
         """End it with that signal, and start it as it was.
 
@@ -331,6 +342,7 @@ class Stack:
 
         :raises ServiceDied: Kamailio can't start as this plan wants it. The next plan finds it as new again.
         """
+        self._run_by_clock(plan.scenario.clock is not None)
         variant = replace(Variant.of(plan, self.options), changes=self.changes)
         self._heal(but=KAMAILIO)
         # In a database, calls of the scenario before would outlive the restart.
@@ -355,6 +367,65 @@ class Stack:
         if self.engine_file is not None:
             faults = [fault_in_words_of_engine(self.engine_file, fault) for fault in faults]
         self.tap.set_faults(*faults)
+
+    def _run_by_clock(self, moved: bool) -> None:
+        """Have the lab run by a clock that can be moved, or by the machine's. Its services are restarted for that.
+
+        :raises LabError: there is none.
+        """
+        if moved == (self.clock is not None):
+            return
+        if moved:
+            self.clock = self.lab.install_clock(self._clock_library)
+        else:
+            self.clock = None
+            self.lab.remove_clock()
+        for name in self._composition.services:
+            self.spoiled(name)
+
+    @cached_property
+    def _clock_library(self) -> bytes:
+        return compiled(self.lab)
+
+    @cached_property
+    def _clockless(self) -> str | None:
+        """Why this lab has no clock that can be moved; None when it has, and that was tried."""
+        capabilities = self.lab.capabilities
+        if not capabilities.clock:
+            return capabilities.why.get("clock", "this lab has none")
+        if not self.options.is_embedded:
+            return "a rating engine of your own goes by the machine's"
+        try:
+            self._run_by_clock(True)
+            self._heal()
+            self._try_clock()
+        except LabError as error:
+            self._run_by_clock(False)
+            self._heal()
+            return ": ".join(part for part in (error.message, error.found) if part)
+        return None
+
+    def _try_clock(self) -> None:
+        """Put it forward, and see that Kamailio, its timer, SIPp and what runs on Python go by it.
+
+        :raises LabError: one doesn't.
+        """
+        clock = self.clock
+        assert clock is not None
+        up, ticks = self.kamailio.uptime(), clock.ticks
+        clock.move(_TRIED)
+        try:
+            await_condition(lambda: clock.is_followed, Deadline(_START), "Kamailio's timer")
+        except Timeout:
+            raise LabError("Kamailio's timer doesn't go by the lab's clock") from None
+        if self.kamailio.uptime() - up < _TRIED - 1 or clock.ticks == ticks:
+            raise LabError("Kamailio doesn't go by the lab's clock")
+        python = "import time; print(int(time.time()))"
+        commands: dict[Role, tuple[str, ...]] = {"sipp": ("date", "+%s"), "harness": ("python", "-c", python)}
+        for role, command in commands.items():
+            told = self._output(role, f"{role}-clock", command)
+            if not told.strip().isdigit() or abs(int(told) - self.now()) > _TRIED / 2:
+                raise LabError(f"what runs as {role} doesn't go by the lab's clock", found=told.strip())
 
     def _fill_tables(self, plan: Plan) -> None:
         """Kamailio's htables as the scenario wants them; what the one before wrote into `tables` is gone."""
@@ -429,6 +500,8 @@ class Stack:
             return f"requires Kamailio {requires.kamailio}: this is {self._version}"
         if requires.sipp and not satisfies(self._sipp, requires.sipp):
             return f"requires SIPp {requires.sipp}: this is {self._sipp.split()[1]}"
+        if scenario.clock is not None and self._clockless is not None:
+            return f"requires a clock that can be moved: {self._clockless}"
         if speaks_tls_by_sipp(scenario) and "wolfssl" in self._sipp:
             return "requires TLS: SIPp here is built with wolfSSL, and never ends its handshake; try --kamailio sid"
         return self._beyond_contract(scenario) if self.options.is_contract_only else None
@@ -491,8 +564,11 @@ class Stack:
 
     def _says(self, role: Role, command: str) -> str:
         """What a program says of itself."""
-        name = f"{role}-version"
-        process = self.lab.run(Program(name, role, ("sh", "-c", command), self.lab.host(name)))
+        return self._output(role, f"{role}-version", ("sh", "-c", command))
+
+    def _output(self, role: Role, name: str, command: tuple[str, ...]) -> str:
+        """What a command prints."""
+        process = self.lab.run(Program(name, role, command, self.lab.host(name)))
         try:
             process.wait(Deadline(_START))
             return process.output()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -49,12 +48,12 @@ class Timeline:
         for fault in [each for each in self._to_arm if self._events.is_due(each.when, now)]:
             self._to_arm.remove(fault)
             self._stack.tap.arm(fault.fault.id, True)
-            self._armed[fault.index] = Span(f"fault {fault.fault.kind}", time.time())
+            self._armed[fault.index] = Span(f"fault {fault.fault.kind}", self._stack.now())
         for fault in [each for each in self._to_disarm if self._events.is_due(each.until, now)]:
             self._to_disarm.remove(fault)
             self._stack.tap.arm(fault.fault.id, False)
             if armed := self._armed.get(fault.index):
-                self._armed[fault.index] = replace(armed, ended=time.time())
+                self._armed[fault.index] = replace(armed, ended=self._stack.now())
         for run in self.outages:
             self._advance_outage(run, now)
 
@@ -119,7 +118,7 @@ class OutageRun:
     def begin(self) -> None:
         lab, name = self._stack.lab, self.outage.target
         deadline = Deadline(_BREAK)
-        self.started = time.time()
+        self.started = self._stack.now()
         match self.outage.kind:
             case "kill":
                 lab.stop_service(name, deadline, how=signal.SIGKILL)
@@ -127,7 +126,7 @@ class OutageRun:
                 lab.stop_service(name, deadline)
             case "restart":
                 self._restart(deadline)
-                self.ended = time.time()
+                self.ended = self._stack.now()
             case "pause":
                 lab.pause(name)
             case "unplug":
@@ -144,7 +143,7 @@ class OutageRun:
                 lab.reconnect(name)
             case "restart":
                 pass
-        self.ended = time.time()
+        self.ended = self._stack.now()
 
     def _restart(self, deadline: Deadline) -> None:
         if self.outage.target == KAMAILIO:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rating_harness.evidence.model import Dialog, SipMessage
 from rating_harness.kamailio.rpc import KamailioClient, RpcError
@@ -17,9 +17,11 @@ class EventWatch:
     """When each call's events happened; a repeated call's are those of its first.
 
     :param awaited: the moments that somebody waits for.
+    :param now: the lab's time.
     """
 
-    def __init__(self, started: float, awaited: Collection[Moment]) -> None:
+    def __init__(self, started: float, awaited: Collection[Moment], now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self._started = started
         self._awaited = {(moment.call, moment.event) for moment in awaited if moment.call is not None}
         self._events: dict[tuple[str | None, Event | None], float] = {}
@@ -43,7 +45,7 @@ class EventWatch:
     def over(self, call: str) -> None:
         """The call's program has ended: what hasn't happened by now won't."""
         self._over.add(call)
-        self._events.setdefault((call, "ended"), time.time())
+        self._events.setdefault((call, "ended"), self._now())
 
     def never(self, call: str) -> None:
         """The call can't begin any more."""
@@ -86,7 +88,9 @@ class DialogWatch:
     _MANY = 40
     """With more dialogs than that they are counted, and no longer listed."""
 
-    def __init__(self, kamailio: KamailioClient, tokens: Sequence[str]) -> None:
+    def __init__(self, kamailio: KamailioClient, tokens: Sequence[str], now: Callable[[], float] = time.time) -> None:
+        """:param now: the lab's time."""
+        self._now = now
         self._kamailio = kamailio
         self._tokens = tuple(tokens)
         self._dialogs: dict[str, Dialog] = {}
@@ -94,7 +98,7 @@ class DialogWatch:
 
     def look(self, interval: float) -> None:
         """Query Kamailio, unless the last query was less than ``interval`` seconds ago. No answer is no dialog."""
-        now = time.time()
+        now = self._now()
         if now < self._next:
             return
         self._next = now + interval

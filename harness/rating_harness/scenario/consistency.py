@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, SippFile
 from rating_harness.scenario.calls import DEFAULT_HOLD, MADE_BY_SIPP, TRACED, UNSAID_BY_SIPP, Call
+from rating_harness.scenario.clock import skips_over
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, listing, there
 from rating_harness.scenario.expectations import CallExpectation, Expectations, Received
 from rating_harness.scenario.faults import Fault
@@ -70,6 +71,7 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
         yield from _received(received, ("expect", "received", number))
     yield from _phones(scenario)
     yield from _carriers_of_many(scenario)
+    yield from skips_over(scenario)
     yield from _absences(scenario.expect)
     yield from _expectations(scenario.expect)
 

@@ -18,6 +18,7 @@ from pydantic import Field, PrivateAttr
 from rating_harness.errors import Location
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, Phone, Refusal, Registration, SippFile
 from rating_harness.scenario.calls import Call, Credentials, Load, Reinvite, Request, Vanish
+from rating_harness.scenario.clock import Clock
 from rating_harness.scenario.expectations import (
     AccountExpectation,
     CallExpectation,
@@ -61,6 +62,7 @@ __all__ = [
     "Carrier",
     "CarrierBehaviour",
     "CarrierExpectation",
+    "Clock",
     "Credentials",
     "Customer",
     "DialogExpectation",
@@ -232,6 +234,10 @@ class Scenario(Model):
     faults: Annotated[
         tuple[Fault, ...], key("What goes wrong.", [{"on": "agent", "path": "begin", "status": 500}])
     ] = ()
+    clock: Annotated[
+        Clock | None,
+        key("Time that is skipped while the calls go on.", {"skip": "9m50s", "when": "ana is answered"}),
+    ] = None
     load: Annotated[Load | None, key("The same calls in numbers.", {"rate": 50, "duration": "1m"})] = None
     expect: Annotated[
         Expectations, key("What is expected of it all.", {"accounts": [{"account_tag": "1000", "balance": 0}]})

@@ -86,6 +86,8 @@ def _call_references(scenario: Scenario) -> Iterator[tuple[ValuePath, str | None
         yield ("faults", index, "call"), fault.call
         yield ("faults", index, "when"), _call_of(fault.when)
         yield ("faults", index, "until"), _call_of(fault.until)
+    if scenario.clock is not None:
+        yield ("clock", "when"), scenario.clock.when.call
     for section, ends in (("carriers", scenario.carriers), ("phones", scenario.phones)):
         for host, behaviour in ends.items():
             for name in behaviour.calls:

@@ -61,7 +61,8 @@ __all__ = [
 
 # How texts with a meaning are spelled, as regular expressions that JSON Schema (ECMA 262) shares with Python.
 NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,6})?"
-DURATION = rf"{NUMBER}\s*(?:ms|s|m|h)"
+_PARTS = r"(?:[0-9]{1,3}h[0-9]{1,2}m(?:[0-9]{1,2}s)?|[0-9]{1,4}[hm][0-9]{1,2}s)"
+DURATION = rf"(?:{NUMBER}\s*(?:ms|s|m|h)|{_PARTS})"
 TOLERANCE = r"(?:±|\+-|\+/-)"
 CALL_ID = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
 VERSION = r"(?:(?:at least|below) )?[0-9]+(?:\.[0-9]+){0,3}"
@@ -106,7 +107,7 @@ _LONGEST = 7 * 24 * 3600.0
 
 
 def parse_duration(value: object) -> float:
-    """Seconds of a text such as ``3s``, ``200ms``, ``1.5m`` or ``2h``.
+    """Seconds of a text such as ``3s``, ``200ms``, ``1.5m``, ``2h`` or ``9m50s``.
 
     :raises Unfit: without a unit, with an unknown one, or longer than a week.
     """
@@ -114,15 +115,17 @@ def parse_duration(value: object) -> float:
         value = f"{value:.10g}"
     if not isinstance(value, str):
         raise Unfit("this is no duration")
-    match = re.fullmatch(rf"({NUMBER})\s*([a-zA-Zµ]*)", value.strip(), re.ASCII)
-    if match is None:
+    text = value.strip()
+    match = re.fullmatch(rf"({NUMBER})\s*([a-zA-Zµ]*)", text, re.ASCII)
+    parts = re.findall(r"([0-9]+)([hms])", text) if re.fullmatch(_PARTS, text, re.ASCII) else []
+    if match is None and not parts:
         raise Unfit(f"{value[:40]!r} is no duration")
-    number, unit = match.groups()
+    number, unit = match.groups() if match else parts[0]
     if not unit:
         raise Unfit(f"{number} has no unit", f"{number}s, {number}ms or {number}m (minutes)?")
     if unit not in _UNITS:
         raise Unfit(f"{unit[:20]!r} is no unit of time", "units are ms, s, m (minutes) and h")
-    seconds = round(float(number) * _UNITS[unit], 6)
+    seconds = round(sum(float(each) * _UNITS[of] for each, of in parts or [(number, unit)]), 6)
     if seconds > _LONGEST:
         raise Unfit(f"{value} is more than a week", "a scenario that takes so long can't be run")
     return seconds

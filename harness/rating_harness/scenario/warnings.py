@@ -120,6 +120,8 @@ def _moments(scenario: Scenario) -> Iterator[tuple[ValuePath, Moment, str]]:
         for key, moment in (("when", fault.when), ("until", fault.until)):
             if moment is not None:
                 yield ("faults", index, key), moment, ""
+    if scenario.clock is not None:
+        yield ("clock", "when"), scenario.clock.when, ""
 
 
 def _cancelled_and_answered(scenario: Scenario) -> Iterator[Finding]:

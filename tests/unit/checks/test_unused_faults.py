@@ -1,4 +1,4 @@
-"""A fault that was never applied is a finding."""
+"""A fault that was never applied is a finding, and so is a clock that was never put forward."""
 
 from __future__ import annotations
 
@@ -26,3 +26,18 @@ def test_a_fault_that_was_never_applied_is_a_finding_with_its_line(tmp_path: Pat
 def test_a_fault_that_was_applied_is_none(tmp_path: Path) -> None:
     verdict = judge(scenario_of(tmp_path / "s.yaml", TEXT), evidence_of(answered_call()))
     assert not [finding for finding in verdict.findings if finding.check.startswith("faults")]
+
+
+def test_a_clock_that_was_never_put_forward_is_a_finding_with_its_line(tmp_path: Path) -> None:
+    text = """calls: [{id: ana, from: "1000", to: "39040123456", hold: 9s}]
+clock: {skip: 5s, when: ana is answered}
+"""
+    scenario = scenario_of(tmp_path / "s.yaml", text)
+    (finding,) = [f for f in judge(scenario, evidence_of(answered_call())).findings if f.check.startswith("clock")]
+    assert (finding.expected, finding.seen) == (
+        "5s skipped, ana is answered",
+        "0s skipped: its moment didn't come",
+    )
+    assert finding.where == scenario.where("clock", "when")
+    put = judge(scenario, evidence_of(answered_call(), skipped=5.0))
+    assert not [finding for finding in put.findings if finding.check.startswith("clock")]

@@ -18,6 +18,7 @@ from rating_harness.checks.model import Finding, Verdict
 from rating_harness.errors import Location, ServiceDied
 from rating_harness.evidence.model import CapturedMessage, HttpStep, LogLine
 from rating_harness.report import events
+from rating_harness.report.failure import failure_text
 from rating_harness.report.html import HtmlReport, html_page
 from rating_harness.report.jsonl import JsonLines
 from rating_harness.report.junit import junit_properties
@@ -60,6 +61,19 @@ def session(tmp_path: Path) -> list[events.Event]:
         events.ScenarioFailedToRun(START + 6, 0.5, passed, died),
         events.SessionFinished(START + 6, 6.0),
     ]
+
+
+def test_each_report_says_how_much_of_the_labs_time_was_skipped(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n')
+    evidence = evidence_of(answered_call(), skipped=14397.0)
+    ended = events.ScenarioFinished(START, 3.0, scenario, Verdict(scenario.id, ()), evidence, None, 42)
+    assert "(1 call, 14,397 s skipped, 3.0 s)" in shown([ended])
+    assert "3.0 s, 14,397 s skipped" in html_page([ended])
+    assert ("clock.skipped", "14397") in junit_properties(evidence)
+    lines = io.StringIO()
+    JsonLines(lines).on_event(ended)
+    assert json.loads(lines.getvalue().splitlines()[-1])["clock_skipped"] == 14397.0
+    assert "14,397 s skipped of the lab's clock" in failure_text(scenario, evidence, ended.verdict, None)
 
 
 # --- the terminal ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import ServiceDied
-from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Service
+from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, MovedClock, Process, Program, Service
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
 
@@ -151,6 +151,11 @@ class FakeLab:
         process = self._runs(program)
         self.programs.append(process)
         return process
+
+    def install_clock(self, library: bytes) -> MovedClock:
+        raise NotImplementedError
+
+    def remove_clock(self) -> None: ...
 
     def stop(self) -> None:
         self.done.append("stop the lab")

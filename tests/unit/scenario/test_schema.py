@@ -30,7 +30,9 @@ BEYOND_A_SCHEMA = {
         second-id-that-waits second-rate table-of-nobody waits-for-itself""",
     "contradictions": """
         absent-and-refuse absent-with-count after-the-end begun-and-not cancel-after-answer cancel-and-hold
-        cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent fault-two-answers
+        clock-over-fault clock-over-hold clock-over-what-is-due clock-skips-nothing clock-under-load
+        clock-while-ringing cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent
+        fault-two-answers
         fault-two-outages fault-without-action faults-of-two-kinds hold-never load-and-repeat
         load-of-nothing loss-over-tcp many-calls-that-say-too-much octets-without-branch options-with-hold
         order-and-path order-without-call outage-with-nth ramp-too-long rate-of-one-call reason-twice

@@ -34,7 +34,20 @@ from rating_harness.scenario.values import (
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("3s", 3), ("200ms", 0.2), ("1m", 60), ("1.5m", 90), ("2h", 7200), ("0s", 0), (" 3 s ", 3), ("0.001ms", 1e-6)],
+    [
+        ("3s", 3),
+        ("200ms", 0.2),
+        ("1m", 60),
+        ("1.5m", 90),
+        ("2h", 7200),
+        ("0s", 0),
+        (" 3 s ", 3),
+        ("0.001ms", 1e-6),
+        ("9m50s", 590),
+        ("3h59m57s", 14397),
+        ("1h30m", 5400),
+        ("1h5s", 3605),
+    ],
 )
 def test_durations_carry_units(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
@@ -43,7 +56,29 @@ def test_durations_carry_units(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "3", 3, 3.5, "s", "-3s", "3 sec", "3S", "1d", "3s 2s", "٣s", "200h", True, None, [], "1e3s", "9" * 50],
+    [
+        "",
+        "3",
+        3,
+        3.5,
+        "s",
+        "-3s",
+        "3 sec",
+        "3S",
+        "1d",
+        "3s 2s",
+        "3s2m",
+        "1m2h",
+        "1.5m3s",
+        "9m50",
+        "٣s",
+        "200h",
+        True,
+        None,
+        [],
+        "1e3s",
+        "9" * 50,
+    ],
 )
 def test_what_is_no_duration_is_refused(wrong: object) -> None:
     with pytest.raises(Unfit):

@@ -31,7 +31,16 @@ from rating_harness.lab.docker.network import LabNetwork
 from rating_harness.lab.docker.process import WORK, ContainerProcess
 from rating_harness.lab.local.hosts import Hosts
 from rating_harness.lab.local.layout import IPV4_FIRST
-from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Service
+from rating_harness.lab.protocol import (
+    Capabilities,
+    Driver,
+    Endpoint,
+    Host,
+    MovedClock,
+    Process,
+    Program,
+    Service,
+)
 from rating_harness.lab.ready import await_ready, check_alive
 from rating_harness.lab.rootfs import Release
 
@@ -174,6 +183,7 @@ class DockerLab:
             why["unplug"] = f"the engine's kernel is {version}, and dropping packets unnoticed takes {needed}"
         if self._network.subnet6 is None:
             why["ipv6"] = self._network.why or "the lab's network was made without it"
+        why["clock"] = "containers, of an engine that may be elsewhere, share no memory with the harness"
         return Capabilities(unplug="unplug" not in why, ipv6="ipv6" not in why, why=why)
 
     # --- hosts ------------------------------------------------------------------------------------------------------
@@ -245,6 +255,12 @@ class DockerLab:
             container.remove()
 
     # --- services ---------------------------------------------------------------------------------------------------
+
+    def install_clock(self, library: bytes) -> MovedClock:
+        raise LabError("this lab has no clock that can be moved", found=self.capabilities.why["clock"])
+
+    def remove_clock(self) -> None:
+        pass
 
     def start_service(self, service: Service, deadline: Deadline) -> Process:
         self._forget_ended(service.name)

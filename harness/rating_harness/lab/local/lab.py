@@ -8,6 +8,7 @@ the machine's file system. One small process, the holder, holds it all (`rating_
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from typing import IO, Any, Literal, Self
 from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError
 from rating_harness.lab import lease as leasing
+from rating_harness.lab.clock import ClockPage
 from rating_harness.lab.lease import Lease
 from rating_harness.lab.local.client import (
     HolderClient,
@@ -39,6 +41,11 @@ from rating_harness.lab.local.state import LabState, read_state, write_state
 from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Role, Service
 
 __all__ = ["LocalLab"]
+
+CLOCK, LIBRARY, PAGE = "clock", "moved_clock.so", "moved_clock.page"
+"""The directory of what the clock that can be moved takes, and the files in it and beside each process's sockets."""
+
+CLOCK_VARIABLES = ("LD_PRELOAD", "RATING_CLOCK")
 
 _LOCALHOST = "127.0.0.1 localhost\n::1 localhost\n"
 _NO_RESOLVER = "options attempts:1 timeout:1\n"
@@ -59,6 +66,7 @@ class LocalLab:
         self._client = HolderClient(directory)
         self._programs: list[LocalProcess] = []
         self._lock = threading.RLock()
+        self._clock: ClockPage | None = None
         self._hosts_changed = int((directory / "hosts").stat().st_mtime)
 
     # --- beginning and end ------------------------------------------------------------------------------------------
@@ -141,6 +149,9 @@ class LocalLab:
             if self._lifeline:
                 self._lifeline.close()
                 self._lifeline = None
+            if self._clock:
+                self._clock.close()
+                self._clock = None
             if not ended:
                 raise LabError(f"lab {self.id} could not be ended", found="its holder outlives SIGKILL")
 
@@ -172,11 +183,14 @@ class LocalLab:
             why["unplug"] = "the lab is in the machine's network, whose packet filter isn't the lab's"
         elif not self._filter.works:
             why["unplug"] = "no iptables that works was found in the root filesystem or on the machine"
+        if state.refusal or not state.source.enterable:
+            why["clock"] = "its library is compiled inside of a root filesystem, which can't be entered here"
         return Capabilities(
             names="names" not in why,
             isolated="isolated" not in why,
             unplug="unplug" not in why,
             ipv6="ipv6" not in why,
+            clock="clock" not in why,
             why=why,
         )
 
@@ -286,7 +300,8 @@ class LocalLab:
             place = self._make_place(f"p/{program.name}", program.role)
             argv = self._state.source.command(program.role, program.argv)
             request = self._request(place, argv, {}, working=True)
-            if program.role == "harness" and program.argv[:2] == ("python", "-m"):
+            # A fork has the libraries of its server, which goes by the machine's clock.
+            if self._clock is None and program.role == "harness" and program.argv[:2] == ("python", "-m"):
                 request = self._forked(request, *program.argv[2:])
             process = LocalProcess(program.name, program.host, place, self._client, request)
             self._programs.append(process)
@@ -303,6 +318,45 @@ class LocalLab:
         place = self._make_place(f"fork-server-{module}", "harness")
         server = self._request(place, fork_server(self._directory, module), {}, working=True)
         return {**request, "module": module, "words": words, "server": server}
+
+    # --- the clock --------------------------------------------------------------------------------------------------
+
+    def install_clock(self, library: bytes) -> ClockPage:
+        """As in the protocol. The page is the same file under a name of each process's own, which it finds wherever
+        its root is.
+        """
+        if not self.capabilities.clock:
+            raise LabError("this lab has no clock that can be moved", found=self.capabilities.why["clock"])
+        self.remove_clock()
+        (self._directory / CLOCK).mkdir(exist_ok=True)
+        (self._directory / CLOCK / LIBRARY).write_bytes(library)
+        self._clock = ClockPage(self._directory / CLOCK / PAGE)
+        self._renew_environments()
+        return self._clock
+
+    def remove_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.close()
+            self._clock = None
+            shutil.rmtree(self._directory / CLOCK)
+            self._renew_environments()
+
+    def _renew_environments(self) -> None:
+        for service in self._state.services.values():
+            kept = {
+                name: text for name, text in service.request["environment"].items() if name not in CLOCK_VARIABLES
+            }
+            environment = {**kept, **self._clock_environment(service.place)}
+            service.request = {**service.request, "environment": environment}
+        self._save()
+
+    def _clock_environment(self, place: Place) -> Mapping[str, str]:
+        if self._clock is None:
+            return {}
+        for name in (LIBRARY, PAGE):
+            (place.run / name).unlink(missing_ok=True)
+            os.link(self._directory / CLOCK / name, place.run / name)
+        return dict(zip(CLOCK_VARIABLES, (str(place.run / LIBRARY), str(place.run / PAGE)), strict=True))
 
     # --- faults -----------------------------------------------------------------------------------------------------
 
@@ -364,7 +418,7 @@ class LocalLab:
         self, place: Place, argv: Sequence[str], environment: Mapping[str, str], *, working: bool
     ) -> Mapping[str, Any]:
         inherited = environment_of_this_process(self._directory / BIN) if place.root is None else {}
-        marked = {**inherited, **environment, leasing.MARK: self.id}
+        marked = {**inherited, **environment, **self._clock_environment(place), leasing.MARK: self.id}
         request = place.request(argv, marked, working=working, shared=self._directory)
         wrapped = place.root is None and not self._state.source.enterable
         return {**request, "wrapped": wrapped, "module": None}
