@@ -14,7 +14,7 @@ from rating_harness.cli.inspect import inspect
 from rating_harness.cli.lab import clean, doctor, down, logs, prepare, up
 from rating_harness.cli.mutate import mutate
 from rating_harness.cli.options import HELP
-from rating_harness.cli.plan import plan
+from rating_harness.cli.plan import explain, plan
 from rating_harness.cli.project import init, new
 from rating_harness.cli.record import record
 from rating_harness.cli.run import run
@@ -56,7 +56,7 @@ def main() -> None:
 COMMANDS: Mapping[str, Sequence[click.Command]] = {
     "Begin": (init, new, call),
     "Run": (run, watch, plan, record, check),
-    "Files": (validate, convert, schema),
+    "Files": (validate, explain, convert, schema),
     "What the scenarios prove": (coverage, mutate),
     "Labs": (doctor, prepare, inspect, up, logs, down, clean),
     "Services by themselves": (engine, tap),

@@ -1,4 +1,4 @@
-"""The command ``rating-harness plan``."""
+"""The commands ``plan`` and ``explain``: what a run would do, for a machine's eye and for a person's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rating_harness.lab.local.hosts import Hosts
     from rating_harness.lab.protocol import Host
 
-__all__ = ["plan"]
+__all__ = ["explain", "plan"]
 
 
 @command()
@@ -58,6 +58,41 @@ def plan(context: click.Context, paths: tuple[Path, ...], seed: int | None, sipp
         except (ScenarioError, PlanError) as error:
             click.echo(f"{error}\n", err=True)
             failed = True
+    if failed:
+        context.exit(WRONG)
+
+
+@command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.pass_context
+def explain(context: click.Context, paths: tuple[Path, ...]) -> None:
+    """Say in words what the scenarios in PATHS test.
+
+    Who calls whom, what the carriers do, what goes wrong, and what is expected: a test case to be read, or to be
+    discussed with those who read no YAML. Exits with 2 when a file has a mistake.
+
+    \b
+    rating-harness explain scenarios/dialog/balance-runs-out.yaml
+    """
+    from rating_harness.errors import ScenarioError, UsageError
+    from rating_harness.lab.files import data_directory
+    from rating_harness.scenario.explain import explanation
+    from rating_harness.scenario.loader import scenario_files
+    from rating_harness.session import dialects
+
+    files = scenario_files(paths)
+    if not files:
+        raise UsageError("there is no scenario", where=", ".join(map(str, paths)))
+    failed = False
+    texts: list[str] = []
+    for file in files:
+        try:
+            texts += map(explanation, dialects.load(file, configuration=data_directory("kamailio")))
+        except ScenarioError as error:
+            click.echo(f"{error}\n", err=True)
+            failed = True
+    if texts:
+        click.echo("\n\n".join(texts))
     if failed:
         context.exit(WRONG)
 

@@ -1,0 +1,222 @@
+"""A scenario in words: who calls whom, what carriers do, what goes wrong, what is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from pydantic import BaseModel
+
+from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour
+from rating_harness.scenario.calls import Call, Load
+from rating_harness.scenario.faults import Fault
+from rating_harness.scenario.given import Given
+from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.values import Moment, duration_text
+
+__all__ = ["explanation"]
+
+_SECTIONS = ("dialogs", "requests", "transactions", "accounts", "carriers", "received", "log")
+_NOUNS = {
+    "dialogs": "the dialog",
+    "requests": "requests to the agent",
+    "transactions": "the record",
+    "received": "messages that arrive",
+    "log": "Kamailio's log",
+}
+_FAULTS = {
+    "delay": "answers {} late, and may be given up",
+    "late": "gets the request {} late",
+    "lost": "loses the {}",
+    "silent": "never answers",
+    "refuse": "refuses the connection",
+    "reset": "resets the connection",
+    "status": "answers with status {}",
+    "body": "answers with the body {}",
+    "malformed": "answers what is no JSON",
+    "partial": "breaks off its answer after {} octets",
+    "drip": "sends its answer octet by octet, each after {}",
+    "garbage": "answers what is no HTTP",
+    "duplicate": "gets the request twice",
+    "set": "answers with {}",
+    "remove": "leaves {} out of its answer",
+    "kill": "is killed{}",
+    "restart": "is restarted",
+    "stop": "is stopped{}",
+    "pause": "stands still{}",
+    "unplug": "can't be reached{}",
+}
+"""What each kind of fault does to the service that it is on."""
+
+
+def explanation(scenario: Scenario) -> str:
+    """The scenario as a test case that a person reads, with what stands in its file and no more."""
+    title = f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
+    head = [title, f"  {scenario.origin.file.as_posix()}"]
+    head += [f"  tags {', '.join(scenario.tags)}"] if scenario.tags else []
+    head += [f"  {scenario.description.strip()}"] if scenario.description else []
+    sections: dict[str, list[str]] = {
+        "Needed": _said(scenario.requires),
+        "Kamailio": list(_kamailio(scenario)),
+        "Given": list(_given(scenario.given)),
+        "Carriers": [f"{host} {_behaviour(each)}" for host, each in _carriers(scenario).items()],
+        "Phones": [f"{host}, of user {each.user}, {_behaviour(each)}" for host, each in scenario.phones.items()],
+        "Calls": [line for call in scenario.calls for line in _call(call, scenario.load)],
+        "Load": [_load(scenario.load)] if scenario.load else [],
+        "Goes wrong": list(map(_fault, scenario.faults)),
+        "Expected": list(_expected(scenario)),
+        "Not checked": [f"{check}: {reason}" for check, reason in scenario.invariants.items()],
+    }
+    body = [
+        line for name, lines in sections.items() if lines for line in ("", name, *(f"  {each}" for each in lines))
+    ]
+    return "\n".join([*head, *body])
+
+
+# --- values ---------------------------------------------------------------------------------------------------------
+
+
+def _text(value: object) -> str:
+    """A value as its author could have written it."""
+    if isinstance(value, BaseModel):
+        return _own_text(value) or f"({', '.join(_said(value))})"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(inner)}" for key, inner in value.items()) or "nothing"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_text, value)) or "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _own_text(value: BaseModel) -> str:
+    """What a model says of itself, where it has its own way."""
+    return str(value) if type(value).__str__ is not BaseModel.__str__ else ""
+
+
+def _said(model: BaseModel, *left_out: str) -> list[str]:
+    """What was written of a model, key by key."""
+    said = model.model_fields_set - set(left_out)
+    return [
+        f"{(field.alias or name).replace('_', ' ')} {_text(getattr(model, name))}"
+        for name, field in type(model).model_fields.items()
+        if name in said
+    ]
+
+
+# --- the parts ------------------------------------------------------------------------------------------------------
+
+
+def _kamailio(scenario: Scenario) -> Iterator[str]:
+    """How it's started; of users their names, and no passwords."""
+    yield from _said(scenario.kamailio, "users")
+    if scenario.kamailio.users:
+        yield f"users {', '.join(scenario.kamailio.users)}"
+
+
+def _load(load: Load) -> str:
+    more = _said(load, "rate", "duration", "ramp")
+    ramp = f", reached in {duration_text(load.ramp)}" if load.ramp else ""
+    return ", ".join([f"{load.rate:g} calls a second for {duration_text(load.duration)}{ramp}", *more])
+
+
+def _given(given: Given) -> Iterator[str]:
+    for account in given.accounts:
+        yield f"account {account.account_tag}: {', '.join(_said(account, 'account_tag'))}"
+    for carrier in given.carriers:
+        yield f"carrier {carrier.carrier_tag}: {', '.join(_said(carrier, 'carrier_tag'))}"
+    for pricelist in given.pricelists:
+        for rate in pricelist.rates:
+            yield f"price in {pricelist.pricelist_tag}: {', '.join(_said(rate))}"
+
+
+def _carriers(scenario: Scenario) -> Mapping[str, CarrierBehaviour | None]:
+    hosts = dict.fromkeys((*(carrier.host for carrier in scenario.given.carriers), *scenario.carriers))
+    return {host: scenario.carriers.get(host) for host in hosts}
+
+
+def _behaviour(behaviour: Behaviour | None) -> str:
+    if behaviour is None or not behaviour.model_fields_set - {"calls", "attempts", "user", "auth"}:
+        words = "rings shortly and answers"
+    elif behaviour.absent:
+        words = "isn't there: nobody listens at its address"
+    elif behaviour.silent:
+        words = "gets the INVITE and never replies"
+    else:
+        words = _replies(behaviour)
+    if isinstance(behaviour, CarrierBehaviour):
+        for call, other in behaviour.calls.items():
+            words += f"; for call {call} it {_behaviour(other)}"
+        for number, other in enumerate(behaviour.attempts, start=1):
+            words += f"; at attempt {number} it {_behaviour(other)}"
+    return words
+
+
+def _replies(behaviour: Behaviour) -> str:
+    known = ("refuse", "ring", "calls", "attempts", "user", "auth")
+    ring = f"rings for {behaviour.ring}, and " if behaviour.ring else ""
+    refusal = behaviour.refuse
+    end = f"refuses with {refusal.code} {refusal.reason or ''}".rstrip() if refusal else "answers"
+    return ", ".join([f"{ring}{end}", *_said(behaviour, *known)])
+
+
+def _call(call: Call, load: Load | None) -> Iterator[str]:
+    verb = "calls" if call.method == "INVITE" else f"sends {call.method} to"
+    start = "" if call.start == Moment(None) else f", {_when(call.start)}"
+    yield f"{call.id}: {_text(call.from_)} {verb} {_text(call.to)}{start}"
+    if call.cancel is not None:
+        yield f"    the caller gives up {call.cancel}"
+    elif call.method == "INVITE":
+        if call.ring:
+            yield f"    it rings for {call.ring}"
+        if call.hangup == "never":
+            yield "    neither side hangs up"
+        elif call.expect.reply is None or call.expect.reply.code.matches(200):
+            hold = call.hold or (load.hold if load else None) or "1s"
+            yield f"    once answered it lasts {hold}, and the {call.hangup} hangs up"
+    known = ("id", "from_", "to", "method", "start", "ring", "hold", "hangup", "cancel", "expect", "auth")
+    if call.auth is not None:
+        yield f"    it's signed as {call.auth.username}"
+    yield from (f"    {line}" for line in _said(call, *known))
+    if call.expect.reply is not None:
+        reason = f" {call.expect.reply.reason}" if call.expect.reply.reason is not None else ""
+        yield f"    expected: reply {call.expect.reply.code}{reason}"
+    for line in _said(call.expect, "received", "reply"):
+        yield f"    expected: {line}"
+    for received in call.expect.received:
+        yield f"    expected to arrive: {', '.join(_said(received))}"
+
+
+def _when(moment: Moment) -> str:
+    return f"when {moment}" if moment.event else f"{moment} after the start"
+
+
+def _fault(fault: Fault) -> str:
+    name = {"agent": "the agent", "engine": "the engine", "kamailio": "Kamailio"}.get(fault.on, fault.on)
+    kinds = [kind for kind in _FAULTS if kind in fault.model_fields_set and getattr(fault, kind) not in (None, False)]
+    words = " and ".join(_FAULTS[kind].format(_amount(kind, getattr(fault, kind))) for kind in kinds)
+    chosen = f" to {fault.path}" if fault.path else ""
+    chosen += f" of call {fault.call}" if fault.call else ""
+    chosen += f", from request {fault.nth} on" if fault.nth > 1 else ""
+    chosen += f", {fault.times} times" if fault.times is not None else ""
+    chosen += f", when {fault.when}" if fault.when is not None and fault.when != Moment(None) else ""
+    return f"{name} {words}{chosen}{f', until {fault.until}' if fault.until is not None else ''}"
+
+
+def _amount(kind: str, value: object) -> str:
+    if kind in ("kill", "stop", "pause", "unplug"):
+        return " for good" if value is True else f" for {_text(value)} s"
+    return f"{_text(value)} s" if kind == "drip" else _text(value)
+
+
+def _expected(scenario: Scenario) -> Iterator[str]:
+    expect = scenario.expect
+    titles: Mapping[str, Callable[[BaseModel], str]] = {
+        "accounts": lambda each: f"account {getattr(each, 'account_tag', '')}",
+        "carriers": lambda each: f"carrier {getattr(each, 'host', '')}",
+    }
+    for section in _SECTIONS:
+        for each in getattr(expect, section):
+            of = f" of call {each.call}" if getattr(each, "call", None) else ""
+            title = titles[section](each) if section in titles else f"{_NOUNS[section]}{of}"
+            yield f"{title}: {', '.join(_said(each, 'call', 'account_tag' if section == 'accounts' else 'host'))}"
+    yield from _said(expect, *_SECTIONS, "within")
