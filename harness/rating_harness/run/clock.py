@@ -26,8 +26,8 @@ _QUIET = 0.3
 _PATIENCE = 10.0
 """Seconds that requests may be unanswered when the clock is to be moved, and that Kamailio's timer may be behind."""
 
-_LEFT = MARGIN - 1.0
-"""Seconds that have to be left of a dialog's timeout. It was set when the call was answered, a little before."""
+_LEFT = MARGIN - 2.0
+"""Seconds that have to be left of a dialog's timeout: Kamailio says it in whole ones, and counts from the answer."""
 
 _LONG, _VERY_LONG, _LAST = 1200.0, 6 * 3600.0, 300.0
 
@@ -99,14 +99,16 @@ class ClockRun:
             return
         clock = self._stack.clock
         if clock is None:
-            raise LabError("the lab has no clock that can be moved", hint="`rating-harness doctor` tells why")
+            raise LabError("the lab has no clock that can be moved")
         self._await_quiet()
         begun = self._stack.now()
         before = self._ends_of_dialogs()
-        self._refuse_over(begun, skip.skip, before)
+        # Counted from its moment: what it took until all was quiet is a part of it.
+        until = (self._events.due(skip.when) or begun) + skip.skip
+        self._refuse_over(begun, until, before)
         clock.look_every(FINE)
         try:
-            self._skip(clock, begun + skip.skip, skip.skip)
+            self._skip(clock, until, skip.skip)
         finally:
             clock.look_every(COARSE)
         self.span = Span(f"clock: {duration_text(skip.skip)} skipped", begun, self._stack.now())
@@ -169,20 +171,20 @@ class ClockRun:
             }
         return {}
 
-    def _refuse_over(self, begun: float, seconds: float, ends: Mapping[str, int]) -> None:
+    def _refuse_over(self, begun: float, until: float, ends: Mapping[str, int]) -> None:
         """:raises PlanError: something is due before the skip is over, or too soon after it."""
         names = {call_id: call.id for call in self._plan.calls for call_id in call.call_ids}
-        due = {f"the limit of {names.get(call_id, call_id)}": end - begun for call_id, end in ends.items()}
+        due: dict[str, float] = {f"the limit of {names.get(each, each)}": end for each, end in ends.items()}
         for moment in self._plan.moments:
             at = self._events.due(moment)
             if at is not None and at > begun:
-                due[str(moment)] = at - begun
-        for what, after in sorted(due.items(), key=lambda item: item[1]):
-            if after < seconds + _LEFT:
+                due[str(moment)] = at
+        for what, at in sorted(due.items(), key=lambda item: item[1]):
+            if at < until + _LEFT:
                 raise PlanError(
                     "the clock would skip over what is due",
-                    expected=f"{duration_text(seconds)} with nothing due in it and {duration_text(_LEFT)} after it",
-                    found=f"{what}, {duration_text(round(after, 1))} after the skip's beginning",
+                    expected=f"nothing due for {duration_text(round(until - begun + _LEFT, 1))}",
+                    found=f"{what}, in {duration_text(round(at - begun, 1))}",
                     where=self._plan.scenario.where("clock", "skip"),
                     hint="a shorter skip: what is due is to happen in real time",
                 )

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from rating_harness.deadline import Deadline
-from rating_harness.errors import ServiceDied
+from rating_harness.errors import HarnessError, ServiceDied
 from rating_harness.evidence.model import Evidence, Span
 from rating_harness.plan.model import Plan, PlannedRequest
 from rating_harness.run.clock import ClockRun, unanswered
@@ -52,6 +52,10 @@ class _Run:
         self._stack.prepare(self._plan)
         try:
             return self._observe(settled)
+        except HarnessError:
+            # The calls that were going on are none of the next scenario's.
+            self._stack.spoiled(KAMAILIO)
+            raise
         finally:
             for sipp in self._sipps:
                 sipp.process.remove()

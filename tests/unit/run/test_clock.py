@@ -103,13 +103,13 @@ def test_a_lab_without_such_a_clock_is_an_error(tmp_path: Path) -> None:
         run.advance(START + 1)
 
 
-@pytest.mark.parametrize("end", [START + 2, START + 11, START + 12])
+@pytest.mark.parametrize("end", [START + 2, START + 11])
 def test_what_kamailio_limits_is_not_skipped_over(tmp_path: Path, end: float) -> None:
     clock = FakeClock()
     run = run_of(tmp_path, 10.0, clock, end=end)
     with pytest.raises(PlanError, match="skip over what is due") as caught:
         run.advance(START + 1)
-    assert f"the limit of ana, {end - START - 1:g}s after" in str(caught.value)
+    assert f"the limit of ana, in {end - START - 1:g}s" in str(caught.value)
     assert clock.ahead == 0.0
 
 
@@ -126,7 +126,7 @@ def test_what_the_scenario_waits_for_is_not_skipped_over(tmp_path: Path) -> None
     run_of(tmp_path, 55.0, clock, faults).advance(START + 1)
     assert clock.ahead == 55.0
     with pytest.raises(PlanError, match="skip over what is due"):
-        run_of(tmp_path, 58.0, FakeClock(), faults).advance(START + 1)
+        run_of(tmp_path, 58.5, FakeClock(), faults).advance(START + 1)
 
 
 def test_it_stands_still_while_a_request_is_unanswered(tmp_path: Path) -> None:
