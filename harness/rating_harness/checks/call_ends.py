@@ -20,7 +20,25 @@ from rating_harness.evidence.headers import tag_of
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.model import Call as PlannedCall
 
-__all__ = ["SIDES", "Interval", "answer_of", "both_ends_agree", "end_of", "goes_on", "has_ended_for", "is_gone"]
+__all__ = [
+    "SIDES",
+    "SLACK",
+    "WHOLE",
+    "Interval",
+    "answer_of",
+    "both_ends_agree",
+    "end_of",
+    "goes_on",
+    "has_ended_for",
+    "is_gone",
+    "off",
+]
+
+WHOLE = 1.0
+"""Seconds that a time may be off because the engine and Kamailio count whole ones."""
+
+SLACK = 0.5
+"""Seconds that may pass between a message and Kamailio's note of its time, on a machine that is busy."""
 
 Side = Literal["caller", "callee"]
 SIDES: tuple[Side, Side] = ("caller", "callee")
@@ -42,6 +60,14 @@ def answer_of(call: Call) -> Interval:
     tag = tag_of(final.header("To") or "") if final else None
     sent = [m.at for m in call.carriers if m.direction == "sent" and _is_answer(m, tag) and m.at <= got]
     return Interval(min(sent, default=got), got)
+
+
+def off(at: float, interval: Interval) -> float:
+    """Seconds that a whole second is before (negative) or after an interval that it should be in."""
+    earliest, latest = interval.earliest - WHOLE - SLACK, interval.latest + WHOLE + SLACK
+    if at < earliest:
+        return at - interval.earliest
+    return at - interval.latest if at > latest else 0.0
 
 
 def _is_answer(message: SipMessage, tag: str | None) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rating_harness.checks.billing import balances_move_by_fees, begin_and_end
 from rating_harness.checks.call_ends import both_ends_agree, goes_on
 from rating_harness.checks.health import kamailio_is_well, no_dialog_left, nothing_left_running, nothing_left_waiting
+from rating_harness.checks.kamailio import no_alarm
 from rating_harness.checks.model import Case, Finding, broken, unmet
 from rating_harness.checks.recorded_calls import fees_are_right, records_are_the_calls
-from rating_harness.checks.requests import requests_are_as_agreed
+from rating_harness.checks.requests import requests_are_as_agreed, requests_are_of_the_call
 from rating_harness.checks.strict_peer import arrivals_are_valid
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
@@ -121,7 +122,7 @@ def one_final_reply(case: Case) -> Iterator[Finding]:
 
 
 def call_limits(case: Case) -> Iterator[Finding]:
-    """No call lasts longer than the engine allowed."""
+    """No call lasts longer than the engine allowed, nor would one, by the timeout of its dialog."""
     for index, planned in enumerate(case.scenario.calls):
         for call in case.of(planned.id):
             answers = case.exchanges(call, CONTRACT.paths.authorization)
@@ -129,6 +130,7 @@ def call_limits(case: Case) -> Iterator[Finding]:
             limit = next((units for units in granted if isinstance(units, int | float)), None)
             if call.answered is None or limit is None:
                 continue
+            yield from _timeout(case, call, index, limit)
             lasted = call.duration if call.duration is not None else case.evidence.ended - call.answered
             if lasted > limit + _LATE:
                 yield broken(
@@ -140,6 +142,31 @@ def call_limits(case: Case) -> Iterator[Finding]:
                     call=call,
                     index=index,
                 )
+
+
+_CONFIRMED = 4
+"""The state of a dialog whose ACK was seen (Kamailio's dialog module)."""
+
+_LONGEST = 2**31 - 1
+"""Seconds that a timer of Kamailio's can be set to, at most."""
+
+_BEING_ENDED = 3
+"""A timeout of so many seconds is set to end a dialog."""
+
+
+def _timeout(case: Case, call: Call, index: int, limit: float) -> Iterator[Finding]:
+    """Of a dialog that was confirmed, and whose account pays for the time."""
+    asked = case.exchanges(call, CONTRACT.paths.authorization)
+    if not any(each.requested(CONTRACT.fields.account) for each in asked):
+        return
+    dialog = next((each for each in case.evidence.dialogs if each.call_id == call.call_id), None)
+    if dialog is None or _CONFIRMED not in dialog.states or 0 <= dialog.lifetime <= _BEING_ENDED:
+        return
+    wanted = min(int(limit), _LONGEST)
+    if dialog.lifetime != wanted:
+        message = f"call {call.id}: the timeout of its dialog"
+        expected, seen = f"{wanted} s, as the engine allowed", f"{dialog.lifetime} s"
+        yield broken(case, "limit", message, expected, seen, call=call, index=index)
 
 
 _FOR_THE_PROXY = ("Route", "Proxy-Authorization")
@@ -180,6 +207,11 @@ def _left_on(invite: SipMessage) -> str | None:
     return next((name for name in _FOR_THE_PROXY if invite.header(name) and not invite.is_within_dialog), None)
 
 
+def _requests(case: Case) -> Iterator[Finding]:
+    yield from requests_are_as_agreed(case)
+    yield from requests_are_of_the_call(case)
+
+
 Check = Callable[[Case], Iterator[Finding]]
 
 INVARIANT_CHECKS: Mapping[str, Check] = {
@@ -192,12 +224,13 @@ INVARIANT_CHECKS: Mapping[str, Check] = {
     "fee": fees_are_right,
     "both_ends": both_ends_agree,
     "strict_peer": arrivals_are_valid,
-    "requests": requests_are_as_agreed,
+    "requests": _requests,
     "balances": balances_move_by_fees,
     "running": nothing_left_running,
     "dialogs": no_dialog_left,
     "tables": nothing_left_waiting,
     "kamailio": kamailio_is_well,
+    "alarms": no_alarm,
 }
 """By the name that switches one off (`rating_harness.scenario.model.INVARIANTS`)."""
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
 from rating_harness.checks.format import seconds
-from rating_harness.checks.model import Case, Finding, unmet
+from rating_harness.checks.model import Case, Finding, broken, unmet
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Dialog, LogLine
 from rating_harness.scenario.matchers import Exactly
 from rating_harness.scenario.model import DialogExpectation, LogExpectation
 
-__all__ = ["check_dialogs", "check_log", "check_routes"]
+__all__ = ["check_dialogs", "check_log", "check_routes", "no_alarm"]
 
 _STATES = {"early": (2,), "confirmed_na": (3,), "confirmed": (4,), "deleted": (5,)}
 
@@ -90,6 +91,32 @@ def _is_meant(case: Case, expect: LogExpectation, line: LogLine) -> bool:
     if isinstance(expect.line, Exactly):
         return str(expect.line.value) in line.text
     return expect.line.matches(line.text)
+
+
+_ALARM = re.compile(r"<script>: rating: ")
+"""What rating.cfg logs at level ALERT: money is at stake."""
+
+_MISUSED = re.compile(
+    r"\b(auth|cfgutils|dialog|htable|jansson|maxfwd|pv|registrar|rr|rtimer|siputils|sqlops|textops|usrloc|xlog) \["
+)
+"""Modules whose errors say that a route uses them wrongly; those of others may come from the network."""
+
+
+def no_alarm(case: Case) -> Iterator[Finding]:
+    """Where a scenario breaks nothing, no module reports an error, and rating.cfg raises no alarm.
+
+    Not under load, where a busy machine breaks something by itself; lines that the scenario expects are none.
+    """
+    if case.scenario.faults or case.was_restarted or case.scenario.load is not None:
+        return
+    for line in case.evidence.log:
+        is_one = line.level == "ALERT" and _ALARM.search(line.text)
+        if not is_one and not (line.level == "ERROR" and _MISUSED.search(line.text)):
+            continue
+        if not any(_is_meant(case, expect, line) for expect in case.scenario.expect.log if not expect.absent):
+            wanted = "no alarm and no module's error, since the scenario breaks nothing"
+            yield broken(case, "alarms", "a line of Kamailio's log", wanted, f"{line.level}: {line.text[-200:]}")
+            return
 
 
 def check_routes(case: Case) -> Iterator[Finding]:

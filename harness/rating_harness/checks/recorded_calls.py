@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rating_harness.checks.call_ends import Interval, answer_of, end_of
+from rating_harness.checks.call_ends import SLACK, WHOLE, Interval, answer_of, end_of, off
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.checks.rating_oracle import Price, instant, payers, price_of, price_of_record, seconds_charged
 from rating_harness.contract import CONTRACT
@@ -19,15 +19,9 @@ from rating_harness.evidence.calls import Call
 from rating_harness.scenario.calls import DEFAULT_HOLD
 from rating_harness.scenario.values import duration_text
 
-__all__ = ["SLACK", "WHOLE", "fees_are_right", "records_are_the_calls"]
+__all__ = ["fees_are_right", "records_are_the_calls"]
 
 _FIELD, _PATH = CONTRACT.fields, CONTRACT.paths
-
-WHOLE = 1.0
-"""Seconds that a time may be off because the engine and Kamailio count whole ones."""
-
-SLACK = 0.5
-"""Seconds that may pass between a message and Kamailio's note of its time, on a machine that is busy."""
 
 _EARLY = 0.05
 """Seconds by which a BYE may seem to be sent before the call was held to its end."""
@@ -139,8 +133,8 @@ def _wrong_times(case: Case, call: Call, index: int, record: Record) -> Finding 
         return broken(case, "record", message, "both, in ISO 8601", seen, call=call, index=index)
     answer, over = answer_of(call), end_of(case, call, index)
     begins, ends = begin.timestamp(), end.timestamp()
-    early = _off(begins, answer)
-    late = _off(ends, over) if over is not None else 0.0
+    early = off(begins, answer)
+    late = off(ends, over) if over is not None else 0.0
     what = _in_words(case, call, begins, ends, answer, early, late) or _too_short(case, call, index, ends - begins)
     if what:
         message = f"call {call.id}: {what}"
@@ -186,14 +180,6 @@ def _too_short(case: Case, call: Call, index: int, recorded: float) -> str:
     return "its record ends when it begins" if not recorded else f"its record is {recorded:g} s long"
 
 
-def _off(at: float, interval: Interval) -> float:
-    """Seconds that a whole second is before (negative) or after an interval that it should be in."""
-    earliest, latest = interval.earliest - WHOLE - SLACK, interval.latest + WHOLE + SLACK
-    if at < earliest:
-        return at - interval.earliest
-    return at - interval.latest if at > latest else 0.0
-
-
 def _in_words(case: Case, call: Call, begins: float, ends: float, answer: Interval, early: float, late: float) -> str:
     if not early and not late:
         return ""
@@ -217,7 +203,7 @@ def _ending_then(case: Case, call: Call, ends: float) -> str | None:
     for index, planned in enumerate(case.scenario.calls):
         for other in case.of(planned.id):
             over = end_of(case, other, index) if other.call_id != call.call_id and other.answered else None
-            if over is not None and not _off(ends, over):
+            if over is not None and not off(ends, over):
                 return other.id if other.id != call.id else f"{other.id} {other.index}"
     return None
 

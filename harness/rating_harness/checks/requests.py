@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rating_harness.checks.call_ends import answer_of, off
 from rating_harness.checks.format import field, shown
 from rating_harness.checks.model import Case, Finding, broken, unmet
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
+from rating_harness.evidence.headers import MalformedHeader, parse_address
 from rating_harness.evidence.model import Exchange
 from rating_harness.scenario.matchers import MISSING, Matcher
 from rating_harness.scenario.model import RequestExpectation
 
-__all__ = ["check_requests", "requests_are_as_agreed"]
+__all__ = ["check_requests", "requests_are_as_agreed", "requests_are_of_the_call"]
 
 _PATHS = CONTRACT.paths.by_word
 _SHORT = 100
@@ -66,6 +68,33 @@ def _disagreements(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
         yield "Content-Type", agreed.content_type, content_type or "none"
     if not isinstance(exchange.request, dict):
         yield "body", "a JSON object", str(exchange.request)[:_SHORT]
+
+
+def requests_are_of_the_call(case: Case) -> Iterator[Finding]:
+    """Each names the caller that the call has, and begin and end name the second in which it was answered."""
+    fields, paths = CONTRACT.fields, CONTRACT.paths
+    for index, planned in enumerate(case.scenario.calls):
+        for call in case.of(planned.id):
+            for exchange in case.exchanges(call):
+                source, caller = exchange.requested(fields.source), _caller(call)
+                if isinstance(source, str) and caller is not None and source.lower() not in caller.lower():
+                    what = f"call {call.id}: {fields.source} in {exchange.kind}"
+                    yield broken(case, "requests", what, f"{caller}, as From has it", source, call=call, index=index)
+                began = exchange.requested(fields.began_at)
+                is_told = exchange.kind in (paths.begin, paths.end) and type(began) in (int, float)
+                if is_told and call.answered is not None and off(began, answer_of(call)):
+                    what = f"call {call.id}: {fields.began_at} in {exchange.kind}"
+                    wanted = f"{call.answered:.0f}, when it was answered"
+                    yield broken(case, "requests", what, wanted, str(began), call=call, index=index)
+
+
+def _caller(call: Call) -> str | None:
+    """The URI in From of its INVITE; None where that wasn't seen, or is no address."""
+    value = call.invite.header("From") if call.invite else None
+    try:
+        return parse_address(value).uri if value else None
+    except MalformedHeader:
+        return None
 
 
 def check_requests(case: Case) -> Iterator[Finding]:

@@ -36,6 +36,13 @@ __all__ = ["mutate"]
 @click.option("--store", metavar="DIR", type=click.Path(path_type=Path), help="What is known already is kept there.")
 @click.option("--output", "-o", metavar="DIR", type=click.Path(path_type=Path), help="Write JSON, HTML, Markdown.")
 @click.option("--fail-under", metavar="N", type=click.FloatRange(0, 100), help="Fail below a score of N %.")
+@click.option(
+    "--fail-on",
+    metavar="COST",
+    type=click.Choice(["money", "security"]),
+    multiple=True,
+    help="Fail where one survived that costs that: money, security; repeatable.",
+)
 @click.option("--measure", is_flag=True, help="See anew what each scenario executes.")
 @click.option("--list", "only_list", is_flag=True, help="Show the mutants, and run nothing.")
 @click.pass_context
@@ -57,6 +64,7 @@ def mutate(
     store: Path | None,
     output: Path | None,
     fail_under: float | None,
+    fail_on: tuple[str, ...],
     measure: bool,
     only_list: bool,
     **lab: Any,
@@ -70,8 +78,8 @@ def mutate(
     mutation.yaml beside the configuration holds mutants that are equivalent, each of a kind and with its reason, and
     rules for what costs money or security. PATHS are "scenarios", if none are given.
 
-    The exit status is 0; 1 when the score is below --fail-under, or no lab could be had; 2 for wrong options; 130
-    after Ctrl-C, 143 after SIGTERM: the same command goes on from there.
+    The exit status is 0; 1 when the score is below --fail-under, one of --fail-on survived, or no lab could be had; 2 for
+    wrong options; 130 after Ctrl-C, 143 after SIGTERM: the same command goes on from there.
     """
     import time
 
@@ -129,6 +137,10 @@ def mutate(
     click.echo(f"{len(results)} of {population} mutants in {time.monotonic() - started:.0f} s; known in {home}")
     if ended is not None:
         raise ended
+    costly = report.survivors_that_cost(fail_on)
+    if costly:
+        click.echo(f"{len(costly)} survived that cost {' or '.join(fail_on)}: {', '.join(costly)}", err=True)
+        context.exit(FAILED)
     percent = report.score().percent
     if fail_under is not None and percent < fail_under:
         click.echo(f"the mutation score {percent:.1f} % is below {fail_under:g} %", err=True)

@@ -209,6 +209,7 @@ class Campaign:
                     _expectations(each),
                     found["config"] == config,
                     subject.numbers.get(each.id, 0),
+                    frozenset(_defines(self.options, each)),
                 )
         failing = [each.id for each in self.scenarios if each.id in known and known[each.id]["passed"] is False]
         if failing:

@@ -612,7 +612,7 @@ def _tables(configuration: Configuration) -> list[str]:
 
 def _target(variable: str) -> str:
     """What an assignment changes: of a table, the table, since two keys may be the same."""
-    return re.sub(r"=>.*", "", variable)
+    return re.sub(r"^\$\w+\((\w+=>).*", r"(\1", variable)
 
 
 def _values(number: int) -> tuple[int, ...]:

@@ -48,6 +48,11 @@ class MutationReport:
         found = [(self.trials[r.id], r) for r in self.results if r.status == status and r.id not in self._equivalent]
         return sorted(found, key=lambda pair: _place(pair[0]))
 
+    def survivors_that_cost(self, costs: Sequence[str]) -> list[str]:
+        """The ids of those that survived, or that nothing executes, and cost one of these."""
+        pairs = [*self._survivors("survived"), *self._survivors("unreached")]
+        return [result.id for trial, result in pairs if self.accepted.cost(trial.route, trial.operator) in costs]
+
     def _by(self, name: Callable[[Trial], str]) -> list[tuple[str, Score]]:
         names = sorted({name(self.trials[result.id]) for result in self.results})
         scores = [(each, self.score(lambda trial, each=each: name(trial) == each)) for each in names]  # type: ignore[misc]

@@ -24,6 +24,7 @@ class Row:
     :param requests: what the agent is requested in it.
     :param expectations: how much it expects: who expects more notices more.
     :param defines: which set of defines it starts Kamailio with.
+    :param defined: the names of all that it defines: their defaults count for nothing.
     :param is_current: whether that's of the configuration as it is now, and not of an older one.
     """
 
@@ -34,6 +35,7 @@ class Row:
     expectations: int = 1
     is_current: bool = True
     defines: int = 0
+    defined: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def worth(self) -> float:
@@ -47,6 +49,7 @@ def statement_key(route: str, text: str, number: int) -> str:
 
 
 _WORD = re.compile(r"(?<![$\w])[A-Za-z_]\w{2,}")
+_DEFAULT = re.compile(r"#!trydef\s+(\w+)")
 _COMMON = 40
 """Statements with a word, from which on it says nothing of what belongs together."""
 
@@ -79,7 +82,7 @@ class Statements:
         :param kills: of each scenario, weighed as the caller likes.
         :param words: the text that is changed, before and after.
         """
-        reaching = self._reaching(mutant, rows)
+        reaching = self._reaching(mutant, rows, words)
         if isinstance(mutant, Mutant):
             reaching = self._by_what_belongs(mutant, reaching, rows, kills, most, words)
         else:
@@ -155,12 +158,17 @@ class Statements:
                 found.setdefault(word, []).append(key)
         return found
 
-    def _reaching(self, mutant: Mutant | Sabotage, rows: Sequence[Row]) -> Sequence[Row]:
+    def _reaching(self, mutant: Mutant | Sabotage, rows: Sequence[Row], words: str) -> Sequence[Row]:
         if isinstance(mutant, Sabotage):
             return _widest([row for row in rows if mutant.request in row.requests])
         if mutant.column is None:
             sets = self.starts.get((mutant.file, mutant.line))
-            return [row for row in rows if sets is None or row.defines in sets]
+            default = _DEFAULT.match(words)
+            return [
+                row
+                for row in rows
+                if (sets is None or row.defines in sets) and not (default and default[1] in row.defined)
+            ]
         key = self.keys.get((mutant.file, mutant.line, mutant.column))
         found = [row for row in rows if key in row.statements]
         # Of a statement that has no probe of its own, or is new since rows were measured: who runs its route may do.

@@ -99,12 +99,12 @@ __all__ = [
 INVARIANTS: dict[str, str] = {
     "calls": "every call was made; zero calls are a failure",
     "begin_and_end": "each answered call has exactly one begin and one end, no other call has any",
-    "limit": "no call lasts longer than the engine allowed",
+    "limit": "no call lasts longer than the engine allowed, nor would one by the timeout of its dialog",
     "record": "each record begins with the answer and ends with the BYE; none is of a call that wasn't answered",
     "fee": "each fee is what a call of the recorded length costs by `given`",
     "both_ends": "ACK and BYE reach the other side, which accepts them; what ended in the engine is over for both",
     "strict_peer": "nothing reaches an end that a peer after RFC 3261 would refuse",
-    "requests": "requests to the agent have the agreed method, path and content type",
+    "requests": "requests to the agent are as agreed, and name the call's own caller and answer",
     "balances": "balances move by exactly the fees",
     "running": "no running transaction is left",
     "dialogs": "no dialog is active at the end",
@@ -112,6 +112,7 @@ INVARIANTS: dict[str, str] = {
     "carriers": "nothing unexpected reached a carrier",
     "final_reply": "the caller gets exactly one final reply",
     "kamailio": "Kamailio neither restarts nor logs at critical level",
+    "alarms": "where nothing is broken on purpose, no module of Kamailio's reports an error, and rating.cfg no alarm",
 }
 """The checks that are always on, by the name that switches one off."""
 

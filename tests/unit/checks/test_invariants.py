@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from rating_harness.checks import judge, records_settled
-from rating_harness.evidence.model import Evidence, LogLine, Records, ServiceState, SippResult, Span
+from rating_harness.evidence.model import Dialog, Evidence, LogLine, Records, ServiceState, SippResult, Span
 from rating_harness.scenario.model import INVARIANTS
 from tests.builders import (
     CALL_ID,
     CARRIER,
+    START,
     answered_call,
     evidence_of,
     exchange,
@@ -288,3 +289,86 @@ def test_a_call_goes_out_with_a_yes_for_each_account_that_is_named(
     auth = replace(auth, request={**auth.request, **parties}, response={**auth.response, **yes})
     texts = found(tmp_path, replace(sound(), exchanges=(auth, *others))).get("carriers", [])
     assert any("did not authorise" in text for text in texts) is not goes_out
+
+
+# --- the timeout of a dialog, what requests name, alarms ------------------------------------------------------------
+
+
+def with_dialog(lifetime: int, *states: int) -> Callable[[Evidence], Evidence]:
+    dialog = Dialog(CALL_ID, "sip:1000@sip.test", "sip:39040123456@sip.test", 0.0, 1.0, states, lifetime)
+    return lambda run: replace(run, dialogs=(dialog,))
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "states", "is_right"),
+    [
+        (3600, (3, 4), True),
+        (3601, (3, 4), False),
+        (3599, (4,), False),
+        (-1, (4,), False),
+        (43200, (1, 2), True),  # it's set when the agent has answered
+        (43200, (1, 3), True),
+        (1, (4, 5), True),  # a dialog that is being ended
+        (4, (4, 5), False),
+    ],
+)
+def test_the_timeout_of_a_dialog_is_what_the_engine_allowed(
+    tmp_path: Path, lifetime: int, states: tuple[int, ...], is_right: bool
+) -> None:
+    assert ("limit" not in found(tmp_path, with_dialog(lifetime, *states)(sound()))) == is_right
+
+
+def test_no_timer_is_longer_than_one_can_be(tmp_path: Path) -> None:
+    auth, *others = sound().exchanges
+    run = replace(
+        sound(), exchanges=(replace(auth, response={**auth.response, "max_available_units": 10**11}), *others)
+    )
+    assert "limit" not in found(tmp_path, with_dialog(2**31 - 1, 4)(run))
+    assert "limit" in found(tmp_path, with_dialog(43200, 4)(run))
+
+
+def test_a_callee_who_pays_nothing_sets_no_timeout(tmp_path: Path) -> None:
+    run = changed("authorization", account_tag=None, destination_account_tag="2000")(sound())
+    assert "limit" not in found(tmp_path, with_dialog(43200, 4)(run))
+
+
+@pytest.mark.parametrize("kind", ["begin_transaction", "end_transaction"])
+@pytest.mark.parametrize(("seconds", "is_right"), [(0, True), (1, True), (-1, True), (3, False), (-3, False)])
+def test_the_second_of_the_answer(tmp_path: Path, kind: str, seconds: int, is_right: bool) -> None:
+    run = changed(kind, timestamp_begin=int(START) + seconds)(sound())
+    assert ("requests" not in found(tmp_path, run)) == is_right
+
+
+def test_a_time_that_is_no_number_is_the_engines_own_way(tmp_path: Path) -> None:
+    assert "requests" not in found(tmp_path, changed("begin_transaction", timestamp_begin="yesterday")(sound()))
+
+
+@pytest.mark.parametrize(
+    ("source", "is_right"), [("sip:1000@sip.test", True), ("1000", True), ("sip:39040123456@sip.test", False)]
+)
+def test_the_source_is_the_caller(tmp_path: Path, source: str, is_right: bool) -> None:
+    assert ("requests" not in found(tmp_path, changed("authorization", source=source)(sound()))) == is_right
+
+
+ALARM = LogLine("kamailio", "{x} <script>: rating: end lost: call=x error=y record={}", "ALERT")
+MISUSE = LogLine("kamailio", "jansson [jansson_funcs.c:9]: janssonmod_get_helper(): failed to parse json", "ERROR")
+NETWORK = LogLine("kamailio", "tm [t_fwd.c:9]: t_send_branch(): sending request on branch 0 failed", "ERROR")
+OWN = LogLine("kamailio", "<script>: somebody's own line", "ALERT")
+
+
+@pytest.mark.parametrize(
+    ("line", "rest", "is_right"),
+    [
+        (ALARM, PLAIN, False),
+        (MISUSE, PLAIN, False),
+        (NETWORK, PLAIN, True),
+        (OWN, PLAIN, True),
+        (replace(ALARM, level="WARNING"), PLAIN, True),
+        (ALARM, PLAIN + "expect: {log: [{line: end lost, level: alert}]}\n", True),
+        (ALARM, PLAIN + "expect: {log: [{line: begin failed, absent: true}]}\n", False),
+        (ALARM, PLAIN + "faults: [{on: agent, path: end, status: 500}]\n", True),
+        (ALARM, PLAIN + "invariants: {alarms: it's a test}\n", True),
+    ],
+)
+def test_an_alarm_has_its_reason_in_the_scenario(tmp_path: Path, line: LogLine, rest: str, is_right: bool) -> None:
+    assert ("alarms" not in found(tmp_path, sound(log=(line,)), rest)) == is_right

@@ -107,6 +107,8 @@ def test_states() -> None:
         ("$var(a) = $var(b); $var(b) = 2;", 1),
         ("$sht(t=>1) = 1; $sht(t=>2) = 2;", 1),
         ("$sht(t=>1) = 1; $sht(u=>2) = 2;", 0),
+        ("$sht(t=>1) = 1; $sht(t_more=>1) = 2;", 0),
+        ("$sht(t=>1) = 1; $shtex(t=>1) = 2;", 1),
         ("$var(a) = f(); $var(b) = 2;", 1),
         ("f(); $var(b) = 2;", 1),
         ('xlog("L_WARN", "x $var(a)\n"); $var(b) = 2;', 0),

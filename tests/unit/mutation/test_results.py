@@ -171,6 +171,12 @@ def test_what_is_read_at_the_start_meets_those_whose_defines_leave_it_in() -> No
     assert [row.scenario for row in places.rows_for(mutant(8, None, START), rows, {}, 9)] == ["with"], "the widest"
 
 
+def test_a_default_meets_those_who_do_not_define_it() -> None:
+    rows = [Row("defines", 1.0, frozenset({A}), defined=frozenset({"WAIT"})), Row("takes it", 1.0, frozenset({A}))]
+    found = PLACES.rows_for(mutant(9, None, START), rows, {}, 9, "#!trydef WAIT 5 #!trydef WAIT 50")
+    assert [row.scenario for row in found] == ["takes it"]
+
+
 def test_rows_that_killed_before_come_first() -> None:
     assert chosen(mutant(1), {"slow": 3, "other": 1}) == ["slow", "other", "fast"]
 
@@ -226,6 +232,12 @@ def report() -> MutationReport:
     ]
     accepted = Accepted.model_validate({"costs": [{"cost": "money", "operators": ["drop-*"]}]})
     return MutationReport(trials, results, tree.sources, accepted, (), len(trials), {"r1": "one.yaml"})
+
+
+def test_what_survived_and_costs() -> None:
+    (dropped,) = report().survivors_that_cost(["money"])
+    assert report().trials[dropped].operator == "drop-block"
+    assert report().survivors_that_cost(["security"]) == report().survivors_that_cost([]) == []
 
 
 def test_the_text() -> None:
