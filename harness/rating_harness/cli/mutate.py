@@ -78,8 +78,8 @@ def mutate(
     mutation.yaml beside the configuration holds mutants that are equivalent, each of a kind and with its reason, and
     rules for what costs money or security. PATHS are "scenarios", if none are given.
 
-    The exit status is 0; 1 when the score is below --fail-under, one of --fail-on survived, or no lab could be had; 2 for
-    wrong options; 130 after Ctrl-C, 143 after SIGTERM: the same command goes on from there.
+    The exit status is 0; 1 when the score is below --fail-under, one of --fail-on survived, or no lab could be had; 2
+    for wrong options; 130 after Ctrl-C, 143 after SIGTERM: the same command goes on from there.
     """
     import time
 
