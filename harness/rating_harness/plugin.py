@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
+from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback, Traceback
 
 from rating_harness.errors import HarnessError, UsageError
 
@@ -303,9 +303,24 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Called for each phase of a test. A scenario that could not be run is an error to pytest, and no failure."""
     report = yield
-    if isinstance(item, ScenarioItem) and call.excinfo is not None and isinstance(call.excinfo.value, HarnessError):
+    if call.excinfo is None or not isinstance(call.excinfo.value, HarnessError):
+        return report
+    if isinstance(item, ScenarioItem):
         report.when = "setup"
+    elif Path(call.excinfo.traceback[-1].path) == Path(__file__):
+        report.longrepr = _as_text(call.excinfo.value, call.excinfo.traceback)
     return report
+
+
+def _as_text(error: HarnessError, traceback: Traceback) -> ReprExceptionInfo:
+    """An error of a fixture's, as it's shown of a scenario: its text, and the line of the test that met it."""
+    from rating_harness.report.failure import error_text
+    from rating_harness.report.junit import cause_of_error
+
+    met = traceback.filter(lambda entry: Path(entry.path) != Path(__file__))[-1]
+    where = ReprFileLocation(str(met.path), met.lineno + 1, _in_pytest(cause_of_error(error)))
+    text = f"{_in_pytest(error_text(error))}\n\n{met.path}:{met.lineno + 1}\n"
+    return ReprExceptionInfo(ReprTraceback([ReprEntryNative([text])], None, style="native"), reprcrash=where)
 
 
 # --- reports --------------------------------------------------------------------------------------------------------
@@ -565,8 +580,11 @@ def run_scenario(pytestconfig: pytest.Config) -> RunScenario:
 
     def run(scenario: Scenario | Path | str, *, check: bool = True) -> Outcome:
         __tracebackhide__ = True
-        loaded = load(Path(scenario))[0] if isinstance(scenario, Path | str) else scenario
-        outcome = _run_reported(pytestconfig, loaded)
+        try:
+            loaded = load(Path(scenario))[0] if isinstance(scenario, Path | str) else scenario
+            outcome = _run_reported(pytestconfig, loaded)
+        except HarnessError as error:
+            raise error.with_traceback(None) from None
         if outcome.skipped is not None:
             pytest.skip(_in_pytest(outcome.skipped))
         if check and outcome.verdict is not None and not outcome.verdict.passed:

@@ -218,6 +218,36 @@ def test_a_test_in_python_runs_a_scenario(project: pytest.Pytester) -> None:
     project.runpytest().assert_outcomes(passed=2)
 
 
+def test_what_could_not_be_run_is_told_in_a_python_test_as_text(project: pytest.Pytester) -> None:
+    write(project, "calls/broken.yaml").write_text("scenario: A call\ncallz: []\n")
+    project.makepyfile(
+        """
+        import pytest
+        from rating_harness.errors import HarnessError
+
+        def test_broken(run_scenario):
+            run_scenario("calls/broken.yaml")
+
+        def test_expected(run_scenario):
+            with pytest.raises(HarnessError):
+                run_scenario("calls/broken.yaml")
+
+        @pytest.fixture
+        def outcome(run_scenario):
+            return run_scenario("calls/broken.yaml")
+
+        def test_in_a_fixture(outcome):
+            pass
+        """
+    )
+    result = project.runpytest()
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    result.stdout.fnmatch_lines(["*calls/broken.yaml:2:1: unknown key 'callz'*", "*did you mean 'calls'?*"])
+    result.stdout.no_fnmatch_line("*def run(*")
+    result.stdout.no_fnmatch_line("*Traceback*")
+    assert "test_what_could_not_be_run_is_told_in_a_python_test_as_text.py:5" in result.stdout.str()
+
+
 def test_evidence_that_cannot_be_written_costs_one_warning_and_no_verdict(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
