@@ -24,8 +24,13 @@ help: ## List the targets
 .PHONY: setup
 setup: $(VENV)/.ready ## Make .venv, and install what the machine lacks (as root, with apt)
 
-# python3-venv and mmdebstrap are all that a fresh Debian or Ubuntu lacks.
-$(VENV)/.ready: pyproject.toml constraints.txt
+$(VENV)/.ready: $(VENV)/.installed
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# What runs scenarios, without what changes this project: a third of the download. python3-venv and mmdebstrap are all
+# that a fresh Debian or Ubuntu lacks.
+$(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed; this is $$($(PYTHON) --version). Another one: make PYTHON=python3.12"; exit 1; }
 	@missing=""; \
@@ -41,11 +46,11 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 		fi; \
 	fi
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
 .PHONY: test-kamailio
-test-kamailio: setup ## Run all scenarios: real calls through Kamailio and a rating engine
+test-kamailio: $(VENV)/.installed ## Run all scenarios: real calls through Kamailio and a rating engine
 	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
 	$(BIN)/pytest scenarios -n $(WORKERS) --rating-lab $(LAB) $(PYTEST_FROM) $(ARGS)
 
@@ -112,19 +117,19 @@ test-public: setup ## Try a checkout of the public integration: its files, and i
 	$(BIN)/pytest $(ANY) -n $(WORKERS) --rating-lab $(LAB) $(PYTEST_FROM) --rating-kamailio-config $(DIR)/conf/kamailio; test $$? = 1
 
 .PHONY: docker-start
-docker-start: setup ## Bring a lab up and leave it there to play with
+docker-start: $(VENV)/.installed ## Bring a lab up and leave it there to play with
 	$(BIN)/rating-harness up --lab $(LAB)
 
 .PHONY: docker-stop
-docker-stop: setup ## Remove the lab of docker-start
+docker-stop: $(VENV)/.installed ## Remove the lab of docker-start
 	$(BIN)/rating-harness down
 
 .PHONY: docker-logs
-docker-logs: setup ## Show what the services of that lab have logged
+docker-logs: $(VENV)/.installed ## Show what the services of that lab have logged
 	$(BIN)/rating-harness logs
 
 .PHONY: doctor
-doctor: setup ## Tell what the machine has for a lab, and what it lacks
+doctor: $(VENV)/.installed ## Tell what the machine has for a lab, and what it lacks
 	$(BIN)/rating-harness doctor
 
 .PHONY: clean

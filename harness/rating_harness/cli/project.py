@@ -19,7 +19,8 @@ __all__ = ["init", "new"]
     metavar="REQUIREMENT",
     help="What pip installs for rating-harness: a version, a wheel, a URL. This version by default.",
 )
-def init(directory: Path, requirement: str | None) -> None:
+@click.option("--all-scenarios", is_flag=True, help="This package's own scenarios, too, below scenarios/rating.")
+def init(directory: Path, requirement: str | None, all_scenarios: bool) -> None:
     """Make a project of scenarios in DIR.
 
     It has three scenarios, a Makefile whose `make test-kamailio` runs them, pipelines for GitLab and GitHub, and the
@@ -28,9 +29,13 @@ def init(directory: Path, requirement: str | None) -> None:
     from rating_harness import __version__
     from rating_harness.session.project_files import project_files, write_project
 
-    files = project_files(requirement or f"rating-harness=={__version__}")
+    files = project_files(requirement or f"rating-harness=={__version__}", all_scenarios=all_scenarios)
+    packaged = [directory / "scenarios" / name for name in ("rating", "kamailio")]
     for path in write_project(directory, files):
-        click.echo(f"wrote {path}")
+        if not any(path.is_relative_to(each) for each in packaged):
+            click.echo(f"wrote {path}")
+    if all_scenarios:
+        click.echo(f"wrote {directory / 'scenarios'}/rating and kamailio, this package's own scenarios")
     click.echo(f"`make -C {directory} test-kamailio` runs its scenarios.")
 
 

@@ -10,8 +10,8 @@ from rating_harness.errors import UsageError
 __all__ = ["data_directory"]
 
 
-def data_directory(name: Literal["compose", "kamailio"]) -> Path:
-    """The directory of the compose files, or of Kamailio's configuration.
+def data_directory(name: Literal["compose", "kamailio", "scenarios"]) -> Path:
+    """The directory of the compose files, of Kamailio's configuration, or of the scenarios.
 
     :raises UsageError: the package was taken apart.
     """

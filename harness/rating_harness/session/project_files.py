@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rating_harness.errors import UsageError
+from rating_harness.lab.files import data_directory
 from rating_harness.scenario.schema import scenario_schema
 from rating_harness.session.call_template import CallTemplate
 
@@ -44,6 +45,8 @@ _README = """\
 * A new one: `.venv/bin/rating-harness new scenarios/NAME.yaml`, and `.venv/bin/rating-harness watch scenarios`
   runs what you save.
 * Your own Kamailio: `make test-kamailio ARGS="--rating-kamailio-config DIR"`, where `DIR` holds your `kamailio.cfg`.
+* `rating-harness init --all-scenarios` writes all scenarios of the package, too: what they prove with a configuration
+  of yours is the rating contract, and what doesn't apply to it is skipped with the reason.
 * Your own engine: `ARGS="--rating-agent-url URL --rating-api-url URL"`.
 """
 
@@ -88,10 +91,11 @@ jobs:
 _EDITOR = {"yaml.schemas": {"scenario.schema.json": "scenarios/*.yaml"}}
 
 
-def project_files(requirement: str) -> Mapping[str, str]:
+def project_files(requirement: str, *, all_scenarios: bool = False) -> Mapping[str, str]:
     """Texts by path.
 
     :param requirement: what pip installs for this package.
+    :param all_scenarios: this package's own scenarios too, below ``scenarios/rating``, and Kamailio's configuration.
     """
     calls = {
         "answered": CallTemplate("1000", "39040123456"),
@@ -101,6 +105,7 @@ def project_files(requirement: str) -> Mapping[str, str]:
     first = "# yaml-language-server: $schema=../scenario.schema.json\n"
     return {
         **{f"scenarios/{name}.yaml": first + call.text() for name, call in calls.items()},
+        **(_own_scenarios() if all_scenarios else {}),
         "scenario.schema.json": json.dumps(scenario_schema(), indent=2, ensure_ascii=False) + "\n",
         "Makefile": _MAKEFILE,
         "README.md": _README,
@@ -109,6 +114,17 @@ def project_files(requirement: str) -> Mapping[str, str]:
         ".gitlab-ci.yml": _GITLAB,
         ".github/workflows/scenarios.yml": _GITHUB,
         ".vscode/settings.json": json.dumps(_EDITOR, indent=2) + "\n",
+    }
+
+
+def _own_scenarios() -> dict[str, str]:
+    """With the configuration, which one of them names beside their directory."""
+    directories = {"rating": data_directory("scenarios"), "kamailio": data_directory("kamailio")}
+    return {
+        f"scenarios/{name}/{path.relative_to(directory).as_posix()}": path.read_text("utf-8")
+        for name, directory in directories.items()
+        for path in sorted(directory.rglob("*"))
+        if path.suffix in (".yaml", ".xml", ".cfg")
     }
 
 

@@ -18,6 +18,8 @@ from rating_harness.session.project_files import project_files
 from rating_harness.session.session import Session
 from tests.unit.test_exit_status import run as run_without_lab
 
+SCENARIOS = Path(__file__).parents[3] / "scenarios"
+
 
 def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -95,6 +97,18 @@ def test_a_project_has_all_that_it_needs(tmp_path: Path) -> None:
         assert "make test-kamailio" in str(yaml.safe_load((tmp_path / "mine" / name).read_text()))
     result = invoke("validate", tmp_path / "mine/scenarios")
     assert (result.exit_code, result.output) == (0, "3 files, 3 scenarios, 0 mistakes\n")
+
+
+def test_a_project_with_all_scenarios_of_the_package(tmp_path: Path) -> None:
+    result = invoke("init", tmp_path, "--all-scenarios")
+    assert result.exit_code == 0, result.output
+    shipped = {path.relative_to(SCENARIOS) for path in SCENARIOS.rglob("*.*") if path.suffix in (".yaml", ".xml")}
+    made = {path.relative_to(tmp_path / "scenarios/rating") for path in (tmp_path / "scenarios/rating").rglob("*.*")}
+    assert made == shipped
+    assert (tmp_path / "scenarios/answered.yaml").is_file()
+    assert len(result.output.splitlines()) < 20
+    result = invoke("validate", tmp_path / "scenarios/rating/authorization")
+    assert result.exit_code == 0, result.output
 
 
 def test_a_project_is_made_only_where_nothing_is(tmp_path: Path) -> None:

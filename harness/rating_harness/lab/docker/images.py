@@ -179,6 +179,8 @@ def _context(role: Role) -> dict[str, bytes]:
     context = {dockerfile: (root / dockerfile).read_bytes()}
     if role == "harness":
         context |= {name: (root / name).read_bytes() for name in PACKAGE_FILES}
+        # The package takes them along; a service runs none, and need not be built anew with each of them.
+        context["scenarios/README"] = b"None here: this image runs services.\n"
         package = Path(rating_harness.__file__).parent
         sources = {
             "harness/rating_harness": package,
