@@ -76,6 +76,10 @@ test-browser: setup ## Look at the HTML report in Chromium, without a window (in
 		{ echo "missing on this machine: chromium; install with: sudo apt-get install chromium"; exit 1; }
 	$(BIN)/pytest tests/browser -n 0 $(ARGS)
 
+.PHONY: docs
+docs: setup ## Build the documentation's site into build/site; a link that leads nowhere fails it
+	$(BIN)/python -m documentation
+
 .PHONY: lint
 lint: setup ## Check style, types and who imports whom
 	$(BIN)/ruff check .
