@@ -26,8 +26,8 @@ __all__ = ["contradictions", "refuses"]
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%#]+")
 _CREDENTIAL = re.compile(r"[^\s\[\]]+")
 _DOMAIN = re.compile(r"([A-Za-z0-9\-.]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
-_MADE_ANYWAY = frozenset({"via", "v", "cseq", "content-length", "l"})
-_OF_THE_DIALOG = frozenset({"from", "f", "to", "t", "call-id", "i", "record-route"})
+_MADE_ANYWAY = frozenset({"via", "v", "call-id", "i", "cseq", "content-length", "l"})
+_OF_THE_DIALOG = frozenset({"from", "f", "to", "t", "record-route"})
 _HEADER = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
 
@@ -147,6 +147,8 @@ def _requests(call: Call, path: ValuePath) -> Iterator[Finding]:
         here = (*path, "requests", index)
         yield from _request(request, here)
         yield from _headers(request.headers, (*here, "headers"))
+        if request.expect is not None:
+            yield from _provisional(request.expect.code, (*here, "expect"))
         yield from _placeholders(request, here)
 
 
@@ -249,6 +251,7 @@ def _call_expectation(expect: CallExpectation, path: ValuePath) -> Iterator[Find
     code = expect.reply.code
     if expect.reply.reason is not None and expect.reason is not None:
         yield _clash((*path, "reason"), "the reason phrase is said twice", "here and in 'reply': delete one")
+    yield from _provisional(code, (*path, "reply"))
     if not refuses(code):
         return
     for key in ("duration", "bye_reason", "bye_reply", "carrier", "reinvite_reply"):
@@ -256,6 +259,14 @@ def _call_expectation(expect: CallExpectation, path: ValuePath) -> Iterator[Find
             yield _clash((*path, key), f"'{key}' is of answered calls, and the reply is {code}")
     if expect.ended_by not in (None, "nobody"):
         yield _clash((*path, "ended_by"), f"a call with the reply {code} has no BYE")
+
+
+def _provisional(code: object, path: ValuePath) -> Iterator[Finding]:
+    """A final reply that could only be a provisional one."""
+    choices = code.choices if isinstance(code, OneOf) else (code,)
+    for each in choices:
+        if isinstance(each, Status) and each.high < 200:
+            yield Finding(path, f"{each} is no final reply", "those before it are 'provisional': [180]")
 
 
 def refuses(code: object) -> bool:

@@ -17,6 +17,8 @@ _COMMENT = re.compile(r"/\*.*?\*/|(?:^|(?<=\s))(?:#(?!!)|//)[^\n]*", re.DOTALL |
 _INCLUDE = re.compile(r'(?:include_file|import_file)[ \t]+"([^"\n]+)"')
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"-?[0-9]+")
+_TEXT = re.compile(r'"(?:\\.|[^"\\])*"')
+_IN_TEXT = re.compile(r"\$defn?v?\((\w+)\)")
 _LARGEST = 4 * 1024 * 1024
 
 
@@ -26,11 +28,13 @@ class Defines:
 
     :param names: those that it gives a default, or asks for.
     :param texts: those whose default is a text in quotes.
-    :param words: every word of it: a define may be used without being asked for.
+    :param numbers: those whose default is a whole number.
+    :param words: every word of it outside of texts: a define may be used without being asked for.
     """
 
     names: frozenset[str]
     texts: frozenset[str]
+    numbers: frozenset[str]
     words: frozenset[str]
 
 
@@ -50,7 +54,8 @@ def read_defines(configurations: Sequence[Path]) -> Defines | None:
     return Defines(
         names=frozenset({*defaults, *conditions}),
         texts=frozenset(name for name, value in defaults.items() if value.startswith('"')),
-        words=frozenset(_WORD.findall(text)),
+        numbers=frozenset(name for name, value in defaults.items() if _NUMBER.fullmatch(value)),
+        words=frozenset(_WORD.findall(_TEXT.sub('""', text))) | frozenset(_IN_TEXT.findall(text)),
     )
 
 
@@ -72,17 +77,26 @@ def _texts(configuration: Path) -> Iterator[str]:
 
 
 def wrong_defines(defines: Mapping[str, str | int], known: Defines | None) -> Iterator[Finding]:
-    """Defines that the configuration doesn't know, and texts without the quotes that it needs around them."""
+    """Defines that the configuration doesn't know, texts without the quotes that it needs around them, and texts
+    where it has numbers."""
     for name, value in defines.items() if known is not None else ():
         assert known is not None
-        path = ("kamailio", "defines", name)
+        path, shown = ("kamailio", "defines", name), str(value)[:40]
         if name not in known.words:
-            close = did_you_mean(name, sorted(known.names))
+            close = did_you_mean(name, sorted(known.names)) or did_you_mean(name.upper(), sorted(known.names))
             hint = f"did you mean '{close}'?" if close else there(sorted(known.names))
             yield Finding(path, f"the configuration knows no define {name[:60]!r}", hint, at_key=True)
-        elif name in known.texts and isinstance(value, str) and not value.startswith(('"', "'")):
-            message = f"{name} is a text to Kamailio, and {value[:40]!r} lacks the quotes around it"
-            yield Finding(path, message, f"with quotes inside of quotes: '\"{value[:40]}\"'")
         elif name in known.texts and isinstance(value, int):
             message = f"{name} is a text to Kamailio, and {value} is a number"
             yield Finding(path, message, f"with quotes inside of quotes: '\"{value}\"'")
+        elif name in known.texts and isinstance(value, str) and not _is_quoted(value):
+            inner = shown.strip("\"'")
+            message = f"{name} is a text to Kamailio, and {shown!r} lacks the quotes around it"
+            yield Finding(path, message, f"with quotes inside of quotes: '\"{inner}\"'")
+        elif name in known.numbers and not _NUMBER.fullmatch(str(value)) and value not in known.names:
+            yield Finding(path, f"{name} is a number to Kamailio, and {shown!r} is none", "a number alone: 5000")
+
+
+def _is_quoted(value: str) -> bool:
+    """Whether it begins and ends with the same quotes; what is behind them is Kamailio's to refuse."""
+    return len(value) > 1 and value[0] in "\"'" and value[-1] == value[0]

@@ -8,7 +8,7 @@ from rating_harness.scenario.behaviour import Behaviour
 from rating_harness.scenario.calls import Call
 from rating_harness.scenario.consistency import refuses
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, there
-from rating_harness.scenario.given import Account
+from rating_harness.scenario.given import Account, Rate
 from rating_harness.scenario.matchers import Absent, Anything
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.nodes import ValuePath
@@ -17,17 +17,20 @@ from rating_harness.scenario.values import Moment, duration_text
 __all__ = ["warnings"]
 
 _SCHEMES = ("sip:", "sips:", "tel:")
+_LONGEST_PREFIX = 9
 
 
 def warnings(scenario: Scenario) -> Iterator[Finding]:
     """Findings of one scenario that has no mistakes."""
     if scenario.kamailio.config is None:
         yield from _callers_without_account(scenario)
+        yield from _refused_by_the_engine(scenario)
         yield from _prefixes_without_scheme(scenario)
         yield from _answered_by_nobody(scenario)
         yield from _never_ended(scenario)
     yield from _waits_in_vain(scenario)
     yield from _cancelled_and_answered(scenario)
+    yield from _ended_by_another(scenario)
 
 
 def _expects_answer(call: Call) -> bool:
@@ -74,14 +77,61 @@ def _callers_without_account(scenario: Scenario) -> Iterator[Finding]:
             yield Finding(("calls", index, *key), message, guess + there(sorted(known)))
 
 
+def _refused_by_the_engine(scenario: Scenario) -> Iterator[Finding]:
+    """Calls that the engine can't authorise, by what is given, and an answer is expected."""
+    accounts = {account.account_tag: account for account in scenario.given.accounts}
+    rates = [rate for pricelist in scenario.given.pricelists for rate in pricelist.rates if rate.active]
+    if scenario.given.graphql or _is_answered_by_fault(scenario) or scenario.phones or not rates:
+        return
+    for index, call in enumerate(scenario.calls):
+        if call.sipp is not None or call.host is not None or not _expects_answer(call):
+            continue
+        for account in (accounts[tag] for tag in _accounts_of(call) if tag in accounts):
+            why = _without_credit(account, rates)
+            if why:
+                message = f"account {account.account_tag!r} {why}, and an answer is expected"
+                yield Finding(("calls", index, "from"), message, "change the account, or expect the refusal")
+        called = [number for _, number in call.users]
+        is_told = any(_is_never_found(rate.prefix) for rate in rates)
+        if call.uri is None and not is_told and not {"to", "t"} & {name.lower() for name in call.headers}:
+            for number in [each for each in called if _has_no_rate(each, rates)][:1]:
+                message = f"no rate is for sip:{number[:20]}, and an answer is expected"
+                yield Finding(("calls", index, "to"), message, f'a rate with the prefix "sip:{number[:2]}"')
+
+
+def _without_credit(account: Account, rates: list[Rate]) -> str:
+    if not account.active:
+        return "is inactive"
+    is_poor = account.type == "PREPAID" and account.balance <= 0 and not account.linked_accounts
+    return f"has a balance of {account.balance}" if is_poor and all(rate.rate > 0 for rate in rates) else ""
+
+
+def _has_no_rate(number: str, rates: list[Rate]) -> bool:
+    return number[:1].isdecimal() and not any(f"sip:{number}".startswith(rate.prefix) for rate in rates)
+
+
+def _begins_uri(prefix: str) -> bool:
+    return any(prefix.startswith(each) or each.startswith(prefix) for each in _SCHEMES)
+
+
+def _is_never_found(prefix: str) -> bool:
+    return len(prefix) > _LONGEST_PREFIX or not _begins_uri(prefix)
+
+
 def _prefixes_without_scheme(scenario: Scenario) -> Iterator[Finding]:
     for number, pricelist in enumerate(scenario.given.pricelists):
         for index, rate in enumerate(pricelist.rates):
             prefix = rate.prefix
-            if not any(prefix.startswith(each) or each.startswith(prefix) for each in _SCHEMES):
-                path = ("given", "pricelists", number, "rates", index, "prefix")
+            path = ("given", "pricelists", number, "rates", index, "prefix")
+            if not _begins_uri(prefix):
                 message = f"no destination begins with {prefix[:20]!r}: it is a URI"
-                yield Finding(path, message, f'prefix: "sip:{prefix[:20]}"')
+                number_alone = prefix[:20].lower().removeprefix("sip:")
+                yield Finding(path, message, f'prefix: "sip:{number_alone}"')
+            elif len(prefix) > _LONGEST_PREFIX:
+                message = (
+                    f"a prefix of {len(prefix)} characters is never found: the engine looks at {_LONGEST_PREFIX}"
+                )
+                yield Finding(path, message, f'prefix: "{prefix[:_LONGEST_PREFIX]}"')
 
 
 def _behaviours(scenario: Scenario, call: Call) -> list[Behaviour]:
@@ -102,10 +152,23 @@ def _waits_in_vain(scenario: Scenario) -> Iterator[Finding]:
             why = f"{call.method} makes no call"
         elif call.expect.reply is not None and refuses(call.expect.reply.code):
             why = f"its reply is expected to be {call.expect.reply.code}"
+        elif _no_carrier_answers(scenario, call):
+            why = "no carrier answers it"
         else:
             continue
         message = f"this waits in vain for the answer to {call.id!r}: {why}"
         yield Finding(path, message, f"wait for its end: {call.id} has ended")
+
+
+def _no_carrier_answers(scenario: Scenario, call: Call) -> bool:
+    """Whether each end that a call can reach is told to refuse it, to be silent, or not to be there."""
+    hosts = {carrier.host for carrier in scenario.given.carriers}
+    if scenario.phones or not hosts or not hosts <= set(scenario.carriers) or scenario.given.graphql:
+        return False
+    return all(
+        each.silent or each.absent or (each.refuse is not None and each.refuse.code >= 400)
+        for each in _behaviours(scenario, call)
+    )
 
 
 def _moments(scenario: Scenario) -> Iterator[tuple[ValuePath, Moment, str]]:
@@ -151,6 +214,17 @@ def _cancelled_too_late(
         yield Finding(path, message, "a longer 'ring', or an earlier 'cancel'")
 
 
+def _ended_by_another(scenario: Scenario) -> Iterator[Finding]:
+    """Who is expected to hang up isn't who does, where nobody else can."""
+    for index, call in enumerate(scenario.calls):
+        wanted = call.expect.ended_by
+        if wanted not in ("caller", "callee") or call.hangup in ("never", wanted) or call.bye != "normal":
+            continue
+        if not _is_ended(scenario, call):
+            message = f"the {call.hangup} hangs up, and the {wanted} is expected to"
+            yield Finding(("calls", index, "expect", "ended_by"), message, f"hangup: {wanted}")
+
+
 def _answered_by_nobody(scenario: Scenario) -> Iterator[Finding]:
     for index, call in enumerate(scenario.calls):
         if call.expect.carriers == () and _expects_answer(call) and not scenario.phones:
@@ -167,7 +241,7 @@ def _never_ended(scenario: Scenario) -> Iterator[Finding]:
         is_answered = call.expect.reply is None or _expects_answer(call)
         if call.hangup != "never" or account is None or not is_answered or call.expect.ended_by == "nobody":
             continue
-        if not _has_limit(account, accounts) and not _is_ended(scenario, call):
+        if not (_has_limit(account, accounts) and _costs_something(scenario)) and not _is_ended(scenario, call):
             hint = "hangup: caller or callee; a carrier's 'hang_up_after'; or a PREPAID account's balance"
             yield Finding(("calls", index, "hangup"), "nothing ever ends this call", hint)
 
@@ -175,6 +249,12 @@ def _never_ended(scenario: Scenario) -> Iterator[Finding]:
 def _has_limit(account: Account, accounts: dict[str, Account]) -> bool:
     linked = [accounts[tag] for tag in account.linked_accounts if tag in accounts]
     return any(each.type == "PREPAID" for each in (account, *linked))
+
+
+def _costs_something(scenario: Scenario) -> bool:
+    """Whether any rate is above 0; where none is given, somebody else has them."""
+    rates = [rate for pricelist in scenario.given.pricelists for rate in pricelist.rates]
+    return not rates or scenario.given.graphql != () or any(rate.rate for rate in rates)
 
 
 def _is_ended(scenario: Scenario, call: Call) -> bool:

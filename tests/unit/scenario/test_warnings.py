@@ -87,6 +87,34 @@ def warned(tmp_path: Path, rest: str, given: str = GIVEN, configuration: Path | 
         ),
         ("calls:\n" + ANA % ", hangup: never, expect: {reply: 200}", 7, "nothing ever ends this call"),
         ("calls:\n" + ANA % ", hangup: never", 7, "nothing ever ends this call"),
+        (
+            "calls:\n"
+            + ANA % ""
+            + ANA.replace("ana", "bob") % ", start: 1s after ana is answered"
+            + "carriers: {carrier: {calls: {ana: {refuse: 486}}}}\n",
+            8,
+            "this waits in vain for the answer to 'ana': no carrier answers it",
+        ),
+        (
+            "calls:\n" + ANA % ", requests: [{at: after 1s, method: INFO}]" + "carriers: {carrier: {silent: true}}\n",
+            7,
+            "this waits in vain for the answer to 'ana': no carrier answers it",
+        ),
+        (
+            "calls:\n" + ANA.replace("39040", "44040") % ", expect: {reply: 200}",
+            7,
+            "no rate is for sip:44040123456, and an answer is expected",
+        ),
+        (
+            "calls:\n" + ANA % ", hangup: callee, expect: {ended_by: caller}",
+            7,
+            "the callee hangs up, and the caller is expected to",
+        ),
+        (
+            "calls:\n" + ANA % ", hold: 2s, expect: {reply: 200, ended_by: callee}",
+            7,
+            "the caller hangs up, and the callee is expected to",
+        ),
     ],
 )
 def test_what_is_most_likely_not_meant(tmp_path: Path, rest: str, line: int, message: str) -> None:
@@ -102,8 +130,48 @@ def test_a_prefix_that_begins_no_uri(tmp_path: Path, prefix: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("balance: 0}", "balance: 0, active: false}", "account '2000' is inactive, and an answer is expected"),
+        (
+            "POSTPAID, balance: 0",
+            "PREPAID, balance: 0",
+            "account '2000' has a balance of 0, and an answer is expected",
+        ),
+        (
+            "POSTPAID, balance: 0",
+            "PREPAID, balance: -5",
+            "account '2000' has a balance of -5, and an answer is expected",
+        ),
+        ('"sip:39"', '"sip:390401"', "a prefix of 10 characters is never found: the engine looks at 9"),
+        ('"sip:39"', '"SIP:39"', "no destination begins with 'SIP:39': it is a URI"),
+        ("rate: 1", "rate: 1, active: false", ""),
+        ("POSTPAID, balance: 0", "PREPAID, balance: 0, linked_accounts: ['2001']", ""),
+    ],
+)
+def test_what_the_engine_would_refuse(tmp_path: Path, old: str, new: str, message: str) -> None:
+    given = GIVEN.replace(old, new)
+    found = [each for _, each in warned(tmp_path, "calls:\n" + ANA % ", expect: {reply: 200}", given)]
+    assert found == ([message] if message else [])
+
+
+def test_a_free_call_of_a_prepaid_account_has_no_limit(tmp_path: Path) -> None:
+    given = GIVEN.replace("POSTPAID, balance: 0", "PREPAID, balance: 9").replace("rate: 1", "rate: 0")
+    assert warned(tmp_path, "calls:\n" + ANA % ", hangup: never", given) == [(7, "nothing ever ends this call")]
+
+
+@pytest.mark.parametrize(
     "rest",
     [
+        'calls: [{id: ana, from: "2000", to: "44", uri: "sip:39@sip.test", expect: {reply: 200}}]\n',
+        'calls: [{id: ana, from: "2000", to: "44", headers: {t: "<sip:39@x>"}, expect: {reply: 200}}]\n',
+        'calls: [{id: ana, from: "2000", to: "44", expect: {reply: 403}}]\n',
+        "calls:\n" + ANA % ", hangup: callee, requests: [{at: after 200ms, method: BYE}], expect: {ended_by: caller}",
+        "calls:\n" + ANA % ", expect: {ended_by: callee}" + "carriers: {carrier: {hang_up_after: 200ms}}\n",
+        "calls:\n"
+        + ANA % ""
+        + ANA.replace("ana", "bob") % ", start: ana is answered"
+        + "carriers: {carrier: {attempts: [{refuse: 503}, {}]}}\n",
         'calls: [{id: ana, from: "2009", to: "39", expect: {reply: 403}}]\n',
         'calls: [{id: ana, from: "2009", to: "39", expect: {reply: any}}]\n',
         'calls: [{id: ana, from: "2009", to: "39"}]\n',
@@ -189,7 +257,8 @@ loadmodule "tls.so"
 #!endif
 #!ifexp RATING_HTTP_TIMEOUT >= FR_TIMER
 #!endif
-modparam("x", "url", "http://a#b") modparam("x", "y", BARE)
+modparam("x", "url", "http://a#b") modparam("x", "y", BARE) modparam("tm", "fr_timer", FR_TIMER)
+xlog("$def(IN_TEXT)")
 """
 
 
@@ -201,6 +270,11 @@ modparam("x", "url", "http://a#b") modparam("x", "y", BARE)
         ("{RATING_CALED: 1}", "the configuration knows no define 'RATING_CALED'"),
         ("{GONE: 1}", "the configuration knows no define 'GONE'"),
         ("{RATING_SECRET: 1}", "the configuration knows no define 'RATING_SECRET'"),
+        ("{fr_timer: 1}", "the configuration knows no define 'fr_timer'"),
+        ("{FR_TIMER: fast}", "FR_TIMER is a number to Kamailio, and 'fast' is none"),
+        ("{FR_TIMER: '\"5\"'}", "FR_TIMER is a number to Kamailio, and '\"5\"' is none"),
+        ("{FR_TIMER: 5s}", "FR_TIMER is a number to Kamailio, and '5s' is none"),
+        ("{RATING_CALLED: '\"any'}", "RATING_CALLED is a text to Kamailio, and '\"any' lacks the quotes around it"),
     ],
 )
 def test_a_define_that_the_configuration_does_not_take(tmp_path: Path, defines: str, message: str) -> None:
@@ -214,7 +288,7 @@ def test_a_define_that_the_configuration_does_not_take(tmp_path: Path, defines: 
     assert warned(tmp_path, rest) == []
 
 
-@pytest.mark.parametrize("name", ["FR_TIMER", "DNS_CACHE", "WITH_TLS", "RATING_HTTP_TIMEOUT", "BARE"])
+@pytest.mark.parametrize("name", ["FR_TIMER", "DNS_CACHE", "WITH_TLS", "RATING_HTTP_TIMEOUT", "BARE", "IN_TEXT"])
 def test_a_define_that_it_takes(tmp_path: Path, name: str) -> None:
     (tmp_path / "kamailio.cfg").write_text(CONFIGURATION)
     rest = "calls:\n" + ANA % "" + f"kamailio: {{defines: {{{name}: 1, RATING_CALLED: '\"any\"'}}}}\n"
