@@ -271,8 +271,8 @@ def test_one_that_dies_says_why(lab: Lab) -> None:
 def test_one_that_never_answers_says_what_was_seen(lab: Lab) -> None:
     idle = ("sh", "-c", "echo idling; exec sleep 60")
     with pytest.raises(Timeout) as caught:
-        lab.start_service(Service("idle", "harness", idle, ports=(80,), sockets={80: "x"}, ready="/x"), Deadline(2))
-    assert "idle becoming ready did not happen within 2 s" in str(caught.value)
+        lab.start_service(Service("idle", "harness", idle, ports=(80,), sockets={80: "x"}, ready="/x"), Deadline(4))
+    assert "idle becoming ready did not happen within 4 s" in str(caught.value)
     assert "it runs, and the last try said: " in str(caught.value)
     assert "| idling" in str(caught.value)
     lab.stop_service("idle", Deadline(PATIENCE), how=signal.SIGKILL)
