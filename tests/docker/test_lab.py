@@ -156,6 +156,31 @@ def test_a_command_that_is_not_in_the_image(empty_lab: DockerLab) -> None:
     assert "no-such-program" in str(caught.value)
 
 
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_program_s_files_are_the_same_read_from_the_disk_and_from_the_engine(
+    empty_lab: DockerLab, monkeypatch: pytest.MonkeyPatch, readable: bool
+) -> None:
+    if not readable:
+        monkeypatch.setattr("os.access", lambda path, mode: False)
+    script = "mkdir more; echo out > more/output; echo trace > trace; rm given; echo x >> kept; sleep 60"
+    files = {"given": b"given\n", "kept": b"kept\n", "untouched": b"\xff"}
+    process = empty_lab.run(Program("writing", "sipp", ("sh", "-c", script), empty_lab.host("writing"), files))
+    await_condition(lambda: process.read_file("kept") == b"kept\nx\n", Deadline(20), "all its files")
+
+    def check() -> None:
+        assert process.list_files() == ["kept", "more/output", "trace", "untouched"]
+        assert process.read_file("more/output") == b"out\n"
+        assert process.read_file("untouched") == b"\xff"
+        assert process.read_file("given") is None
+        assert process.read_file("/work/trace") == b"trace\n"
+
+    check()
+    process.signal(signal.SIGKILL)
+    process.wait(Deadline(20))
+    check()
+    process.remove()
+
+
 def test_an_unplugged_host_is_silent_both_ways_and_through_a_restart(empty_lab: DockerLab) -> None:
     assert empty_lab.capabilities.unplug
     empty_lab.start_service(web(), Deadline(20))

@@ -25,8 +25,9 @@ pytestmark = pytest.mark.lab
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 
-PATIENCE = 12.0
-"""Seconds that a scenario may take: a broken call may never end by itself."""
+PATIENCE, RECORDS = 12.0, 2.0
+"""Seconds that a scenario may take, and those for which its records are awaited, unless it says otherwise: a broken
+call may never end by itself, and its records may never come."""
 
 
 class Change(BaseModel):
@@ -66,8 +67,16 @@ class Mutation(BaseModel):
             change.apply(configuration)
         defines = {**LAB_DEFINES, **scenario.kamailio.defines}
         kamailio = scenario.kamailio.model_copy(update={"defines": defines, "config": str(configuration)})
+        expect = scenario.expect
+        if "within" not in expect.model_fields_set:
+            expect = expect.model_copy(update={"within": RECORDS})
         timeout = scenario.timeout or PATIENCE
-        changes = {"kamailio": kamailio, "faults": scenario.faults + self.faults, "timeout": timeout}
+        changes = {
+            "kamailio": kamailio,
+            "faults": scenario.faults + self.faults,
+            "timeout": timeout,
+            "expect": expect,
+        }
         return scenario.model_copy(update=changes)
 
 

@@ -31,8 +31,9 @@ from rating_harness.run.watch import DialogWatch
 
 __all__ = ["Collector", "Settled"]
 
-QUIET = 12.0
-"""Seconds after the last call by which all dialogs are gone and every request to the agent is answered."""
+QUIET, QUIET_AFTER_HORIZON = 12.0, 2.0
+"""Seconds after the last call by which all dialogs are gone and every request to the agent is answered; and those
+where a call hasn't ended by the plan's horizon: it has failed, and its dialog stays."""
 
 _DIALOGS = 0.1
 """Seconds between two looks at Kamailio's dialogs."""
@@ -65,8 +66,11 @@ class Collector:
         self._exchanges.drain()
         return self._exchanges.unanswered
 
-    def await_quiet(self) -> None:
-        """Wait until no dialog is left and no request is unanswered, for `QUIET` seconds at most."""
+    def await_quiet(self, *, calls_are_over: bool) -> None:
+        """Wait until no dialog is left and no request is unanswered, for `QUIET` seconds at most.
+
+        :param calls_are_over: all of them ended before the plan's horizon.
+        """
 
         def quiet() -> bool:
             self._exchanges.drain()
@@ -81,7 +85,8 @@ class Collector:
             return self._left == 0 and self._exchanges.is_quiet
 
         try:
-            await_condition(quiet, Deadline(QUIET), "quiet", interval=0.05)
+            within = QUIET if calls_are_over else QUIET_AFTER_HORIZON
+            await_condition(quiet, Deadline(within), "quiet", interval=0.05)
         except Timeout:
             self._stack.spoiled(KAMAILIO)
 

@@ -46,6 +46,10 @@ class RequestRun:
         self._unsent: list[Unsent] = []
         self.strangers: list[SippProcess] = []
         self.spans: list[Span] = []
+        for request in self._waiting:
+            if request.by == "stranger":
+                # In Docker a host is a container, which takes half a second to start.
+                stack.lab.host(host_of_stranger(request.call, request.index))
 
     def advance(self, now: float, callers: Mapping[str, SippProcess]) -> None:
         """Do what is due."""

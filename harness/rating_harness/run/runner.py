@@ -85,8 +85,8 @@ class _Run:
         requests = RequestRun(self._stack, self._plan, events, self._ends_of)
         self._strangers = requests.strangers
         clock = ClockRun(self._stack, self._plan, events, lambda: self._unanswered(collector))
-        self._make_calls(started, events, timeline, requests, collector, clock)
-        collector.await_quiet()
+        are_over = self._make_calls(started, events, timeline, requests, collector, clock)
+        collector.await_quiet(calls_are_over=are_over)
         timeline.finish()
         requests.finish()
         stop_all(self._carriers)
@@ -118,8 +118,11 @@ class _Run:
         requests: RequestRun,
         collector: Collector,
         clock: ClockRun,
-    ) -> None:
-        """Until all calls are over and nothing is ahead, or the plan's horizon is reached."""
+    ) -> bool:
+        """Until all calls are over and nothing is ahead, or the plan's horizon is reached.
+
+        :return: whether all calls are over.
+        """
         while True:
             are_over = self._read_events(events)
             clock.advance(self._stack.now())
@@ -136,7 +139,7 @@ class _Run:
             # What is to be skipped is never waited for.
             left = started + self._plan.horizon - clock.remaining - self._stack.now()
             if is_over or left <= 0:
-                return
+                return are_over
             time.sleep(min(_TICK, left))
 
     def _read_events(self, events: EventWatch) -> bool:

@@ -16,6 +16,7 @@ from tests.unit.plan.test_planner import planned
 from tests.unit.run.fake_lab import FakeLab, fake_stack
 
 CALL = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\nkamailio: {config: own}\n'
+LOADS = 'loadmodule "siptrace.so"\n'
 SENDS = b'modparam("siptrace", "duplicate_uri", "sip:198.18.0.'
 
 
@@ -83,6 +84,23 @@ def test_a_configuration_that_uses_siptrace_itself_is_left_alone(tmp_path: Path,
     started.with_listener().prepare(planned(own(tmp_path, text), CALL))
     assert [sends(service) for service in started.services] == [not off]
     assert started.stack.capture.off == ("the configuration loads siptrace itself" if off else None)
+
+
+@pytest.mark.parametrize(
+    ("files", "off"),
+    [
+        ({"kamailio.cfg": 'include_file "a.cfg"\n', "a.cfg": LOADS}, True),
+        ({"kamailio.cfg": 'import_file "a.cfg"\n', "a.cfg": 'include_file "b.cfg"\n', "b.cfg": LOADS}, True),
+        ({"kamailio.cfg": "# fine\n", "a.cfg": LOADS}, False),
+    ],
+)
+def test_only_files_that_are_included_count(tmp_path: Path, files: dict[str, str], off: bool) -> None:
+    own(tmp_path, "")
+    for name, text in files.items():
+        (tmp_path / "own" / name).write_text(text)
+    started = Started()
+    started.with_listener().prepare(planned(tmp_path, CALL))
+    assert [sends(service) for service in started.services] == [not off]
 
 
 def test_a_kamailio_without_the_module_is_started_without_it(tmp_path: Path) -> None:

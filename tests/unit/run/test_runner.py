@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from rating_harness.errors import ServiceDied
 from rating_harness.evidence.model import Evidence
 from rating_harness.lab.protocol import Program
 from rating_harness.plan.model import Plan
+from rating_harness.run import collector
 from rating_harness.run.runner import run_plan
 from rating_harness.useragent.script import SenderScript, from_json
 from tests.unit.plan.test_planner import planned
-from tests.unit.run.fake_lab import FakeLab, FakeProcess, fake_stack
+from tests.unit.run.fake_lab import FakeKamailio, FakeLab, FakeProcess, fake_stack
 
 CALL = '{id: ana, from: "1000", to: "39040123456"%s}'
 STATISTICS = b"StartTime;TotalCallCreated;SuccessfulCall(C);FailedCall(C);\nx;1;1;0;\n"
@@ -89,6 +91,19 @@ def test_who_waits_in_vain_is_waited_for_no_longer(tmp_path: Path) -> None:
     evidence = run(lab, planned(tmp_path, f"calls: [{CALL % ''}, {bob}, {cia}]\n"))
     assert [span.what for span in evidence.spans] == ["call ana"]
     assert evidence.ended - evidence.started < 5
+
+
+def test_a_call_that_does_not_end_is_not_waited_for_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeKamailio, "active_dialogs", lambda self: 1)
+    monkeypatch.setattr(collector, "QUIET", 60.0)
+    monkeypatch.setattr(collector, "QUIET_AFTER_HORIZON", 0.1)
+    lab = lab_with(ANSWERED, [], ends=lambda name: False)
+    plan = planned(tmp_path, f"calls: [{CALL % ''}]\nexpect: {{within: 100ms}}\n")
+    evidence = run(lab, replace(plan, horizon=0.5))
+    assert evidence.dialogs_left == 1
+    assert evidence.ended - evidence.started < 30
 
 
 def test_a_stranger_knows_all_about_the_call(tmp_path: Path) -> None:
