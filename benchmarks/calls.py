@@ -27,12 +27,15 @@ given:
   pricelists:
     - pricelist_tag: retail
       rates: [{{carrier_tag: carrier, prefix: "sip:39", rate: 1, rate_increment: 1}}]
-kamailio: {{defines: {{RATING_AGENT_REST: {marker}}}}}
+kamailio: {{defines: {{FR_INV_TIMER: {marker}}}}}
 load: {{rate: {rate}, duration: {seconds}s, hold: 1s}}
 calls: [{{id: ana, from: "1000", to: "39040123456"}}]
 """
 
 _TICK = os.sysconf("SC_CLK_TCK")
+
+_MARKER = 100_000 + os.getpid()
+"""Milliseconds that a call may ring, by which the processes of this run are known from those of others."""
 
 
 def _spent(marker: str) -> dict[int, int]:
@@ -58,7 +61,7 @@ def _measure(config: Path, scenario: Path, calls: int) -> float:
     started: dict[int, int] = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
-            for each, ticks in _spent(f"RATING_AGENT_REST={os.getpid()}").items():
+            for each, ticks in _spent(f"FR_INV_TIMER={_MARKER}").items():
                 started.setdefault(each, ticks)
                 spent[each] = max(spent.get(each, 0), ticks)
             time.sleep(0.1)
@@ -79,7 +82,7 @@ def main(directories: tuple[Path, ...], rate: int, seconds: int, rounds: int) ->
     found: dict[Path, list[float]] = {each: [] for each in directories}
     with tempfile.TemporaryDirectory() as directory:
         scenario = Path(directory) / "calls.yaml"
-        scenario.write_text(SCENARIO.format(rate=rate, seconds=seconds, marker=os.getpid()))
+        scenario.write_text(SCENARIO.format(rate=rate, seconds=seconds, marker=_MARKER))
         for _ in range(rounds):
             for each in directories:
                 found[each].append(_measure(each, scenario, rate * seconds))

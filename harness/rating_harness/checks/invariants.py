@@ -150,6 +150,9 @@ _CONFIRMED = 4
 _LONGEST = 2**31 - 1
 """Seconds that a timer of Kamailio's can be set to, at most."""
 
+_SLICE = "RATING_SLICE"
+"""The define by which a call is authorised for so many seconds at a time, for which its dialog's timeout is set."""
+
 _BEING_ENDED = 3
 """A timeout of so many seconds is set to end a dialog."""
 
@@ -163,7 +166,13 @@ def _timeout(case: Case, call: Call, index: int, limit: float) -> Iterator[Findi
     if dialog is None or _CONFIRMED not in dialog.states or 0 <= dialog.lifetime <= _BEING_ENDED:
         return
     wanted = min(int(limit), _LONGEST)
-    if dialog.lifetime != wanted:
+    slice_ = case.scenario.kamailio.defines.get(_SLICE)
+    if slice_ is not None:
+        if dialog.lifetime > min(wanted, int(str(slice_))):
+            message = f"call {call.id}: the timeout of its dialog"
+            expected = f"{slice_} s at most, and what the engine allowed"
+            yield broken(case, "limit", message, expected, f"{dialog.lifetime} s", call=call, index=index)
+    elif dialog.lifetime != wanted:
         message = f"call {call.id}: the timeout of its dialog"
         expected, seen = f"{wanted} s, as the engine allowed", f"{dialog.lifetime} s"
         yield broken(case, "limit", message, expected, seen, call=call, index=index)
