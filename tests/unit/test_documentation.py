@@ -56,6 +56,7 @@ NOT_RUN: Mapping[str, str] = {
     "up": "brings a lab up that stays: tests/lab/test_driver_contract.py, tests/unit/cli/test_lab.py",
     "down": "takes other people's lab down: tests/unit/cli/test_lab.py",
     "clean": "removes what others may need: tests/unit/cli/test_lab.py, tests/docker/test_cleanup.py",
+    "status": "of a lab that is up: tests/unit/cli/test_lab.py",
     "logs": "of a lab that is up: tests/unit/cli/test_lab.py",
     "doctor": "tries the machine with a call: tests/lab/test_local_doctor.py",
     "prepare": "makes a root filesystem, which takes minutes",

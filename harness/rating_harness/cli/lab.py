@@ -1,4 +1,4 @@
-"""Commands about labs: ``prepare``, ``doctor`` and ``clean``; ``up``, ``down`` and ``logs`` for a persistent one."""
+"""Commands about labs in general, and about the persistent one: ``up``, ``status``, ``logs`` and ``down``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from rating_harness.cli.options import command, lab_options, options_of
 from rating_harness.errors import LabError, MissingTool, UsageError
 
-__all__ = ["clean", "doctor", "down", "logs", "prepare", "up"]
+__all__ = ["clean", "doctor", "down", "logs", "prepare", "status", "up"]
 
 _COLOURS = {"ok": "green", "absent": "yellow", "broken": "red"}
 
@@ -78,6 +78,32 @@ def down() -> None:
 
     stopped = persistent_lab.stop()
     click.echo(f"removed the {stopped.driver} lab {stopped.id}" if stopped else "there is no lab of 'up'")
+
+
+@command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(as_json: bool) -> None:
+    """Say whether there is a lab of 'up', where it is, and whether runs use it.
+
+    Exits with 1 when there is none.
+    """
+    import json
+
+    from rating_harness.run.options import Options
+    from rating_harness.session import persistent_lab
+
+    lab = persistent_lab.find()
+    if lab is None:
+        raise LabError("there is no lab of 'up'", hint="`rating-harness up` brings one up")
+    use = persistent_lab.intended_use(Options())
+    if as_json:
+        about = {"driver": lab.driver, "id": lab.id, "started": lab.started, "addresses": lab.addresses}
+        click.echo(json.dumps({**about, "used_by_runs": use.lab is not None, "note": use.note}, indent=2))
+        return
+    click.echo(f"{lab.driver} lab {lab.id}, {lab.age / 60:.0f} min old")
+    for what, address in lab.addresses.items():
+        click.echo(f"{what:6} {address if what == 'SIP' else f'http://{address}'}")
+    click.echo(use.note or ("runs use it" if use.lab else "runs bring up their own lab"))
 
 
 @command()

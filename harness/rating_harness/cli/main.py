@@ -11,14 +11,14 @@ from rating_harness.cli.call import call, watch
 from rating_harness.cli.check import check
 from rating_harness.cli.coverage import coverage
 from rating_harness.cli.inspect import inspect
-from rating_harness.cli.lab import clean, doctor, down, logs, prepare, up
+from rating_harness.cli.lab import clean, doctor, down, logs, prepare, status, up
 from rating_harness.cli.mutate import mutate
 from rating_harness.cli.options import HELP
 from rating_harness.cli.plan import explain, plan
 from rating_harness.cli.project import init, new
 from rating_harness.cli.record import record
 from rating_harness.cli.run import run
-from rating_harness.cli.scenario import convert, schema, validate
+from rating_harness.cli.scenario import convert, list_scenarios, schema, validate
 from rating_harness.cli.services import engine, tap
 
 __all__ = ["COMMANDS", "main"]
@@ -56,9 +56,9 @@ def main() -> None:
 COMMANDS: Mapping[str, Sequence[click.Command]] = {
     "Begin": (init, new, call),
     "Run": (run, watch, plan, record, check),
-    "Files": (validate, explain, convert, schema),
+    "Files": (validate, list_scenarios, explain, convert, schema),
     "What the scenarios prove": (coverage, mutate),
-    "Labs": (doctor, prepare, inspect, up, logs, down, clean),
+    "Labs": (doctor, prepare, inspect, up, status, logs, down, clean),
     "Services by themselves": (engine, tap),
 }
 """All commands, by what they are for."""

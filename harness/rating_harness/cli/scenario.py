@@ -1,28 +1,38 @@
-"""The commands ``validate``, ``schema`` and ``convert``: scenario files, without a run."""
+"""The commands ``validate``, ``list``, ``schema`` and ``convert``: scenario files, without a run."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rating_harness.cli.options import WRONG, as_warning, command, lab_options
 
-__all__ = ["convert", "schema", "validate"]
+if TYPE_CHECKING:
+    from rating_harness.errors import Mistake
+
+__all__ = ["convert", "list_scenarios", "schema", "validate"]
 
 
 @command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Take what is most likely a mistake for one.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 @lab_options("kamailio-config")
 @click.pass_context
-def validate(context: click.Context, paths: tuple[Path, ...], strict: bool, kamailio_config: Path | None) -> None:
+def validate(
+    context: click.Context, paths: tuple[Path, ...], strict: bool, as_json: bool, kamailio_config: Path | None
+) -> None:
     """Check scenario files without running anything.
 
     PATHS are files, or directories with files below them. Each mistake is shown with its place and what would be
     right; so is what is most likely a mistake, as a warning. Exits with 0, or with 2 when there is a mistake or no
     scenario.
+
+    \b
+    rating-harness validate scenarios --json
     """
     from rating_harness.errors import ScenarioError
     from rating_harness.lab.files import data_directory
@@ -31,24 +41,70 @@ def validate(context: click.Context, paths: tuple[Path, ...], strict: bool, kama
 
     files = scenario_files(paths)
     scenarios = mistakes = warnings = 0
+    told: list[dict[str, object]] = []
     for file in files:
         try:
             found, warned = load_with_warnings(file, configuration=kamailio_config or data_directory("kamailio"))
         except ScenarioError as error:
-            click.echo(f"{error}\n", err=True)
+            told += [_as_json(mistake, "mistake") for mistake in error.mistakes]
+            if not as_json:
+                click.echo(f"{error}\n", err=True)
             mistakes += len(error.mistakes)
             continue
         scenarios += len(found)
         warnings += len(warned)
-        for warning in warned:
+        told += [_as_json(warning, "mistake" if strict else "warning") for warning in warned]
+        for warning in warned if not as_json else ():
             click.echo(f"{warning if strict else as_warning(warning)}\n", err=True)
     if strict:
         mistakes, warnings = mistakes + warnings, 0
     parts = [_count(len(files), "file"), _count(scenarios, "scenario"), _count(mistakes, "mistake")]
     parts += [_count(warnings, "warning")] if warnings else []
-    click.echo(", ".join(parts), err=mistakes > 0)
+    if as_json:
+        click.echo(
+            json.dumps({"files": len(files), "scenarios": scenarios, "found": told}, ensure_ascii=False, indent=2)
+        )
+    else:
+        click.echo(", ".join(parts), err=mistakes > 0)
     if mistakes or not scenarios:
         context.exit(WRONG)
+
+
+def _as_json(mistake: Mistake, severity: str) -> dict[str, object]:
+    where = mistake.where
+    place = {"file": where.path, "line": where.line, "column": where.column}
+    return {"severity": severity, **place, "message": mistake.message, "hint": mistake.hint}
+
+
+@command("list")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-k", "words", metavar="WORDS", default="", help="Only scenarios with all of these words.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only scenarios with this tag; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_scenarios(paths: tuple[Path, ...], words: str, tags: tuple[str, ...], as_json: bool) -> None:
+    """List the scenarios in PATHS, as `run` would choose them.
+
+    \b
+    rating-harness list scenarios --tag prepaid
+    """
+    from rating_harness.lab.files import data_directory
+    from rating_harness.report.presentation import title_of
+    from rating_harness.session import dialects
+    from rating_harness.session.selection import select
+
+    loaded = dialects.load_paths(paths, configuration=data_directory("kamailio"))
+    chosen = select(loaded, words=words, tags=tags, failed=False)
+    if as_json:
+        found = [
+            {"id": each.id, "title": each.scenario, "file": each.origin.file.as_posix(), "row": each.origin.row}
+            | {"tags": each.tags, "calls": [call.id for call in each.calls]}
+            for each in chosen
+        ]
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for each in chosen:
+        click.echo(f"{title_of(each)}  ({', '.join(each.tags) or 'no tags'})\n  {each.origin.file.as_posix()}")
+    click.echo(_count(len(chosen), "scenario"))
 
 
 def _count(number: int, noun: str) -> str:

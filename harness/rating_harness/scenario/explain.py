@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour
 from rating_harness.scenario.calls import Call, Load
+from rating_harness.scenario.clock import Clock
 from rating_harness.scenario.faults import Fault
 from rating_harness.scenario.given import Given
 from rating_harness.scenario.model import Scenario
@@ -55,6 +56,7 @@ def explanation(scenario: Scenario) -> str:
     head += [f"  tags {', '.join(scenario.tags)}"] if scenario.tags else []
     head += [f"  {scenario.description.strip()}"] if scenario.description else []
     sections: dict[str, list[str]] = {
+        "Not run": [scenario.skip] if scenario.skip else [],
         "Needed": _said(scenario.requires),
         "Kamailio": list(_kamailio(scenario)),
         "Given": list(_given(scenario.given)),
@@ -62,8 +64,10 @@ def explanation(scenario: Scenario) -> str:
         "Phones": [f"{host}, of user {each.user}, {_behaviour(each)}" for host, each in scenario.phones.items()],
         "Calls": [line for call in scenario.calls for line in _call(call, scenario.load)],
         "Load": [_load(scenario.load)] if scenario.load else [],
+        "Clock": [_clock(scenario.clock)] if scenario.clock else [],
         "Goes wrong": list(map(_fault, scenario.faults)),
         "Expected": list(_expected(scenario)),
+        "Run": _said(scenario, *(set(type(scenario).model_fields) - {"seed", "timeout"})),
         "Not checked": [f"{check}: {reason}" for check, reason in scenario.invariants.items()],
     }
     body = [
@@ -117,6 +121,10 @@ def _load(load: Load) -> str:
     more = _said(load, "rate", "duration", "ramp")
     ramp = f", reached in {duration_text(load.ramp)}" if load.ramp else ""
     return ", ".join([f"{load.rate:g} calls a second for {duration_text(load.duration)}{ramp}", *more])
+
+
+def _clock(clock: Clock) -> str:
+    return f"put forward by {duration_text(clock.skip)}, {_when(clock.when)}"
 
 
 def _given(given: Given) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rating_harness.cli.lab import clean
+from rating_harness import __version__
+from rating_harness.cli.lab import clean, status
 from rating_harness.errors import MissingTool
 from rating_harness.lab import docker, rootfs
 from rating_harness.lab import lease as leasing
 from rating_harness.lab.lease import Lease, ProcessIdentity
+from rating_harness.session import persistent_lab
 
 GONE = ProcessIdentity(pid=2**22 + 1, started=0)
 
@@ -105,3 +108,23 @@ def test_the_cache_is_kept_unless_asked_for(machine: Path) -> None:
     assert run() == "nothing to remove\n"
     assert run("--cache") == f"removed {root}\n"
     assert not root.exists()
+
+
+def test_status_says_where_the_lab_of_up_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = {"SIP": "127.0.0.1:5060", "agent": "127.0.0.1:8080"}
+    up = persistent_lab.PersistentLab("local", "abc", addresses, __version__, persistent_lab.fingerprint(), 1.0)
+    monkeypatch.setattr(persistent_lab, "find", lambda: up)
+    monkeypatch.setattr(persistent_lab, "intended_use", lambda options: persistent_lab.Use(up))
+    text = CliRunner().invoke(status, []).stdout
+    assert text.startswith("local lab abc, ")
+    assert "SIP    127.0.0.1:5060\nagent  http://127.0.0.1:8080\nruns use it\n" in text
+    told = json.loads(CliRunner().invoke(status, ["--json"]).stdout)
+    assert told == {
+        "driver": "local", "id": "abc", "started": 1.0, "addresses": addresses, "used_by_runs": True, "note": "",
+    }  # fmt: skip
+
+
+def test_status_without_a_lab_fails_and_says_what_brings_one_up() -> None:
+    result = CliRunner().invoke(status, [])
+    assert result.exit_code == 1
+    assert "`rating-harness up`" in result.output

@@ -59,3 +59,33 @@ def test_schema_prints_the_schema() -> None:
     assert json.loads(result.output) == scenario_schema()
     shared = CliRunner().invoke(main, ["schema", "--shared"])
     assert json.loads(shared.output)["$id"] == "urn:rating-harness:shared:1"
+
+
+def test_validate_tells_a_program_what_it_found() -> None:
+    files = [str(HERE / "broken" / "unknown-key.yaml"), str(HERE / "good")]
+    result = CliRunner().invoke(main, ["validate", "--json", *files])
+    told = json.loads(result.stdout)
+    assert result.exit_code == 2
+    assert (told["files"], told["scenarios"]) == (len(FILES) + 1, SCENARIOS)
+    (found,) = told["found"]
+    assert found.keys() == {"severity", "file", "line", "column", "message", "hint"}
+    assert (found["severity"], found["file"]) == ("mistake", files[0])
+    assert "did you mean 'hangup'?" in found["hint"]
+
+
+def test_list_names_what_run_would_choose() -> None:
+    result = CliRunner().invoke(main, ["list", str(HERE / "good"), "--json"])
+    listed = json.loads(result.stdout)
+    assert (result.exit_code, len(listed)) == (0, SCENARIOS)
+    assert listed[0].keys() == {"id", "title", "file", "row", "tags", "calls"}
+    word = listed[0]["title"].split()[-1]
+    chosen = json.loads(CliRunner().invoke(main, ["list", str(HERE / "good"), "--json", "-k", word]).stdout)
+    assert 0 < len(chosen) < SCENARIOS
+    text = CliRunner().invoke(main, ["list", str(HERE / "good")]).stdout
+    assert text.endswith(f"{SCENARIOS} scenarios\n")
+    assert f"  {listed[0]['file']}\n" in text
+
+
+def test_listing_nothing_is_no_success(tmp_path: Path) -> None:
+    assert CliRunner().invoke(main, ["list", str(tmp_path)]).exit_code == 2
+    assert CliRunner().invoke(main, ["list", str(HERE / "good"), "-k", "noSuchWord"]).exit_code == 2

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from rating_harness.cli.main import main
 from rating_harness.scenario.explain import explanation
 from rating_harness.scenario.loader import load
+from rating_harness.scenario.model import Scenario
 
 SCENARIOS = Path(__file__).parents[3] / "scenarios"
 FILES = sorted(path for path in SCENARIOS.rglob("*.yaml") if not path.name.startswith("_"))
@@ -86,3 +88,55 @@ def test_the_command_explains_what_it_can_and_tells_mistakes(tmp_path: Path) -> 
     assert "An emergency number is called" in result.stdout
     assert "bad.yaml:2" in result.stderr
     assert CliRunner().invoke(main, ["explain", str(tmp_path / "none")]).exit_code == 2
+
+
+def test_a_skip_of_the_clock_is_said() -> None:
+    (scenario,) = load(SCENARIOS / "clock" / "begun-minutes.yaml")
+    assert "  put forward by 58s, when ana is answered" in explanation(scenario).splitlines()
+
+
+@pytest.mark.parametrize("key", sorted(set(Scenario.model_fields) - {"scenario", "use", "variables", "matrix"}))
+def test_nothing_of_a_scenario_is_left_out(key: str) -> None:
+    """Each key of the language changes the text: here by a value that stands in its example."""
+    said = {
+        "description": "description: A long story",
+        "tags": "tags: [sometag]",
+        "requires": "requires: {tls: true}",
+        "kamailio": "kamailio: {defines: {RATING_HTTP_TIMEOUT: 777}}",
+        "given": "",
+        "carriers": "carriers: {carrier: {refuse: 499}}",
+        "phones": 'phones: {desk: {user: "2000"}}',
+        "calls": "",
+        "faults": "faults: [{'on': agent, path: begin, status: 599}]",
+        "load": "load: {rate: 77, duration: 1m}",
+        "clock": "clock: {skip: 77s, when: ana is answered}",
+        "expect": "expect: {accounts: [{account_tag: '1000', balance: 77}]}",
+        "invariants": "invariants: {balances: a good reason}",
+        "timeout": "timeout: 77s",
+        "seed": "seed: 777",
+        "skip": "skip: it is broken elsewhere",
+    }
+    shown = {
+        "description": "A long story", "tags": "sometag", "requires": "tls true", "kamailio": "777", "given": "1000",
+        "carriers": "499", "phones": "desk, of user 2000", "calls": "ana: 1000 calls 39040123456", "faults": "599",
+        "load": "77 calls a second", "clock": "77s", "expect": "balance 77", "invariants": "a good reason",
+        "timeout": "77", "seed": "777", "skip": "it is broken elsewhere",
+    }  # fmt: skip
+    assert shown[key] in explanation(read(said[key]))
+
+
+def read(text: str) -> Scenario:
+    """A scenario with that much beside its call, whatever else a run would say of it."""
+    content = yaml.safe_load(text) or {}
+    base = {
+        "scenario": "A call",
+        "given": {
+            "accounts": [{"account_tag": "1000", "type": "PREPAID", "balance": 10}],
+            "carriers": [{"carrier_tag": "carrier", "host": "carrier"}],
+            "pricelists": [
+                {"pricelist_tag": "retail", "rates": [{"carrier_tag": "carrier", "prefix": "sip:39", "rate": 1}]}
+            ],
+        },
+        "calls": [{"id": "ana", "from": "1000", "to": "39040123456", "hold": "5m"}],
+    }
+    return Scenario.model_validate({**base, **content})
