@@ -188,9 +188,9 @@ class ServiceDied(LabError):
         status: int | None,
         detail: str | None = None,
         where: Location | str | None = None,
+        hint: str = "the lines above are the service's last; the evidence has all",
         log: str = "",
     ) -> None:
-        hint = "the lines above are the service's last; the evidence has all"
         super().__init__(message, detail=detail, where=where, hint=hint)
         self.service = service
         self.status = status

@@ -20,6 +20,7 @@ from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import LabError, ServiceDied, Timeout
 from rating_harness.evidence.redaction import redacted_url
+from rating_harness.kamailio.debian_packages import missing_module
 from rating_harness.kamailio.rpc import (
     RPC_PORT,
     DatagramTransport,
@@ -313,12 +314,14 @@ class Stack:
 
     def _did_not_start(self, status: int | None) -> ServiceDied:
         log = self.kamailio_log
+        hint = missing_module(log)
         return ServiceDied(
             f"Kamailio ended with status {status} instead of starting",
             service=KAMAILIO,
             status=status,
             detail=_why_it_ended(log),
             where=first_mistake(self._kamailio_output(), self._paths),
+            **({"hint": hint} if hint else {}),
             log=log,
         )
 

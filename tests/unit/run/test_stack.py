@@ -55,6 +55,15 @@ def test_the_cause_names_the_users_own_file_and_line(tmp_path: Path) -> None:
     assert "/etc/kamailio" not in str(error)
 
 
+def test_a_module_that_isnt_there_is_told_with_its_package(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "# broken\n")
+    log = "0(1) ERROR: ksr_locate_module(): could not find module <db_mysql> in </usr/lib/kamailio/modules>\n"
+    stack = fake_stack(FakeLab(dies=lambda service: log if dies_of_broken(service) else None))
+    with pytest.raises(ServiceDied) as raised:
+        stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    assert "Debian has the module db_mysql in kamailio-mysql-modules" in (raised.value.hint or "")
+
+
 def test_the_cause_is_of_the_last_start_alone(tmp_path: Path) -> None:
     own_configuration(tmp_path, "# broken\n")
     lab = FakeLab(dies=dies_of_broken)

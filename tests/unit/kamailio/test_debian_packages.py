@@ -1,0 +1,35 @@
+"""What is said of a module that the lab's Kamailio lacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from rating_harness.kamailio.debian_packages import missing_module
+
+LOG = "0(25) ERROR: <core> [core/sr_module.c:531]: ksr_locate_module(): could not find module <{}> in </usr/lib/x>\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [
+        ("db_mysql", "kamailio-mysql-modules"),
+        ("db_mysql.so", "kamailio-mysql-modules"),
+        ("/usr/lib/kamailio/modules/cnxcc.so", "kamailio-cnxcc-modules"),
+        ("cpl-c", "kamailio-cpl-modules"),
+        ("presence_xml", "kamailio-presence-modules"),
+    ],
+)
+def test_the_package_is_named(module: str, package: str) -> None:
+    said = missing_module(LOG.format(module))
+    assert said is not None
+    assert f" in {package}: " in said
+
+
+def test_a_module_that_debian_doesnt_have() -> None:
+    assert missing_module(LOG.format("no_such_module")) == (
+        "this Kamailio has no module no_such_module: --kamailio names a root filesystem or an image that has it"
+    )
+
+
+def test_nothing_is_missing() -> None:
+    assert missing_module("0(1) ERROR: <core>: bind: Address already in use\n") is None
