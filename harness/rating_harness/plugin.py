@@ -103,6 +103,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if _has_options(config):
         options_of(config)  # whose mistakes end the session before anything is collected
+    workers = getattr(config.option, "numprocesses", None)
+    if worker is None and isinstance(workers, int) and workers > 1 and config.getoption("--rating-target"):
+        raise pytest.UsageError("--rating-target is one Kamailio for all scenarios: not with -n 2 or more workers")
     if config.getoption("--rating-shard") is not None:
         from rating_harness.session.selection import parse_shard
 

@@ -198,6 +198,13 @@ def test_wrong_options_are_usage_errors(project: pytest.Pytester, option: str, s
     result.stderr.no_fnmatch_line("*Traceback*")
 
 
+def test_a_target_is_for_one_worker(project: pytest.Pytester) -> None:
+    write(project, "scenarios/one.yaml")
+    result = project.runpytest("--rating-target=127.0.0.1", "-n2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--rating-target is one Kamailio for all scenarios*"])
+
+
 def test_a_test_in_python_runs_a_scenario(project: pytest.Pytester) -> None:
     write(project, "calls/good.yaml")
     write(project, "calls/bad.yaml", tag="bad")

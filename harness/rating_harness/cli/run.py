@@ -140,5 +140,7 @@ def _run_in_labs(
     if note:
         click.echo(note)
     store = RunStore(options.evidence, lambda text: click.echo(f"WARNING  {text}", err=True))
+    if options.target is not None:
+        jobs = 1  # there is one Kamailio, and one port where it asks the agent
     sessions = ParallelSessions(options, store.store, reporters, jobs, store.store_not_run)
     return sessions.run(scenarios), sessions.coverage

@@ -62,6 +62,9 @@ __all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
 
 ENGINE, AGENT, KAMAILIO = CONTRACT.services.engine, CONTRACT.services.agent, CONTRACT.services.kamailio
 
+_TARGET_ANSWERS = 5.0
+"""Seconds that a Kamailio which runs already may take to answer JSON-RPC."""
+
 _NO_AGENT = (
     "it asks no rating agent, since no URL is in it: docs/integration.md says how it includes rating.cfg; "
     "--engine none checks SIP alone"
@@ -163,6 +166,8 @@ class Stack:
                 list(pool.map(lambda service: self.lab.start_service(service, deadline), wanted))
             self._connect()
 
+        if self.lab.driver == "external":
+            deadline = Deadline(_TARGET_ANSWERS)
         self._start_kamailio(_first_variant(self.options), start, deadline)
 
     def _runs(self, name: str) -> bool:
@@ -304,6 +309,8 @@ class Stack:
         try:
             await_condition(answers, deadline, "an answer of Kamailio's JSON-RPC")
         except Timeout as error:
+            if self.lab.driver == "external":
+                raise self._target_is_silent(error, last) from None
             raise Timeout(
                 error.message,
                 found=last,
@@ -311,6 +318,20 @@ class Stack:
                 hint="the configuration has to load jsonrpcs; its datagram socket, and HTTP at /RPC on port "
                 f"{RPC_PORT} or 5060, are looked for",
             ) from None
+
+    @property
+    def _agent_of_target(self) -> str:
+        """Where the target has to ask the agent."""
+        return f"http://{self.lab.host(AGENT).address}:8000"
+
+    def _target_is_silent(self, error: Timeout, last: str) -> Timeout:
+        return Timeout(
+            f"the target {self.options.target} doesn't answer JSON-RPC",
+            expected=f"a Kamailio that answers at /RPC on TCP port {RPC_PORT} or 5060, and asks the agent at "
+            f"{self._agent_of_target}",
+            found=last,
+            hint="docs/target.md says what a Kamailio that runs already needs",
+        )
 
     def _did_not_start(self, status: int | None) -> ServiceDied:
         log = self.kamailio_log
@@ -453,6 +474,8 @@ class Stack:
         engine = self.engine_file.name if self.engine_file else None
         engine = engine or (options.engine and "none") or options.api_url or options.agent_url or "embedded"
         description = {"driver": self.lab.driver, "kamailio": self._version, "engine": redacted_url(engine)}
+        if self.lab.driver == "external":
+            description["agent"] = self._agent_of_target
         if self.capture.off:
             description["capture"] = f"none: {self.capture.off}"
         notes = (
@@ -507,7 +530,25 @@ class Stack:
             return f"requires a clock that can be moved: {self._clockless}"
         if speaks_tls_by_sipp(scenario) and "wolfssl" in self._sipp:
             return "requires TLS: SIPp here is built with wolfSSL, and never ends its handshake; try --kamailio sid"
+        if reason := self._beyond_target(scenario):
+            return reason
         return self._beyond_contract(scenario) if self.options.is_contract_only else None
+
+    def _beyond_target(self, scenario: Scenario) -> str | None:
+        """What a scenario does to Kamailio, or wants to see of it, that can't be had of one which runs already."""
+        if self.lab.driver != "external":
+            return None
+        why = self.lab.capabilities.why
+        for fault in scenario.faults:
+            for kind in fault.OUTAGES:
+                needed = "unplug" if kind == "unplug" else "restart"
+                if getattr(fault, kind) is not None and (needed == "unplug" or fault.on == KAMAILIO):
+                    return f"{kind} {fault.on}: {why[needed]}"
+        if scenario.expect.log:
+            return "expects lines of Kamailio's log: what the target logs isn't seen here"
+        if scenario.expect.routes is not None or scenario.kamailio.config:
+            return "wants Kamailio with another configuration: the target runs already"
+        return None
 
     def _beyond_contract(self, scenario: Scenario) -> str | None:
         """What a scenario knows of the project's own configuration that this one doesn't have, or need not have."""

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from rating_harness.errors import UsageError
+from rating_harness.deadline import Deadline
+from rating_harness.errors import Timeout, UsageError
+from rating_harness.kamailio.rpc import RpcError
+from rating_harness.lab.external import WHY
+from rating_harness.lab.protocol import Capabilities
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
 from rating_harness.scenario.model import Scenario
@@ -103,3 +107,58 @@ def test_a_scenario_with_a_configuration_of_its_own_knows_it(tmp_path: Path, own
 def test_fast_timers_change_a_configuration_of_ones_own(others: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--fast-timers changes a configuration of your own"):
         Options.of(defines=(), seed=1, fast_timers=True, **others)
+
+
+# --- a Kamailio that runs already -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def target() -> Stack:
+    lab = FakeLab(capabilities=Capabilities(unplug=False, restart=False, why=WHY))
+    lab.driver = "external"
+    return fake_stack(lab, Options(target="192.0.2.9"))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", None),
+        (
+            "faults: [{on: kamailio, kill: 1s}]\n",
+            "kill kamailio: the target was started by somebody else, and is theirs to restart",
+        ),
+        ("faults: [{on: agent, unplug: 1s}]\n", "unplug agent: the target's network isn't the lab's"),
+        ("faults: [{on: agent, kill: 1s}]\n", None),
+        ("faults: [{on: agent, path: begin, status: 500}]\n", None),
+        (
+            "expect: {log: [/rating/]}\n",
+            "expects lines of Kamailio's log: what the target logs isn't seen here",
+        ),
+        (
+            "expect: {routes: {run: [SIPOUT]}}\n",
+            "wants Kamailio with another configuration: the target runs already",
+        ),
+        (
+            "kamailio: {defines: {FR_TIMER: 1}}\n",
+            "sets FR_TIMER: the target, which runs already, has no such define",
+        ),
+        (POLICY, "--profile contract: a policy of the project's own kamailio.cfg: scanners are refused"),
+    ],
+)
+def test_what_cannot_be_done_to_a_target(target: Stack, tmp_path: Path, text: str, reason: str | None) -> None:
+    assert target.unmet(scenario(tmp_path, text)) == reason
+
+
+def test_where_a_target_has_to_ask_is_said_with_the_lab(target: Stack) -> None:
+    assert target.description["agent"] == f"http://{target.lab.host('rating-agent').address}:8000"
+
+
+def test_a_silent_target_is_told_what_it_needs(target: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise RpcError("nobody there")
+
+    monkeypatch.setattr(target.kamailio, "uptime", refused, raising=False)
+    with pytest.raises(Timeout, match=r"the target 192\.0\.2\.9 doesn't answer JSON-RPC") as raised:
+        target.await_kamailio(Deadline(0.05))
+    assert f"http://{target.lab.host('rating-agent').address}:8000" in str(raised.value)
+    assert raised.value.found == "nobody there"
