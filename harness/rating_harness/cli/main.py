@@ -12,6 +12,7 @@ from rating_harness.cli.check import check
 from rating_harness.cli.coverage import coverage
 from rating_harness.cli.inspect import inspect
 from rating_harness.cli.lab import clean, doctor, down, logs, prepare, status, up
+from rating_harness.cli.lost_ends import lost_ends
 from rating_harness.cli.mutate import mutate
 from rating_harness.cli.options import HELP
 from rating_harness.cli.plan import explain, plan
@@ -60,6 +61,7 @@ COMMANDS: Mapping[str, Sequence[click.Command]] = {
     "What the scenarios prove": (coverage, mutate),
     "Labs": (doctor, prepare, inspect, up, status, logs, down, clean),
     "Services by themselves": (engine, tap),
+    "Production": (lost_ends,),
 }
 """All commands, by what they are for."""
 

@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 def test_the_help_lists_each_command_once_below_what_it_is_for() -> None:
     output = CliRunner().invoke(main, ["--help"], terminal_width=120).output
-    listed = re.findall(r"^  (\w+)  +\S", output.partition("Begin:")[2], re.MULTILINE)
+    listed = re.findall(r"^  ([\w-]+)  +\S", output.partition("Begin:")[2], re.MULTILINE)
     assert sorted(listed) == sorted(main.commands)
     assert [title for title in COMMANDS if f"\n{title}:\n" not in output] == []
 
