@@ -370,16 +370,10 @@ def run_module(lab: LocalLab, module: str, *words: str) -> tuple[int, str]:
         process.remove()
 
 
-def await_fork(lab: LocalLab, module: str) -> None:
-    await_condition(lambda: "forked" in run_module(lab, module)[1], Deadline(30), "a fork of the module's Python")
-
-
 def check_forked_programs(lab: LocalLab, module: str, parent: str) -> None:
-    status, output = run_module(lab, module, "at", "first")
-    assert (status, "executed" in output) == (3, True), "nothing has been imported yet"
-    await_fork(lab, module)
+    lab.import_module(module)
     status, output = run_module(lab, module, "two", "words")
-    assert status == 3
+    assert (status, "forked" in output) == (3, True)
     assert output.splitlines()[0] == "['given', 'said']"
     assert output.splitlines()[-1] == f"parent {parent} leads True"
     status, output = run_module(lab, module, "broken")
@@ -405,18 +399,37 @@ def test_without_namespaces_a_module_is_imported_once_too(spoken: str) -> None:
     assert not marked(lab.id)
 
 
-def test_where_the_fork_server_has_ended_the_program_is_executed(lab: LocalLab, spoken: str) -> None:
-    await_fork(lab, spoken)
+def test_programs_that_are_started_while_their_module_is_imported_wait_for_it(lab: LocalLab, spoken: str) -> None:
+    names = [f"tool-{number}" for number in range(4)]
+    programs = [Program(name, "harness", ("python", "-m", spoken), lab.host(name)) for name in names]
+    with ThreadPoolExecutor(len(programs)) as pool:
+        processes = list(pool.map(lab.run, programs))
+    assert [process.wait(Deadline(20)) for process in processes] == [3, 3, 3, 3]
+    assert all("forked" in process.output() for process in processes)
+
+
+def test_where_the_fork_server_has_ended_there_is_another_one(lab: LocalLab, spoken: str) -> None:
+    first = run_module(lab, spoken)
     kill = """
     import os, pathlib, signal
     for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         if path.read_bytes().rstrip(b"\\0").endswith(b"spoken"):
             os.kill(int(path.parent.name), signal.SIGKILL)
+            print("killed")
     """
-    assert python(lab, kill, name="kill") == (0, "")
-    status, output = run_module(lab, spoken)
-    assert (status, "executed" in output) == (3, True)
-    await_fork(lab, spoken)
+    assert python(lab, kill, name="kill") == (0, "killed\n")
+    outputs = [run_module(lab, spoken) for _ in range(3)]
+    assert "forked" in outputs[-1][1]
+    assert {status for status, _ in (first, *outputs)} == {3}
+
+
+def test_a_module_that_cannot_be_imported_beforehand_is_executed(
+    lab: LocalLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "script.py").write_text("print('executed')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    lab.import_module("script")
+    assert [run_module(lab, "script") for _ in range(2)] == [(0, "executed\n")] * 2
 
 
 # --- faults ---------------------------------------------------------------------------------------------------------

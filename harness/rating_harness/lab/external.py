@@ -181,6 +181,9 @@ class ExternalLab:
 
     # --- programs and faults ----------------------------------------------------------------------------------------
 
+    def import_module(self, module: str) -> None:
+        self._inner.import_module(module)
+
     def run(self, program: Program) -> Process:
         return self._inner.run(program)
 

@@ -239,6 +239,9 @@ class Lab(Protocol):
     def run_directory(self, service: str) -> str | None:
         """The service's ``{run}`` directory as a path of this machine; None where it isn't on this machine."""
 
+    def import_module(self, module: str) -> None:
+        """A module that many programs will run (``python -m``): what can be done beforehand, begins now."""
+
     def run(self, program: Program) -> Process:
         """Start a program. It isn't waited for."""
 

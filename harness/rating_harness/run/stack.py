@@ -57,6 +57,7 @@ from rating_harness.run.probes import Probes
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.name_resolution import host_in_braces
 from rating_harness.tap.client import TapClient
+from rating_harness.useragent.agent import USER_AGENT
 
 __all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
 
@@ -163,7 +164,9 @@ class Stack:
             if persistent:
                 wanted = [replace(each, published=self._composition.published[each.name]) for each in wanted]
             with ThreadPoolExecutor(len(wanted)) as pool:
-                list(pool.map(lambda service: self.lab.start_service(service, deadline), wanted))
+                started = pool.map(lambda service: self.lab.start_service(service, deadline), wanted)
+                self.lab.import_module(USER_AGENT)
+                list(started)
             self._connect()
 
         if self.lab.driver == "external":

@@ -8,7 +8,10 @@ from typing import Any, Literal
 
 from rating_harness.useragent.script import Script, Transport, to_json
 
-__all__ = ["OCTETS", "UNSENT", "UserAgent", "host_of_stranger"]
+__all__ = ["OCTETS", "UNSENT", "USER_AGENT", "UserAgent", "host_of_stranger"]
+
+USER_AGENT = "rating_harness.useragent"
+"""The module that a user agent runs."""
 
 UNSENT = "unsent.json"
 """Which requests it never sent, with the reasons."""
@@ -65,7 +68,7 @@ class UserAgent:
 
     @property
     def command(self) -> tuple[str, ...]:
-        return ("python", "-m", "rating_harness.useragent", self.scenario_file)
+        return ("python", "-m", USER_AGENT, self.scenario_file)
 
 
 def host_of_stranger(call: str, index: int) -> str:

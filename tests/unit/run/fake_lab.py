@@ -145,6 +145,8 @@ class FakeLab:
     def run_directory(self, service: str) -> str | None:
         return None
 
+    def import_module(self, module: str) -> None: ...
+
     def run(self, program: Program) -> Process:
         if not program.name.endswith("-version"):
             self.done.append(f"run {program.name}")

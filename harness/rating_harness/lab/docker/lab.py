@@ -358,6 +358,9 @@ class DockerLab:
 
     # --- programs ---------------------------------------------------------------------------------------------------
 
+    def import_module(self, module: str) -> None:
+        """Nothing: each process has a container of its own."""
+
     def run(self, program: Program) -> Process:
         process = self._create(
             program.name,

@@ -36,6 +36,9 @@ del sys.path[0]
 serve(*sys.argv[2:])
 """
 
+_IMPORT = 30.0
+"""Seconds within which it starts a program, which may have to wait for its module's import on a busy machine."""
+
 _ANSWER = 10.0
 """Seconds within which a holder answers; it does nothing that takes long."""
 
@@ -184,7 +187,11 @@ class HolderClient:
         return answer
 
     def spawn(self, request: Mapping[str, Any]) -> int:
-        return int(self.request("spawn", **request)["key"])
+        return int(self.request("spawn", seconds=_IMPORT, **request)["key"])
+
+    def import_module(self, request: Mapping[str, Any]) -> None:
+        """Start a fork server of the request's ``module``; it's ready later."""
+        self.request("import", **request)
 
     def poll(self, key: int) -> int | None:
         status: int | None = self.request("poll", key=key)["status"]

@@ -313,8 +313,11 @@ class LocalLab:
             raise
         return process
 
+    def import_module(self, module: str) -> None:
+        self._client.import_module(self._forked({}, module))
+
     def _forked(self, request: Mapping[str, Any], module: str, *words: str) -> Mapping[str, Any]:
-        """The request, to be met by a fork of a Python that has imported the module, where there is one."""
+        """The request, to be met by a fork of a Python that has imported the module."""
         place = self._make_place(f"fork-server-{module}", "harness")
         server = self._request(place, fork_server(self._directory, module), {}, working=True)
         return {**request, "module": module, "words": words, "server": server}

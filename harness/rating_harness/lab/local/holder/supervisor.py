@@ -100,8 +100,11 @@ class Holder:
         self.networks = networks
         self.children: dict[int, Child] = {}
         self.waiting: list[tuple[socket.socket, int]] = []
+        self.importing: dict[int, str] = {}
+        """PID of a fork server (`fork_server`) that isn't ready -> its module."""
         self.servers: dict[str, socket.socket | None] = {}
-        """The fork server of each module (`fork_server`); None as long as it imports."""
+        """The fork server of each module; None where there's none to be had."""
+        self.deferred: list[tuple[socket.socket, dict[str, Any]]] = []
 
     def serve(self, watch_owner: bool) -> None:
         """Until the owner goes away."""
@@ -149,28 +152,52 @@ class Holder:
         if answer is not None:
             reply(connection, answer)
 
-    def do_spawn(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
+    def do_spawn(self, connection: socket.socket, request: dict[str, Any]) -> dict[str, Any] | None:
+        if request["module"] is not None:
+            self.do_import(connection, request)
+            if request["module"] in self.importing.values():
+                self.deferred.append((connection, request))
+                return None
+        return self.spawn(request)
+
+    def spawn(self, request: dict[str, Any]) -> dict[str, Any]:
         key = len(self.children) + 1
         self.children[key] = Child(self.fork(request) or start(request))
         return {"key": key}
 
+    def do_import(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
+        """Start the module's fork server, unless that has been tried."""
+        module = request["module"]
+        if module not in self.servers and module not in self.importing.values():
+            self.importing[start(request["server"])] = module
+        return {}
+
     def do_serve(self, connection: socket.socket, request: dict[str, Any]) -> None:
         """A fork server is ready; the connection stays."""
-        self.servers[request["module"]] = connection
+        self.imported(request["module"], connection)
+
+    def imported(self, module: str, server: socket.socket | None) -> None:
+        """The programs that waited for it begin, by a fork or without one."""
+        self.importing = {pid: other for pid, other in self.importing.items() if other != module}
+        self.servers[module] = server
+        waiting, self.deferred = self.deferred, []
+        for connection, request in waiting:
+            if request["module"] == module:
+                try:
+                    reply(connection, self.spawn(request))
+                except OSError as error:
+                    reply(connection, {"error": str(error)})
+            else:
+                self.deferred.append((connection, request))
 
     def fork(self, request: dict[str, Any]) -> int | None:
         """The PID of a program that its module's fork server began.
 
-        :return: None where there's no such server, or none yet: then it is executed as any other.
+        :return: None where there's no such server: then it is executed as any other.
         :raises OSError: it could not be begun.
         """
         module = request["module"]
-        if module is None:
-            return None
-        if module not in self.servers:
-            self.servers[module] = None
-            start(request["server"])
-        server = self.servers[module]
+        server = self.servers.get(module)
         if server is None:
             return None
         try:
@@ -227,6 +254,7 @@ class Holder:
     def reap(self) -> None:
         """Take what has ended. A leader that ends takes its group with it: workers it left would keep its ports."""
         leaders = {child.pid: child for child in self.children.values() if child.status is None}
+        failed: list[str] = []
         while True:
             try:
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -239,8 +267,12 @@ class Holder:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)
             _, status = os.waitpid(ended.si_pid, 0)
+            if ended.si_pid in self.importing:
+                failed.append(self.importing[ended.si_pid])
             if child:
                 child.status = os.waitstatus_to_exitcode(status)
+        for module in failed:
+            self.imported(module, None)
         still: list[tuple[socket.socket, int]] = []
         for connection, key in self.waiting:
             known = self.ended(key)
