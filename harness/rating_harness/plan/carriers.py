@@ -179,8 +179,9 @@ def _user_agent(
 
 def _callee_calls(context: _Context, behaviour: CarrierBehaviour) -> Iterator[CalleeCall]:
     for call, pattern, treatments in _treatments(context, behaviour):
+        transfers = call.transfer is not None and call.transfer.by == "caller"
         *first, last = (_encoded(treatment) for treatment in treatments)
-        yield CalleeCall(call.id, pattern, tuple(first), last, timed_requests(call, "callee"))
+        yield CalleeCall(call.id, pattern, tuple(first), last, timed_requests(call, "callee"), transfers)
 
 
 def _encoded(treatment: Treatment) -> Treatment:

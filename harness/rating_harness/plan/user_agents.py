@@ -10,7 +10,7 @@ from rating_harness.plan.render import sdp_for
 from rating_harness.plan.sampling import Sampled
 from rating_harness.scenario.calls import MADE_BY_SIPP, TRACED, UNSAID_BY_SIPP
 from rating_harness.scenario.model import Call, Phone, Request, Scenario
-from rating_harness.scenario.values import CSeq, Moment, header_lines
+from rating_harness.scenario.values import DEFAULT_DOMAIN, CSeq, Moment, header_lines
 from rating_harness.useragent.dialog import SipRequest
 from rating_harness.useragent.message import tag_of
 from rating_harness.useragent.script import (
@@ -36,9 +36,6 @@ __all__ = [
     "timed_requests",
     "waits_for_others",
 ]
-
-DEFAULT_DOMAIN = "sip.test"
-"""Domain of the URIs of a call that names none (RFC 6761: nobody's)."""
 
 
 def needs_user_agent(call: Call) -> bool:
@@ -119,6 +116,7 @@ def _caller_script(
         vanish=Happening(call.vanish.at.event or "answered", call.vanish.at.delay)
         if call.vanish is not None and call.vanish.who == "caller"
         else None,
+        transfers=call.transfer is not None and call.transfer.by == "callee",
         no_ack=call.no_ack,
         twice=call.retransmit,
         renewals=renewals_of(call, "caller"),

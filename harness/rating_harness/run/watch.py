@@ -73,6 +73,8 @@ def _event_of(message: SipMessage) -> Event | None:
         if message.method == "INVITE" and message.direction == "sent":
             return "started"
         return "ended" if message.method == "BYE" else None
+    if message.method == "REFER" and message.is_final and message.status is not None and message.status < 300:
+        return "transferred"
     if message.method != "INVITE" or message.status is None or message.status < 180:
         return None
     if message.status < 200:

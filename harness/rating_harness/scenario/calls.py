@@ -11,6 +11,7 @@ from rating_harness.scenario.behaviour import SippFile
 from rating_harness.scenario.expectations import CallExpectation
 from rating_harness.scenario.fields import (
     CallId,
+    CallRef,
     CSeqStart,
     DurationOrRange,
     Flag,
@@ -32,7 +33,7 @@ from rating_harness.scenario.fields import (
     When,
     key,
 )
-from rating_harness.scenario.requests import Credentials, Request
+from rating_harness.scenario.requests import Credentials, Request, RequestReply
 from rating_harness.scenario.sdp import SdpBody
 from rating_harness.scenario.values import CountRange, Moment
 
@@ -46,6 +47,7 @@ __all__ = [
     "Load",
     "Reinvite",
     "Request",
+    "Transfer",
     "Vanish",
 ]
 
@@ -62,7 +64,7 @@ MADE_BY_SIPP = frozenset(
 )
 """Headers that SIPp's scenarios make themselves."""
 
-UNSAID_BY_SIPP = ("host", "uri", "display", "contact", "cseq", "requests", "cancel")
+UNSAID_BY_SIPP = ("host", "uri", "display", "contact", "cseq", "requests", "transfer", "cancel")
 """Words that SIPp has no means for. Of a CANCEL it takes the 200 for that of the INVITE, whose branch it has."""
 
 
@@ -76,6 +78,26 @@ class Reinvite(Model):
     sdp: Annotated[
         SdpBody, key("Its session description; sendonly puts on hold.", {"direction": "sendonly"}, False)
     ] = True
+
+
+class Transfer(Model):
+    """One side asks the other to make another call: REFER (RFC 3515), with NOTIFYs on what comes of it."""
+
+    shorthand = "call"
+    meanings = (
+        ("to target refer_to number", "whom the other side calls then is a call of its own, named by 'call'"),
+        ("who", "who asks is 'by'"),
+        (
+            "replaces attended",
+            "a REFER with Replaces is said with 'requests': {method: REFER, headers: {Refer-To: ...}}",
+        ),
+    )
+    call: Annotated[CallRef, key("The call that the other side makes then.", "cara")]
+    by: Annotated[Literal["caller", "callee"], key("Who asks for it.", "callee")] = "caller"
+    at: Annotated[FromAnswer, key("When.", "after 1s")] = Moment("answered", 1.0)
+    expect: Annotated[RequestReply, key("The final reply to the REFER.", 202, "4xx")] = RequestReply.model_validate(
+        202
+    )
 
 
 class Vanish(Model):
@@ -93,7 +115,7 @@ class Call(Model):
         ("caller source account account_tag a_number calling", "who calls is 'from'"),
         ("callee destination number b_number called", "who is called is 'to'"),
         ("status code result response final_reply", "the reply is expected: 'expect: {reply: 200}'"),
-        ("transfer refer", "a transfer is a request: 'requests: [{at: after 1s, method: REFER, ...}]'"),
+        ("refer transferred", "a transfer is 'transfer: {call: ..., by: callee, at: after 1s}'"),
         ("delay wait after when at", "when it begins is 'start'"),
         ("count times number_of_calls calls", "how many of them is 'repeat'"),
         ("cps calls_per_second", "new calls per second is 'rate'"),
@@ -200,6 +222,9 @@ class Call(Model):
             [{"at": "after 1s", "by": "stranger", "method": "BYE", "expect": 481}],
         ),
     ] = ()
+    transfer: Annotated[
+        Transfer | None, key("It is transferred to another call.", "cara", {"call": "cara", "by": "callee"})
+    ] = None
     vanish: Annotated[Vanish | None, key("A side falls silent.", {"who": "callee", "at": "after 1s"})] = None
     no_ack: Annotated[Flag, key("The caller never sends the ACK.", True)] = False
     retransmit: Annotated[

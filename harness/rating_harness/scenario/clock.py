@@ -120,6 +120,8 @@ class _Estimates:
         match moment.event:
             case "started" | "ringing":
                 return started + moment.delay
+            case "transferred":
+                return answered + (call.transfer.at.delay if call.transfer else 0.0) + moment.delay
             case "answered":
                 return answered + moment.delay
             case _:
@@ -156,6 +158,7 @@ class _Estimates:
             moments = [(call.start, f"the start of {call.id}")]
             moments += [(each.at, f"a {each.method} of {call.id}") for each in call.reinvite]
             moments += [(each.at, f"a request of {call.id} ({each.method or 'bytes'})") for each in call.requests]
+            moments += [(each.at, f"the transfer of {call.id}") for each in (call.transfer,) if each]
             moments += [(each.at, f"{each.who} of {call.id} vanishes") for each in (call.vanish,) if each]
             yield from self._known(moments, call.id)
             for each in self._behaviours(call):

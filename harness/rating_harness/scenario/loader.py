@@ -15,6 +15,7 @@ from rating_harness.scenario.matrix import check_used, interpolate, rows
 from rating_harness.scenario.model import Origin, Scenario
 from rating_harness.scenario.name_resolution import references
 from rating_harness.scenario.nodes import Mapping, Sequence, find, places, span_at
+from rating_harness.scenario.transfer import misplaced_transfers, places_of_transfers, with_transfers
 from rating_harness.scenario.validation import shaped
 from rating_harness.scenario.warnings import warnings
 from rating_harness.scenario.yaml_parser import read_file
@@ -79,7 +80,10 @@ def _scenarios(root: Mapping, path: Path, mistakes: Mistakes, configurations: li
         tree = own_goes_first(tree) if tree is not None else None
         scenario = _scenario(tree, path, of_row, configurations) if tree is not None else None
         if tree is not None and scenario is not None:
-            scenarios.append(scenario.located(Origin(path, row.id, places(tree))))
+            where = places(tree)
+            where |= dict(places_of_transfers(scenario, where))
+            known = with_transfers(scenario) if not of_row.all() else scenario
+            scenarios.append(known.located(Origin(path, row.id, where)))
         looked_at.append((row.id, of_row))
         wrong_rows += bool(of_row.all())
         if wrong_rows == _ENOUGH_ROWS:
@@ -98,6 +102,7 @@ def _scenario(tree: Mapping, path: Path, mistakes: Mistakes, configurations: lis
         for finding in (
             *references(scenario, tree),
             *contradictions(scenario, path.parent),
+            *misplaced_transfers(scenario),
             *wrong_defines(scenario.kamailio.defines, defines),
         ):
             span = span_at(remaining, finding.path, key=finding.at_key)

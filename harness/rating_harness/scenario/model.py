@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr
 
 from rating_harness.errors import Location
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, Phone, Refusal, Registration, SippFile
-from rating_harness.scenario.calls import Call, Credentials, Load, Reinvite, Request, Vanish
+from rating_harness.scenario.calls import Call, Credentials, Load, Reinvite, Request, Transfer, Vanish
 from rating_harness.scenario.clock import Clock
 from rating_harness.scenario.expectations import (
     AccountExpectation,
@@ -92,6 +92,7 @@ __all__ = [
     "SdpExpectation",
     "SippFile",
     "TransactionExpectation",
+    "Transfer",
     "ValuePath",
     "Vanish",
 ]

@@ -80,6 +80,7 @@ def _calls(scenario: Scenario, known: _Known) -> Iterator[Finding]:
 def _call_references(scenario: Scenario) -> Iterator[tuple[ValuePath, str | None]]:
     for index, call in enumerate(scenario.calls):
         yield ("calls", index, "start"), call.start.call
+        yield ("calls", index, "transfer"), call.transfer.call if call.transfer else None
         for number, request in enumerate(call.requests):
             yield ("calls", index, "requests", number, "at"), request.at.call
     for index, fault in enumerate(scenario.faults):

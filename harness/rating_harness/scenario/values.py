@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 __all__ = [
     "CALL_ID",
     "CSEQ",
+    "DEFAULT_DOMAIN",
     "DURATION",
     "DURATION_MATCH",
     "METHOD",
@@ -72,7 +73,7 @@ ROUTE = r"(?:as given|none|without [A-Za-z0-9.!%*_+`'~-]+|<[^<>]+>[^<>]*)"
 VARIABLE = r"\$\{[^{}]*\}"
 
 _COMPARED = r"(?:(?:<=|>=|<|>)\s*|(?:at most|at least|below|above)\s+)"
-_EVENT = r"(?:start(?:ed)?|invite|ring(?:ing)?|answer(?:ed)?|end(?:ed)?)"
+_EVENT = r"(?:start(?:ed)?|invite|ring(?:ing)?|answer(?:ed)?|transferred|end(?:ed)?)"
 
 PERCENT = rf"{NUMBER}\s*%"
 NUMBER_MATCH = rf"(?:any|absent|-?{NUMBER}(?:\s*{TOLERANCE}\s*{NUMBER})?|{_COMPARED}-?{NUMBER})"
@@ -199,7 +200,10 @@ def parse_count(value: object) -> int:
     return value
 
 
-Event = Literal["started", "ringing", "answered", "ended"]
+DEFAULT_DOMAIN = "sip.test"
+"""Domain of the URIs of a call that names none (RFC 6761: nobody's)."""
+
+Event = Literal["started", "ringing", "answered", "transferred", "ended"]
 _EVENTS: dict[str, Event] = {
     "started": "started",
     "start": "started",
@@ -208,6 +212,7 @@ _EVENTS: dict[str, Event] = {
     "ring": "ringing",
     "answered": "answered",
     "answer": "answered",
+    "transferred": "transferred",
     "ended": "ended",
     "end": "ended",
 }

@@ -155,6 +155,7 @@ class CalleeSession(Session):
         if treatment.reliable != "never":
             self.supported = frozenset({"100rel"})
         self._requests = call.requests if call is not None else ()
+        self.transfers = call is not None and call.transfers
         self.call = call.name if call is not None else ""
         self._invite: tuple[Message, Connection] | None = None
         self._cancelled = asyncio.Event()

@@ -66,6 +66,7 @@ class CallerSession(Session):
         self._number = number
         self._call_id = call_id
         self._acknowledged: set[str] = set()
+        self.transfers = script.transfers
 
     async def call(self) -> None:
         """Make the call, and wait until it's over and all its requests are answered or given up."""

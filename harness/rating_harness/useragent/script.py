@@ -87,6 +87,7 @@ class CallerScript:
     :param holds: seconds from answer to hang-up: of the first call, the second, and so on, then from the beginning.
     :param hangup: whether it's the caller who hangs up.
     :param bye: how its BYE is odd, if it is.
+    :param transfers: it accepts a REFER.
     :param patience: seconds that it waits for anything.
     :param spacing: seconds between the beginnings of two calls.
     :param loss: how many of 100 datagrams are lost, of those it sends and of those it gets.
@@ -105,6 +106,7 @@ class CallerScript:
     bye: Literal["normal", "wrong_cseq", "wrong_tag", "both"] = "normal"
     cancel: Happening | None = None
     vanish: Happening | None = None
+    transfers: bool = False
     no_ack: bool = False
     twice: tuple[str, ...] = ()
     renewals: tuple[Renewal, ...] = ()
@@ -159,6 +161,7 @@ class CalleeCall:
     """How calls are treated whose Call-ID matches a regular expression; ``name`` is their id in the scenario.
 
     :param by_attempt: the behaviour for the first INVITE, the second, and so on; ``then`` for all later ones.
+    :param transfers: it accepts a REFER.
     """
 
     name: str
@@ -166,6 +169,7 @@ class CalleeCall:
     by_attempt: tuple[Treatment, ...]
     then: Treatment
     requests: tuple[TimedRequest, ...] = ()
+    transfers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

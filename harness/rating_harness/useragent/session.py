@@ -81,6 +81,7 @@ class Session:
         self.name = name
         self.sdp = sdp
         self.silent = False
+        self.transfers = False
         self.supported: frozenset[str] = frozenset()
         self.over = asyncio.Event()
         self.unsent: list[tuple[int, str]] = []
@@ -89,7 +90,7 @@ class Session:
         self._signals = signals
         self._happened: dict[Event, asyncio.Event] = {
             "started": asyncio.Event(), "ringing": asyncio.Event(), "answered": asyncio.Event(),
-            "ended": asyncio.Event(),
+            "transferred": asyncio.Event(), "ended": asyncio.Event(),
         }  # fmt: skip
         self._sent: dict[tuple[str, str], ClientTransaction] = {}
         self._replies: dict[tuple[str, str], tuple[bytes, Connection]] = {}
@@ -331,7 +332,12 @@ class Session:
             self.happened("ended")
             self.on_bye()
         elif message.method == "REFER":
-            self.reply(message, connection, "603 Decline")
+            # Who isn't meant to be transferred declines (RFC 3515 section 2.4.2).
+            if self.transfers:
+                self.reply(message, connection, "202 Accepted", [self.own_contact])
+                self.happened("transferred")
+            else:
+                self.reply(message, connection, "603 Decline")
         else:
             self.reply(message, connection, "200 OK")
 

@@ -38,7 +38,7 @@ BEYOND_A_SCHEMA = {
         order-and-path order-without-call outage-with-nth ramp-too-long rate-of-one-call reason-twice
         refused-with-duration renewed-before-the-answer request-bytes-and-more share-without-load
         shares-beyond-all sipp-and-hold steps-of-many-sessions unseen-in-many-calls vanished-hangs-up
-        vanishes-at-no-moment which-record""",
+        transfer-that-cant-be vanishes-at-no-moment which-record""",
     "other files": "configuration-missing shared-file-missing shared-file-wrong sipp-file-missing",
     "variables and the matrix": """
         matrix-empty matrix-row-wrong matrix-same-id matrix-unused unknown-variable unknown-variable-guess
