@@ -29,6 +29,7 @@ __all__ = [
     "first_mistake",
     "kamailio_service",
     "own_siptrace",
+    "placeholder",
     "prepare_configuration",
     "user_paths",
     "with_user_paths",
@@ -268,5 +269,18 @@ def first_mistake(text: str, paths: Mapping[str, Path]) -> Location | None:
     return Location(str(paths[match["file"]]), int(match["line"]), int(match["column"]))
 
 
+def placeholder(where: Location | None) -> str | None:
+    """What stands at the place of a mistake, if it's to be filled in before Kamailio reads it: ``{{ address }}``."""
+    if where is None:
+        return None
+    try:
+        line = Path(where.path).read_text("utf-8", "replace").splitlines()[where.line - 1]
+    except (OSError, IndexError):
+        return None
+    match = _PLACEHOLDER.search(line)
+    return match[0] if match else None
+
+
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{\w+\}|%%\w+%%|@@?[A-Z]\w+@@?|__[A-Z]\w*__")
 _INSIDE = re.compile(rf"{_DIRECTORY}/[^\s,;:)'\"\]>]+")
 _MISTAKE = re.compile(r"in config file (?P<file>[^\s,]+), (?:from )?line (?P<line>\d+), column (?P<column>\d+)")

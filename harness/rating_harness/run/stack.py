@@ -48,6 +48,7 @@ from rating_harness.run.kamailio import (
     first_mistake,
     kamailio_service,
     own_siptrace,
+    placeholder,
     prepare_configuration,
     user_paths,
     with_user_paths,
@@ -338,13 +339,16 @@ class Stack:
 
     def _did_not_start(self, status: int | None) -> ServiceDied:
         log = self.kamailio_log
+        where = first_mistake(self._kamailio_output(), self._paths)
         hint = missing_module(log)
+        if hint is None and (found := placeholder(where)):
+            hint = f"is {found} there to be filled in? give a copy in which it is"
         return ServiceDied(
             f"Kamailio ended with status {status} instead of starting",
             service=KAMAILIO,
             status=status,
             detail=_why_it_ended(log),
-            where=first_mistake(self._kamailio_output(), self._paths),
+            where=where,
             **({"hint": hint} if hint else {}),
             log=log,
         )

@@ -55,6 +55,23 @@ def test_the_cause_names_the_users_own_file_and_line(tmp_path: Path) -> None:
     assert "/etc/kamailio" not in str(error)
 
 
+@pytest.mark.parametrize("text", ["{{ address }}", "${LISTEN}", "%%HOST%%", "__PUBLIC_IP__", "<%= @ip %>", "@HOST@"])
+def test_what_is_to_be_filled_in_is_named(tmp_path: Path, text: str) -> None:
+    own_configuration(tmp_path, f"# broken\n\nlisten={text}\n")
+    stack = fake_stack(FakeLab(dies=dies_of_broken))
+    with pytest.raises(ServiceDied) as raised:
+        stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    assert raised.value.hint == f"is {text} there to be filled in? give a copy in which it is"
+
+
+def test_a_line_with_nothing_to_be_filled_in(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "# broken\n\n$var(x) = $ru + 'a@b' + $(ci{s.len});\n")
+    stack = fake_stack(FakeLab(dies=dies_of_broken))
+    with pytest.raises(ServiceDied) as raised:
+        stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    assert "filled in" not in (raised.value.hint or "")
+
+
 def test_a_module_that_isnt_there_is_told_with_its_package(tmp_path: Path) -> None:
     own_configuration(tmp_path, "# broken\n")
     log = "0(1) ERROR: ksr_locate_module(): could not find module <db_mysql> in </usr/lib/kamailio/modules>\n"
