@@ -9,7 +9,7 @@ from rating_harness.checks.call_ends import SIDES, has_ended_for, is_gone
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
-from rating_harness.evidence.model import LogLine
+from rating_harness.evidence.model import OUT_OF_SHARED_MEMORY, LogLine
 from rating_harness.evidence.tables import HANGING_UP, left_over
 
 __all__ = ["kamailio_is_well", "no_dialog_left", "nothing_left_running", "nothing_left_waiting"]
@@ -73,8 +73,18 @@ def kamailio_is_well(case: Case) -> Iterator[Finding]:
     for service in case.evidence.services:
         if service.name == CONTRACT.services.kamailio and not service.alive:
             yield broken(case, "kamailio", "Kamailio", "running", f"ended with status {service.exit_status}")
+    full = next((line for line in case.evidence.log if OUT_OF_SHARED_MEMORY.search(line.text)), None)
+    if full is not None:
+        yield broken(
+            case,
+            "kamailio",
+            "Kamailio ran out of shared memory",
+            "room for every call",
+            full.text[:200],
+            hint="start it with more: `-m 512` are 512 MB; `kamcmd core.shmmem` says how much of it is used",
+        )
     for line in _while_it_should_run(case):
-        if line.level in ("CRITICAL", "BUG"):
+        if line is not full and line.level in ("CRITICAL", "BUG"):
             yield broken(case, "kamailio", "Kamailio's log", "nothing at critical level", line.text[:200])
             break
     lost = sum("Cell for handler" in line.text for line in case.evidence.log)

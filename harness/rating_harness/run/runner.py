@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import HarnessError, ServiceDied
-from rating_harness.evidence.model import Evidence, Span
+from rating_harness.evidence.model import OUT_OF_SHARED_MEMORY, Evidence, Span
 from rating_harness.plan.model import Plan, PlannedRequest
 from rating_harness.run.clock import ClockRun, unanswered
 from rating_harness.run.collector import Collector, Settled
@@ -167,9 +167,12 @@ class _Run:
         process = self._stack.lab.service(KAMAILIO)
         status = process.poll()
         if status is not None:
-            raise ServiceDied(
+            died = ServiceDied(
                 f"Kamailio died in mid-scenario, with status {status}",
                 service=KAMAILIO,
                 status=status,
                 detail="\n".join(process.output().splitlines()[-15:]),
             )
+            if OUT_OF_SHARED_MEMORY.search(process.output()):
+                died.hint = "it ran out of shared memory: start it with more (`-m`), or load it less"
+            raise died

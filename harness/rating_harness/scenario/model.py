@@ -112,7 +112,7 @@ INVARIANTS: dict[str, str] = {
     "tables": "Kamailio waits for nothing, and keeps no more of a call than is documented",
     "carriers": "nothing unexpected reached a carrier",
     "final_reply": "the caller gets exactly one final reply",
-    "kamailio": "Kamailio neither restarts nor logs at critical level",
+    "kamailio": "Kamailio neither restarts, nor runs out of shared memory, nor logs at critical level",
     "alarms": "where nothing is broken on purpose, no module of Kamailio's reports an error, and rating.cfg no alarm",
 }
 """The checks that are always on, by the name that switches one off."""

@@ -234,6 +234,21 @@ def test_a_critical_line_while_a_restart_was_asked_for_is_no_finding(tmp_path: P
     assert "kamailio" in found(tmp_path, sound(log=log))
 
 
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("tm [t_lookup.c:1340]: new_t(): no more shm memory!", "ERROR"),
+        ("<core> [core/sip_msg_clone.c:495]: could not allocate shared memory from shm pool", "ERROR"),
+        ("tm [h_table.c:365]: build_cell(): could not allocate shared memory from shm pool", "CRITICAL"),
+    ],
+)
+def test_a_kamailio_without_shared_memory_is_told_with_the_remedy(tmp_path: Path, text: str, level: str) -> None:
+    (told,) = found(tmp_path, sound(log=(LogLine("kamailio", text, level),) * 3))["kamailio"]
+    assert "Kamailio ran out of shared memory" in told
+    assert text in told
+    assert found(tmp_path, sound(log=(LogLine("kamailio", "could not allocate private memory", "ERROR"),))) == {}
+
+
 def test_an_http_client_that_mixes_up_requests_is_told(tmp_path: Path) -> None:
     text = "http_async_client [http_multi.c:88]: event_cb(): Cell for handler 0x7f49 not found in table"
     assert found(tmp_path, sound(log=(LogLine("kamailio", text, "INFO"),))) == {}

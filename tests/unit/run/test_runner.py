@@ -150,11 +150,12 @@ def test_an_end_is_signalled_when_the_moment_of_another_call_has_come(tmp_path: 
     assert signals["sipp-carrier-5060-udp"][0] == int(signal.SIGRTMIN) + 1
 
 
-def test_a_kamailio_that_dies_ends_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["a last word", "a last word: could not allocate shared memory from shm pool"])
+def test_a_kamailio_that_dies_ends_the_run(tmp_path: Path, words: str) -> None:
     lab = lab_with(ANSWERED, [], ends=lambda name: False)
     plan = planned(tmp_path, f"calls: [{CALL % ''}]\n")
     stack = fake_stack(lab)
-    lab.service("kamailio").log += "a last word\n"
+    lab.service("kamailio").log += f"{words}\n"
     prepare = stack.prepare
 
     def prepare_and_die(plan: Plan) -> None:
@@ -164,5 +165,6 @@ def test_a_kamailio_that_dies_ends_the_run(tmp_path: Path) -> None:
     stack.prepare = prepare_and_die  # type: ignore[method-assign]
     with pytest.raises(ServiceDied, match="died in mid-scenario, with status -11") as raised:
         run_plan(stack, plan)
-    assert "a last word" in str(raised.value)
+    assert words in str(raised.value)
+    assert ("`-m`" in (raised.value.hint or "")) == ("memory" in words)
     assert all(program.removed for program in lab.programs)
