@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from documentation.pages import CHECKOUT, BrokenLink, site_files
+from documentation.pages import CHECKOUT, CONFIGURATION, BrokenLink, site_files
 
 BUILD = CHECKOUT / "build"
 
@@ -25,7 +25,7 @@ def build(directory: Path) -> int:
         path = sources / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    shutil.copy(CHECKOUT / "documentation" / "zensical.toml", directory / "zensical.toml")
+    shutil.copy(CONFIGURATION, directory / "zensical.toml")
     command = [str(Path(sys.executable).with_name("zensical")), "build", "--strict", "--clean"]
     return subprocess.run([*command, "-f", str(directory / "zensical.toml")], check=False).returncode
 

@@ -10,17 +10,20 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import click
 
 from rating_harness import api
 from rating_harness.cli.main import COMMANDS, main
 
-__all__ = ["CHECKOUT", "BrokenLink", "site_files"]
+__all__ = ["CHECKOUT", "CONFIGURATION", "BrokenLink", "pages_in", "site_files"]
 
 CHECKOUT = Path(__file__).parents[1]
+CONFIGURATION = Path(__file__).with_name("zensical.toml")
 
 _PAGES: Mapping[str, str] = {
     "README.md": "index.md",
@@ -50,7 +53,28 @@ def site_files(checkout: Path = CHECKOUT) -> dict[str, bytes]:
         files[name] = _with_links(text, source, sources, files, checkout).encode()
     for name, text in (("command.md", _command()), ("plugin.md", _plugin()), ("api.md", _api())):
         files[name] = text.encode()
+    files["index.md"] += _further(files).encode()
     return files
+
+
+def pages_in(nav: Any) -> list[str]:
+    """The pages that a navigation names, in its order."""
+    if isinstance(nav, str):
+        return [nav]
+    values = nav.values() if isinstance(nav, dict) else nav
+    return [page for value in values for page in pages_in(value)]
+
+
+def _further(files: Mapping[str, bytes]) -> str:
+    """Links to the pages that the navigation doesn't name, so that none is out of reach."""
+    named = pages_in(tomllib.loads(CONFIGURATION.read_text("utf-8"))["project"]["nav"])
+    pages = {name: text for name, text in files.items() if name.endswith(".md") and "/" not in name}
+    links = [
+        f"* [{text.decode().partition(chr(10))[0].lstrip('# ')}]({name})"
+        for name, text in sorted(pages.items())
+        if name not in named
+    ]
+    return "\n".join(["", "## Further pages", "", *links, ""]) if links else ""
 
 
 # --- what stands in the repository ----------------------------------------------------------------------------------

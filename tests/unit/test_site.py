@@ -9,16 +9,13 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from documentation.pages import CHECKOUT, BrokenLink, site_files
+from documentation.pages import CHECKOUT, CONFIGURATION, BrokenLink, pages_in, site_files
 from rating_harness import api
 from rating_harness.cli.main import COMMANDS
 from rating_harness.run.lab_options import LAB_OPTIONS
-
-CONFIG = CHECKOUT / "documentation" / "zensical.toml"
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +23,11 @@ def files() -> Mapping[str, bytes]:
     return site_files()
 
 
-def pages_in(nav: Any) -> list[str]:
-    if isinstance(nav, str):
-        return [nav]
-    values = nav.values() if isinstance(nav, dict) else nav
-    return [page for value in values for page in pages_in(value)]
-
-
-def test_each_page_is_in_the_navigation_once(files: Mapping[str, bytes]) -> None:
-    nav = tomllib.loads(CONFIG.read_text("utf-8"))["project"]["nav"]
-    assert sorted(pages_in(nav)) == sorted(name for name in files if "/" not in name and name.endswith(".md"))
+def test_each_page_is_within_reach_once(files: Mapping[str, bytes]) -> None:
+    nav = pages_in(tomllib.loads(CONFIGURATION.read_text("utf-8"))["project"]["nav"])
+    further = files["index.md"].decode().partition("## Further pages")[2]
+    reached = [*nav, *re.findall(r"\]\((\S+\.md)\)", further)]
+    assert sorted(reached) == sorted(name for name in files if "/" not in name and name.endswith(".md"))
 
 
 def test_the_cookbook_has_the_very_files(files: Mapping[str, bytes]) -> None:
@@ -82,7 +74,7 @@ def build(directory: Path, files: Mapping[str, bytes]) -> subprocess.CompletedPr
         path = directory / "docs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    shutil.copy(CONFIG, directory / "zensical.toml")
+    shutil.copy(CONFIGURATION, directory / "zensical.toml")
     zensical = Path(sys.executable).with_name("zensical")
     return subprocess.run(
         [zensical, "build", "--strict", "--clean", "-f", directory / "zensical.toml"],

@@ -147,7 +147,7 @@ class Images:
             client.api.import_image_from_file(str(tar), repository, tag, changes=['CMD ["bash"]'])
 
     def _build(self, name: str, context: Mapping[str, bytes], dockerfile: str, arguments: Mapping[str, str]) -> None:
-        self.announce(f"building the image {name}")
+        self.announce(f"building the image {name}, once: this takes some minutes")
         deadline = Deadline(BUILD_SECONDS)
         log: list[str] = []
         with self.engine.patient(SILENCE) as client, engine_errors(f"building {name}"):
