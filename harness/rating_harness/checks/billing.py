@@ -114,14 +114,16 @@ def _same_call(case: Case, call: Call, index: int, reports: Sequence[Exchange]) 
 
 
 def _is_recorded(case: Case, call: Call, index: int) -> Iterator[Finding]:
-    """A call whose begin was accepted has a record with an end."""
+    """An answered call has a record with an end, unless Kamailio hung it up since its begin was refused."""
     if "records" in case.evidence.unobserved:
         return
     message = f"call {call.id}: its record"
     finding = partial(broken, case, "begin_and_end", message, call=call, index=index)
     if case.evidence.after is None:
         yield finding("the engine's record", "it was never read")
-    elif case.accepted(call, _PATH.begin) and not any(record.get(_FIELD.ended_at) for record in case.records(call)):
+        return
+    is_charged = bool(case.accepted(call, _PATH.begin)) or call.ended_by != "kamailio"
+    if is_charged and not any(record.get(_FIELD.ended_at) for record in case.records(call)):
         yield finding("one with begin and end", "none: an unbilled call")
 
 

@@ -17,6 +17,7 @@ from rating_harness.checks.records import check_accounts, check_transactions
 from rating_harness.checks.requests import check_requests
 from rating_harness.checks.traffic import check_carriers, check_setup
 from rating_harness.evidence.model import Evidence
+from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Scenario
 
 __all__ = ["judge", "records_settled"]
@@ -61,6 +62,9 @@ _NEEDED_BY_INVARIANT: Mapping[str, tuple[str, ...]] = {
 """The same of what always holds."""
 
 
+_BRIEF = f"of more than {TRACED} calls a line of each message is kept, and no headers"
+
+
 def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
     """Every finding: what the scenario expects first, then what must always hold.
 
@@ -78,6 +82,8 @@ def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
             unchecked[name] = reason
         elif name not in scenario.invariants and name not in counted:
             findings += check(case)
+    if "strict_peer" not in scenario.invariants and any(message.is_brief for message in evidence.messages):
+        unchecked["strict_peer"] = _BRIEF
     return Verdict(scenario.id, tuple(findings), unchecked)
 
 

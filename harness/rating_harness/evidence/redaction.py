@@ -8,7 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-__all__ = ["REDACTED", "redacted_header", "redacted_headers", "redacted_message", "redacted_text", "redacted_url"]
+__all__ = [
+    "REDACTED",
+    "redacted_header",
+    "redacted_headers",
+    "redacted_line",
+    "redacted_message",
+    "redacted_text",
+    "redacted_url",
+]
 
 REDACTED = "redacted"
 
@@ -20,6 +28,7 @@ _DIGEST_LINE = re.compile(
     r"^(?:proxy-authorization|authorization|authentication-info)[ \t]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*",
     re.IGNORECASE | re.MULTILINE,
 )
+_YAML_PASSWORD = re.compile(r"""(\bpassword["']?\s*:\s*)("(?:\\.|[^"\\])*"|'(?:''|[^'])*'|[^\s,}\]]+)""")
 _RARE = 6
 """Characters from which on a password is no other word by chance."""
 
@@ -42,6 +51,11 @@ def redacted_message(text: str) -> str:
 def redacted_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Headers of HTTP without credentials."""
     return tuple((name, REDACTED if name.lower() in _CREDENTIALS else value) for name, value in headers)
+
+
+def redacted_line(line: str) -> str:
+    """A line of a scenario without what stands behind ``password:``."""
+    return _YAML_PASSWORD.sub(rf"\g<1>{REDACTED}", line)
 
 
 def redacted_url(url: str) -> str:

@@ -66,7 +66,7 @@ def failure_text(
         *_http_steps(evidence, findings),
         *_log(evidence, shown[0] if shown else None),
         "",
-        *_footer(evidence, folder),
+        *_footer(evidence, verdict, folder),
     ]
     # With one call all is on one screen; each further one has a ladder of its own below it.
     room = _SCREEN - len(above) - len(below)
@@ -203,11 +203,13 @@ def _unprefixed(text: str) -> str:
     return rest.removeprefix("<script>: ") if brace and prefix.startswith("{") else text
 
 
-def _footer(evidence: Evidence, folder: Path | None) -> Iterator[str]:
+def _footer(evidence: Evidence, verdict: Verdict, folder: Path | None) -> Iterator[str]:
     lab = {key: value for key, value in evidence.lab.items() if key not in ("token", "prepared", "unchecked")}
     yield "  ".join(f"{key} {value}" for key, value in lab.items())
     for about in ("prepared", "unchecked"):
         yield from (f"{about:<9} {line}" for line in evidence.lab.get(about, "").splitlines())
+    of_the_lab = evidence.lab.get("unchecked", "")
+    yield from (f"unchecked {name}: {why}" for name, why in verdict.unchecked.items() if why not in of_the_lab)
     if folder is not None:
         yield f"evidence  {folder}"
         yield f"check     rating-harness check {shlex.quote(str(folder))}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from rating_harness.checks.model import Case, Finding
 from rating_harness.errors import Location
 from rating_harness.evidence.model import Evidence, SipMessage
+from rating_harness.evidence.redaction import redacted_line
 from rating_harness.scenario.model import Scenario
 
 __all__ = [
@@ -90,9 +91,9 @@ _CAUSES = (
 
 
 def expectation_line(where: Location) -> str:
-    """The line of the file that a finding is on, as its author wrote it; nothing when the file has gone."""
+    """The line of the file that a finding is on, without passwords; nothing when the file has gone."""
     try:
-        return Path(where.path).read_text(encoding="utf-8").splitlines()[where.line - 1].strip()
+        return redacted_line(Path(where.path).read_text(encoding="utf-8").splitlines()[where.line - 1].strip())
     except (OSError, UnicodeDecodeError, IndexError):
         return ""
 

@@ -142,4 +142,8 @@ def _finished(event: events.ScenarioFinished, ladders: int | None) -> str:
         facts.append(f"p50 {duration_text(round(figures.setup_p50, 3))}")
         facts.append(f"max {duration_text(round(figures.setup_max, 3))}")
     facts += skipped_text(event.evidence)
-    return f"PASSED  {title_of(event.scenario)}  ({', '.join(facts)}, {event.seconds:.1f} s)"
+    of_the_lab = event.evidence.lab.get("unchecked", "")
+    unchecked = [
+        f"\n        not checked: {n}: {why}" for n, why in event.verdict.unchecked.items() if why not in of_the_lab
+    ]
+    return f"PASSED  {title_of(event.scenario)}  ({', '.join(facts)}, {event.seconds:.1f} s){''.join(unchecked)}"

@@ -44,6 +44,8 @@ LAB_DEFINES: Mapping[str, str] = {
 """The project's configuration in a lab: its timers are shorter than production's, so that tests are, and a load of
 calls may come from one address."""
 
+_OWN_SIPTRACE = "the configuration loads siptrace itself"
+
 _DATABASE = "/etc/kamailio/empty-dialog.sqlite"
 """Where the empty database lies; Kamailio works on a copy, in its run directory."""
 
@@ -189,11 +191,14 @@ def _around(variant: Variant, driver: Driver, prepared: Prepared | None, capture
     return "".join(["#!KAMAILIO\n", *before, 'include_file "kamailio.cfg"\n', *after]).encode()
 
 
-def own_siptrace(variant: Variant, service: Service) -> str | None:
+def own_siptrace(variant: Variant, service: Service, prepared: Prepared | None = None) -> str | None:
     """Why a configuration's messages can't be captured; None when they can: it uses the module for itself, say.
 
     :param service: of the compose file, with the project's configuration.
+    :param prepared: the user's configuration, which knows its modules; one that can't be parsed is only read.
     """
+    if prepared is not None:
+        return _OWN_SIPTRACE if "siptrace" in prepared.findings.modules else None
     files = _configuration_files(variant.configuration) if variant.configuration else service.files
     if not _mentions(files, b"siptrace", str(variant.defines)):
         return None  # and need not be tokenized, which takes a tenth of a second
@@ -209,7 +214,7 @@ def own_siptrace(variant: Variant, service: Service) -> str | None:
         return f"the configuration can't be read: {error.message}"
     loads = any(token.kind == "LOADMODULE" for token in tokens)
     names = [PurePosixPath(token.text).stem for token in tokens if token.kind == "STRING"]
-    return "the configuration loads siptrace itself" if loads and "siptrace" in names else None
+    return _OWN_SIPTRACE if loads and "siptrace" in names else None
 
 
 def _mentions(files: Mapping[str, bytes], word: bytes, defines: str) -> bool:

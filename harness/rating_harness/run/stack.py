@@ -242,7 +242,7 @@ class Stack:
             driver=self.lab.driver,
             prepared=self._prepared,
             rewrite=self._with_probes if variant.covered else None,
-            capture=self.capture.configure(own_siptrace(variant, described)),
+            capture=self.capture.configure(own_siptrace(variant, described, self._prepared)),
         )
 
     def _with_probes(self, files: Mapping[str, bytes], defines: Mapping[str, str]) -> Mapping[str, bytes]:

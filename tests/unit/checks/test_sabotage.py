@@ -214,6 +214,20 @@ def test_what_is_right_has_no_finding(tmp_path: Path, run: Evidence) -> None:
     assert judge(scenario_of(tmp_path / "s.yaml", PLAIN), run).findings == ()
 
 
+@pytest.mark.parametrize(
+    ("ended_by", "said"), [("caller", ["its record"]), ("callee", ["its record"]), ("kamailio", [])]
+)
+def test_a_call_that_could_not_be_begun_is_paid_or_hung_up(tmp_path: Path, ended_by: Any, said: list[str]) -> None:
+    requests = (
+        _REQUESTS[0],
+        exchange(0.110, "begin_transaction", {"detail": "no"}, status=500, number=2),
+        exchange(2.110, "end_transaction", {"ok": False}, number=3),
+    )
+    run = evidence_of(answered_call(ended_by=ended_by), requests, after=records(9.0, 10))
+    findings = judge(scenario_of(tmp_path / "s.yaml", PLAIN.replace("}]", ", hangup: never}]")), run).findings
+    assert [finding.message.removeprefix("call ana: ") for finding in findings] == said
+
+
 def test_a_linked_account_without_a_record(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path / "s.yaml", PLAIN)
     company = scenario.given.accounts[0].model_copy(update={"account_tag": "company"})

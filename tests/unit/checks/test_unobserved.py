@@ -23,6 +23,18 @@ def test_checks_of_records_are_left_out_by_name(tmp_path: Path) -> None:
     assert records_settled(scenario, replace(unread, unobserved={"records": WHY}))
 
 
+def test_what_brief_traces_leave_unchecked_is_said(tmp_path: Path) -> None:
+    scenario, evidence = scenario_of(tmp_path / "s.yaml", PLAIN), sound()
+    brief = tuple(
+        replace(message, headers=tuple(each for each in message.headers if each[0] in ("Call-ID", "CSeq")))
+        for message in evidence.messages
+    )
+    assert judge(scenario, evidence).unchecked == {}
+    verdict = judge(scenario, replace(evidence, messages=brief))
+    assert set(verdict.unchecked) == {"strict_peer"}
+    assert "no headers" in verdict.unchecked["strict_peer"]
+
+
 def test_requests_are_checked_without_records(tmp_path: Path) -> None:
     scenario, evidence = scenario_of(tmp_path / "s.yaml", PLAIN), sound()
     without_end = replace(evidence, exchanges=evidence.exchanges[:-1], unobserved={"records": WHY})

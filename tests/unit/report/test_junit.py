@@ -11,7 +11,9 @@ import pytest
 from rating_harness.checks import judge
 from rating_harness.errors import LabError
 from rating_harness.report import events
+from rating_harness.report.failure import failure_text
 from rating_harness.report.junit import JunitFile
+from tests.builders import evidence_of, refused_call, scenario_of
 from tests.unit.report import scenes
 
 
@@ -54,3 +56,18 @@ def test_the_cause_first_and_the_evidence_attached(tmp_path: Path, monkeypatch: 
     message = broken.find("error")
     assert message is not None
     assert message.get("message") == r"Kamailio said \x1b[31m\x00\xd800"
+
+
+@pytest.mark.parametrize("quoted", ['"%s"', "'%s'", "%s", r'"%s\""', "'%s,''x'"])
+def test_no_password_is_in_it_nor_on_the_terminal(tmp_path: Path, quoted: str) -> None:
+    auth = f'auth: {{username: "1000", password: {quoted % "open-sesame-77"}}}'
+    rest = f'calls: [{{id: ana, from: "1000", {auth}, to: "39040123456", expect: {{reply: 200}}}}]\n'
+    scenario, evidence = scenario_of(tmp_path / "s.yaml", rest), evidence_of(refused_call())
+    verdict = judge(scenario, evidence)
+    report = JunitFile(tmp_path / "junit.xml")
+    report.on_event(events.SessionStarted(0.0, 1, 7, "local"))
+    report.on_event(events.ScenarioFinished(1.0, 1.5, scenario, verdict, evidence, tmp_path, 7))
+    report.on_event(events.SessionFinished(3.0, 3.0))
+    for text in ((tmp_path / "junit.xml").read_text(), failure_text(scenario, evidence, verdict, tmp_path)):
+        assert "password: redacted}" in text
+        assert "open-sesame" not in text

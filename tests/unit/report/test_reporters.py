@@ -466,3 +466,13 @@ def test_outages_are_marked(tmp_path: Path) -> None:
     page = page_of(html_page([ended]))
     assert "unplug carrier" in page.text
     assert [attrs for attrs in arrows(page) if "broken" in words_of(attrs)]
+
+
+def test_what_could_not_be_checked_is_said_of_a_scenario_that_passed(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n')
+    verdict = Verdict(scenario.id, (), {"strict_peer": "no headers", "record": "no API"})
+    evidence = evidence_of(answered_call())
+    evidence = replace(evidence, lab={**evidence.lab, "unchecked": "records: no API"})
+    text = shown([events.ScenarioFinished(START, 3.0, scenario, verdict, evidence, None, 42)])
+    assert "        not checked: strict_peer: no headers\n" in f"{text}\n"
+    assert "no API" not in text

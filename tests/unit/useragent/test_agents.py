@@ -18,6 +18,7 @@ from typing import Literal
 
 import pytest
 
+from rating_harness.deadline import Deadline, await_condition
 from rating_harness.evidence.model import SipMessage
 from rating_harness.plan.render import certificates
 from rating_harness.scenario.values import CSeq
@@ -101,11 +102,9 @@ class Stage:
             stderr=subprocess.DEVNULL,
         )
         self.programs.append(Program(process, directory))
-        end = time.monotonic() + 10
-        while not (directory / "statistics.csv").exists():
-            assert process.poll() is None, (directory / "errors.log").read_text()
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        begun = directory / "statistics.csv"
+        await_condition(lambda: begun.exists() or process.poll() is not None, Deadline(10), "the agent's beginning")
+        assert begun.exists(), (directory / "errors.log").read_text()
         return self.programs[-1]
 
     def callee_script(self, treatment: Treatment = Treatment(), **more: object) -> CalleeScript:  # noqa: B008
@@ -272,9 +271,7 @@ def test_a_request_that_is_signalled_goes_out_then(stage: Stage) -> None:
     waiting = TimedRequest(3, Happening(None), SipRequest("OPTIONS"))
     carrier = stage.start("carrier", stage.callee_script())
     caller = stage.start("caller", stage.caller_script(requests=(waiting,), holds=(2.0,)))
-    end = time.monotonic() + 5
-    while "ACK" not in caller.sent() and time.monotonic() < end:
-        time.sleep(0.01)
+    await_condition(lambda: "ACK" in caller.sent(), Deadline(10), "the caller's ACK")
     assert "OPTIONS" not in caller.sent()
     os.kill(caller.process.pid, signal.SIGRTMIN + 3)
     assert caller.process.wait(20) == 0, caller.errors()
