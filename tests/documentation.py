@@ -23,7 +23,7 @@ PAGES = tuple(
 PROGRAMS = frozenset(
     {
         *("rating-harness", "pytest", "make", "python", "python3", "ruff", "mypy", "mkdocs", "towncrier"),
-        *("pip", "pipx", "uv", "git", "docker", "podman", "apt-get", "sudo", "curl", "cd", "eval"),
+        *("pip", "pipx", "uv", "git", "docker", "podman", "apt-get", "sudo", "curl", "cd", "eval", "journalctl"),
         *("kamailio", "kamcmd", "sipp", "tshark", "sngrep", "wrk"),
     }
 )

@@ -63,6 +63,7 @@ NOT_RUN: Mapping[str, str] = {
     "engine": "runs until it's ended: tests/unit/rating/engine/test_server.py",
     "tap": "runs until it's ended: tests/unit/tap",
     "mutate": "runs scenarios for hours: tests/lab/test_mutation.py",
+    "lost-ends": "reads a log: tests/unit/cli/test_lost_ends.py",
     "coverage": "needs what a run has left: tests/lab/test_coverage.py",
 }
 """Commands of ``rating-harness`` that are parsed here, and why they aren't run."""
@@ -284,16 +285,32 @@ def _try(command: Command, pytester: pytest.Pytester | None = None) -> None:
     # A synopsis has what may be left out in brackets.
     text = re.sub(r"\[(-[^\]]*)\]", r"\1", command.text) if "[-" in command.text else command.text
     words = [PLACEHOLDERS.get(word, word) for word in words_of(text)]
-    if ">" in words:
-        del words[words.index(">") :]
-    words = [
-        each
-        for word in words
-        for each in (sorted(map(str, Path().glob(word))) if "*" in word and "/" in word else [word])
-    ]
-    program, arguments = words[0], words[1:]
-    assert program in _PROGRAMS, f"{command}: nothing tries this program; name what does in ELSEWHERE"
-    _PROGRAMS[program](command, arguments, pytester)
+    for part in _pipeline(words):
+        if part[0] not in _SILENT:
+            program, arguments = part[0], [each for word in part[1:] for each in _files(word)]
+            assert program in _PROGRAMS, f"{command}: nothing tries this program; name what does in ELSEWHERE"
+            _PROGRAMS[program](command, arguments, pytester)
+
+
+_SILENT = {"journalctl"}
+"""Programs of the system that only make the input of the next one."""
+
+
+def _pipeline(words: list[str]) -> Iterator[list[str]]:
+    """The commands between pipes, without redirections."""
+    part: list[str] = []
+    for word, before in zip(words, ["", *words], strict=False):
+        if word == "|":
+            yield part
+            part = []
+        elif word not in (">", "<") and before not in (">", "<"):
+            part.append(word)
+    yield part
+
+
+def _files(word: str) -> list[str]:
+    """What a shell makes of a pattern of files."""
+    return sorted(map(str, Path().glob(word))) if "*" in word and "/" in word else [word]
 
 
 def _rating_harness(command: Command, words: list[str], _: pytest.Pytester | None) -> None:
