@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ import click
 from rating_harness.cli.options import PASSED, WRONG, command
 
 if TYPE_CHECKING:
-    from rating_harness.kamailio_config.preparation import Change, Prepared
+    from rating_harness.kamailio_config.preparation import Change, Findings, Prepared
     from rating_harness.kamailio_config.tree import Configuration
 
 __all__ = ["inspect"]
@@ -25,8 +27,24 @@ _RATED = ("route[RATING_AUTHORIZATION]", "route[RATING_BEGIN_TRANSACTION]", "rou
 @click.option(
     "--lab", type=click.Choice(["local", "docker"]), default="local", show_default=True, help="Which lab it's for."
 )
+@click.option("--fast-timers", is_flag=True, help="As of `rating-harness run`.")
+@click.option(
+    "--scenarios",
+    metavar="PATH",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Say which of these scenarios apply; repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def inspect(path: Path, define: tuple[str, ...], kamailio: str, lab: str, as_json: bool) -> None:
+def inspect(
+    path: Path,
+    define: tuple[str, ...],
+    kamailio: str,
+    lab: str,
+    fast_timers: bool,
+    scenarios: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Say what is in a Kamailio configuration, and what a lab would change. Nothing is started.
 
     PATH is a directory with a kamailio.cfg, or a file. The exit status is 0; 2 when it can't be parsed, or when this
@@ -43,17 +61,40 @@ def inspect(path: Path, define: tuple[str, ...], kamailio: str, lab: str, as_jso
         name: value if separator else None for name, separator, value in (each.partition("=") for each in define)
     }
     configuration = load(path, {**version_defines(kamailio), **given})
-    prepared = prepare(configuration, needs_http=lab == "docker")
+    prepared = prepare(configuration, needs_http=lab == "docker", fast_timers=fast_timers)
+    left_out = _left_out(path, prepared.findings, list(given), scenarios) if scenarios else {}
     if as_json:
         findings = asdict(prepared.findings)
         findings["modules"] = {name: str(where) for name, where in prepared.findings.modules.items()}
         findings |= {name: sorted(getattr(prepared.findings, name)) for name in ("tables", "defines")}
         changes = {"changes": prepared.changes, "obstacles": prepared.obstacles}
         shown = {name: [str(each) for each in found] for name, found in changes.items()}
-        click.echo(json.dumps({**findings, **shown}, indent=2))
+        click.echo(json.dumps({**findings, **shown, "left_out": left_out}, indent=2))
     else:
         _show(configuration, prepared)
+        if scenarios:
+            _show_left_out(left_out)
     raise SystemExit(WRONG if prepared.obstacles else PASSED)
+
+
+def _left_out(path: Path, found: Findings, defines: list[str], scenarios: tuple[Path, ...]) -> dict[str, str | None]:
+    """By the name of each scenario: why it's left out with this configuration; None where it isn't."""
+    from rating_harness.lab.files import data_directory
+    from rating_harness.run.options import Options
+    from rating_harness.run.profile import beyond_contract
+    from rating_harness.session.dialects import load_paths
+
+    is_own = path.resolve() in (data_directory("kamailio"), data_directory("kamailio") / "kamailio.cfg")
+    options = Options(kamailio_config=None if is_own else path, defines=dict.fromkeys(defines, ""))
+    return {each.id: beyond_contract(each, options, found) for each in load_paths(scenarios)}
+
+
+def _show_left_out(left_out: Mapping[str, str | None]) -> None:
+    """How many scenarios apply, and the reasons for which others don't, the most frequent first."""
+    reasons = Counter(reason for reason in left_out.values() if reason is not None)
+    click.echo(f"scenarios: {len(left_out) - reasons.total()} of {len(left_out)} apply")
+    for reason, number in reasons.most_common():
+        click.echo(f"  {number} left out: {reason}")
 
 
 def _show(configuration: Configuration, prepared: Prepared) -> None:

@@ -30,13 +30,12 @@ from rating_harness.kamailio.rpc import (
     Transport,
 )
 from rating_harness.kamailio.versions import loses_sockets, satisfies
-from rating_harness.kamailio_config.preparation import FAST_TIMERS, Prepared
+from rating_harness.kamailio_config.preparation import Prepared
 from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.clock import compiled
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Endpoint, Lab, MovedClock, Program, Role, Service
 from rating_harness.plan.model import Plan
-from rating_harness.plan.planner import speaks_tls
 from rating_harness.plan.user_agents import speaks_tls_by_sipp
 from rating_harness.rating.client import EngineClient
 from rating_harness.rating.engine_file import EngineFile
@@ -55,6 +54,7 @@ from rating_harness.run.kamailio import (
 )
 from rating_harness.run.options import Options
 from rating_harness.run.probes import Probes
+from rating_harness.run.profile import beyond_contract
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.name_resolution import host_in_braces
 from rating_harness.tap.client import TapClient
@@ -539,7 +539,7 @@ class Stack:
             return "requires TLS: SIPp here is built with wolfSSL, and never ends its handshake; try --kamailio sid"
         if reason := self._beyond_target(scenario):
             return reason
-        return self._beyond_contract(scenario) if self.options.is_contract_only else None
+        return beyond_contract(scenario, self.options, self._prepared.findings if self._prepared else None)
 
     def _beyond_target(self, scenario: Scenario) -> str | None:
         """What a scenario does to Kamailio, or wants to see of it, that can't be had of one which runs already."""
@@ -556,36 +556,6 @@ class Stack:
         if scenario.expect.routes is not None or scenario.kamailio.config:
             return "wants Kamailio with another configuration: the target runs already"
         return None
-
-    def _beyond_contract(self, scenario: Scenario) -> str | None:
-        """What a scenario knows of the project's own configuration that this one doesn't have, or need not have."""
-        if scenario.kamailio.config:
-            return None
-        if scenario.requires.policy:
-            return f"--profile contract: a policy of the project's own kamailio.cfg: {scenario.requires.policy}"
-        if not self.options.is_foreign:
-            return None
-        found = self._prepared.findings if self._prepared else None
-        kamailio = scenario.kamailio
-        known = frozenset(self.options.defines) | (found.defines if found else frozenset())
-        if unknown := sorted(kamailio.defines.keys() - known):
-            return f"sets {', '.join(unknown)}: {self._configured} has no such define"
-        tables = {*kamailio.tables, *(["subscriber"] if kamailio.users else [])}
-        if unknown := sorted(tables - (found.tables if found else frozenset())):
-            return f"fills the htable {', '.join(unknown)}: {self._configured} has none of that name"
-        if speaks_tls(scenario) and not (found and "TLS_CERTIFICATE" in found.defines):
-            return f"requires TLS: {self._configured} has no define TLS_CERTIFICATE, which the lab sets to its own"
-        if scenario.requires.timers and found is not None:
-            for name, ms in FAST_TIMERS.items():
-                if found.timers[name] > ms:
-                    return (
-                        f"requires timers: tm's {name} is {found.timers[name]} ms here (--fast-timers makes it {ms})"
-                    )
-        return None
-
-    @property
-    def _configured(self) -> str:
-        return "the target, which runs already," if self.options.target else "this configuration"
 
     @cached_property
     def _sipp(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from click.testing import CliRunner, Result
 
 from rating_harness.cli.main import main
 from rating_harness.lab.files import data_directory
+
+SCENARIOS = Path(__file__).parents[3] / "scenarios"
 
 OWN = """#!KAMAILIO
 listen=udp:0.0.0.0:5060
@@ -74,3 +77,22 @@ def test_one_that_can_t_be_parsed(own: Path) -> None:
     result = run(own)
     assert result.exit_code == 2
     assert f"{own / 'kamailio.cfg'}:11:" in result.output
+
+
+def test_which_scenarios_apply(own: Path) -> None:
+    wanted = [str(SCENARIOS / name) for name in ("restart/limit.yaml", "agent/no-worker-waits.yaml", "routing")]
+    options = [word for each in wanted for word in ("--scenarios", each)]
+    shown = run(own, *options).output
+    assert re.search(r"^scenarios: \d+ of \d+ apply$", shown, re.MULTILINE)
+    assert "2 left out: sets WITH_DIALOG_DB: this configuration has no such define" in shown
+    assert "(--fast-timers makes it 2000)" in shown
+    left_out = json.loads(run(own, "--fast-timers", "--json", *options).output)["left_out"]
+    assert left_out[str(SCENARIOS / "routing/rubbish-between.yaml")] is None
+    assert left_out[str(SCENARIOS / "routing/dead-carrier.yaml[silent]")] is None
+    assert left_out[wanted[1]].endswith("OPTIONS is answered with 200")
+
+
+def test_all_of_them_apply_to_the_projects_own() -> None:
+    options = ["--scenarios", str(SCENARIOS / "restart"), "--scenarios", str(SCENARIOS / "messages")]
+    left_out = json.loads(run(data_directory("kamailio"), "--json", *options).output)["left_out"]
+    assert set(left_out.values()) == {None}
