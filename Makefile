@@ -105,6 +105,11 @@ mutate: setup ## Break the configuration in one place at a time, and see who not
 	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
 	$(BIN)/rating-harness mutate --lab $(LAB) $(FROM) $(ARGS)
 
+.PHONY: mutate-checks
+mutate-checks: setup ## Break what judges in one place at a time, and see whether its tests notice: ARGS="evidence/tables"
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutation]'
+	$(BIN)/python -m benchmarks.mutate_checks $(ARGS)
+
 .PHONY: flake
 flake: setup ## Run all scenarios N times (50), and go on where it was left: a flake is a failure
 	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)

@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from pydantic import BaseModel
+
 from rating_harness.contract import CONTRACT
 from rating_harness.coverage.data import Coverage
 from rating_harness.coverage.points import Probe, instrument
@@ -165,7 +167,7 @@ class Campaign:
 
     def __post_init__(self) -> None:
         self._by_id = {scenario.id: scenario for scenario in self.scenarios}
-        self._hashes = {scenario.id: _digest(repr(scenario)) for scenario in self.scenarios}
+        self._hashes = {scenario.id: _digest(_said(scenario)) for scenario in self.scenarios}
 
     @property
     def names(self) -> dict[str, str]:
@@ -462,6 +464,17 @@ def _defines(options: Options, scenario: Scenario) -> dict[str, str]:
     tls = {"WITH_TLS": ""} if speaks_tls(scenario) else {}
     said = {name: str(value) for name, value in scenario.kamailio.defines.items()}
     return {**(LAB_DEFINES if own else {}), **tls, **options.defines, **said}
+
+
+def _said(value: object) -> str:
+    """What a scenario, or a part of one, says: it stays the same where the language learns a further word."""
+    if isinstance(value, BaseModel):
+        return _said({name: getattr(value, name) for name in sorted(value.model_fields_set)})
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name}: {_said(each)}' for name, each in value.items())}}}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_said, value))}]"
+    return repr(value)
 
 
 def _expectations(scenario: Scenario) -> int:

@@ -30,6 +30,7 @@ def left(tmp_path: Path, tables: Tables, **evidence: Any) -> list[str]:
         {},
         {"rating_state": {CALL_ID: "ended"}, "rating_cseq": {CALL_ID: "1"}, "rating_answer": {CALL_ID: "b1"}},
         {"rating_state": {CALL_ID: "failed"}, "rating_byes": {CALL_ID: "2"}},
+        {"rating_cseq": {CALL_ID: "1"}},  # a configuration that has no table of states
     ],
 )
 def test_what_is_documented_may_stay(tmp_path: Path, tables: Tables) -> None:
@@ -49,6 +50,11 @@ def test_what_is_documented_may_stay(tmp_path: Path, tables: Tables) -> None:
         ({"rating_state": {CALL_ID: "begun"}}, "is in the table rating_state: begun"),
         ({"rating_state": {}, "rating_mine": {CALL_ID: "x"}}, "is in the table rating_mine: x"),
         ({"rating_state": {CALL_ID: "asked"}, "rating_cseq": {CALL_ID: "1"}}, "is in the table rating_state: asked"),
+        ({"rating_state": {"other": "ended"}, "rating_cseq": {CALL_ID: "1"}}, "is in the table rating_cseq: 1"),
+        ({"rating_mine": {f"caller:{CALL_ID}": "x"}}, "is in the table rating_mine: x"),
+        ({"rating_mine": {f"callee:{CALL_ID}": "x"}}, "is in the table rating_mine: x"),
+        ({"rating_mine": {f"{CALL_ID}::2": "x"}}, "is in the table rating_mine: x"),
+        ({"rating_mine": {f"{CALL_ID} tag": "x"}}, "is in the table rating_mine: x"),
     ],
 )  # fmt: skip
 def test_what_waits_or_stays_is_told_once(tmp_path: Path, tables: Tables, said: str) -> None:
