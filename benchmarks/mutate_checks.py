@@ -1,8 +1,8 @@
 """Mutation of what judges: mutmut breaks a module of checks/ or evidence/ in one place at a time, and runs its tests.
 
 mutmut wants its packages in ``src/`` and works in the folder it's started in, so each module is tried in a copy. It
-forks after the imports, and so made 59 mutants in 94 s on a busy machine where one start of pytest alone takes 4.3 s of
-processor time: hence mutmut, and not a tool that starts pytest for each mutant.
+forks after the imports, and so made 59 mutants in 94 s on a busy machine where one start of pytest alone takes 4.3 s
+of processor time: hence mutmut, and not a tool that starts pytest for each mutant.
 
     python -m benchmarks.mutate_checks evidence/tables --fail-under 95
 """
@@ -69,8 +69,8 @@ def mutate(module: str, folder: Path, children: int) -> tuple[int, int, str]:
 
 
 def _mutmut(folder: Path, *arguments: str) -> str:
-    # The copy goes before the package that is installed.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder / "mutants" / "src"), str(folder)])}
+    # It puts the copy before the package that is installed, and knows it only by the path that it put there itself.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [sys.executable, "-W", "ignore", "-m", "mutmut", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -142,6 +142,11 @@ class Statements:
             found.setdefault(key.partition("\0")[0], []).append(key)
         return found
 
+    def _callers(self, titles: Iterable[str]) -> set[str]:
+        """The routes that name one of these, and call it so or leave it to Kamailio."""
+        names = {title.partition("[")[2].rstrip("]") for title in titles}
+        return {key.partition("\0")[0] for name in names for key in self._of_word.get(name, ())}
+
     @cached_property
     def _titles(self) -> Mapping[str, Sequence[str]]:
         """By name: ``RATING_REPLY`` of ``route[RATING_REPLY]``."""
@@ -173,11 +178,11 @@ class Statements:
         found = [row for row in rows if key in row.statements]
         # Of a statement that has no probe of its own, or is new since rows were measured: who runs its route may do.
         candidates = [] if found else [row for row in rows if key is None or not row.is_current]
-        return found or [row for row in candidates if any(_is_in(each, mutant.route) for each in row.statements)]
-
-
-def _is_in(statement: str, route: str) -> bool:
-    return statement.startswith(f"{route}\0")
+        titles = {mutant.route}
+        while candidates and not found and titles:
+            found = [row for row in candidates if any(each.partition("\0")[0] in titles for each in row.statements)]
+            titles = self._callers(titles) - titles  # a route that is new is run by those who run what calls it
+        return found
 
 
 def _within(rows: Iterable[Row], seconds: float) -> Iterator[Row]:

@@ -194,6 +194,15 @@ def test_a_statement_that_is_new_since_rows_were_measured() -> None:
     assert new.rows_for(mutant(1), ROWS, {}, 9) == (), "of rows that are current it's known that none reaches it"
 
 
+def test_a_route_that_is_new_meets_those_who_run_what_calls_it() -> None:
+    call, own = statement_key("route[X]", "route(FRESH);", 0), statement_key("route[FRESH]", "e();", 0)
+    places = Statements({("k.cfg", 1, 1): A, ("k.cfg", 2, 1): call, ("k.cfg", 9, 1): own})
+    old = [replace(row, is_current=False) for row in ROWS]
+    found = places.rows_for(mutant(9, route="route[FRESH]"), old, {}, 9)
+    assert {row.scenario for row in found} == {"fast", "other"}, "the slow one takes too long"
+    assert places.rows_for(mutant(9, route="route[FRESH]"), ROWS, {}, 9) == ()
+
+
 def test_sabotage_goes_to_scenarios_that_make_the_request() -> None:
     assert [row.scenario for row in PLACES.rows_for(sabotages_of("begin")[0], ROWS, {}, 9)] == ["slow"]
 
