@@ -63,7 +63,7 @@ calls:
   - {id: ana, from: "1000", to: "39040123456", hangup: never}
 faults:
   - {on: agent, path: authorization, set: {max_available_units: "60"}}
-clock: {skip: 59s, when: ana is answered}
+clock: {skip: 70s, when: ana is answered}
 """
 
 
@@ -73,8 +73,9 @@ def test_whoever_waits_goes_by_the_labs_clock(way: str, lab: LocalLab) -> None:
     program = Program(
         f"waits-{way}", "harness", ("python", "-u", "w.py", way), lab.host(way), {"w.py": WAITS.encode()}
     )
+    began = time.time()
     process = lab.run(program)
-    deadline = Deadline(30.0)
+    deadline = Deadline(90.0)
     try:
         await_condition(lambda: "ready" in process.output(), deadline, "its start", last_seen=process.output)
 
@@ -86,7 +87,7 @@ def test_whoever_waits_goes_by_the_labs_clock(way: str, lab: LocalLab) -> None:
         assert process.wait(deadline) == 0, process.output()
         waited, told = map(int, process.output().split()[1:])
         assert waited >= 100
-        assert abs(told - time.time() - clock.ahead) < 60
+        assert told - began >= 99
     finally:
         process.remove()
 
