@@ -35,9 +35,29 @@ def test_what_is_no_session_description(body: str) -> None:
     assert parse_sdp(body) is None
 
 
-@pytest.mark.parametrize("line", ["m=", "m=audio", "m=audio x", "m=audio 6000 RTP/AVP"])
-def test_a_medium_that_is_cut_short_is_read_as_far_as_it_goes(line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "kind", "port"),
+    [
+        ("m=", "", 0),
+        ("m=audio", "audio", 0),
+        ("m=audio x", "audio", 0),
+        ("m=audio 6000", "audio", 6000),
+        ("m=audio 6000 RTP/AVP", "audio", 6000),
+    ],
+)
+def test_a_medium_that_is_cut_short_is_read_as_far_as_it_goes(line: str, kind: str, port: int) -> None:
     description = parse_sdp(f"v=0\n{line}\n")
     assert description is not None
-    assert description.media[0].codecs == ()
-    assert description.media[0].direction == "sendrecv"
+    assert description.media == (Media(kind, port, (), "", "sendrecv"),)
+
+
+def test_the_session_ends_where_the_first_medium_begins() -> None:
+    description = parse_sdp("v=0\nm=audio 1 RTP/AVP\nm=video 2 RTP/AVP\nc=IN IP4 10.0.0.9\na=inactive\n")
+    assert description is not None
+    assert description.media[0] == Media("audio", 1, (), "", "sendrecv")
+
+
+def test_lines_keep_what_they_begin_with_and_lose_what_they_end_with() -> None:
+    description = parse_sdp("v=0 \n s=x\t\n\n")
+    assert description is not None
+    assert description.lines == ("v=0", " s=x")
