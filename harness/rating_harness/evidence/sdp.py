@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Media", "SessionDescription", "parse_sdp"]
 
@@ -44,7 +45,7 @@ def parse_sdp(body: str) -> SessionDescription | None:
         return None
     starts = [index for index, line in enumerate(lines) if line.startswith("m=")]
     session = lines[: starts[0] if starts else len(lines)]
-    sections = [lines[start:end] for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+    sections = [lines[start:end] for start, end in pairwise([*starts, len(lines)])]
     return SessionDescription(lines, tuple(_media(section, session) for section in sections))
 
 

@@ -61,3 +61,4 @@ def test_lines_keep_what_they_begin_with_and_lose_what_they_end_with() -> None:
     description = parse_sdp("v=0 \n s=x\t\n\n")
     assert description is not None
     assert description.lines == ("v=0", " s=x")
+    assert description.media == ()
