@@ -30,8 +30,11 @@ TESTS: Mapping[str, Sequence[str]] = {
     "evidence/sdp": ("evidence/test_sdp.py",),
     "evidence/tables": ("checks/test_leftovers.py",),
 }
-"""By module: the tests that are about it, below tests/unit. Not checks/rating_oracle, whose tests share a client of an
-engine, which can't be opened twice: mutmut runs tests several times in one process."""
+"""By module: the tests that are about it, below tests/unit.
+
+Not checks/rating_oracle: its tests share a client of an engine, which can't be opened twice, and mutmut runs tests
+several times in one process.
+"""
 
 _COPIED = ("tests", "kamailio", "scenarios", "compose")
 
