@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from http.client import HTTPMessage
 from pathlib import Path
 
@@ -48,10 +49,12 @@ def recorded_schema(name: str) -> str:
 
 
 def test_the_api_schema_is_the_recorded_one() -> None:
-    schema = api_schema(State(Store()), Policy())
+    with closing(Store()) as store:
+        schema = api_schema(State(store), Policy())
     assert print_schema(lexicographic_sort_schema(schema)) == recorded_schema("schema-api.graphql")
 
 
 def test_the_agent_schema_is_the_recorded_one() -> None:
-    schema = agent_schema(handlers(Operations(State(Store()), Policy())))
+    with closing(Store()) as store:
+        schema = agent_schema(handlers(Operations(State(store), Policy())))
     assert print_schema(lexicographic_sort_schema(schema)) == recorded_schema("schema-agent.graphql")

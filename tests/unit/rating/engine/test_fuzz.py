@@ -118,8 +118,10 @@ def test_queries_of_any_kind_are_answered(engine: Engine, service: str, kind: st
         assert answer.status_code in (200, 400), answer.text
         assert "data" in answer.json()
 
-    ask()
-    store.close()
+    try:
+        ask()
+    finally:
+        store.close()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -22,10 +24,10 @@ from rating_harness.rating.engine.store import Store
 
 
 @pytest.fixture
-def endpoint() -> GraphQLEndpoint:
-    store = Store()
-    schema: GraphQLSchema = api_schema(State(store), Policy())
-    return GraphQLEndpoint(schema, store, page="")
+def endpoint() -> Iterator[GraphQLEndpoint]:
+    with closing(Store()) as store:
+        schema: GraphQLSchema = api_schema(State(store), Policy())
+        yield GraphQLEndpoint(schema, store, page="")
 
 
 @pytest.mark.parametrize(
@@ -98,8 +100,8 @@ def test_an_unexpected_error_is_shown_where_the_engine_runs(
         raise ZeroDivisionError("unexpected")
 
     monkeypatch.setattr(Balances, "running", fail)
-    app = api_app(State(Store()), Policy(), Metrics())
-    with caplog.at_level(logging.ERROR):
+    with closing(Store()) as store, caplog.at_level(logging.ERROR):
+        app = api_app(State(store), Policy(), Metrics())
         assert ask(app, "{ Account { id } }") == 400
         assert ask(app, 'mutation { upsertCarrier(id: "x") { carrier_tag } }') == 400
         assert not caplog.records
