@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from rating_harness.evidence.model import (
     Span,
 )
 from rating_harness.evidence.sip import parse_message
-from rating_harness.evidence.store import read, write
+from rating_harness.evidence.store import FORMAT, read, write
 from tests.builders import CALLER, START, answered_call, evidence_of, exchange, records, sip
 
 times = st.floats(allow_nan=False)
@@ -182,6 +182,17 @@ def _remove(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
 
+FIELDS_OF_THE_FORMAT = set(
+    "after before call_ids captured dialogs dialogs_left ended exchanges http_steps idle lab log messages octets"
+    " routes scenario services sipp skipped spans started tables unobserved unsent".split()
+)
+
+
+def test_other_fields_need_another_format() -> None:
+    """Evidence of before is then told by its format, not as one that was damaged."""
+    assert (FORMAT, {field.name for field in fields(Evidence)}) == (4, FIELDS_OF_THE_FORMAT)
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -190,8 +201,11 @@ def _remove(name: str) -> Callable[[Path], None]:
         (_remove("http.jsonl"), ["http.jsonl: no evidence"]),
         (_remove("records-after.json"), ["records-after.json: no evidence"]),
         (_edit("evidence.json", lambda text: text[:50]), ["evidence.json: not JSON"]),
-        (_edit("evidence.json", lambda _: "[]"), ["format None", "expected: format 3"]),
-        (_edit("evidence.json", lambda text: text.replace('"format": 3', '"format": 1')), ["format 1", "version"]),
+        (_edit("evidence.json", lambda _: "[]"), ["format None", f"expected: format {FORMAT}"]),
+        (
+            _edit("evidence.json", lambda text: text.replace(f'"format": {FORMAT}', '"format": 1')),
+            ["format 1", "version"],
+        ),
         (_edit("evidence.json", lambda text: text.replace(f'"started": {START!r}', '"started": "x"')), ["started"]),
         (_edit("evidence.json", lambda text: text.replace('"dialogs_left"', '"left"')), ["dialogs_left, left"]),
         (_edit("evidence.json", lambda text: text.replace('"files": [', '"files": 3, "x": [')), ["valid list", "3"]),
