@@ -182,10 +182,32 @@ def _remove(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
 
-FIELDS_OF_THE_FORMAT = set(
-    "after before call_ids captured dialogs dialogs_left ended exchanges http_steps idle lab log messages octets"
-    " routes scenario services sipp skipped spans started tables unobserved unsent".split()
-)
+FIELDS_OF_THE_FORMAT = {
+    "after",
+    "before",
+    "call_ids",
+    "captured",
+    "dialogs",
+    "dialogs_left",
+    "ended",
+    "exchanges",
+    "http_steps",
+    "idle",
+    "lab",
+    "log",
+    "messages",
+    "octets",
+    "routes",
+    "scenario",
+    "services",
+    "sipp",
+    "skipped",
+    "spans",
+    "started",
+    "tables",
+    "unobserved",
+    "unsent",
+}
 
 
 def test_other_fields_need_another_format() -> None:
