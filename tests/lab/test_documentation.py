@@ -38,6 +38,9 @@ def test_a_command_does_what_its_page_says(words: list[str], tmp_path: Path, mon
     shutil.copytree(CHECKOUT / "scenarios", tmp_path / "scenarios")
     shutil.copy(CHECKOUT / "scenarios/dialog/balance-runs-out.yaml", tmp_path / "scenarios")
     given = ["scenarios/balance-runs-out.yaml" if word == "FILE" else word for word in words]
+    for name in ("scenarios/mine.yaml", "scenarios/first.yaml"):  # which the pages' readers have made with 'new'
+        made = CliRunner().invoke(main, ["new", name, "--from", "1000", "--to", "39040123456"])
+        assert made.exit_code == 0, made.output
     result = CliRunner().invoke(main, [*given, "--lab", "local", "--persistent-lab", "no"])
     assert result.exit_code == 0, result.output
 
