@@ -7,11 +7,11 @@ import re
 from contextlib import suppress
 from dataclasses import replace
 
-from rating_harness.useragent.dialog import SipRequest
+from rating_harness.useragent.dialog import SipRequest, fill_sdp
 from rating_harness.useragent.endpoint import Connection, Endpoint, Trace
 from rating_harness.useragent.message import Message, new_branch, tag_of
 from rating_harness.useragent.script import CalleeCall, CalleeScript, Registration, Treatment
-from rating_harness.useragent.session import REPLY, T1, T2, ClientTransaction, Session, Signals, fill_sdp
+from rating_harness.useragent.session import REPLY, T1, T2, ClientTransaction, Session, Signals
 
 __all__ = ["Callee"]
 

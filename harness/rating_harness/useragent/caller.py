@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import replace
 
 from rating_harness.scenario.values import CSeq
-from rating_harness.useragent.dialog import SipRequest
+from rating_harness.useragent.dialog import SDP_TYPE, SipRequest, fill_sdp
 from rating_harness.useragent.endpoint import Connection, Endpoint, Trace
 from rating_harness.useragent.message import Message, new_branch, tag_of
 from rating_harness.useragent.script import CallerScript
-from rating_harness.useragent.session import REPLY, SDP_TYPE, ClientTransaction, Session, Signals, fill_sdp
+from rating_harness.useragent.session import REPLY, ClientTransaction, Session, Signals
 
 __all__ = ["Caller"]
 

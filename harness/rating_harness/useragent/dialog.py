@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,7 +10,19 @@ from typing import Literal
 from rating_harness.scenario.values import CSeq, Route, expand
 from rating_harness.useragent.message import Message, tag_of, uri_of
 
-__all__ = ["AS_GIVEN", "HIGHEST_CSEQ", "NEXT", "Dialog", "Place", "SipRequest", "Unknown", "build", "with_port"]
+__all__ = [
+    "AS_GIVEN",
+    "HIGHEST_CSEQ",
+    "NEXT",
+    "SDP_TYPE",
+    "Dialog",
+    "Place",
+    "SipRequest",
+    "Unknown",
+    "build",
+    "fill_sdp",
+    "with_port",
+]
 
 
 class Unknown(Exception):
@@ -41,6 +54,8 @@ HIGHEST_CSEQ = 2**31 - 1
 AS_GIVEN = Route()
 """The dialog's own route set."""
 
+SDP_TYPE = "application/sdp"
+
 
 @dataclass(frozen=True, slots=True)
 class SipRequest:
@@ -48,6 +63,8 @@ class SipRequest:
 
     :param contact: None for the sender's own, empty for none.
     :param headers: name -> its values, which take the place of any of that name; no values: there's none.
+    :param body: its lines end in CRLF on the wire, however they are written; a session description is filled in
+        (`fill_sdp`).
     :param octets: the whole message, in place of all else: each character is one octet.
     :param times, every: how often it's sent, and the seconds between two of them.
     """
@@ -210,7 +227,10 @@ def build(
     if request.octets is not None:
         values["length"] = str(len(request.octets.partition("\r\n\r\n")[2]))
         return filled(request.octets).encode("latin-1")
-    body = filled(request.body).encode("latin-1")
+    text = filled(request.body)
+    if request.content_type == SDP_TYPE:
+        text = fill_sdp(text, sender.address)
+    body = re.sub(r"\r?\n", "\r\n", text).encode("latin-1")
     values["length"] = str(len(body))
     of_invite = request.method in ("ACK", "CANCEL") and request.cseq == NEXT
     number = dialog.invite_cseq if of_invite else request.cseq.of(dialog.last)
@@ -243,3 +263,13 @@ def build(
     uri = filled(request.uri) if request.uri is not None else begun
     lines = tuple((name, text) for name, texts in headers.items() for text in texts)
     return Message(f"{request.method} {uri} SIP/2.0", lines, body).encode()
+
+
+def fill_sdp(text: str, address: str) -> str:
+    """A session description (RFC 8866) with its line ends, and addresses in place of SIPp's keywords for them."""
+    family = "6" if ":" in address else "4"
+    known: Mapping[str, str] = {
+        "local_ip_type": family, "media_ip_type": family, "local_ip": address, "media_ip": address,
+    }  # fmt: skip
+    filled = re.sub(r"\[(\w+)\]", lambda match: known.get(match[1], match[0]), text)
+    return "".join(f"{line}\r\n" for line in filled.splitlines()) if filled else ""

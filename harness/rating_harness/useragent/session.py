@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
 
 from rating_harness.scenario.values import CSeq, Event
-from rating_harness.useragent.dialog import HIGHEST_CSEQ, NEXT, Dialog, SipRequest, Unknown, build
+from rating_harness.useragent.dialog import HIGHEST_CSEQ, NEXT, SDP_TYPE, Dialog, SipRequest, Unknown, build, fill_sdp
 from rating_harness.useragent.digest import credentials
 from rating_harness.useragent.endpoint import Connection, Endpoint
 from rating_harness.useragent.message import Message, new_branch, parameter, tag_of
@@ -28,7 +27,6 @@ _LINGERS = 1.0
 """Seconds for which an end is there that has hung up by a request of its own (section 17.2.2 has 32)."""
 
 KNOWN_METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "MESSAGE", "NOTIFY", "PRACK", "REFER")
-SDP_TYPE = "application/sdp"
 
 
 class Signals:
@@ -426,13 +424,3 @@ def answer_to(offer: str, own: str) -> str:
         return own
     kept = [line for line in own.splitlines() if line[2:] not in (*_ANSWERS, "sendrecv")]
     return "".join(f"{line}\r\n" for line in [*kept, f"a={_ANSWERS[offered]}"])
-
-
-def fill_sdp(text: str, address: str) -> str:
-    """A session description (RFC 8866) with its line ends, and addresses in place of SIPp's keywords for them."""
-    family = "6" if ":" in address else "4"
-    known: Mapping[str, str] = {
-        "local_ip_type": family, "media_ip_type": family, "local_ip": address, "media_ip": address,
-    }  # fmt: skip
-    filled = re.sub(r"\[(\w+)\]", lambda match: known.get(match[1], match[0]), text)
-    return "".join(f"{line}\r\n" for line in filled.splitlines()) if filled else ""

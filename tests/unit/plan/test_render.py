@@ -9,7 +9,8 @@ import pytest
 from rating_harness.evidence.sdp import Media, parse_sdp
 from rating_harness.plan.render import authorities, certificates, literal, literal_sdp, sdp_for
 from rating_harness.scenario.sdp import Sdp
-from rating_harness.useragent.session import answer_to, fill_sdp
+from rating_harness.useragent.dialog import fill_sdp
+from rating_harness.useragent.session import answer_to
 
 
 def test_a_session_description_in_words_is_one() -> None:

@@ -90,6 +90,24 @@ def test_what_is_said_otherwise(request_: SipRequest, header: str, value: str | 
     assert made(request_).header(header) == value
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body", "sent"),
+    [
+        ("application/sdp", "v=0\nc=IN IP[media_ip_type] [local_ip]", b"v=0\r\nc=IN IP4 198.18.0.5\r\n"),
+        ("application/sdp", "v=0\r\nc=IN IP[local_ip_type] [media_ip]\r\n", b"v=0\r\nc=IN IP4 198.18.0.5\r\n"),
+        ("", "Signal=1\nDuration=160\n", b"Signal=1\r\nDuration=160\r\n"),
+        ("", "Signal=1\r\n[local_ip]", b"Signal=1\r\n[local_ip]"),
+        ("application/sdp", "", b""),
+    ],
+    ids=["lines of a file", "lines of the wire", "not a session description", "taken as it is", "none"],
+)
+@pytest.mark.parametrize("contact", [None, f"<sip:1000@198.18.0.5;x={'0' * 1000}>"], ids=["own", "long"])
+def test_a_body_is_as_long_as_it_says(content_type: str, body: str, sent: bytes, contact: str | None) -> None:
+    made_of_it = octets(SipRequest("INVITE", body=body, content_type=content_type, contact=contact))
+    assert made_of_it.partition(b"\r\n\r\n")[2] == sent
+    assert Message.parse(made_of_it).header("Content-Length") == str(len(sent))
+
+
 def test_a_cancel_is_of_its_invite() -> None:
     cancel = made(SipRequest("CANCEL"))
     assert (cancel.uri, cancel.branch, cancel.values("Route")) == ("sip:39@sip.test", "z9hG4bK-1", ())
