@@ -208,7 +208,11 @@ def _acknowledged(case: Case, call: Call, index: int) -> Iterator[Finding]:
     got = [
         m
         for m in call.carriers
-        if m.direction == "received" and m.method == "ACK" and m.is_request and m.cseq == final.cseq
+        if m.direction == "received"
+        and m.method == "ACK"
+        and m.is_request
+        and m.cseq == final.cseq
+        and not _is_of_another_answer(call, m, final)
     ]
     if any(id(message) not in refused for message in got):
         return
@@ -217,6 +221,17 @@ def _acknowledged(case: Case, call: Call, index: int) -> Iterator[Finding]:
     shown_by = got[0] if got else acks[0]
     wanted = "one that the callee takes"
     yield broken(case, "both_ends", message, wanted, seen, call=call, index=index, shown_by=shown_by)
+
+
+def _is_of_another_answer(call: Call, ack: SipMessage, final: SipMessage) -> bool:
+    """Whether it's the ACK to the 2xx of another callee than the one whose 2xx the caller has."""
+    tag = tag_of(ack.header("To") or "")
+    others = {
+        tag_of(m.header("To") or "")
+        for m in call.carriers
+        if m.direction == "sent" and m.host == ack.host and m.is_final and m.method == "INVITE"
+    }
+    return tag in others - {tag_of(final.header("To") or "")}
 
 
 def _hung_up(case: Case, call: Call, index: int) -> Iterator[Finding]:

@@ -113,7 +113,8 @@ class _Peer:
     :param tags: its own, by which it knows its dialogs.
     :param remote: tags of the other side, by its own of the same dialog.
     :param sequence: the highest CSeq number that came in a dialog, by its own tag there.
-    :param targets: where it may be reached, by the Contacts that it sent, and from when; the last one holds.
+    :param targets: by its own tag of a dialog, where it may be reached, by the Contacts that it sent, and from when;
+        the last one holds.
     :param requests: those it sent, by branch and method.
     :param seen: what came before, with its branch, so that a retransmission isn't judged twice.
     """
@@ -122,7 +123,7 @@ class _Peer:
     tags: set[str] = field(default_factory=set)
     remote: dict[str, set[str]] = field(default_factory=dict)
     sequence: dict[str, int] = field(default_factory=dict)
-    targets: list[tuple[float, str]] = field(default_factory=list)
+    targets: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
     requests: dict[tuple[str | None, str], SipMessage] = field(default_factory=dict)
     invites: dict[str | None, SipMessage] = field(default_factory=dict)
     answers: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -168,9 +169,10 @@ class _Peer:
         if not message.is_request and tag is not None and message.method == "INVITE":
             # The request that made the dialog is the first in its order.
             self.sequence.setdefault(tag, message.cseq)
-        self._offers(message)
+        if tag is not None:
+            self._offers(message, tag)
 
-    def _offers(self, message: SipMessage) -> None:
+    def _offers(self, message: SipMessage, tag: str) -> None:
         """Take note of where it says that it's reached: in an INVITE, an UPDATE, and the replies that accept them."""
         if message.method not in ("INVITE", "UPDATE") or (message.status is not None and message.status >= 300):
             return
@@ -180,8 +182,9 @@ class _Peer:
                 target = uri_key(parse_address(contact).uri)
             except MalformedHeader:
                 return
-            if not self.targets or self.targets[-1][1] != target:
-                self.targets.append((message.at, target))
+            targets = self.targets.setdefault(tag, [])
+            if not targets or targets[-1][1] != target:
+                targets.append((message.at, target))
 
     def _takes(self, request: SipMessage) -> None:
         tag = tag_of(request.header("To") or "")
@@ -256,12 +259,12 @@ class _Peer:
     def target(self, request: SipMessage) -> str:
         """Requests inside a dialog go to the other side's target (RFC 3261 section 12.2.1.1)."""
         to = tag_of(request.header("To") or "")
-        is_within = to is not None and to in self.tags and self.targets and request.method != "CANCEL"
+        targets = self.targets.get(to or "")
         refused = request.method == "ACK" and self.answers.get((to or "", request.cseq), 200) >= 300
-        if not is_within or refused:
+        if not targets or request.method == "CANCEL" or refused:
             return ""
-        since, current = self.targets[-1]
-        valid = {current} | {target for _, target in self.targets[:-1] if request.at <= since + _IN_FLIGHT}
+        since, current = targets[-1]
+        valid = {current} | {target for _, target in targets[:-1] if request.at <= since + _IN_FLIGHT}
         if uri_key(request.uri) in valid:
             return ""
         return f"404: {request.uri} isn't where {self.host} said it's reached, {current}"

@@ -21,7 +21,7 @@ from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent, Transport
 from rating_harness.useragent.agent import UserAgent
 from rating_harness.useragent.dialog import Place
-from rating_harness.useragent.script import CalleeCall, CalleeScript, Socket, Treatment
+from rating_harness.useragent.script import CalleeCall, CalleeScript, Fork, Socket, Treatment
 
 __all__ = ["plan_carriers"]
 
@@ -192,6 +192,7 @@ def _encoded(treatment: Treatment) -> Treatment:
         headers=tuple((name, octets_of(value)) for name, value in treatment.headers),
         sdp=octets_of(treatment.sdp),
         early_sdp=octets_of(treatment.early_sdp),
+        forks=tuple(replace(fork, early_sdp=octets_of(fork.early_sdp)) for fork in treatment.forks),
     )
 
 
@@ -306,7 +307,7 @@ def _resolve(context: _Context, call: Call, behaviour: Behaviour, sampled: Sampl
     over = min(at for at in (vanish_at, hang_up, math.inf) if at is not None)
     refuse = behaviour.refuse
     return Treatment(
-        provisional=tuple(f"{code} {_PROVISIONAL.get(code, 'Progress')}" for code in behaviour.provisional),
+        provisional=_provisional(behaviour.provisional),
         delay=behaviour.answer_after.draw(random) if behaviour.answer_after else 0.0,
         ring=ring,
         refuse=f"{refuse.code} {refuse.reason or _REASONS.get(refuse.code, 'Refused')}" if refuse else "",
@@ -321,4 +322,12 @@ def _resolve(context: _Context, call: Call, behaviour: Behaviour, sampled: Sampl
         sdp=sdp_for(behaviour.sdp),
         early_sdp=sdp_for(behaviour.early_sdp),
         reliable=_RELIABLE[behaviour.reliable],
+        forks=tuple(
+            Fork(_provisional(fork.provisional), fork.answer_after or 0.0, sdp_for(fork.early_sdp), fork.late_answer)
+            for fork in behaviour.forks
+        ),
     )
+
+
+def _provisional(codes: Iterable[int]) -> tuple[str, ...]:
+    return tuple(f"{code} {_PROVISIONAL.get(code, 'Progress')}" for code in codes)

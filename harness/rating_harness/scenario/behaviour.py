@@ -26,7 +26,7 @@ from rating_harness.scenario.fields import (
 from rating_harness.scenario.requests import Credentials, RequestReply
 from rating_harness.scenario.sdp import SdpBody
 
-__all__ = ["Behaviour", "CarrierBehaviour", "Phone", "Refusal", "Registration", "SippFile"]
+__all__ = ["Behaviour", "CarrierBehaviour", "Fork", "Phone", "Refusal", "Registration", "SippFile"]
 
 
 class SippFile(Model):
@@ -48,6 +48,26 @@ class Refusal(Model):
     shorthand = "code"
     code: Annotated[Refusing, key("Its status.", 503)]
     reason: Annotated[Text | None, key("Its reason phrase; the usual one when not given.", "Busy Here")] = None
+
+
+class Fork(Model):
+    """A further callee that the carrier's own proxy tries for the same INVITE: it has a To tag and a Contact of its
+    own (RFC 3261 sections 12.1.2 and 16.7)."""
+
+    meanings = (
+        ("answer answers answered second_answer pick_up", "a second answer is 'late_answer'"),
+        ("ring delay after wait", "how long it's silent at first is 'answer_after'"),
+        ("refuse status code busy", "the final reply is the carrier's own: 'refuse' beside 'forks'"),
+    )
+
+    provisional: Annotated[tuple[Provisional, ...], key("Provisional replies it sends, in order.", [183])] = (180,)
+    answer_after: Annotated[Seconds | None, key("Slow from the start: nothing at all for so long.", "200ms")] = None
+    early_sdp: Annotated[
+        SdpBody, key("A session description in its 183: early media.", True, {"codecs": ["PCMA"]})
+    ] = False
+    late_answer: Annotated[
+        Seconds | None, key("It answers as well, so long after the carrier's own answer: a second 200.", "300ms")
+    ] = None
 
 
 class Behaviour(Model):
@@ -91,6 +111,10 @@ class Behaviour(Model):
         Flag | None,
         key("Reliable provisional replies (RFC 3262) where 100rel is supported; false: never.", True, False),
     ] = None
+    forks: Annotated[
+        tuple[Fork, ...],
+        key("Further callees that ring at the same time, each with a To tag of its own.", [{"provisional": [183]}]),
+    ] = ()
     headers: Annotated[HeaderValues, key("Headers it adds to its final reply.", {"Retry-After": "30"})] = Field(
         default_factory=dict
     )

@@ -162,6 +162,10 @@ class _Estimates:
             moments += [(each.at, f"{each.who} of {call.id} vanishes") for each in (call.vanish,) if each]
             yield from self._known(moments, call.id)
             for each in self._behaviours(call):
+                seconds = [fork.late_answer for fork in each.forks if fork.late_answer is not None]
+                yield from self._known(
+                    [(Moment("answered", after), f"a second answer to {call.id}") for after in seconds], call.id
+                )
                 if each.vanish is not None:
                     yield from self._known([(each.vanish, f"the callee of {call.id} vanishes")], call.id)
         for fault in self._scenario.faults:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, SippFile
+from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, Fork, SippFile
 from rating_harness.scenario.calls import DEFAULT_HOLD, MADE_BY_SIPP, TRACED, UNSAID_BY_SIPP, Call
 from rating_harness.scenario.clock import skips_over
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, listing, there
@@ -307,7 +307,7 @@ def _number_of(scenario: Scenario, call: Call) -> int:
     return round(rate * (load.duration - (load.ramp or 0.0) / 2))
 
 
-_UNSAID_BY_SIPP_CARRIERS = ("sdp", "early_sdp", "reliable")
+_UNSAID_BY_SIPP_CARRIERS = ("sdp", "early_sdp", "reliable", "forks")
 
 
 def _carriers_of_many(scenario: Scenario) -> Iterator[Finding]:
@@ -416,11 +416,12 @@ def _behaviours(scenario: Scenario) -> Iterator[tuple[ValuePath, Behaviour]]:
 
 def _behaviour(behaviour: Behaviour, path: ValuePath) -> Iterator[Finding]:
     answer = ("hang_up_after", "vanish", "retransmit_answer", "answer_cancelled", "sdp")
-    reply = ("provisional", "answer_after", "ring", "refuse", "early_sdp", "reliable", "headers")
-    has_early = behaviour.early_sdp is not False
-    if has_early and 183 not in behaviour.provisional:
-        yield _clash((*path, "early_sdp"), "no 183 is sent that could carry it", "provisional: [183]")
-    if behaviour.reliable and all(code == 100 for code in behaviour.provisional):
+    reply = ("provisional", "answer_after", "ring", "refuse", "early_sdp", "reliable", "forks", "headers")
+    yield from _early_media(behaviour, path)
+    yield from _forks(behaviour, path)
+    forked = [fork.provisional for fork in behaviour.forks]
+    replies = [code for each in (behaviour.provisional, *forked) for code in each]
+    if behaviour.reliable and all(code == 100 for code in replies):
         yield _clash((*path, "reliable"), "no provisional reply is sent but 100", "provisional: [180]")
     if behaviour.sipp is not None:
         decided = ("silent", "absent", *reply, *answer)
@@ -434,6 +435,22 @@ def _behaviour(behaviour: Behaviour, path: ValuePath) -> Iterator[Finding]:
         yield from _single_line("a reason phrase", behaviour.refuse.reason or "", (*path, "refuse", "reason"))
     elif behaviour.vanish is not None:
         yield from _vanish("callee", behaviour.vanish, (*path, "vanish"))
+
+
+def _early_media(each: Behaviour | Fork, path: ValuePath) -> Iterator[Finding]:
+    if each.early_sdp is not False and 183 not in each.provisional:
+        yield _clash((*path, "early_sdp"), "no 183 is sent that could carry it", "provisional: [183]")
+
+
+def _forks(behaviour: Behaviour, path: ValuePath) -> Iterator[Finding]:
+    for number, fork in enumerate(behaviour.forks):
+        place = (*path, "forks", number)
+        yield from _early_media(fork, place)
+        is_mute = all(code == 100 for code in fork.provisional)
+        if is_mute and fork.late_answer is None:
+            yield Finding(place, "this fork says nothing that the caller could see", "provisional: [180]")
+        if behaviour.refuse is not None:
+            yield from _idle(fork, place, ("late_answer",), "the call is refused")
 
 
 def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path, *, calls: bool = False) -> Iterator[Finding]:

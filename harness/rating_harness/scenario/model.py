@@ -16,7 +16,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr
 
 from rating_harness.errors import Location
-from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, Phone, Refusal, Registration, SippFile
+from rating_harness.scenario.behaviour import (
+    Behaviour,
+    CarrierBehaviour,
+    Fork,
+    Phone,
+    Refusal,
+    Registration,
+    SippFile,
+)
 from rating_harness.scenario.calls import Call, Credentials, Load, Reinvite, Request, Transfer, Vanish
 from rating_harness.scenario.clock import Clock
 from rating_harness.scenario.expectations import (
@@ -68,6 +76,7 @@ __all__ = [
     "DialogExpectation",
     "Expectations",
     "Fault",
+    "Fork",
     "Given",
     "Kamailio",
     "Load",

@@ -10,7 +10,7 @@ from dataclasses import replace
 from rating_harness.useragent.dialog import SipRequest, fill_sdp
 from rating_harness.useragent.endpoint import Connection, Endpoint, Trace
 from rating_harness.useragent.message import Message, new_branch, tag_of
-from rating_harness.useragent.script import CalleeCall, CalleeScript, Registration, Treatment
+from rating_harness.useragent.script import CalleeCall, CalleeScript, Fork, Happening, Registration, Treatment
 from rating_harness.useragent.session import REPLY, T1, T2, ClientTransaction, Session, Signals
 
 __all__ = ["Callee"]
@@ -98,7 +98,8 @@ class Callee:
             # Of no call: it's answered all the same, as a peer does that has no such dialog.
             session = self._session(_NOT_OURS, None)
         if session is not None:
-            session.receive(message, connection)
+            own = tag_of(message.header("To" if message.is_request else "From") or "")
+            session.dialog_of(own).receive(message, connection)
 
     def _begin(self, invite: Message) -> CalleeSession:
         attempt, self._invites = self._invites, self._invites + 1
@@ -117,7 +118,7 @@ class Callee:
             treatment,
             call,
         )
-        self._sessions.append(session)
+        self._sessions += [session, *session.forks]
         return session
 
 
@@ -148,7 +149,7 @@ class CalleeSession(Session):
         call: CalleeCall | None,
     ) -> None:
         super().__init__(endpoint, "callee", name, sdp, signals)
-        self._treatment = treatment
+        self.treatment = treatment
         self._early_sdp = fill_sdp(treatment.early_sdp, endpoint.socket.local.address)
         self._rseq = 0
         self._pracked = asyncio.Event()
@@ -161,6 +162,11 @@ class CalleeSession(Session):
         self._cancelled = asyncio.Event()
         self._acked = asyncio.Event()
         self._final = ""
+        self.forks = tuple(ForkedSession(self, number, fork) for number, fork in enumerate(treatment.forks, start=1))
+
+    def dialog_of(self, tag: str | None) -> CalleeSession:
+        """Whose tag it is: that of one of the forks, or else this one's."""
+        return next((fork for fork in self.forks if fork.name == tag), self)
 
     def is_over_with(self, message: Message) -> bool:
         """Whether an INVITE is another one than the one that this session is about."""
@@ -181,18 +187,48 @@ class CalleeSession(Session):
         self.happened("started")
         for each in self._requests:
             self.spawn(self.send_timed(each))
-        for renewal in self._treatment.renewals:
+        for renewal in self.treatment.renewals:
             if renewal.event != "answered":
                 self.spawn(self.renew(renewal))
         self.spawn(self._treat(message, connection))
+        for fork in self.forks:
+            fork.on_initial(message, connection)
 
     async def _treat(self, invite: Message, connection: Connection) -> None:
-        does = self._treatment
+        does = self.treatment
         if does.silent:
-            self.silent = True
+            self._fall_silent()
             return
+        if not await self.rings(invite, connection):
+            return
+        if does.vanish_ringing:
+            self._fall_silent()
+            return
+        if does.ring and await self._is_cancelled(does.ring):
+            return
+        for fork in self.forks:
+            fork.stop_ringing()
+        if does.refuse:
+            self._final = does.refuse
+            data = self.reply(invite, connection, does.refuse, does.headers, tag=self.name)
+            self.happened("ended")
+            await self._until_acked(data, connection)
+            return
+        await self.answer(invite, connection)
+
+    def _fall_silent(self) -> None:
+        for each in (self, *self.forks):
+            each.silent = True
+
+    def stop_ringing(self) -> None:
+        """Send no further provisional reply."""
+        self._cancelled.set()
+
+    async def rings(self, invite: Message, connection: Connection) -> bool:
+        """Send the provisional replies; whether all were sent before a CANCEL."""
+        does = self.treatment
         if does.delay and await self._is_cancelled(does.delay):
-            return
+            return False
         for status in does.provisional:
             body = self._early_sdp if status.startswith("183") else ""
             is_reliable = not status.startswith("100") and _wants_100rel(invite, does.reliable)
@@ -201,19 +237,8 @@ class CalleeSession(Session):
             if not status.startswith("100"):
                 self.happened("ringing")
             if is_reliable and not await self._is_acknowledged(data, connection):
-                return
-        if does.vanish_ringing:
-            self.silent = True
-            return
-        if does.ring and await self._is_cancelled(does.ring):
-            return
-        if does.refuse:
-            self._final = does.refuse
-            data = self.reply(invite, connection, does.refuse, does.headers, tag=self.name)
-            self.happened("ended")
-            await self._until_acked(data, connection)
-            return
-        await self._answer(invite, connection)
+                return False
+        return not self._cancelled.is_set()
 
     def _reliability(self) -> list[tuple[str, str]]:
         """The headers of a reliable provisional reply (RFC 3262 section 3)."""
@@ -251,8 +276,8 @@ class CalleeSession(Session):
             return False
         return True
 
-    async def _answer(self, invite: Message, connection: Connection) -> None:
-        does = self._treatment
+    async def answer(self, invite: Message, connection: Connection) -> None:
+        does = self.treatment
         self._final = "200 OK"
         own = {name.lower() for name, _ in does.headers}
         headers = [*([] if "contact" in own else [self.own_contact]), *does.headers]
@@ -279,7 +304,7 @@ class CalleeSession(Session):
             except TimeoutError:
                 waited += wait
                 wait = min(2 * wait, T2)
-                if not self.has_happened("ended") or self._treatment.refuse or self._cancelled.is_set():
+                if not self.has_happened("ended") or self.treatment.refuse or self._cancelled.is_set():
                     connection.send(data)
 
     def on_ack(self, message: Message) -> None:
@@ -291,9 +316,10 @@ class CalleeSession(Session):
             super().on_cancel(message, connection)
             return
         self.reply(message, connection, "200 OK", tag=self.name)
-        if self._final or self._cancelled.is_set() or self._treatment.answer_cancelled:
+        if self._final or self._cancelled.is_set() or self.treatment.answer_cancelled:
             return
-        self._cancelled.set()
+        for each in (self, *self.forks):
+            each.stop_ringing()
         self._final = "487 Request Terminated"
         data = self.reply(*self._invite, "487 Request Terminated", tag=self.name)
         self.happened("ended")
@@ -301,7 +327,7 @@ class CalleeSession(Session):
 
     async def _vanish(self, at: float) -> None:
         await asyncio.sleep(at)
-        self.silent = True
+        self._fall_silent()
 
     async def _hang_up(self, at: float) -> None:
         await asyncio.sleep(at)
@@ -314,3 +340,32 @@ class CalleeSession(Session):
         transaction: ClientTransaction = await self.send(SipRequest("BYE"))
         await transaction.reply(REPLY)
         self.over.set()
+
+
+class ForkedSession(CalleeSession):
+    """A further callee of the same INVITE, whose early dialog stands beside that of the one who answers."""
+
+    def __init__(self, beside: CalleeSession, number: int, fork: Fork) -> None:
+        does = beside.treatment
+        treatment = replace(
+            Treatment(provisional=fork.provisional, delay=fork.delay, early_sdp=fork.early_sdp),
+            sdp=does.sdp,
+            reliable=does.reliable,
+        )
+        name = f"{beside.name}-fork-{number}"
+        super().__init__(beside.endpoint, name, beside.sdp, beside.signals, treatment, None)
+        self._beside = beside
+        self._number = number
+        self._late_answer = fork.late_answer
+
+    @property
+    def own_contact(self) -> tuple[str, str]:
+        socket = self.endpoint.socket
+        return ("Contact", f"<sip:fork-{self._number}@{socket.local};transport={socket.transport}>")
+
+    async def _treat(self, invite: Message, connection: Connection) -> None:
+        await self.rings(invite, connection)
+        if self._late_answer is not None:
+            await self._beside.moment(Happening("answered", self._late_answer))
+            if not self.silent:
+                await self.answer(invite, connection)

@@ -65,7 +65,8 @@ class CallerSession(Session):
         self._script = script
         self._number = number
         self._call_id = call_id
-        self._acknowledged: set[str] = set()
+        self._acknowledged: set[tuple[str | None, str]] = set()
+        self._declined: set[str | None] = set()
         self.transfers = script.transfers
 
     async def call(self) -> None:
@@ -167,14 +168,29 @@ class CallerSession(Session):
         if message.method != "INVITE" or message.status == 100:
             return
         number, wanted = message.header("RSeq"), [each.lower() for each in message.values("Require")]
-        if number is not None and "100rel" in wanted and number not in self._acknowledged:
-            self._acknowledged.add(number)
-            self.spawn(self._acknowledge_provisional(number, message.cseq[0]))
+        acknowledged = (tag_of(message.header("To") or ""), number or "")  # each early dialog counts for itself
+        if number is not None and "100rel" in wanted and acknowledged not in self._acknowledged:
+            self._acknowledged.add(acknowledged)
+            self.spawn(self._acknowledge_provisional(number, message))
         self.happened("ringing")
 
-    async def _acknowledge_provisional(self, number: str, cseq: int) -> None:
-        """PRACK (RFC 3262 section 4)."""
-        await (await self.send(SipRequest("PRACK", headers={"RAck": (f"{number} {cseq} INVITE",)}))).reply()
+    async def _acknowledge_provisional(self, number: str, reply: Message) -> None:
+        """PRACK (RFC 3262 section 4), in the early dialog of the reply."""
+        prack = SipRequest("PRACK", headers={"RAck": (f"{number} {reply.cseq[0]} INVITE",)})
+        await (await self.send(prack, dialog=self.dialog.of_reply(reply))).reply()
+
+    def on_further_answer(self, message: Message) -> None:
+        self.spawn(self._decline(message))
+
+    async def _decline(self, answer: Message) -> None:
+        """The answer of a second callee is acknowledged, and its dialog hung up (section 13.2.2.4)."""
+        dialog, tag = self.dialog.of_reply(answer), tag_of(answer.header("To") or "")
+        is_first = tag not in self._declined
+        self._declined.add(tag)
+        ack = SipRequest("ACK", cseq=CSeq(answer.cseq[0]))
+        await self.send(ack, branch=new_branch([self.name, "ack"]), again=False, dialog=dialog)
+        if is_first:
+            await (await self.send(SipRequest("BYE"), dialog=dialog)).reply()
 
     async def _hang_up(self) -> None:
         script = self._script

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from rating_harness.scenario.values import CSeq, Route, expand
@@ -159,6 +159,12 @@ class Dialog:
             self.target = uri_of(contacts[0]) if contacts else self.target
             self.route_set = tuple(reversed(message.values("Record-Route")))
         self.answered = message.status >= 200
+
+    def of_reply(self, reply: Message) -> Dialog:
+        """The dialog that a reply to this end's INVITE makes: where it was forked, one of several."""
+        other = replace(self, answered=False)
+        other._note_reply(reply)
+        return other
 
     def is_of(self, message: Message, *, sent: bool) -> bool:
         """Whether a request has this dialog's tags."""

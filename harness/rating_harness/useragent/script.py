@@ -127,6 +127,21 @@ class CallerScript:
 
 
 @dataclass(frozen=True, slots=True)
+class Fork:
+    """A further callee that a carrier's own proxy tries for the same INVITE: an early dialog with a To tag of its own
+    (RFC 3261 section 12.1.2); times are seconds.
+
+    :param delay: it's silent for so long.
+    :param late_answer: it answers as well, so long after the call's answer; None: it only rings.
+    """
+
+    provisional: tuple[str, ...] = ("180 Ringing",)
+    delay: float = 0.0
+    early_sdp: str = ""
+    late_answer: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Treatment:
     """What a callee does with a call; times are seconds.
 
@@ -137,6 +152,7 @@ class Treatment:
     :param sdp, early_sdp: of the answer, and of a 183; empty: none.
     :param reliable: when provisional replies are sent until their PRACK comes (RFC 3262): where the caller requires
         100rel, or where it supports it at least; never: the callee doesn't know 100rel.
+    :param forks: who rings beside it.
     """
 
     provisional: tuple[str, ...] = ("180 Ringing",)
@@ -154,6 +170,7 @@ class Treatment:
     sdp: str = ""
     early_sdp: str = ""
     reliable: Literal["where required", "where supported", "never"] = "where required"
+    forks: tuple[Fork, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +232,7 @@ _KINDS: Mapping[str, type[Any]] = {
     each.__name__: each
     for each in (
         *(Treatment, CalleeCall, CalleeScript, CallerScript, CallerVariant, CSeq, Happening, Place, Registration),
-        *(Renewal, Route, SenderScript, SipRequest, Socket, TimedRequest),
+        *(Fork, Renewal, Route, SenderScript, SipRequest, Socket, TimedRequest),
     )
 }
 

@@ -42,8 +42,9 @@ class Signals:
 class ClientTransaction:
     """A request that was sent, and the replies to it."""
 
-    def __init__(self, data: bytes, message: Message | None, connection: Connection) -> None:
+    def __init__(self, data: bytes, message: Message | None, connection: Connection, dialog: Dialog) -> None:
         self.data = data
+        self.dialog = dialog
         self.message = message
         self.connection = connection
         self.provisional = asyncio.Event()
@@ -85,7 +86,7 @@ class Session:
         self.unsent: list[tuple[int, str]] = []
         self.sent: set[int] = set()
         self.errors: list[BaseException] = []
-        self._signals = signals
+        self.signals = signals
         self._happened: dict[Event, asyncio.Event] = {
             "started": asyncio.Event(), "ringing": asyncio.Event(), "answered": asyncio.Event(),
             "transferred": asyncio.Event(), "ended": asyncio.Event(),
@@ -121,7 +122,7 @@ class Session:
 
     async def moment(self, at: Happening, index: int = 0) -> None:
         """Wait for it."""
-        event = self._signals[index] if at.event is None else self._happened[at.event]
+        event = self.signals[index] if at.event is None else self._happened[at.event]
         await event.wait()
         await asyncio.sleep(at.delay)
 
@@ -134,9 +135,11 @@ class Session:
         branch: str | None = None,
         extra: Mapping[str, tuple[str, ...]] | None = None,
         again: bool = True,
+        dialog: Dialog | None = None,
     ) -> ClientTransaction:
         """Send a request, over UDP again and again until there's a reply, unless ``again`` is false.
 
+        :param dialog: another one than the call's own: of a forked INVITE.
         :raises Unknown: it needs something that isn't known yet.
         :raises OSError: there's no connection.
         """
@@ -145,7 +148,7 @@ class Session:
         branch = branch or new_branch([self.name])
         data = build(
             request,
-            self.dialog,
+            dialog or self.dialog,
             sender=socket.local,
             kamailio=replace(socket.kamailio, port=request.port) if request.port else socket.kamailio,
             transport=transport,
@@ -157,7 +160,7 @@ class Session:
             message = Message.parse(data)
         except ValueError:
             message = None
-        transaction = ClientTransaction(data, message, connection)
+        transaction = ClientTransaction(data, message, connection, dialog or self.dialog)
         transaction.request = request
         if message is not None and request.octets is None:
             self.dialog.note(message, sent=True)
@@ -229,12 +232,17 @@ class Session:
             return
         if message.method == "INVITE" and message.status >= 300:
             transaction.connection.send(self._ack_of_refusal(transaction.message, message))
+        elif transaction.final.done() and is_of_another_end(message, transaction.final.result()):
+            self.on_further_answer(message)
         elif transaction.ack is not None:  # the 200 has come once more
             transaction.connection.send(transaction.ack)
         if not transaction.final.done():
             transaction.final.set_result(message)
             # An old or a stray BYE is refused, and ends nothing (section 15.1.2).
-            ends = message.method == "BYE" and (message.status < 300 or message.status in (408, 481))
+            is_of_the_call = transaction.dialog is self.dialog
+            ends = (
+                message.method == "BYE" and is_of_the_call and (message.status < 300 or message.status in (408, 481))
+            )
             self._terminated = self._terminated or ends
             is_first = tag_of(transaction.message.header("To") or "") is None
             if message.method == "INVITE" and message.status < 300 and not is_first:
@@ -385,6 +393,9 @@ class Session:
     def on_provisional(self, transaction: ClientTransaction, message: Message) -> None:
         """A provisional reply came."""
 
+    def on_further_answer(self, message: Message) -> None:
+        """A 2xx of another callee came to an INVITE that was answered."""
+
     def on_ack(self, message: Message) -> None:
         """An ACK came."""
 
@@ -412,6 +423,12 @@ class Session:
         body = fill_sdp(renewal.sdp, self.endpoint.socket.local.address)
         transaction = await self.send(SipRequest(renewal.method, body=body, content_type=SDP_TYPE if body else ""))
         await transaction.reply()
+
+
+def is_of_another_end(reply: Message, first: Message) -> bool:
+    """Whether a 2xx makes another dialog than the first one to the same INVITE (section 13.2.2.4)."""
+    is_answer = reply.method == "INVITE" and reply.status < 300 and first.status < 300
+    return is_answer and tag_of(reply.header("To") or "") != tag_of(first.header("To") or "")
 
 
 _ANSWERS = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}

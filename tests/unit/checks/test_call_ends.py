@@ -57,6 +57,23 @@ def test_an_ack_that_a_strict_callee_passes_over(tmp_path: Path) -> None:
     assert seen == "refused there: 481: the tag of To, b9, is none of carrier's"
 
 
+def test_an_ack_of_a_second_answer_is_not_that_of_the_answer(tmp_path: Path) -> None:
+    second = (
+        sip(0.3, CARRIER, "sent", "200 OK", to_tag="b2"),
+        sip(0.31, CARRIER, "received", f"ACK {_URI}", to_tag="b2"),
+        sip(0.32, CARRIER, "received", f"BYE {_URI}", cseq="2 BYE", to_tag="b2"),
+        sip(0.33, CARRIER, "sent", "200 OK", cseq="2 BYE", to_tag="b2"),
+    )
+
+    def forked(messages: tuple[SipMessage, ...]) -> tuple[SipMessage, ...]:
+        return tuple(sorted((*messages, *second), key=lambda message: message.at))
+
+    assert found(tmp_path, forked(answered_call())) == []
+    assert found(tmp_path, forked(without(at(CARRIER, "ACK")))) == [
+        ("call ana: the ACK to the answer", "it never arrived")
+    ]
+
+
 def _is_ack(message: SipMessage) -> bool:
     return message.method == "ACK" and message.host == CARRIER
 

@@ -194,3 +194,26 @@ def test_a_cancel_of_an_invite_that_is_refused_is_one_of_that_invite(tmp_path: P
         sip(2.0, CARRIER, "received", "CANCEL sip:39@sip.test", branch="z9hG4bK-k"),
     )
     assert found(tmp_path, messages) == []
+
+
+def _forked() -> tuple[SipMessage, ...]:
+    """A call that also rang at a second telephone of the carrier's, which has a Contact of its own."""
+    second = (
+        sip(0.02, CARRIER, "sent", "183 Session Progress", to_tag="b2", headers={"Contact": "<sip:fork@198.18.0.6>"}),
+        sip(0.03, CARRIER, "received", "PRACK sip:fork@198.18.0.6", cseq="2 PRACK", to_tag="b2"),
+        sip(0.03, CARRIER, "sent", "200 OK", cseq="2 PRACK", to_tag="b2"),
+    )
+    return tuple(sorted((*answered_call(), *second), key=lambda message: message.at))
+
+
+def test_a_forked_call_has_a_target_for_each_telephone(tmp_path: Path) -> None:
+    assert found(tmp_path, _forked()) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "uri"),
+    [("PRACK", "sip:39040123456@sip.test"), ("ACK", "sip:fork@198.18.0.6"), ("BYE", "sip:fork@198.18.0.6")],
+)
+def test_a_request_that_goes_to_another_telephone_of_a_forked_call(tmp_path: Path, method: str, uri: str) -> None:
+    astray = tuple(replace(m, uri=uri) if arrives(method, CARRIER)(m) else m for m in _forked())
+    assert f"404: {uri} isn't where carrier said" in found(tmp_path, astray)[0].seen

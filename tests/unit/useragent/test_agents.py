@@ -30,6 +30,7 @@ from rating_harness.useragent.script import (
     CalleeCall,
     CalleeScript,
     CallerScript,
+    Fork,
     Happening,
     Registration,
     Renewal,
@@ -152,6 +153,7 @@ def test_scripts_survive_json() -> None:
     for script in (
         stage.caller_script(requests=(request,), renewals=(Renewal(1.0, "UPDATE"),), cancel=Happening(None)),
         stage.callee_script(Treatment(refuse="486 Busy Here", headers=(("A", "b"),)), requests=(request,)),
+        stage.callee_script(Treatment(forks=(Fork(("183 X",), late_answer=1.0), Fork(delay=0.5)))),
         SenderScript("s", Socket(stage.caller, stage.callee, "tcp"), ("\x00\xff",)),
     ):
         assert from_json(to_json(script)) == script
@@ -475,6 +477,59 @@ def test_an_update_before_the_answer(stage: Stage, side: str) -> None:
     assert update.body
     assert update.at < answer.at
     assert "BYE" in carrier.received()
+
+
+def _tags(messages: list[SipMessage], name: str) -> list[str]:
+    """Which callee each message is of: ``call``, ``fork-1`` and so on, by the tag of its To."""
+    tags = [tag_of(m.header("To") or "") or "" for m in messages if named(m) == name]
+    return [f"fork-{tag.partition('-fork-')[2]}" if "-fork-" in tag else "call" for tag in tags]
+
+
+def test_an_invite_that_is_forked_has_a_dialog_for_each_callee(stage: Stage) -> None:
+    forks = (Fork(("183 X",), early_sdp=SDP), Fork(("180 X",), delay=0.2))
+    treatment = Treatment(ring=0.6, sdp=SDP, forks=forks)
+    caller, carrier = stage.call(stage.caller_script(), stage.callee_script(treatment))
+    assert caller.received() == ["180/INVITE", "183/INVITE", "180/INVITE", "200/INVITE", "200/BYE"]
+    assert _tags(caller.messages(), "180/INVITE") == ["call", "fork-2"]
+    assert _tags(caller.messages(), "183/INVITE") == ["fork-1"]
+    assert [bool(m.body) for m in caller.messages() if m.status in (180, 183)] == [False, True, False]
+    contacts = [m.header("Contact") for m in caller.messages() if m.direction == "received" and m.method == "INVITE"]
+    assert len(set(contacts)) == 3
+    assert contacts[0] == contacts[-1]
+    assert _tags(carrier.messages(), "ACK") == ["call"]
+    assert _tags(carrier.messages(), "BYE") == ["call"]
+
+
+def test_each_early_dialog_has_pracks_of_its_own(stage: Stage) -> None:
+    treatment = Treatment(
+        ring=0.5, sdp=SDP, reliable="where required", forks=(Fork(("183 X", "180 X"), early_sdp=SDP),)
+    )
+    caller, carrier = stage.call(
+        stage.caller_script(invite=_invite(Require=("100rel",))), stage.callee_script(treatment)
+    )
+    assert sorted(_tags(carrier.messages(), "PRACK")) == ["call", "fork-1", "fork-1"]
+    assert caller.received().count("200/PRACK") == 3
+    assert caller.sent()[-2:] == ["ACK", "BYE"]
+
+
+def test_a_second_answer_is_acknowledged_and_hung_up(stage: Stage) -> None:
+    treatment = Treatment(sdp=SDP, forks=(Fork((), late_answer=0.2),))
+    caller, carrier = stage.call(stage.caller_script(holds=(1.5,)), stage.callee_script(treatment))
+    assert _tags(caller.messages(), "200/INVITE") == ["call", "fork-1"]
+    assert _tags(carrier.messages(), "ACK") == ["call", "fork-1"]
+    assert sorted(_tags(carrier.messages(), "BYE")) == ["call", "fork-1"]
+    assert caller.received().count("200/BYE") == 2
+
+
+@pytest.mark.parametrize("refuse", ["", "486 Busy Here"])
+def test_forks_ring_no_more_once_the_call_is_cancelled_or_refused(stage: Stage, refuse: str) -> None:
+    treatment = Treatment(ring=0.2 if refuse else 5.0, refuse=refuse, forks=(Fork(delay=1.2, late_answer=0.1),))
+    later = TimedRequest(0, Happening("ended", 1.6), SipRequest("OPTIONS"))
+    script = stage.caller_script(cancel=None if refuse else Happening("ringing", 0.1), requests=(later,))
+    caller, _ = stage.call(script, stage.callee_script(treatment))
+    assert caller.received().count("180/INVITE") == 1
+    assert caller.received()[-1] == "200/OPTIONS"
+    assert "200/INVITE" not in caller.received()
 
 
 def test_a_tag_of_the_authors_own_is_kept(stage: Stage) -> None:
