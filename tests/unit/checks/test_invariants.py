@@ -333,6 +333,12 @@ def test_the_timeout_of_a_dialog_is_what_the_engine_allowed(
     assert ("limit" not in found(tmp_path, with_dialog(lifetime, *states)(sound()))) == is_right
 
 
+@pytest.mark.parametrize(("lifetime", "is_right"), [(3601, True), (3599, True), (3602, False), (3598, False)])
+def test_what_kamailio_restores_is_rounded(tmp_path: Path, lifetime: int, is_right: bool) -> None:
+    rest = f"{PLAIN}\nfaults:\n  - {{on: kamailio, kill: 200ms, when: 300ms after ana is answered}}\n"
+    assert ("limit" not in found(tmp_path, with_dialog(lifetime, 4)(sound()), rest)) == is_right
+
+
 def test_no_timer_is_longer_than_one_can_be(tmp_path: Path) -> None:
     auth, *others = sound().exchanges
     run = replace(
