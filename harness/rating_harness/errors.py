@@ -23,7 +23,7 @@ Every one says what was expected, what was found, where, and what to do next. Th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,8 @@ class HarnessError(Exception):
         self.detail = detail
         self.folder: Path | None = None
         """Where what there is to see of it is kept, if it is."""
+        self.files: Mapping[str, bytes] = {}
+        """What is to be kept there beside the error itself, by names relative to the folder; without passwords."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by what it holds: the arguments of a subclass may be others."""

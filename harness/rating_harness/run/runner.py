@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import HarnessError, ServiceDied
 from rating_harness.evidence.model import OUT_OF_SHARED_MEMORY, Evidence, Span
+from rating_harness.evidence.redaction import redacted_message
 from rating_harness.plan.model import Plan, PlannedRequest
 from rating_harness.run.clock import ClockRun, unanswered
 from rating_harness.run.collector import Collector, Settled
@@ -16,7 +18,8 @@ from rating_harness.run.sipp_processes import SippProcess, await_bound, start_si
 from rating_harness.run.stack import KAMAILIO, Stack
 from rating_harness.run.timeline import Timeline, check_outages
 from rating_harness.run.watch import EventWatch
-from rating_harness.sipp.agent import Agent
+from rating_harness.sipp.agent import ERRORS, STATISTICS, Agent
+from rating_harness.sipp.result import WORKED
 from rating_harness.useragent.agent import UserAgent, host_of_stranger
 
 __all__ = ["Settled", "run_plan"]
@@ -38,6 +41,27 @@ def run_plan(stack: Stack, plan: Plan, settled: Settled = lambda evidence: True)
     return _Run(stack, plan).run(settled)
 
 
+_KEPT = 1_000_000
+"""Octets of a file that are kept of its end, where a run ends in an error."""
+
+
+def _files_of(sipps: Iterable[SippProcess]) -> dict[str, bytes]:
+    """What the ends of a run wrote down, and what they were to do, by names in a folder of evidence."""
+    found = {}
+    for sipp in sipps:
+        agent = sipp.agent
+        folder = f"sipp/{agent.host}-{agent.port}-{agent.transport}"
+        for name in (agent.scenario_file, agent.trace_file, ERRORS, STATISTICS):
+            content = sipp.process.read_file(name)
+            if content:
+                text = content[-_KEPT:].decode("utf-8", "surrogateescape")
+                found[f"{folder}/{name}"] = redacted_message(text).encode("utf-8", "surrogateescape")
+        output = sipp.process.output()[-_KEPT:]
+        if output:
+            found[f"{folder}/output.log"] = redacted_message(output).encode("utf-8", "surrogateescape")
+    return found
+
+
 class _Run:
     def __init__(self, stack: Stack, plan: Plan) -> None:
         self._stack = stack
@@ -52,7 +76,8 @@ class _Run:
         self._stack.prepare(self._plan)
         try:
             return self._observe(settled)
-        except HarnessError:
+        except HarnessError as error:
+            error.files = {**error.files, **_files_of(self._sipps)}
             # The calls that were going on are none of the next scenario's.
             self._stack.spoiled(KAMAILIO)
             raise
@@ -135,6 +160,7 @@ class _Run:
             requests.advance(now, self._callers)
             collector.look()
             self._check_kamailio(timeline)
+            self._check_ends()
             is_over = are_over and not timeline.is_ahead and not requests.is_ahead and not clock.is_ahead
             # What is to be skipped is never waited for.
             left = started + self._plan.horizon - clock.remaining - self._stack.now()
@@ -159,6 +185,12 @@ class _Run:
                 events.over(call.id)
             is_over = is_over and has_ended
         return is_over
+
+    def _check_ends(self) -> None:
+        """:raises SippError: an end could not do its work: what the others do from now on means nothing."""
+        for sipp in self._sipps:
+            if sipp.process.poll() not in (None, *WORKED):
+                sipp.checked_result()
 
     def _check_kamailio(self, timeline: Timeline) -> None:
         """:raises ServiceDied: Kamailio ended by itself: nothing after that means anything."""

@@ -66,7 +66,9 @@ class RunStore:
             **self._scenario_files(scenario),
             "not-run.txt": f"{error_text(error)}\n".encode(),
             "kamailio.log": log.encode("utf-8", "surrogateescape"),
+            **_without(set(_passwords(scenario)), error.files),
         }
+        error.files = {}
         return self._written(folder, lambda: self._archive.store_files(folder, files))
 
     def _written(self, folder: Path, write: Callable[[], object]) -> Path | None:
@@ -115,6 +117,12 @@ def _passwords(value: object) -> Iterator[str]:
     elif isinstance(value, tuple):
         for inner in value:
             yield from _passwords(inner)
+
+
+def _without(passwords: Iterable[str], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Files of an end, whatever octets they have, without passwords."""
+    texts = {name: content.decode("utf-8", "surrogateescape") for name, content in files.items()}
+    return {name: redacted_text(text, passwords).encode("utf-8", "surrogateescape") for name, text in texts.items()}
 
 
 def scenario_files_of(scenario: Scenario) -> dict[str, bytes]:

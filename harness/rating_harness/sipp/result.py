@@ -13,7 +13,7 @@ from typing import Literal
 from rating_harness.errors import SippError
 from rating_harness.evidence.model import SippResult
 
-__all__ = ["EXIT_STATUS", "check_status", "read_result", "read_statistics"]
+__all__ = ["EXIT_STATUS", "WORKED", "check_status", "read_result", "read_statistics"]
 
 EXIT_STATUS: Mapping[int, str] = {
     0: "all calls were successful",
@@ -25,6 +25,9 @@ EXIT_STATUS: Mapping[int, str] = {
     254: "an address was already in use",
     255: "a fatal error: its scenario or its options",
 }
+
+WORKED = frozenset({0, 1, 97, 99})
+"""Statuses of a SIPp that did its work, whatever became of its calls."""
 
 
 def read_statistics(text: str) -> dict[str, int] | None:
@@ -75,7 +78,7 @@ def check_status(result: SippResult, output: str, who: str = "SIPp") -> None:
     :raises SippError: its scenario, its options or its address were refused, or it crashed.
     """
     never_began = result.status == 1 and result.created is None
-    if result.stopped or result.status is None or (result.status in (0, 1, 97, 99) and not never_began):
+    if result.stopped or result.status is None or (result.status in WORKED and not never_began):
         return
     if never_began:
         meaning = "it never began"

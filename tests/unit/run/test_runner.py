@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rating_harness.errors import ServiceDied
+from rating_harness.errors import ServiceDied, SippError
 from rating_harness.evidence.model import Evidence
 from rating_harness.lab.protocol import Program
 from rating_harness.plan.model import Plan
@@ -168,3 +168,36 @@ def test_a_kamailio_that_dies_ends_the_run(tmp_path: Path, words: str) -> None:
     assert words in str(raised.value)
     assert ("`-m`" in (raised.value.hint or "")) == ("memory" in words)
     assert all(program.removed for program in lab.programs)
+
+
+class DyingProcess(FakeProcess):
+    """It is killed once it has been looked at three times."""
+
+    looks = 0
+
+    def poll(self) -> int | None:
+        self.looks += 1
+        if self.looks > 3:
+            self.status = -signal.SIGKILL
+        return self.status
+
+
+@pytest.mark.parametrize("who", ["caller", "carrier"])
+def test_an_end_that_dies_ends_the_run_and_leaves_what_it_wrote(tmp_path: Path, who: str) -> None:
+    """The other end runs on: nobody waits for it. What proves a password isn't kept."""
+    said = ANSWERED.replace(b"Contact:", b'Authorization: Digest username="ana", response="0123abc"\r\nContact:')
+
+    def runs(program: Program) -> FakeProcess:
+        files = {"statistics.csv": STATISTICS, "messages.log": said, "errors.log": b"out of luck"}
+        if who not in program.name:
+            return FakeProcess(program.name, status=None, files=files)
+        return DyingProcess(program.name, files=files)
+
+    with pytest.raises(SippError, match="could not do its work") as caught:
+        run(FakeLab(runs=runs), planned(tmp_path, f"calls: [{CALL % ''}]\n"))
+    assert {name.partition("/")[2] for name in caught.value.files} >= {
+        f"{host}-5060-udp/{name}" for host in ("caller-ana", "carrier") for name in ("messages.log", "errors.log")
+    }
+    trace = caught.value.files["sipp/caller-ana-5060-udp/messages.log"]
+    assert b"INVITE sip:39@sip.test" in trace
+    assert b'username="ana", response="redacted"' in trace

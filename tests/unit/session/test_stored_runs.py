@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from rating_harness.checks import Verdict
 from rating_harness.cli.main import main
-from rating_harness.errors import EvidenceError
+from rating_harness.errors import EvidenceError, SippError
 from rating_harness.evidence.model import Evidence
 from rating_harness.evidence.store import write
 from rating_harness.lab.protocol import Host
@@ -234,3 +234,18 @@ def test_a_scenario_that_has_mistakes_by_now_costs_a_warning(tmp_path: Path) -> 
     assert (folder / "kamailio.log").read_text() == "a log"
     assert len(warnings) == 1
     assert "the scenario can't be stored beside its evidence" in warnings[0]
+
+
+def test_what_ends_wrote_down_is_kept_of_a_scenario_that_was_not_run_without_passwords(tmp_path: Path) -> None:
+    calls = CALLS.replace("expect:", "auth: {username: ana, password: open-sesame}, expect:")
+    scenario = scenario_of(tmp_path / "scenario.yaml", calls)
+    error = SippError("SIPp could not do its work")
+    error.files = {
+        "sipp/caller/messages.log": b"REGISTER \xff",
+        "sipp/caller/uac.xml": b'[authentication password="open-sesame"]',
+    }
+    folder = RunStore(tmp_path / "evidence", pytest.fail).store_not_run(scenario, error, "")
+    assert folder is not None
+    assert (folder / "sipp/caller/messages.log").read_bytes() == b"REGISTER \xff"
+    assert (folder / "sipp/caller/uac.xml").read_text() == '[authentication password="redacted"]'
+    assert error.files == {}, "they are not carried along any more"
