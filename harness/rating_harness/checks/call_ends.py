@@ -32,6 +32,7 @@ __all__ = [
     "has_ended_for",
     "is_gone",
     "off",
+    "time_of_ending",
 ]
 
 WHOLE = 1.0
@@ -202,7 +203,9 @@ def both_ends_agree(case: Case) -> Iterator[Finding]:
 def _acknowledged(case: Case, call: Call, index: int) -> Iterator[Finding]:
     acks = [m for m in call.caller if m.direction == "sent" and m.method == "ACK" and m.is_request]
     final = call.final
-    if not acks or final is None or is_gone(case, call, index, "callee") or _is_lossy(case, call, index):
+    if not acks or final is None or _is_lossy(case, call, index):
+        return
+    if is_gone(case, call, index, "callee", Interval(acks[0].at, acks[-1].at)):
         return
     refused = {id(refusal.message): refusal for refusal in case.once(call, refusals)}
     got = [
@@ -241,8 +244,11 @@ def _hung_up(case: Case, call: Call, index: int) -> Iterator[Finding]:
         if bye.sender is None or _is_planned_wrong(planned, call, bye):
             continue
         other = _other(bye.sender)
-        if is_gone(case, call, index, other) or _has_hung_up(byes, other):
+        under_way = Interval(bye.sent.at, bye.reply.at if bye.reply else case.evidence.ended)
+        if is_gone(case, call, index, other, under_way) or _has_hung_up(byes, other):
             continue
+        if _is_cut_off(case, call, bye.sender, under_way):
+            continue  # it never left, or its reply never came back
         message = f"call {call.id}: the BYE of the {bye.sender}"
         if bye.arrived is None:
             wanted = f"one that reaches the {other}"
@@ -298,7 +304,7 @@ def _over_for_both(case: Case, call: Call, index: int) -> Iterator[Finding]:
     if planned.expect.ended_by == "kamailio":
         return  # that expectation asks for BYEs to both
     for side in SIDES:
-        if is_gone(case, call, index, side) or has_ended_for(case, call, side):
+        if is_gone(case, call, index, side, time_of_ending(case, call)) or has_ended_for(case, call, side):
             continue
         message = f"call {call.id} was ended in the engine, and goes on for the {side}"
         yield broken(case, "both_ends", message, f"a BYE of the {side}'s, or to it", "none", call=call, index=index)
@@ -318,13 +324,45 @@ def _is_lossy(case: Case, call: Call, index: int) -> bool:
     return bool(case.scenario.calls[index].loss) or any(carrier is not None and carrier.loss for carrier in carriers)
 
 
-def is_gone(case: Case, call: Call, index: int, side: Side) -> bool:
-    """Whether that end vanished by design: it's told to in the scenario, or a fault has cut it off."""
+def is_gone(case: Case, call: Call, index: int, side: Side, within: Interval) -> bool:
+    """Whether that end vanished by design: it's told to in the scenario, or a fault cut it off in that time.
+
+    :param within: when it should have got something, or answered.
+    """
     planned = case.scenario.calls[index]
     if planned.vanish is not None and planned.vanish.who == side:
         return True
-    hosts = {m.host for m in _of(call, side)} | ({f"caller-{planned.id}"} if side == "caller" else set())
-    behaviours = (case.scenario.carriers[host] for host in hosts if host in case.scenario.carriers)
+    behaviours = (case.scenario.carriers[host] for host in _hosts(call, side) if host in case.scenario.carriers)
     if any(each.of(call.id, 0).vanish is not None for each in behaviours):
         return True
-    return any(fault.is_outage and fault.on in hosts for fault in case.scenario.faults)
+    return _is_cut_off(case, call, side, within)
+
+
+def _hosts(call: Call, side: Side) -> set[str]:
+    return {m.host for m in _of(call, side)} | ({f"caller-{call.id}"} if side == "caller" else set())
+
+
+def _is_cut_off(case: Case, call: Call, side: Side, within: Interval) -> bool:
+    """Whether a fault kept that end from the network, or from running, at any moment of that time."""
+    kinds = {kind for fault in case.scenario.faults if fault.is_outage for kind in fault.actions}
+    outages = {f"{kind} {host}" for kind in kinds for host in _hosts(call, side)}
+    return any(
+        span.started - SLACK <= within.latest and (span.ended is None or within.earliest <= span.ended + SLACK)
+        for span in case.evidence.spans
+        if span.what in outages
+    )
+
+
+def time_of_ending(case: Case, call: Call) -> Interval:
+    """From when the first end or the engine had to do with the call's end, until the last of them had.
+
+    Without a reply to a BYE, or an answer of the engine, until the scenario's end: they may have been tried again.
+    """
+    byes, ends = byes_of(case, call), case.exchanges(call, CONTRACT.paths.end)
+    begun = [*(bye.sent.at for bye in byes), *(end.received for end in ends)]
+    over = [
+        *(bye.sent.at + _UNANSWERED for bye in byes if bye.sender is None),
+        *(bye.reply.at if bye.reply else case.evidence.ended for bye in byes if bye.sender is not None),
+        *(end.answered or case.evidence.ended for end in ends),
+    ]
+    return Interval(min(begun, default=case.evidence.started), max(over, default=case.evidence.ended))

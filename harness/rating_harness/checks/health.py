@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rating_harness.checks.call_ends import SIDES, has_ended_for, is_gone
+from rating_harness.checks.call_ends import SIDES, Interval, has_ended_for, is_gone, time_of_ending
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
@@ -59,7 +59,8 @@ def nothing_left_waiting(case: Case) -> Iterator[Finding]:
 def _is_unheard(case: Case, call: Call, index: int) -> bool:
     """Whether Kamailio's BYE is for an end that vanished, or one for which the call was over before: SIPp is gone."""
     is_over = all(has_ended_for(case, call, side) for side in SIDES)
-    return is_over or any(is_gone(case, call, index, side) for side in SIDES)
+    waited = Interval(time_of_ending(case, call).earliest, case.evidence.ended)
+    return is_over or any(is_gone(case, call, index, side, waited) for side in SIDES)
 
 
 def no_dialog_left(case: Case) -> Iterator[Finding]:

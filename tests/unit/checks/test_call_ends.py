@@ -10,8 +10,8 @@ import pytest
 
 from rating_harness.checks.call_ends import both_ends_agree, end_of
 from rating_harness.checks.model import Case
-from rating_harness.evidence.model import Evidence, SipMessage
-from tests.builders import CALLER, CARRIER, answered_call, evidence_of, exchange, scenario_of, sip
+from rating_harness.evidence.model import Evidence, SipMessage, Span
+from tests.builders import CALLER, CARRIER, START, answered_call, evidence_of, exchange, scenario_of, sip
 
 _URI = "sip:39040123456@sip.test"
 
@@ -21,9 +21,15 @@ def run_of(messages: tuple[SipMessage, ...]) -> Evidence:
     return evidence_of(messages, [exchange(0.002, "authorization"), exchange(2.11, "end_transaction")])
 
 
-def found(tmp_path: Path, messages: tuple[SipMessage, ...], more: str = "", rest: str = "") -> list[tuple[str, str]]:
+def found(
+    tmp_path: Path,
+    messages: tuple[SipMessage, ...],
+    more: str = "",
+    rest: str = "",
+    spans: tuple[Span, ...] = (),
+) -> list[tuple[str, str]]:
     text = f'{rest}calls: [{{id: ana, from: "1000", to: "39040123456"{more}}}]\n'
-    case = Case(scenario_of(tmp_path / "s.yaml", text), run_of(messages))
+    case = Case(scenario_of(tmp_path / "s.yaml", text), replace(run_of(messages), spans=spans))
     findings = list(both_ends_agree(case))
     assert {finding.check for finding in findings} <= {"always: both_ends"}
     return [(finding.message, finding.seen) for finding in findings]
@@ -46,8 +52,50 @@ def test_an_ack_that_never_arrived(tmp_path: Path) -> None:
     lost = without(at(CARRIER, "ACK"))
     assert found(tmp_path, lost) == [("call ana: the ACK to the answer", "it never arrived")]
     assert found(tmp_path, lost, ", vanish: {who: callee, at: after answer}") == []
-    assert found(tmp_path, lost, rest="faults: [{on: carrier, unplug: 1s, when: ana is answered}]\n") == []
     assert found(tmp_path, lost, rest="carriers: {carrier: {loss: 10}}\n") == []
+
+
+UNPLUGGED = "faults: [{on: %s, unplug: 1s}]\n"
+
+
+def unplugged(host: str, begin: float, end: float | None) -> tuple[Span, ...]:
+    return (Span(f"unplug {host}", START + begin, None if end is None else START + end),)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "is_exempt"),
+    [(0.05, 0.15, True), (0.0, None, True), (-5.0, -1.0, False), (1.5, 2.0, False), (1.5, None, False)],
+)
+def test_an_outage_excuses_a_lost_ack_only_while_it_lasts(
+    tmp_path: Path, begin: float, end: float | None, is_exempt: bool
+) -> None:
+    lost = without(at(CARRIER, "ACK"))
+    spans = unplugged(CARRIER, begin, end)
+    assert (found(tmp_path, lost, rest=UNPLUGGED % CARRIER, spans=spans) == []) is is_exempt
+
+
+@pytest.mark.parametrize("spans", [(), unplugged("kamailio", 0.0, None), (Span("pause carrier", START),)])
+def test_an_outage_that_never_came_or_was_elsewhere_excuses_nothing(tmp_path: Path, spans: tuple[Span, ...]) -> None:
+    lost = without(at(CARRIER, "ACK"))
+    assert len(found(tmp_path, lost, rest=UNPLUGGED % CARRIER, spans=spans)) == 1
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "is_exempt"),
+    [(2.0, 2.2, True), (1.0, None, True), (0.2, 1.0, False), (-5.0, -1.0, False), (5.0, 6.0, False)],
+)
+@pytest.mark.parametrize("ended_by", ["caller", "callee"])
+def test_an_outage_excuses_a_lost_bye_only_while_it_is_under_way(
+    tmp_path: Path, ended_by: str, begin: float, end: float | None, is_exempt: bool
+) -> None:
+    """Whether it's the end that should get it, or the one that sends it, which is cut off."""
+    host = CARRIER if ended_by == "caller" else CALLER
+    lost = without(at(host, "BYE"), ended_by)
+    spans = unplugged(CARRIER, begin, end)
+    messages = [message for message, _ in found(tmp_path, lost, rest=UNPLUGGED % CARRIER, spans=spans)]
+    assert (f"call ana: the BYE of the {ended_by}" not in messages) is is_exempt
+    if ended_by == "caller":
+        assert (messages == []) is is_exempt
 
 
 def test_an_ack_that_a_strict_callee_passes_over(tmp_path: Path) -> None:
