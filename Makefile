@@ -95,6 +95,10 @@ bench-engine: setup ## Measure the embedded engine against a bare route (needs w
 soak: setup ## Make mixed calls with faults for a long while: RATE=50 DURATION=1800
 	$(BIN)/python -m benchmarks.soak --rate $(or $(RATE),50) --seconds $(or $(DURATION),1800) $(FROM)
 
+.PHONY: attack
+attack: setup ## Attack Kamailio at random beside honest calls, and see whether the ledger is exact: MINUTES=30 ARGS="--seed 1"
+	$(BIN)/python -m benchmarks.attack --minutes $(or $(MINUTES),30) $(FROM) $(ARGS)
+
 .PHONY: coverage
 coverage: setup ## Run all scenarios, and say what of the configuration none executes; reports in coverage/
 	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
