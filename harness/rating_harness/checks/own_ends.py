@@ -14,7 +14,7 @@ from rating_harness.checks.model import Case
 from rating_harness.checks.strict_peer import malformed
 from rating_harness.errors import EndpointError
 from rating_harness.evidence.calls import Call
-from rating_harness.evidence.headers import branch_of, parse_address, split_values, tag_of, uri_key
+from rating_harness.evidence.headers import MalformedHeader, branch_of, parse_address, split_values, tag_of, uri_key
 from rating_harness.evidence.model import SipMessage, SippResult
 from rating_harness.scenario.model import Call as PlannedCall
 
@@ -114,7 +114,27 @@ def _wrong(end: _End, message: SipMessage, planned: PlannedCall) -> str:
     size = len(message.body.replace("\n", "\r\n").encode("utf-8", "surrogatepass"))
     if length is not None and length.isdecimal() and int(length) != size:
         return f"Content-Length is {length}, its body has {size} bytes"
-    return _wrong_request(end, message) if message.is_request else _wrong_reply(end, message)
+    if not message.is_request:
+        return _wrong_reply(end, message)
+    reason = _wrong_request(end, message)
+    if reason or not message.is_within_dialog or message.method == "CANCEL" or _is_authors(planned, message):
+        return reason
+    return "" if message.method == "ACK" and not _is_ack_of_2xx(end, message) else _wrong_way(end, message)
+
+
+def _is_authors(planned: PlannedCall, request: SipMessage) -> bool:
+    """Whether the scenario itself has such a request sent, which may go wherever its author wants."""
+    return bool(planned.loss) or any(each.method == request.method for each in planned.requests)
+
+
+def _is_ack_of_2xx(end: _End, ack: SipMessage) -> bool:
+    return any(
+        m.direction == "received"
+        and m.method == "INVITE"
+        and m.cseq == ack.cseq
+        and (m.status or 0) in range(200, 300)
+        for m in end.messages
+    )
 
 
 def _wrong_request(end: _End, request: SipMessage) -> str:
@@ -127,6 +147,112 @@ def _wrong_request(end: _End, request: SipMessage) -> str:
     if request.method == "ACK":
         return _wrong_ack(end, request)
     return _wrong_tag(end, request) if request.is_within_dialog else ""
+
+
+def _wrong_way(end: _End, request: SipMessage) -> str:
+    """A request inside a dialog goes to the other side's target, by the route set (RFC 3261 section 12.2.1.1)."""
+    dialog = _dialog_before(end, request)
+    if dialog is None:
+        return ""
+    if uri_key(request.uri) not in dialog.targets:
+        return f"it goes to {request.uri}, and the other side's last Contact is {dialog.contact}"
+    routes = tuple(parse_address(each).uri for each in _all(request, "Route"))
+    if routes not in dialog.routes:
+        return (
+            f"its Route is {', '.join(routes) or 'none'}, and the route set {', '.join(dialog.routes[-1]) or 'empty'}"
+        )
+    return ""
+
+
+@dataclass(slots=True)
+class _Dialog:
+    """What an end knows of a dialog.
+
+    :param contact: the other side's last one.
+    :param targets: where a request may go: more than one while nothing is confirmed.
+    :param routes: route sets that a request may have.
+    """
+
+    contact: str
+    targets: set[str]
+    routes: list[tuple[str, ...]]
+
+
+def _dialog_before(end: _End, request: SipMessage) -> _Dialog | None:
+    """The INVITE's dialog of a request, as it was when the end first sent that; None where it saw none begin."""
+    branch = branch_of(request.header("Via"))
+    tags = (tag_of(request.header("From") or ""), tag_of(request.header("To") or ""))
+    initial = {
+        (m.direction, m.cseq)
+        for m in end.messages
+        if m.method == "INVITE" and m.is_request and not m.is_within_dialog
+    }
+    dialog: _Dialog | None = None
+    offered: dict[int, str] = {}
+    for message in end.messages:
+        if message.direction == "sent" and message.is_request and branch_of(message.header("Via")) == branch:
+            return dialog
+        if message.method not in ("INVITE", "UPDATE"):
+            continue
+        if message.direction == "sent" and message.cseq in offered and not message.is_request:
+            if dialog is not None and (message.status or 0) in range(200, 300):
+                dialog.contact = offered.pop(message.cseq)
+                dialog.targets = {uri_key(dialog.contact)}
+            continue
+        begins = message.method == "INVITE" and not message.is_within_dialog and message.is_request
+        pair = (tag_of(message.header("From") or ""), tag_of(message.header("To") or ""))
+        if message.direction == "received" and begins:
+            if pair[0] == tags[1]:  # the end is the callee
+                dialog = _known(message, _routes(message))
+        elif message.direction == "received" and not message.is_request:
+            is_first = message.method == "INVITE" and ("sent", message.cseq) in initial
+            if pair == tags and (message.status or 0) in range(101, 300):
+                dialog = _after_reply(dialog, message, is_first)
+        elif message.direction == "received" and pair == tags[::-1] and dialog is not None:
+            # It holds from the reply that accepts it on.
+            contact = _contact(message)
+            if contact is not None and message.is_request:
+                offered[message.cseq] = contact
+    return dialog
+
+
+def _after_reply(dialog: _Dialog | None, reply: SipMessage, is_first: bool) -> _Dialog | None:
+    """The dialog once the end has got a reply; the first INVITE's replies say the route set too."""
+    contact, is_2xx = _contact(reply), (reply.status or 0) >= 200
+    routes = _routes(reply)[::-1]
+    if is_2xx and contact is None:
+        return None
+    if dialog is None:
+        return _known(reply, routes) if is_first else None
+    if contact is not None and (is_2xx or is_first):
+        dialog.contact = contact
+        dialog.targets = {*(dialog.targets if is_first else ()), uri_key(contact)}
+    if is_first:
+        dialog.routes = [routes] if is_2xx else [*dialog.routes, routes]
+    return dialog
+
+
+def _known(message: SipMessage, routes: tuple[str, ...]) -> _Dialog | None:
+    contact = _contact(message)
+    return None if contact is None else _Dialog(contact, {uri_key(contact)}, [routes])
+
+
+def _contact(message: SipMessage) -> str | None:
+    """The URI of the Contact; None where there isn't one that can be read."""
+    contacts = _all(message, "Contact")
+    try:
+        return parse_address(contacts[0]).uri if len(contacts) == 1 else None
+    except MalformedHeader:
+        return None
+
+
+def _routes(message: SipMessage, name: str = "Record-Route") -> tuple[str, ...]:
+    """The URIs of a header; as they stand where they can't be read."""
+    values = _all(message, name)
+    try:
+        return tuple(parse_address(each).uri for each in values)
+    except MalformedHeader:
+        return values
 
 
 def _wrong_ack(end: _End, ack: SipMessage) -> str:

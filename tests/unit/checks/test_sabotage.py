@@ -357,9 +357,37 @@ def _bye_of_no_dialog(run: Evidence) -> Evidence:
     return with_header(run, "To", "tag=b1", "tag=b2", lambda m: m.method == "BYE" and m.direction == "sent")
 
 
+def _is_bye_of_ours(message: SipMessage) -> bool:
+    return message.host != CARRIER and message.direction == "sent" and message.method == "BYE"
+
+
+def _elsewhere_bye(run: Evidence) -> Evidence:
+    changed = [replace(m, uri="sip:nobody@198.18.0.9") if _is_bye_of_ours(m) else m for m in run.messages]
+    return replace(run, messages=tuple(changed))
+
+
+PROXIES = ("<sip:198.18.0.7;lr>", "<sip:198.18.0.8;lr;r2=on>")
+
+
+def _routed(run: Evidence, *, route: tuple[str, ...] = PROXIES[::-1]) -> Evidence:
+    """The answer has Record-Routes; what the caller sends from then on has the route set, or in a BYE another one."""
+
+    def headers(message: SipMessage) -> tuple[tuple[str, str], ...]:
+        if message.method == "INVITE" and message.status == 200:
+            return tuple(("Record-Route", each) for each in PROXIES)
+        if message.host != CARRIER and message.direction == "sent" and message.method in ("ACK", "BYE"):
+            return tuple(("Route", each) for each in (route if message.method == "BYE" else PROXIES[::-1]))
+        return ()
+
+    return replace(run, messages=tuple(replace(m, headers=(*m.headers, *headers(m))) for m in run.messages))
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
+        (_elsewhere_bye, "it goes to sip:nobody@198.18.0.9, and the other side's last Contact is sip:39040123456@"),
+        (lambda run: _routed(run, route=()), "its Route is none, and the route set sip:198.18.0.8;lr;r2=on, sip:198"),
+        (lambda run: _routed(run, route=PROXIES), "its Route is sip:198.18.0.7;lr, sip:198.18.0.8;lr;r2=on, and the"),
         (_added_parameter, "the parameters of To are x=1, and were none"),
         (_other_via, "its Vias aren't the request's"),
         (_wrong_length, "Content-Length is 7, its body has 0 bytes"),
@@ -381,6 +409,13 @@ def test_what_the_harness_did_wrong_is_no_verdict_on_kamailio(
         judge(scenario, damage(spoilt()))
     assert said in str(caught.value)
     assert caught.value.where == scenario.where("calls", 0) or "cut off" in said
+
+
+def test_requests_by_the_route_set_are_no_fault(tmp_path: Path) -> None:
+    scenario = scenario_of(
+        tmp_path / "s.yaml", PLAIN + "invariants: {strict_peer: a proxy that takes no Route off}\n"
+    )
+    assert judge(scenario, _routed(spoilt())).findings == ()
 
 
 @pytest.mark.parametrize("seconds", [0.4, -0.4])
