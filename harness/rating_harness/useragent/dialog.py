@@ -118,6 +118,8 @@ class Dialog:
             self._note_request(message, sent)
         elif message.method == "INVITE" and sent == (self.side == "callee"):
             self._note_reply(message)
+        elif message.method in ("INVITE", "UPDATE") and not sent and 200 <= message.status < 300:
+            self._note_renewal(message)
 
     def _note_request(self, message: Message, sent: bool) -> None:
         is_first = message.method == "INVITE" and tag_of(message.header("To") or "") is None
@@ -145,7 +147,16 @@ class Dialog:
                 message.header("Proxy-Authorization") or message.header("Authorization") or self.authorization
             )
 
+    def _note_renewal(self, reply: Message) -> None:
+        """The other side accepted a target refresh of this end's (RFC 3261 section 12.2.1.2)."""
+        contacts = reply.values("Contact")
+        if contacts:
+            self.target = uri_of(contacts[0])
+
     def _note_reply(self, message: Message) -> None:
+        if message.cseq[0] != self.invite_cseq and self.side == "caller" and 200 <= message.status < 300:
+            self._note_renewal(message)
+            return
         if message.cseq[0] != self.invite_cseq or not 101 <= message.status < 300:
             return
         to, contacts = message.header("To") or "", message.values("Contact")
