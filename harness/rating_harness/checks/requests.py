@@ -71,7 +71,10 @@ def _disagreements(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
 
 
 def requests_are_of_the_call(case: Case) -> Iterator[Finding]:
-    """Each names the caller that the call has, and begin and end name the second in which it was answered."""
+    """Each names the caller that the call has, and begin and end name the second in which it was answered.
+
+    What a record has from the begin is judged there (`records_are_the_calls`).
+    """
     fields, paths = CONTRACT.fields, CONTRACT.paths
     for index, planned in enumerate(case.scenario.calls):
         for call in case.of(planned.id):
@@ -81,8 +84,13 @@ def requests_are_of_the_call(case: Case) -> Iterator[Finding]:
                     what = f"call {call.id}: {fields.source} in {exchange.kind}"
                     yield broken(case, "requests", what, f"{caller}, as From has it", source, call=call, index=index)
                 began = exchange.requested(fields.began_at)
-                is_told = exchange.kind in (paths.begin, paths.end) and type(began) in (int, float)
-                if is_told and call.answered is not None and off(began, answer_of(call)):
+                is_judged = exchange.kind == paths.end or (exchange.kind == paths.begin and not case.records(call))
+                if (
+                    is_judged
+                    and type(began) in (int, float)
+                    and call.answered is not None
+                    and off(began, answer_of(call))
+                ):
                     what = f"call {call.id}: {fields.began_at} in {exchange.kind}"
                     wanted = f"{call.answered:.0f}, when it was answered"
                     yield broken(case, "requests", what, wanted, str(began), call=call, index=index)

@@ -359,8 +359,12 @@ def test_a_callee_who_pays_nothing_sets_no_timeout(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["begin_transaction", "end_transaction"])
 @pytest.mark.parametrize(("seconds", "is_right"), [(0, True), (1, True), (-1, True), (3, False), (-3, False)])
 def test_the_second_of_the_answer(tmp_path: Path, kind: str, seconds: int, is_right: bool) -> None:
-    run = changed(kind, timestamp_begin=int(START) + seconds)(sound())
+    run = changed(kind, timestamp_begin=int(START) + seconds)(sound(after=records(10.0, 0)))
     assert ("requests" not in found(tmp_path, run)) == is_right
+
+
+def test_the_second_of_a_begin_that_is_recorded_is_the_records_matter(tmp_path: Path) -> None:
+    assert "requests" not in found(tmp_path, changed("begin_transaction", timestamp_begin=int(START) - 9)(sound()))
 
 
 def test_a_time_that_is_no_number_is_the_engines_own_way(tmp_path: Path) -> None:

@@ -162,14 +162,19 @@ class Images:
                 decode=True,
                 use_config_proxy=True,
             )
+            is_refused = False
+            # To its end, since a connection that isn't read to its end is left to the garbage collector.
             for event in events:
                 log.append(str(event.get("stream") or event.get("error") or ""))
-                if "error" in event or deadline.expired:
-                    raise ImageError(
-                        f"the image {name} could not be built",
-                        expected=f"{dockerfile} to be built within {BUILD_SECONDS:g} s",
-                        detail=last_lines("".join(log)),
-                    )
+                is_refused = is_refused or "error" in event
+                if deadline.expired:
+                    break
+            if is_refused or deadline.expired:
+                raise ImageError(
+                    f"the image {name} could not be built",
+                    expected=f"{dockerfile} to be built within {BUILD_SECONDS:g} s",
+                    detail=last_lines("".join(log)),
+                )
 
 
 def _context(role: Role) -> dict[str, bytes]:

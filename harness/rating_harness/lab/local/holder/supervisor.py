@@ -102,6 +102,8 @@ class Holder:
         self.waiting: list[tuple[socket.socket, int]] = []
         self.importing: dict[int, str] = {}
         """PID of a fork server (`fork_server`) that isn't ready -> its module."""
+        self.fork_servers: set[int] = set()
+        """PIDs of all that run, ready or not."""
         self.servers: dict[str, socket.socket | None] = {}
         """The fork server of each module; None where there's none to be had."""
         self.deferred: list[tuple[socket.socket, dict[str, Any]]] = []
@@ -129,9 +131,9 @@ class Holder:
 
     def end(self) -> None:
         """Kill all that runs. The kernel does it too, but only when this process is PID 1 of its namespace."""
-        for child in self.children.values():
+        for group in [*(child.pid for child in self.children.values()), *self.fork_servers]:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+                os.killpg(group, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             while True:
                 os.wait()
@@ -169,7 +171,9 @@ class Holder:
         """Start the module's fork server, unless that has been tried."""
         module = request["module"]
         if module not in self.servers and module not in self.importing.values():
-            self.importing[start(request["server"])] = module
+            pid = start(request["server"])
+            self.importing[pid] = module
+            self.fork_servers.add(pid)
         return {}
 
     def do_serve(self, connection: socket.socket, request: dict[str, Any]) -> None:
@@ -267,6 +271,7 @@ class Holder:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)
             _, status = os.waitpid(ended.si_pid, 0)
+            self.fork_servers.discard(ended.si_pid)
             if ended.si_pid in self.importing:
                 failed.append(self.importing[ended.si_pid])
             if child:
