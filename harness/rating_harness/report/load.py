@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from xml.etree import ElementTree
 
 from rating_harness.evidence.calls import Call
@@ -21,6 +21,8 @@ _POINTS = 60
 """Most points of a chart's line, as long as the buckets allow."""
 
 Points = Sequence[tuple[float, float | None]]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def load_of(calls: Sequence[Call], evidence: Evidence) -> Load:
     answered = sum(call.answered is not None for call in calls)
     lengths = [call.duration for call in calls if call.duration is not None]
     replies = Counter(call.final.first_line if call.final else "none" for call in calls)
+    by_kind = _grouped(evidence.exchanges, lambda exchange: exchange.kind)
     return Load(
         calls=len(calls),
         answered=answered,
@@ -77,17 +80,14 @@ def load_of(calls: Sequence[Call], evidence: Evidence) -> Load:
         kinds=tuple((kind, len(alike)) for kind, alike in kinds_of_calls(calls).items()),
         latencies=(
             _latency("set-up", [call.setup for call in calls if call.invite is not None]),
-            *(_latency(kind, map(_took, exchanges)) for kind, exchanges in _by_kind(evidence.exchanges).items()),
+            *(_latency(kind, map(_took, exchanges)) for kind, exchanges in by_kind.items()),
         ),
     )
 
 
 def kinds_of_calls(calls: Iterable[Call]) -> Mapping[str, Sequence[Call]]:
     """Calls that went alike: the same call of the scenario, reply, carrier, and end. The most frequent kind first."""
-    kinds: dict[str, list[Call]] = {}
-    for call in calls:
-        kinds.setdefault(_kind(call), []).append(call)
-    return dict(sorted(kinds.items(), key=lambda item: -len(item[1])))
+    return dict(sorted(_grouped(calls, _kind).items(), key=lambda item: -len(item[1])))
 
 
 def _kind(call: Call) -> str:
@@ -99,17 +99,19 @@ def _kind(call: Call) -> str:
     return f"{call.id}: {reply}{by}{ended}"
 
 
-def _by_kind(exchanges: Iterable[Exchange]) -> Mapping[str, Sequence[Exchange]]:
-    kinds: dict[str, list[Exchange]] = {}
-    for exchange in exchanges:
-        kinds.setdefault(exchange.kind, []).append(exchange)
-    return kinds
+def _grouped(items: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    """In the order in which each group's first was met."""
+    groups: dict[str, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
 
 
 def _took(exchange: Exchange) -> float | None:
     """Seconds; None where Kamailio got no answer."""
-    has_answer = exchange.answered is not None and exchange.status is not None
-    return exchange.answered - exchange.received if has_answer and exchange.answered is not None else None
+    if exchange.answered is None or exchange.status is None:
+        return None
+    return exchange.answered - exchange.received
 
 
 def _latency(what: str, times: Iterable[float | None]) -> Latency:
