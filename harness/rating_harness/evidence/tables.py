@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["HANGING_UP", "PREFIX", "STATES", "Entry", "call_of", "left_over"]
+__all__ = ["HANGING_UP", "PREFIX", "STATES", "Entry", "call_of", "earliest_due", "left_over"]
 
 PREFIX = "rating_"
 """What the names of the tables begin with that belong to rating.cfg."""
@@ -42,6 +42,9 @@ _OF_CALLS = frozenset({"rating_request", "rating_account"})
 _EXPIRING = frozenset({"rating_early", "rating_declined", "rating_resting", "rating_prepaid"})
 """Tables whose entries no event ends: kept for some minutes, by the table's ``autoexpire``, or the operator's own."""
 
+
+_DUE = frozenset({"rating_later", "rating_overdue", "rating_bye_later", "rating_bye_overdue"})
+"""Tables whose values are the Unix second in which Kamailio does something for a call."""
 
 HANGING_UP = "rating_bye"
 """What the names of the tables begin with that hold a BYE of Kamailio's until the end that it's for has answered."""
@@ -79,3 +82,13 @@ def left_over(tables: Mapping[str, Mapping[str, str]]) -> Iterator[Entry]:
             if not is_kept and owner not in reported:
                 reported.add(owner)
                 yield Entry(name, owner, value, _WAITING.get(name, f"is in the table {name}: {value}"))
+
+
+def earliest_due(tables: Mapping[str, Mapping[str, str]]) -> float | None:
+    """The Unix second in which Kamailio next does something for a call: hangs up, gives a BYE up, posts an end anew.
+
+    :param tables: name -> key -> value, as Kamailio listed them.
+    :return: None where nothing is due.
+    """
+    values = (value for name in _DUE for value in tables.get(name, {}).values())
+    return min((float(value) for value in values if value.isdecimal()), default=None)

@@ -18,7 +18,7 @@ from rating_harness.evidence.model import (
     SippResult,
     Span,
 )
-from rating_harness.evidence.tables import PREFIX, call_of, left_over
+from rating_harness.evidence.tables import PREFIX, call_of, earliest_due, left_over
 from rating_harness.kamailio.log import parse_log
 from rating_harness.kamailio.rpc import RpcError
 from rating_harness.kamailio.trace import without_trace
@@ -35,11 +35,17 @@ QUIET, QUIET_AFTER_HORIZON = 12.0, 2.0
 """Seconds after the last call by which all dialogs are gone and every request to the agent is answered; and those
 where a call hasn't ended by the plan's horizon: it has failed, and its dialog stays."""
 
+WITHIN, WHILE_DUE = 5.0, 10.0
+"""Seconds for which records are awaited where the scenario doesn't say; and those more, at most, in which Kamailio
+says that it will do something for a call. It posts an end by itself, after a BYE that nobody answers, say."""
+
 _DIALOGS = 0.1
 """Seconds between two looks at Kamailio's dialogs."""
 
 _BREAKING = frozenset({"reset", "close", "partial", "garbage"})
 """Faults that end a connection in the midst of a request."""
+
+_RECORDS = "the expected records"
 
 Settled = Callable[[Evidence], bool]
 """Whether the records are as expected: they are read again until they are, or ``within`` has passed."""
@@ -189,15 +195,27 @@ class Collector:
             )
             return settled(seen)
 
-        within = Deadline(self._plan.scenario.expect.within)
+        within = self._plan.scenario.expect.within
         with suppress(Timeout):  # the checks say what is missing, with what was seen last
-            await_condition(read, within, "the expected records", interval=0.1)
+            try:
+                await_condition(read, Deadline(WITHIN if within is None else within), _RECORDS, interval=0.1)
+            except Timeout:
+                longer = Deadline(WHILE_DUE)
+                if within is None and self._is_due(seen, longer):
+                    await_condition(lambda: read() or not self._is_due(seen, longer), longer, _RECORDS, interval=0.1)
+                    # The tables are read last: what they no longer hold was posted after the requests were read.
+                    read()
         if (seen.tables is None and "tables" not in seen.unobserved) or any(
             True for _ in left_over(seen.tables or {})
         ):
             # Whatever Kamailio still has to do for these calls is none of the next scenario's.
             self._stack.spoiled(KAMAILIO)
         return seen
+
+    def _is_due(self, seen: Evidence, deadline: Deadline) -> bool:
+        """Whether Kamailio will do something for a call before that."""
+        due = earliest_due(seen.tables or {})
+        return due is not None and due < self._stack.now() + deadline.remaining
 
     def _tables(self) -> Mapping[str, Mapping[str, str]] | None:
         """Kamailio's tables of calls, those of this scenario's; None when it doesn't say."""

@@ -330,4 +330,11 @@ class Expectations(Model):
     failures: Annotated[
         NumberMatch | None, key("Calls that did not go as `calls` says; 0 when not given.", 0, "at most 5")
     ] = None
-    within: Annotated[Seconds, key("How long records are awaited.", "10s")] = 5.0
+    within: Annotated[
+        Seconds | None,
+        key(
+            "How long records are awaited. When not given: 5 s, and 10 s more at most while Kamailio's tables say "
+            "that it still has something to do for a call.",
+            "10s",
+        ),
+    ] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -201,3 +202,45 @@ def test_an_end_that_dies_ends_the_run_and_leaves_what_it_wrote(tmp_path: Path, 
     trace = caught.value.files["sipp/caller-ana-5060-udp/messages.log"]
     assert b"INVITE sip:39@sip.test" in trace
     assert b'username="ana", response="redacted"' in trace
+
+
+class BusyKamailio(FakeKamailio):
+    """Its tables say that it gives a BYE up in three seconds; then the call is over."""
+
+    def __init__(self) -> None:
+        self.due = time.time() + 3
+
+    def tables(self, prefix: str) -> dict[str, dict[str, str]]:
+        if time.time() >= self.due:
+            return {"rating_state": {"1f2e-ana-1@sip.test": "ended"}}
+        return {"rating_bye_overdue": {"callee:1f2e-ana-1@sip.test": f"{self.due:.0f}"}}
+
+
+@pytest.mark.parametrize(("within", "longer"), [("", True), ("expect: {within: 200ms}\n", False)])
+def test_records_are_awaited_while_kamailio_has_something_to_do_for_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, within: str, longer: bool
+) -> None:
+    """The last look is later than what the tables held, however long a scenario that says so waits."""
+    monkeypatch.setattr(collector, "WITHIN", 0.2)
+    stack = fake_stack(lab_with(ANSWERED, []))
+    kamailio = BusyKamailio()
+    stack.kamailio = kamailio  # type: ignore[assignment]
+    looks: list[float] = []
+
+    def never(evidence: Evidence) -> bool:
+        looks.append(time.time())
+        return False
+
+    run_plan(stack, planned(tmp_path, f"calls: [{CALL % ''}]\n{within}"), never)
+    assert (looks[-1] >= kamailio.due) is longer
+
+
+def test_records_are_not_awaited_for_what_is_due_much_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "WITHIN", 0.1)
+    stack = fake_stack(lab_with(ANSWERED, []))
+    tables = {"rating_later": {"1f2e-ana-1@sip.test": f"{time.time() + 300:.0f}"}}
+    monkeypatch.setattr(FakeKamailio, "tables", lambda self, prefix: tables)
+    monkeypatch.setattr(collector, "WHILE_DUE", 60.0)
+    started = time.monotonic()
+    run_plan(stack, planned(tmp_path, f"calls: [{CALL % ''}]\n"), lambda evidence: False)
+    assert time.monotonic() - started < 50
