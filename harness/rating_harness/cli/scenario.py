@@ -89,6 +89,7 @@ def list_scenarios(paths: tuple[Path, ...], words: str, tags: tuple[str, ...], a
     """
     from rating_harness.lab.files import data_directory
     from rating_harness.report.presentation import title_of
+    from rating_harness.scenario.explain import needs
     from rating_harness.session import dialects
     from rating_harness.session.selection import select
 
@@ -98,12 +99,16 @@ def list_scenarios(paths: tuple[Path, ...], words: str, tags: tuple[str, ...], a
         found = [
             {"id": each.id, "title": each.scenario, "file": each.origin.file.as_posix(), "row": each.origin.row}
             | {"tags": each.tags, "calls": [call.id for call in each.calls]}
+            | {"requires": each.requires.model_dump(exclude_unset=True)}
             for each in chosen
         ]
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
     for each in chosen:
-        click.echo(f"{title_of(each)}  ({', '.join(each.tags) or 'no tags'})\n  {each.origin.file.as_posix()}")
+        needed = f"  (requires {', '.join(needs(each.requires))})" if needs(each.requires) else ""
+        click.echo(
+            f"{title_of(each)}  ({', '.join(each.tags) or 'no tags'})\n  {each.origin.file.as_posix()}{needed}"
+        )
     click.echo(_count(len(chosen), "scenario"))
 
 

@@ -11,10 +11,10 @@ from rating_harness.scenario.calls import Call, Load
 from rating_harness.scenario.clock import Clock
 from rating_harness.scenario.faults import Fault
 from rating_harness.scenario.given import Given
-from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.model import Requires, Scenario
 from rating_harness.scenario.values import Moment, duration_text
 
-__all__ = ["explanation"]
+__all__ = ["explanation", "needs"]
 
 _SECTIONS = ("dialogs", "requests", "transactions", "accounts", "carriers", "received", "log")
 _NOUNS = {
@@ -57,7 +57,7 @@ def explanation(scenario: Scenario) -> str:
     head += [f"  {scenario.description.strip()}"] if scenario.description else []
     sections: dict[str, list[str]] = {
         "Not run": [scenario.skip] if scenario.skip else [],
-        "Needed": _said(scenario.requires),
+        "Needed": needs(scenario.requires),
         "Kamailio": list(_kamailio(scenario)),
         "Given": list(_given(scenario.given)),
         "Carriers": [f"{host} {_behaviour(each)}" for host, each in _carriers(scenario).items()],
@@ -74,6 +74,12 @@ def explanation(scenario: Scenario) -> str:
         line for name, lines in sections.items() if lines for line in ("", name, *(f"  {each}" for each in lines))
     ]
     return "\n".join([*head, *body])
+
+
+def needs(requires: Requires) -> list[str]:
+    """What a scenario requires, one by one: ``tls true``, ``kamailio at least 6.1``."""
+    unneeded = {name for name in type(requires).model_fields if getattr(requires, name) is False}
+    return _said(requires, *unneeded)
 
 
 # --- values ---------------------------------------------------------------------------------------------------------

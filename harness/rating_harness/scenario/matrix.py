@@ -15,6 +15,8 @@ from rating_harness.scenario.yaml_errors import DEEPEST
 __all__ = ["NOT_INTERPOLATED", "Row", "check_used", "interpolate", "rows"]
 
 NOT_INTERPOLATED = frozenset({"variables", "matrix", "use"})
+NO_VARIABLES = frozenset({"id", "requires"})
+"""Keys of a row that are its own, and can't be read as ``${name}``."""
 _MOST_ROWS = 1000
 _MOST_VALUES = 20_000
 _LONGEST_TEXT = 64 * 1024
@@ -25,10 +27,11 @@ _REFERENCE = re.compile(r"\$(\$\{)|\$\{([^{}]*)(\})?")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the matrix: a readable id (empty without a matrix) and its variables."""
+    """One row of the matrix: a readable id (empty without a matrix), its variables, and what it needs besides."""
 
     id: str
     variables: dict[str, Entry] = field(default_factory=dict)
+    requires: Entry | None = None
 
 
 def rows(root: Mapping, mistakes: Mistakes) -> list[Row]:
@@ -58,13 +61,13 @@ def _row(item: Node, mistakes: Mistakes) -> Row | None:
         )
         return None
     _check_names(item, mistakes)
-    given = item.entries.get("id")
-    variables = {name: entry for name, entry in item.entries.items() if name != "id"}
+    given, requires = item.entries.get("id"), item.entries.get("requires")
+    variables = {name: entry for name, entry in item.entries.items() if name not in NO_VARIABLES}
     if given is None:
-        return Row(_id(entry.value for entry in variables.values()), variables)
+        return Row(_id(entry.value for entry in variables.values()), variables, requires)
     if not isinstance(given.value, Scalar) or not isinstance(given.value.value, str | int | float):
         mistakes.add(given.value.span, "a row's id takes a text", 'id: "busy"')
-    return Row(_id([given.value]), variables)
+    return Row(_id([given.value]), variables, requires)
 
 
 def _combinations(matrix: Mapping, mistakes: Mistakes) -> list[Row]:
@@ -138,9 +141,23 @@ def interpolate(root: Mapping, row: Row, mistakes: Mistakes) -> tuple[Mapping | 
             key: entry if key in NOT_INTERPOLATED else Entry(entry.key_span, replacement.node(entry.value))
             for key, entry in root.entries.items()
         }
+        if row.requires is not None:
+            needed = Entry(row.requires.key_span, replacement.node(row.requires.value))
+            entries["requires"] = _with_row(entries.get("requires"), needed, mistakes)
     except _TooMuchError:
         return None, replacement.used
     return Mapping(entries, root.span), replacement.used
+
+
+def _with_row(of_file: Entry | None, of_row: Entry, mistakes: Mistakes) -> Entry:
+    """What the file requires, and the row: the row's value counts where both name a key."""
+    if not isinstance(of_row.value, Mapping):
+        message = f"a row's requires takes a mapping, and this is {_kind(of_row.value)}"
+        mistakes.add(of_row.value.span, message, "requires: {tls: true}")
+        return of_file or Entry(of_row.key_span, Mapping({}, of_row.value.span))
+    if of_file is None or not isinstance(of_file.value, Mapping):
+        return of_file or of_row
+    return Entry(of_file.key_span, Mapping({**of_file.value.entries, **of_row.value.entries}, of_file.value.span))
 
 
 def check_used(found: Iterable[Row], used: Set[str], mistakes: Mistakes) -> None:

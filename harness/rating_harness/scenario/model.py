@@ -205,7 +205,7 @@ class Scenario(Model):
         dict[Text, tuple[Any, ...]] | tuple[dict[Text, Any], ...],
         Takes("a list of rows, or lists of values by name"),
         key(
-            "One test for each row of variables, or for each combination.",
+            "One test for each row of variables, or for each combination; a row's `requires` is added to the file's.",
             [{"id": "busy", "code": 486}],
             {"transport": ["udp", "tcp"]},
         ),

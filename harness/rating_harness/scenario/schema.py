@@ -44,6 +44,7 @@ class _Generator(GenerateJsonSchema):
 def _schema(model: type[Model], name: str) -> dict[str, Any]:
     generated = model.model_json_schema(by_alias=True, schema_generator=_Generator)
     definitions = {key: _adapted(value) for key, value in generated.pop("$defs", {}).items()}
+    _describe_rows(generated)
     definitions["Variable"] = {
         "type": "string",
         "pattern": VARIABLE,
@@ -55,6 +56,17 @@ def _schema(model: type[Model], name: str) -> dict[str, Any]:
         **_adapted(generated),
         "$defs": dict(sorted(definitions.items())),
     }
+
+
+def _describe_rows(schema: dict[str, Any]) -> None:
+    """Say of the matrix' rows that ``requires`` is one of the language's keys, where there is a matrix."""
+    for choice in schema["properties"].get("matrix", {}).get("anyOf", []):
+        if choice["type"] == "array":
+            requires = {
+                "description": "What this row needs besides.",
+                "anyOf": [{"$ref": "#/$defs/Requires"}, _VARIABLE],
+            }
+            choice["items"] = {**choice["items"], "properties": {"requires": requires}}
 
 
 def _adapted(schema: dict[str, Any]) -> dict[str, Any]:

@@ -77,13 +77,29 @@ def test_list_names_what_run_would_choose() -> None:
     result = CliRunner().invoke(main, ["list", str(HERE / "good"), "--json"])
     listed = json.loads(result.stdout)
     assert (result.exit_code, len(listed)) == (0, SCENARIOS)
-    assert listed[0].keys() == {"id", "title", "file", "row", "tags", "calls"}
+    assert listed[0].keys() == {"id", "title", "file", "row", "tags", "calls", "requires"}
     word = listed[0]["title"].split()[-1]
     chosen = json.loads(CliRunner().invoke(main, ["list", str(HERE / "good"), "--json", "-k", word]).stdout)
     assert 0 < len(chosen) < SCENARIOS
     text = CliRunner().invoke(main, ["list", str(HERE / "good")]).stdout
     assert text.endswith(f"{SCENARIOS} scenarios\n")
     assert f"  {listed[0]['file']}\n" in text
+
+
+def test_list_says_what_each_row_requires(tmp_path: Path) -> None:
+    (tmp_path / "rows.yaml").write_text(
+        "scenario: Rows\nrequires: {isolated: true}\n"
+        "matrix: [{id: plain}, {id: secured, requires: {tls: true, isolated: false}}]\n"
+        'calls: [{id: ana, from: "1000", to: "39"}]\n',
+        "utf-8",
+    )
+    lines = CliRunner().invoke(main, ["list", str(tmp_path)]).stdout.splitlines()
+    assert [line.partition("rows.yaml")[2] for line in lines if "rows.yaml" in line] == [
+        "  (requires isolated true)",
+        "  (requires tls true)",
+    ]
+    listed = json.loads(CliRunner().invoke(main, ["list", str(tmp_path), "--json"]).stdout)
+    assert [each["requires"] for each in listed] == [{"isolated": True}, {"tls": True, "isolated": False}]
 
 
 def test_listing_nothing_is_no_success(tmp_path: Path) -> None:

@@ -102,6 +102,52 @@ def test_a_matrix_of_lists_is_every_combination() -> None:
     assert ids == ["udp-10", "udp-50", "tcp-10", "tcp-50"]
 
 
+def test_a_row_requires_what_the_file_does_and_more(tmp_path: Path) -> None:
+    rows = (
+        "requires: {isolated: true, kamailio: at least 6.0}\n"
+        "variables: {needed: {ipv6: true}}\n"
+        "matrix:\n"
+        "  - {who: one}\n"
+        "  - {who: two, requires: {tls: true, kamailio: at least 6.1}}\n"
+        '  - {who: three, requires: "${needed}"}\n'
+        "  - {who: four, requires: {isolated: false}}\n"
+        'description: "${who}"\n'
+    )
+    found = {
+        each.origin.row: each.requires.model_dump(exclude_unset=True) for each in load_text(tmp_path, HEAD + rows)
+    }
+    of_file = {"isolated": True, "kamailio": "at least 6.0"}
+    assert found == {
+        "one": of_file,
+        "two": {"isolated": True, "kamailio": "at least 6.1", "tls": True},
+        "three": {**of_file, "ipv6": True},
+        "four": {**of_file, "isolated": False},
+    }
+
+
+def test_a_row_may_require_something_where_the_file_requires_nothing(tmp_path: Path) -> None:
+    rows = "matrix: [{id: one, requires: {tls: true}}, {id: two}]\n"
+    assert [each.requires.tls for each in load_text(tmp_path, HEAD + rows)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("requires: {tsl: true}", "unknown key 'tsl' in requires (row 'one' of the matrix)"),
+        ("requires: {tls: 3}", "requires.tls can't be 3 (row 'one' of the matrix)"),
+        ("requires: tls", "a row's requires takes a mapping, and this is 'tls' (row 'one' of the matrix)"),
+        ("requires: [tls]", "a row's requires takes a mapping, and this is a list (row 'one' of the matrix)"),
+        ("requires:", "a row's requires takes a mapping, and this is nothing (row 'one' of the matrix)"),
+    ],
+)
+def test_a_rows_mistaken_requires_is_named_with_its_row(tmp_path: Path, row: str, message: str) -> None:
+    rows = f"matrix:\n  - id: one\n    {row}\n  - id: two\n"
+    with pytest.raises(ScenarioError) as caught:
+        load_text(tmp_path, HEAD + rows)
+    (mistake,) = caught.value.mistakes
+    assert (mistake.message, mistake.where.line if mistake.where else 0) == (message, 6)
+
+
 def test_variables_keep_their_type_and_reach_inside_texts() -> None:
     scenario = load(GOOD / "load.yaml")[0]
     assert scenario.load is not None
