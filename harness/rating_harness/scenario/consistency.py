@@ -229,6 +229,8 @@ def _too_late(call: Call, path: ValuePath, hold: float) -> Iterator[Finding]:
     moments += [((*path, "requests", index), each.at) for index, each in enumerate(call.requests)]
     if call.vanish is not None:
         moments.append(((*path, "vanish"), call.vanish.at))
+    if call.transfer is not None:
+        moments.append(((*path, "transfer"), call.transfer.at))
     for where, at in moments:
         if at.event == "answered" and at.call is None and at.delay > hold:
             message = f"{call.id!r} is over after {duration_text(hold)}, before this at {duration_text(at.delay)}"

@@ -318,6 +318,11 @@ def parse_any_matcher(value: object) -> Matcher:
     return Exactly(value)
 
 
+_SEVERAL_STATUSES = re.compile(
+    r"[1-6](?:[0-9]{2}|xx)(?:(?:\s*[,;/|]\s*|\s+or\s+|\s+and\s+|\s+)[1-6](?:[0-9]{2}|xx))+"
+)
+
+
 def parse_status_matcher(value: object) -> Matcher:
     """A status code (``200``), a class (``4xx``), a list of them, or ``absent`` (no reply at all)."""
     if isinstance(value, list | tuple):
@@ -332,6 +337,8 @@ def parse_status_matcher(value: object) -> Matcher:
         return Status(low, low + 99)
     if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 699:
         return Status(value, value)
+    if isinstance(value, str) and _SEVERAL_STATUSES.fullmatch(value.strip()):
+        raise Unfit("these are several statuses", f"[{', '.join(re.findall('[0-9][0-9x]{2}', value))}]")
     if isinstance(value, str) and re.fullmatch(r"[1-6][0-9][0-9] .+", value):
         raise Unfit("this is a status with its reason", f"{{code: {value[:3]}, reason: {value[4:60]}}}")
     raise Unfit("this is no status")

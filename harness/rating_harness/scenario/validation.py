@@ -31,6 +31,8 @@ __all__ = ["shaped"]
 
 M = TypeVar("M", bound=Model)
 _ROUNDS = 8
+_LARGE = 2**31 - 1
+"""Limits from here on are those of what stores a number; what a field takes doesn't name them."""
 
 
 def shaped(root: Mapping, model: type[M], mistakes: Mistakes) -> tuple[M | None, Mapping]:
@@ -135,8 +137,17 @@ def _report(tree: Mapping, model: type[Model], path: ValuePath, detail: ErrorDet
             if not error.hint and isinstance(node, Scalar) and node.quoted and _spelled_otherwise(node.text):
                 hint = f"take the quotes away: {node.text}"
             mistakes.add(value_span, f"{way(path)}: {error}", hint)
+        case "less_than" | "less_than_equal" if (most := _most(detail)) >= _LARGE:
+            message = f"{way(path)}: a number as large as this can't be stored"
+            mistakes.add(value_span, message, f"{most} at most")
         case _:
             mistakes.add(value_span, *_wrong_value(tree, model, path))
+
+
+def _most(detail: ErrorDetails) -> int:
+    """The largest whole number that a field takes which one is too large for."""
+    limits = detail.get("ctx", {})
+    return int(limits["lt"]) - 1 if "lt" in limits else int(limits["le"])
 
 
 def _meant(model: type[Model], path: ValuePath) -> ValuePath | None:
@@ -222,6 +233,8 @@ def _wrong_value(tree: Mapping, model: type[Model], path: ValuePath) -> tuple[st
         close = did_you_mean(value, words)
         if close is not None:
             return f"{place} can't be {shown(value)}", f"did you mean '{close}'? {takes}"
+        if wanted.startswith("a method") and value.isalpha() and not value.isupper():
+            return f"{place} can't be {shown(value)}", f"did you mean '{value.upper()}'? {takes}"
         if node.quoted and _spelled_otherwise(value):
             return f"{place} takes {wanted}, and {shown(value)} in quotes is a text", f"take the quotes away: {value}"
         return (f"{place} can't be {shown(value)}" if value else f"{place} is empty"), takes

@@ -216,9 +216,14 @@ _EVENTS: dict[str, Event] = {
     "ended": "ended",
     "end": "ended",
 }
+_VERBS = {"rings": "ringing", "answers": "answered", "ends": "ended", "starts": "started", "begins": "started"}
 _OWN_MOMENT = re.compile(rf"(?:(?P<delay>{DURATION})\s+)?after\s+(?P<event>[a-z]+)")
 _OTHER_MOMENT = re.compile(
     rf"(?:(?P<delay>{DURATION})\s+after\s+)?(?P<call>{CALL_ID})(?:\s+is\s+|\.|\s+has\s+)(?P<event>[a-z]+)"
+)
+_NEARLY_OTHER_MOMENT = re.compile(
+    rf"(?:(?P<delay>{DURATION})\s+)?(?:(?:after|when|once|while)\s+)?(?P<call>{CALL_ID})"
+    r"(?:\.|\s+(?:is\s+|has\s+|was\s+)?)(?P<event>[a-z]+)"
 )
 
 
@@ -263,8 +268,21 @@ def parse_moment(value: object, default: Event) -> Moment:
         return Moment(default, parse_duration(text))
     match = _OWN_MOMENT.fullmatch(text)
     if match is None or match["event"] not in _EVENTS:
-        raise Unfit(f"{text[:60]!r} is no moment")
+        raise Unfit(f"{text[:60]!r} is no moment", _nearly_own_moment(text))
     return Moment(_EVENTS[match["event"]], parse_duration(match["delay"]) if match["delay"] else 0.0)
+
+
+def _nearly_own_moment(text: str) -> str:
+    """What a moment of the call itself is likely to mean that isn't written as one; empty where nobody knows."""
+    match = re.fullmatch(
+        rf"(?:(?P<delay>{DURATION})\s+)?(?:(?:when|once|while|on|is)\s+)?(?P<event>[a-z]+)", text.lower()
+    )
+    event = _EVENTS.get(_VERBS.get(match["event"], match["event"])) if match else None
+    if match is None or event is None:
+        return ""
+    if match["delay"]:
+        return f"{match['delay']} after {event}"
+    return "while ringing" if event == "ringing" else f"after {event}"
 
 
 def parse_other_moment(value: object) -> Moment:
@@ -285,8 +303,19 @@ def parse_other_moment(value: object) -> Moment:
         return Moment(None, parse_duration(text))
     match = _OTHER_MOMENT.fullmatch(text)
     if match is None or match["event"] not in _EVENTS:
-        raise Unfit(f"{text[:60]!r} is no moment")
+        raise Unfit(f"{text[:60]!r} is no moment", _nearly_other_moment(text))
     return Moment(_EVENTS[match["event"]], parse_duration(match["delay"]) if match["delay"] else 0.0, match["call"])
+
+
+def _nearly_other_moment(text: str) -> str:
+    """What a moment of another call is likely to mean that isn't written as one; empty where nobody knows."""
+    if match := re.fullmatch(rf"after ({DURATION})", text):
+        return match[1]
+    match = _NEARLY_OTHER_MOMENT.fullmatch(text)
+    event = _EVENTS.get(_VERBS.get(match["event"], match["event"])) if match else None
+    if match is None or event is None:
+        return ""
+    return str(Moment(event, parse_duration(match["delay"]) if match["delay"] else 0.0, match["call"]))
 
 
 def parse_any_moment(value: object, default: Event) -> Moment:
@@ -299,8 +328,8 @@ def parse_any_moment(value: object, default: Event) -> Moment:
     except Unfit as unfit:
         try:
             moment = parse_other_moment(value)
-        except Unfit:
-            raise unfit from None
+        except Unfit as other:
+            raise (unfit if unfit.hint else other) from None
         return moment if moment.call is not None else Moment(default, moment.delay)
 
 
@@ -458,17 +487,24 @@ def parse_rate(value: object) -> float:
 def parse_percent(value: object) -> float:
     """A percentage, ``40%`` or ``0.5 %``, as a number from 0 to 100."""
     match = re.fullmatch(rf"({NUMBER})\s*%", value.strip(), re.ASCII) if isinstance(value, str) else None
-    if match is None or float(match[1]) > 100:
-        raise Unfit("this is no percentage")
+    if match is None:
+        raise Unfit("this is no percentage", _with_per_cent(value))
+    if float(match[1]) > 100:
+        raise Unfit("this is more than all", "100% at most")
     return float(match[1])
+
+
+def _with_per_cent(value: object) -> str:
+    """A number that lacks its sign."""
+    return f"{value}%" if isinstance(value, int | float) and is_number(value) and 0 <= value <= 100 else ""
 
 
 def parse_share(value: object) -> float:
     """A share of all calls, ``40%`` or ``0.5 %``, as a fraction above 0 and of 1 at most."""
     try:
         percent = parse_percent(value)
-    except Unfit:
-        percent = 0.0
+    except Unfit as unfit:
+        raise Unfit("this is no share", unfit.hint) from None
     if not percent:
         raise Unfit("this is no share")
     return percent / 100

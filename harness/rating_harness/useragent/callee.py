@@ -160,6 +160,7 @@ class CalleeSession(Session):
         self.call = call.name if call is not None else ""
         self._invite: tuple[Message, Connection] | None = None
         self._cancelled = asyncio.Event()
+        self._rung = asyncio.Event()
         self._acked = asyncio.Event()
         self._final = ""
         self.forks = tuple(ForkedSession(self, number, fork) for number, fork in enumerate(treatment.forks, start=1))
@@ -223,6 +224,7 @@ class CalleeSession(Session):
     def stop_ringing(self) -> None:
         """Send no further provisional reply."""
         self._cancelled.set()
+        self._rung.set()
 
     async def rings(self, invite: Message, connection: Connection) -> bool:
         """Send the provisional replies; whether all were sent before a CANCEL."""
@@ -269,12 +271,10 @@ class CalleeSession(Session):
         return is_of_the_last
 
     async def _is_cancelled(self, within: float) -> bool:
-        """Wait, unless a CANCEL comes that ends the call; whether it did."""
-        try:
-            await asyncio.wait_for(self._cancelled.wait(), within)
-        except TimeoutError:
-            return False
-        return True
+        """Wait, unless a CANCEL comes; whether it did, and ends the call."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._rung.wait(), within)
+        return self._cancelled.is_set()
 
     async def answer(self, invite: Message, connection: Connection) -> None:
         does = self.treatment
@@ -316,6 +316,8 @@ class CalleeSession(Session):
             super().on_cancel(message, connection)
             return
         self.reply(message, connection, "200 OK", tag=self.name)
+        if self.treatment.answer_cancelled:
+            self._rung.set()
         if self._final or self._cancelled.is_set() or self.treatment.answer_cancelled:
             return
         for each in (self, *self.forks):

@@ -186,7 +186,7 @@ def test_a_call(stage: Stage) -> None:
         ),
         (
             {"cancel": Happening("ringing")},
-            Treatment(ring=0.5, answer_cancelled=True),
+            Treatment(ring=600.0, answer_cancelled=True),
             ["INVITE", "CANCEL", "ACK", "BYE"],
             ["180/INVITE", "200/CANCEL", "200/INVITE", "200/BYE"],
         ),
@@ -223,7 +223,7 @@ def test_what_each_side_can_do(
 def test_a_cancelled_call_keeps_the_tag_of_its_answer(stage: Stage) -> None:
     caller, _ = stage.call(
         stage.caller_script(cancel=Happening("ringing")),
-        stage.callee_script(Treatment(ring=0.4, answer_cancelled=True)),
+        stage.callee_script(Treatment(ring=600.0, answer_cancelled=True)),
     )
     tags = {m.method: tag_of(m.header("To") or "") for m in caller.messages() if m.direction == "sent"}
     (answer,) = [m for m in caller.messages() if m.status == 200 and m.method == "INVITE"]
