@@ -31,6 +31,9 @@ _LEFT = MARGIN - 2.0
 
 _LONG, _VERY_LONG, _LAST = 1200.0, 6 * 3600.0, 300.0
 
+_DELETED = 5
+"""State of a dialog whose BYE has come (dialog's DLG_STATE_DELETED)."""
+
 _WITHIN = 2.0
 """Seconds by which a dialog's end may seem to have moved: Kamailio says it in whole ones."""
 
@@ -162,12 +165,14 @@ class ClockRun:
             ) from None
 
     def _ends_of_dialogs(self) -> Mapping[str, int]:
-        """Call-ID -> the Unix second at which Kamailio cuts it."""
+        """Call-ID -> the Unix second at which Kamailio cuts it; one that is over is listed for a few seconds more."""
         with suppress(RpcError):
             return {
                 str(dialog["call-id"]): int(str(dialog.get("timeout", 0)))
                 for dialog in self._stack.kamailio.dialogs()
-                if str(dialog.get("call-id", "")).startswith(self._plan.token) and int(str(dialog.get("timeout", 0)))
+                if str(dialog.get("call-id", "")).startswith(self._plan.token)
+                and int(str(dialog.get("timeout", 0)))
+                and int(str(dialog.get("state", 0))) != _DELETED
             }
         return {}
 

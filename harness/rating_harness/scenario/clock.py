@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -150,11 +151,19 @@ class _Estimates:
         if limit is not None:
             yield _Due(answered + limit, f"the limit of {call.id}")
 
+    def _over(self, call: Call, answered: float) -> float:
+        """When a call is over at the latest, whatever else would end it later."""
+        vanishes = call.vanish is not None or any(each.vanish is not None for each in self._behaviours(call))
+        if call.hangup == "never" or call.bye != "normal" or vanishes:
+            return math.inf
+        return answered + (call.hold.high if call.hold else DEFAULT_HOLD)
+
     def due(self) -> Iterator[_Due]:
         for call in self._scenario.calls:
             answered = self.of(Moment("answered", 0.0, call.id))
             if answered is not None:
-                yield from self._ends(call, answered)
+                over = self._over(call, answered)
+                yield from (end for end in self._ends(call, answered) if end.at <= over)
             moments = [(call.start, f"the start of {call.id}")]
             moments += [(each.at, f"a {each.method} of {call.id}") for each in call.reinvite]
             moments += [(each.at, f"a request of {call.id} ({each.method or 'bytes'})") for each in call.requests]

@@ -42,12 +42,15 @@ class FakeClock:
 class DialogKamailio(FakeKamailio):
     """Lists one dialog that is cut at ``end``, by a timer that follows the clock unless it's ``lost``."""
 
-    def __init__(self, call_id: str, end: float, clock: FakeClock, *, lost: bool = False) -> None:
-        self._call_id, self._end, self._clock, self._lost = call_id, end, clock, lost
+    def __init__(self, call_id: str, end: float, clock: FakeClock, *, lost: bool = False, state: int = 4) -> None:
+        self._call_id, self._end, self._clock, self._lost, self._state = call_id, end, clock, lost, state
 
     def dialogs(self) -> list[Any]:
         late = self._clock.ahead if self._lost else 0.0
-        return [{"call-id": self._call_id, "timeout": int(self._end + late)}, {"call-id": "another", "timeout": 1}]
+        return [
+            {"call-id": self._call_id, "state": self._state, "timeout": int(self._end + late)},
+            {"call-id": "another", "state": 4, "timeout": 1},
+        ]
 
 
 def run_of(
@@ -127,6 +130,12 @@ def test_what_the_scenario_waits_for_is_not_skipped_over(tmp_path: Path) -> None
     assert clock.ahead == 55.0
     with pytest.raises(PlanError, match="skip over what is due"):
         run_of(tmp_path, 58.5, FakeClock(), faults).advance(START + 1)
+
+
+def test_a_dialog_that_is_over_is_due_no_more(tmp_path: Path) -> None:
+    clock = FakeClock()
+    run_of(tmp_path, 10.0, clock, end=START + 5, state=5).advance(START + 1)
+    assert clock.ahead == pytest.approx(10.0)
 
 
 def test_it_stands_still_while_a_request_is_unanswered(tmp_path: Path) -> None:
