@@ -24,13 +24,13 @@ help: ## List the targets
 .PHONY: setup
 setup: $(VENV)/.ready ## Make .venv, and install what the machine lacks (as root, with apt)
 
-$(VENV)/.ready: $(VENV)/.installed
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+$(VENV)/.ready: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
 # What runs scenarios, without what changes this project: a third of the download. python3-venv and mmdebstrap are all
 # that a fresh Debian or Ubuntu lacks.
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed; this is $$($(PYTHON) --version). Another one: make PYTHON=python3.12"; exit 1; }
 	@missing=""; \
@@ -46,8 +46,18 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 		fi; \
 	fi
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+LOCKED = pip compile -q --universal --python-version 3.11 --constraints constraints.txt --generate-hashes \
+	--no-annotate --no-emit-index-url --custom-compile-command "make lock" pyproject.toml
+
+.PHONY: lock
+lock: setup ## Write requirements.txt and requirements-dev.txt: what constraints.txt names, with hashes
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt uv
+	$(BIN)/uv $(LOCKED) -o requirements.txt
+	$(BIN)/uv $(LOCKED) --extra dev -o requirements-dev.txt
 
 .PHONY: test-kamailio
 test-kamailio: $(VENV)/.installed ## Run all scenarios: real calls through Kamailio and a rating engine
