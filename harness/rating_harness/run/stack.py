@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 from rating_harness.contract import CONTRACT
 from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
-from rating_harness.errors import LabError, ServiceDied, Timeout
+from rating_harness.errors import LabError, PlanError, ServiceDied, Timeout
 from rating_harness.evidence.redaction import redacted_url
 from rating_harness.kamailio.debian_packages import missing_module
 from rating_harness.kamailio.rpc import (
@@ -74,6 +75,9 @@ _NO_AGENT = (
 _TRIED = 10.0
 """Seconds that a clock is put forward when it's tried."""
 
+_SUBSCRIBER = "subscriber"
+"""The htable of users and their passwords."""
+
 _START = 30.0
 """Seconds that a service may take to become ready."""
 
@@ -90,6 +94,7 @@ class Stack:
         self._dirty: set[str] = set()
         self._logged = ""
         self._tables: frozenset[str] = frozenset()
+        self._users: frozenset[str] = frozenset()
         self.capture = Capture(lab)
         self._paths: Mapping[str, Path] = {}
         self._prepared: Prepared | None = None
@@ -459,20 +464,41 @@ class Stack:
                 raise LabError(f"what runs as {role} doesn't go by the lab's clock", found=told.strip())
 
     def _fill_tables(self, plan: Plan) -> None:
-        """Kamailio's htables as the scenario wants them; what the one before wrote into `tables` is gone."""
+        """Kamailio's htables as the scenario wants them; what the one before wrote into them is gone.
+
+        :raises PlanError: the configuration has no such table.
+        """
         for table in self._tables:
             self.kamailio.call("htable.flush", table)
+        for user in self._users:
+            # An entry that isn't there any more is an error to Kamailio.
+            with suppress(RpcError):
+                self.kamailio.call("htable.delete", _SUBSCRIBER, user)
+        self._tables, self._users = frozenset(), frozenset()
         kamailio = plan.scenario.kamailio
-        self._tables = frozenset(kamailio.tables)
         for user, password in kamailio.users.items():
-            self.kamailio.call("htable.sets", "subscriber", user, password)
+            self._write_entry(plan, ("users",), _SUBSCRIBER, user, password)
+            self._users |= {user}
         hosts = {call.id: call.agent.host for call in plan.calls}
         for table, entries in kamailio.tables.items():
             for entry, value in entries.items():
                 name = host_in_braces(entry)
                 key = entry if name is None else self.lab.host(hosts.get(name, name)).address
-                command = "htable.seti" if isinstance(value, int) else "htable.sets"
-                self.kamailio.call(command, table, key, value)
+                self._write_entry(plan, ("tables", table), table, key, value)
+                self._tables |= {table}
+
+    def _write_entry(self, plan: Plan, path: tuple[str, ...], table: str, key: str, value: str | int) -> None:
+        command = "htable.seti" if isinstance(value, int) else "htable.sets"
+        try:
+            self.kamailio.call(command, table, key, value)
+        except RpcError as error:
+            if "no such htable" not in error.message.lower():
+                raise
+            raise PlanError(
+                f"the configuration has no htable {table!r}, which the scenario fills",
+                where=plan.scenario.where("kamailio", *path),
+                hint="kamailio: {defines: {WITH_AUTH: 1}}" if table == _SUBSCRIBER else "is its name the one there?",
+            ) from None
 
     @property
     def description(self) -> dict[str, str]:
@@ -616,7 +642,7 @@ class Stack:
         self._start_kamailio(variant, lambda service: self.lab.start_service(service, deadline), deadline)
         self._dirty.discard(KAMAILIO)
         self._variant = variant
-        self._tables = frozenset()
+        self._tables, self._users = frozenset(), frozenset()
 
     def _heal(self, *, but: str = "") -> None:
         """Restart what has ended or was spoiled, one service aside."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, there
+from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.nodes import ValuePath
 
-__all__ = ["Defines", "read_defines", "wrong_defines"]
+__all__ = ["Defines", "Switched", "read_defines", "unmet_defines", "wrong_defines"]
 
 _DEFAULT = re.compile(r"^[ \t]*[#!]!(?:try|re)?def(?:ine)?[ \t]+(\w+)(?:[ \t]+(\S.*?))?[ \t]*$", re.MULTILINE)
 _CONDITION = re.compile(r"^[ \t]*[#!]!(?:ifdef|ifndef|ifexp|elif)\b(.*)$", re.MULTILINE)
@@ -20,6 +22,20 @@ _NUMBER = re.compile(r"-?[0-9]+")
 _TEXT = re.compile(r'"(?:\\.|[^"\\])*"')
 _IN_TEXT = re.compile(r"\$defn?v?\((\w+)\)")
 _LARGEST = 4 * 1024 * 1024
+_DIRECTIVE = re.compile(r"^[ \t]*[#!]!(\w+)[ \t]*(\w*)")
+_TABLE = re.compile(r"""modparam\s*\(\s*["']htable["']\s*,\s*["']htable["']\s*,\s*["'](\w+)=>""")
+_REGISTRAR = "WITH_REGISTRAR"
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """Something that a configuration has.
+
+    :param without: defines that each have to be set for it (``#!ifdef``); what else it depends on isn't known.
+    """
+
+    name: str
+    without: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +46,32 @@ class Defines:
     :param texts: those whose default is a text in quotes.
     :param numbers: those whose default is a whole number.
     :param words: every word of it outside of texts: a define may be used without being asked for.
+    :param tables: its htables.
+    :param implied: the defines that it sets itself.
     """
 
     names: frozenset[str]
     texts: frozenset[str]
     numbers: frozenset[str]
     words: frozenset[str]
+    tables: tuple[Switched, ...] = ()
+    implied: tuple[Switched, ...] = ()
+
+    def missing(self, table: str, defines: Iterable[str]) -> frozenset[str] | None:
+        """What has to be set besides ``defines`` for an htable to be there; None: the configuration has none."""
+        known = self._completed(defines)
+        lacking = [each.without - known for each in self.tables if each.name == table]
+        return min(lacking, key=len, default=None)
+
+    def lacks(self, define: str, defines: Iterable[str]) -> bool:
+        """Whether the configuration asks for a define that isn't set."""
+        return define in self.names and define not in self._completed(defines)
+
+    def _completed(self, defines: Iterable[str]) -> frozenset[str]:
+        known = frozenset(defines)
+        while more := {each.name for each in self.implied if each.without <= known} - known:
+            known |= more
+        return known
 
 
 def read_defines(configurations: Sequence[Path]) -> Defines | None:
@@ -44,11 +80,13 @@ def read_defines(configurations: Sequence[Path]) -> Defines | None:
     None where there is no configuration that can be read; that is another mistake, or nobody's.
     """
     try:
-        text = "\n".join(text for configuration in configurations for text in _texts(configuration))
+        texts = [text for configuration in configurations for text in _texts(configuration)]
     except OSError:
         return None
+    text = "\n".join(texts)
     if not text:
         return None
+    switched = [each for one in texts for each in _switched(one)]
     defaults = dict(_DEFAULT.findall(text))
     conditions = {word for line in _CONDITION.findall(text) for word in _WORD.findall(line)}
     return Defines(
@@ -56,7 +94,28 @@ def read_defines(configurations: Sequence[Path]) -> Defines | None:
         texts=frozenset(name for name, value in defaults.items() if value.startswith('"')),
         numbers=frozenset(name for name, value in defaults.items() if _NUMBER.fullmatch(value)),
         words=frozenset(_WORD.findall(_TEXT.sub('""', text))) | frozenset(_IN_TEXT.findall(text)),
+        tables=tuple(each for is_table, each in switched if is_table),
+        implied=tuple(each for is_table, each in switched if not is_table),
     )
+
+
+def _switched(text: str) -> Iterator[tuple[bool, Switched]]:
+    """``(whether it's an htable, or else a define)``, and what it's switched on by."""
+    conditions: list[str] = []
+    for line in text.splitlines():
+        directive = _DIRECTIVE.match(line)
+        word, name = directive.groups() if directive else ("", "")
+        if word in ("ifdef", "ifndef", "ifexp"):
+            conditions.append(name if word == "ifdef" else "")
+        elif word in ("else", "elif") and conditions:
+            conditions[-1] = ""
+        elif word == "endif" and conditions:
+            conditions.pop()
+        without = frozenset(filter(None, conditions))
+        if word in ("define", "def", "trydef", "trydefine"):
+            yield False, Switched(name, without)
+        for table in _TABLE.findall(line):
+            yield True, Switched(table, without)
 
 
 def _texts(configuration: Path) -> Iterator[str]:
@@ -95,6 +154,39 @@ def wrong_defines(defines: Mapping[str, str | int], known: Defines | None) -> It
             yield Finding(path, message, f"with quotes inside of quotes: '\"{inner}\"'")
         elif name in known.numbers and not _NUMBER.fullmatch(str(value)) and value not in known.names:
             yield Finding(path, f"{name} is a number to Kamailio, and {shown!r} is none", "a number alone: 5000")
+
+
+def unmet_defines(scenario: Scenario, known: Defines | None) -> Iterator[Finding]:
+    """What the scenario fills or does that the configuration has for a define only that it doesn't set."""
+    if known is None:
+        return
+    kamailio = scenario.kamailio
+    wanted: list[tuple[ValuePath, str]] = [(("kamailio", "users"), "subscriber")] if kamailio.users else []
+    wanted += [(("kamailio", "tables", table), table) for table in kamailio.tables]
+    for path, table in wanted:
+        missing = known.missing(table, kamailio.defines)
+        if missing is None:
+            names = sorted({each.name for each in known.tables})
+            close = did_you_mean(table, names)
+            hint = f"did you mean '{close}'?" if close else there(names)
+            yield Finding(path, f"the configuration has no htable {table[:60]!r}", hint, at_key=True)
+        elif missing:
+            message = f"without {' and '.join(sorted(missing))} the configuration has no htable {table!r}"
+            yield Finding(path, message, _defines(missing), at_key=True)
+    registering = [host for host, phone in scenario.phones.items() if _is_registered(phone.registration)]
+    if registering and known.lacks(_REGISTRAR, kamailio.defines):
+        message = f"without {_REGISTRAR} the configuration takes no REGISTER"
+        yield Finding(("phones", registering[0]), message, _defines([_REGISTRAR]), at_key=True)
+
+
+def _defines(names: Iterable[str]) -> str:
+    return f"kamailio: {{defines: {{{', '.join(f'{name}: 1' for name in sorted(names))}}}}}"
+
+
+def _is_registered(registration: object) -> bool:
+    """Whether a phone registers, and isn't to be refused."""
+    expect = getattr(registration, "expect", None)
+    return registration is not False and (expect is None or expect.code.matches(200))
 
 
 def _is_quoted(value: str) -> bool:

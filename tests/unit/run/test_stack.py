@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rating_harness.errors import ServiceDied
+from rating_harness.errors import Location, PlanError, ServiceDied
+from rating_harness.kamailio.rpc import RpcError
 from rating_harness.lab.protocol import Service
+from rating_harness.run.stack import Stack
 from tests.unit.plan.test_planner import planned
-from tests.unit.run.fake_lab import FakeLab, fake_stack
+from tests.unit.run.fake_lab import FakeKamailio, FakeLab, fake_stack
 
 CALL = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
 BROKEN = (
@@ -110,3 +113,70 @@ def test_a_spoiled_kamailio_that_is_wanted_otherwise_is_started_only_once(tmp_pa
     for _ in range(2):
         stack.prepare(planned(tmp_path, CALL + "kamailio: {defines: {FR_TIMER: 1000}}\n"))
     assert lab.done == ["stop kamailio", "start kamailio"]
+
+
+class TablesKamailio(FakeKamailio):
+    """With the htables ``source`` and ``subscriber``, of which it knows the entries."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, dict[object, object]] = {"source": {}, "subscriber": {}}
+
+    def call(self, *words: object) -> None:
+        command, table, *rest = words
+        if table not in self.held:
+            raise RpcError(f"Kamailio refused {command}: No such htable", code=500)
+        entries = self.held[str(table)]
+        if command == "htable.flush":
+            entries.clear()
+        elif command == "htable.delete":
+            if entries.pop(rest[0], None) is None:
+                raise RpcError("Kamailio refused htable.delete: Key not found in htable.", code=404)
+        else:
+            entries[rest[0]] = rest[1]
+
+
+def with_tables() -> tuple[Stack, TablesKamailio]:
+    stack: Any = fake_stack(FakeLab())
+    stack.kamailio = kamailio = TablesKamailio()
+    return stack, kamailio
+
+
+def test_the_users_and_the_tables_of_a_scenario_are_gone_in_the_next(tmp_path: Path) -> None:
+    stack, kamailio = with_tables()
+    kamailio.held["subscriber"]["own"] = "of the configuration"
+    words = 'kamailio: {users: {"1000": secret}, tables: {source: {"{ana}": " 1000 "}}}\n'
+    for _ in range(2):
+        stack.prepare(planned(tmp_path, CALL + words))
+        assert kamailio.held["subscriber"] == {"own": "of the configuration", "1000": "secret"}
+        assert len(kamailio.held["source"]) == 1
+    kamailio.held["subscriber"].pop("1000")
+    stack.prepare(planned(tmp_path, CALL))
+    assert kamailio.held == {"source": {}, "subscriber": {"own": "of the configuration"}}
+
+
+@pytest.mark.parametrize(
+    ("words", "line", "hint"),
+    [('users: {"1000": secret}', 7, "WITH_AUTH"), ('tables: {sources: {"1": 1}}', 7, "name")],
+)
+def test_a_table_that_is_not_there_is_told_by_its_line_and_harms_no_other_scenario(
+    tmp_path: Path, words: str, line: int, hint: str
+) -> None:
+    stack, kamailio = with_tables()
+    del kamailio.held["subscriber"]
+    with pytest.raises(PlanError, match="no htable") as raised:
+        stack.prepare(planned(tmp_path, CALL + f"kamailio: {{{words}}}\n"))
+    assert isinstance(raised.value.where, Location)
+    assert raised.value.where.line == line
+    assert hint in (raised.value.hint or "")
+    stack.prepare(planned(tmp_path, CALL))
+
+
+def test_a_kamailio_that_does_not_answer_is_no_mistake_of_the_scenarios(tmp_path: Path) -> None:
+    stack, kamailio = with_tables()
+
+    def silent(*words: object) -> None:
+        raise RpcError("no answer")
+
+    kamailio.call = silent  # type: ignore[method-assign]
+    with pytest.raises(RpcError, match="no answer"):
+        stack.prepare(planned(tmp_path, CALL + 'kamailio: {users: {"1000": secret}}\n'))

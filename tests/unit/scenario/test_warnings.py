@@ -305,3 +305,37 @@ def test_the_scenarios_own_configuration_goes_first(tmp_path: Path) -> None:
     assert warned(tmp_path, rest % "MORE", configuration=PROJECT / "kamailio") == []
     with pytest.raises(ScenarioError, match="knows no define 'FR_TIMER'"):
         warned(tmp_path, rest % "FR_TIMER", configuration=PROJECT / "kamailio")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ('kamailio: {users: {"2000": secret}}', "without WITH_AUTH the configuration has no htable 'subscriber'"),
+        ('kamailio: {defines: {WITH_AUTH: 1}, users: {"2000": secret}}', None),
+        ('kamailio: {defines: {WITH_REGISTRAR: 1}, users: {"2000": secret}}', None),
+        ('kamailio: {tables: {source: {"{ana}": " 2000 "}}}', "without WITH_SOURCES"),
+        ('kamailio: {tables: {trunks: {"{carrier}": 1}}}', "the configuration has no htable 'trunks'"),
+        ('kamailio: {tables: {trunk: {"{carrier}": 1}}}', None),
+        ('phones: {desk: {user: "2000"}}', "without WITH_REGISTRAR the configuration takes no REGISTER"),
+        ('phones: {desk: {user: "2000", registration: {expect: 405}}}', None),
+        ('phones: {desk: {user: "2000", registration: false}}', None),
+        ('kamailio: {defines: {WITH_REGISTRAR: 1}}\nphones: {desk: {user: "2000"}}', None),
+    ],
+)
+def test_what_the_configuration_has_for_a_define_only(tmp_path: Path, words: str, found: str | None) -> None:
+    rest = f"{words}\ncalls:\n{ANA % ', expect: {reply: any}'}"
+    messages = [message for _, message in warned(tmp_path, rest, configuration=PROJECT / "kamailio")]
+    assert len(messages) == (found is not None)
+    assert all(found is not None and found in message for message in messages)
+    assert warned(tmp_path, rest) == []
+
+
+def test_other_conditions_of_a_configuration_are_not_guessed_at(tmp_path: Path) -> None:
+    (tmp_path / "kamailio.cfg").write_text(
+        "#!ifexp X > 1\nmodparam('htable', 'htable', 'one=>size=8;')\n#!endif\n"
+        '#!ifdef MINE\n#!else\nmodparam("htable", "htable", "two=>size=8;")\n#!endif\n'
+        '#!ifdef MINE\n#!ifndef OTHER\nmodparam("htable", "htable", "three=>size=8;")\n#!endif\n#!endif\n'
+    )
+    rest = f"kamailio: {{tables: {{one: {{a: 1}}, two: {{a: 1}}, three: {{a: 1}}}}}}\ncalls:\n{ANA % ''}"
+    found = [message for _, message in warned(tmp_path, rest, configuration=tmp_path)]
+    assert found == ["without MINE the configuration has no htable 'three'"]
