@@ -49,15 +49,24 @@ _MODULES: Mapping[str, str] = {
 """Of Debian 13, by package: the names of its modules, as loadmodule has them."""
 
 _PACKAGES = {module: package for package, modules in _MODULES.items() for module in modules.split()}
+_REMOVED = re.compile(r"mi_\w+")
+"""Modules of the interface that went with Kamailio 5.0; JSON-RPC took its place."""
+
 _MISSING = re.compile(r"could not find module <(?:[^<>]*/)?([\w-]+?)(?:\.so)?>")
+_GUARD = re.compile(r"could not find module <-+ (.+?) -+>")
+"""What a configuration says by a module that nobody can have: `loadmodule "--- A must be shorter than B ---"`."""
 
 
 def missing_module(log: str) -> str | None:
     """What to do about a module that Kamailio didn't find, by what it logged; None where it misses none."""
+    if guard := _GUARD.search(log):
+        return guard[1]
     match = _MISSING.search(log)
     if match is None:
         return None
     module = match[1]
+    if _REMOVED.fullmatch(module):
+        return f"Kamailio 5.0 and later have no {module}: jsonrpcs and ctl take its place"
     if module not in _PACKAGES:
         return f"this Kamailio has no module {module}: --kamailio names a root filesystem or an image that has it"
     return (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from rating_harness.errors import ConfigurationError, Location, UsageError
+from rating_harness.errors import ConfigurationError, UsageError
 from rating_harness.kamailio.dialog_database import empty_dialog_database
 from rating_harness.kamailio.siptrace import tracing
 from rating_harness.kamailio.trace import TRACING
@@ -26,10 +26,8 @@ __all__ = [
     "LAB_DEFINES",
     "Rewrite",
     "Variant",
-    "first_mistake",
     "kamailio_service",
     "own_siptrace",
-    "placeholder",
     "prepare_configuration",
     "user_paths",
     "with_user_paths",
@@ -266,26 +264,4 @@ def with_user_paths(text: str, paths: Mapping[str, Path]) -> str:
     return _INSIDE.sub(lambda match: str(paths.get(match[0], match[0])), text)
 
 
-def first_mistake(text: str, paths: Mapping[str, Path]) -> Location | None:
-    """The place in the user's files where Kamailio's parser met the first thing that it can't read."""
-    match = _MISTAKE.search(text)
-    if match is None or match["file"] not in paths:
-        return None
-    return Location(str(paths[match["file"]]), int(match["line"]), int(match["column"]))
-
-
-def placeholder(where: Location | None) -> str | None:
-    """What stands at the place of a mistake, if it's to be filled in before Kamailio reads it: ``{{ address }}``."""
-    if where is None:
-        return None
-    try:
-        line = Path(where.path).read_text("utf-8", "replace").splitlines()[where.line - 1]
-    except (OSError, IndexError):
-        return None
-    match = _PLACEHOLDER.search(line)
-    return match[0] if match else None
-
-
-_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{\w+\}|%%\w+%%|@@?[A-Z]\w+@@?|__[A-Z]\w*__")
 _INSIDE = re.compile(rf"{_DIRECTORY}/[^\s,;:)'\"\]>]+")
-_MISTAKE = re.compile(r"in config file (?P<file>[^\s,]+), (?:from )?line (?P<line>\d+), column (?P<column>\d+)")

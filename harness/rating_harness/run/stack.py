@@ -21,7 +21,6 @@ from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import LabError, PlanError, ServiceDied, Timeout
 from rating_harness.evidence.redaction import redacted_url
-from rating_harness.kamailio.debian_packages import missing_module
 from rating_harness.kamailio.rpc import (
     RPC_PORT,
     DatagramTransport,
@@ -45,10 +44,8 @@ from rating_harness.run.capture import Capture
 from rating_harness.run.engine_words import fault_in_words_of_engine
 from rating_harness.run.kamailio import (
     Variant,
-    first_mistake,
     kamailio_service,
     own_siptrace,
-    placeholder,
     prepare_configuration,
     user_paths,
     with_user_paths,
@@ -56,6 +53,7 @@ from rating_harness.run.kamailio import (
 from rating_harness.run.options import Options
 from rating_harness.run.probes import Probes
 from rating_harness.run.profile import beyond_contract
+from rating_harness.run.start_failure import remedy, where_it_stands
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.name_resolution import host_in_braces
 from rating_harness.tap.client import TapClient
@@ -344,10 +342,9 @@ class Stack:
 
     def _did_not_start(self, status: int | None) -> ServiceDied:
         log = self.kamailio_log
-        where = first_mistake(self._kamailio_output(), self._paths)
-        hint = missing_module(log)
-        if hint is None and (found := placeholder(where)):
-            hint = f"is {found} there to be filled in? give a copy in which it is"
+        modules = self._prepared.findings.modules if self._prepared else {}
+        where = where_it_stands(self._kamailio_output(), self._paths, modules)
+        hint = remedy(log, where)
         return ServiceDied(
             f"Kamailio ended with status {status} instead of starting",
             service=KAMAILIO,

@@ -33,3 +33,15 @@ def test_a_module_that_debian_doesnt_have() -> None:
 
 def test_nothing_is_missing() -> None:
     assert missing_module("0(1) ERROR: <core>: bind: Address already in use\n") is None
+
+
+@pytest.mark.parametrize("module", ["mi_fifo", "mi_datagram.so", "mi_rpc"])
+def test_a_module_that_went_with_kamailio_5(module: str) -> None:
+    name = module.removesuffix(".so")
+    assert missing_module(LOG.format(module)) == (
+        f"Kamailio 5.0 and later have no {name}: jsonrpcs and ctl take its place"
+    )
+
+
+def test_a_module_by_which_a_configuration_refuses_to_start() -> None:
+    assert missing_module(LOG.format("--- A must be shorter than B ---")) == "A must be shorter than B"

@@ -1,0 +1,90 @@
+"""Where in the user's files the reason stands for which Kamailio didn't start, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from rating_harness.errors import Location
+from rating_harness.kamailio.debian_packages import missing_module
+
+__all__ = ["remedy", "where_it_stands"]
+
+_PLACES = (
+    re.compile(r"in config file (?P<file>[^\s,]+), (?:from )?line (?P<line>\d+), column (?P<column>\d+)"),
+    re.compile(r"error at (?P<file>\S+) line (?P<line>\d+)"),
+    re.compile(r"\bat cfg:(?P<file>[^\s:]+):(?P<line>\d+)"),
+)
+"""How Kamailio names a place, the most exact way first."""
+
+_FAILED_MODULE = re.compile(r"while initializing module (?P<name>[\w-]+)")
+_SUBSTITUTION = re.compile(r"bad subst expression|subst rule cannot be added")
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{\w+\}|%%\w+%%|@@?[A-Z]\w+@@?|__[A-Z]\w*__")
+_REPLACED = re.compile(r"^#!subst(?:def)?s?\s+\"(?P<mark>.)(?P<name>.+?)(?P=mark)", re.MULTILINE)
+_INCLUDED = re.compile(r"cannot open included file: \"(?P<path>[^\"]+)\"")
+_ABSENT = re.compile(
+    r"(?:ERROR|CRITICAL|ALERT): (?!.*(?:\bmodule\b|in use|denied))"
+    r"(?=.*(?:can't|can ?not|could not|[Uu]nable|[Ff]ailed to (?:open|load|read|stat)|No such file|not exist))"
+    r".*?[\s\[<'\"](?P<path>/[\w.+-]+(?:/[\w.+-]+)+)"
+)
+_UNREADABLE = re.compile(r"parse error in config file .*: (?:syntax error|unknown command|parse error)")
+
+
+def where_it_stands(output: str, paths: Mapping[str, Path], modules: Mapping[str, Location]) -> Location | None:
+    """The place of the first thing in the user's files that Kamailio can't use.
+
+    :param output: what it logged, with the lab's paths.
+    :param paths: the user's files by the lab's paths.
+    :param modules: where modules are loaded, by name: the place where Kamailio names a module and no line.
+    """
+    for pattern in _PLACES:
+        for match in pattern.finditer(output):
+            if match["file"] in paths:
+                # Kamailio has read the end of such a line before it looks at it.
+                line = int(match["line"]) - bool(_SUBSTITUTION.search(output, 0, match.start()))
+                return Location(str(paths[match["file"]]), line, int(match.groupdict().get("column") or 1))
+    failed = _FAILED_MODULE.search(output)
+    place = modules.get(failed["name"]) if failed else None
+    if place is None or place.path not in paths:
+        return None
+    return Location(str(paths[place.path]), place.line, place.column)
+
+
+def remedy(log: str, where: Location | None) -> str | None:
+    """What to do; None where the log has to speak for itself.
+
+    :param log: what Kamailio logged, with the user's paths.
+    :param where: as `where_it_stands` found it.
+    """
+    text = _line(where)
+    if hint := missing_module(log):
+        return hint
+    if found := _INCLUDED.search(log) or _ABSENT.search(log):
+        there = "/etc/kamailio in the lab is the directory of kamailio.cfg, with all that is in it"
+        return f"the lab has no {found['path']}: {there}"
+    if found := _placeholder(where, text):
+        return f"is {found[0]} there to be filled in? give a copy in which it is"
+    if text and _UNREADABLE.search(log):
+        return f"line {where.line if where else 0} reads: {text[:120]}"
+    return None
+
+
+def _placeholder(where: Location | None, line: str) -> re.Match[str] | None:
+    """What is to be filled in before Kamailio reads the line: ``{{ address }}``, but not what `#!subst` replaces."""
+    if where is None:
+        return None
+    replaced = {match["name"] for match in _REPLACED.finditer(_content(where))}
+    return next((match for match in _PLACEHOLDER.finditer(line) if match[0] not in replaced), None)
+
+
+def _line(where: Location | None) -> str:
+    lines = _content(where).splitlines() if where else []
+    return lines[where.line - 1].strip() if where and 0 < where.line <= len(lines) else ""
+
+
+def _content(where: Location) -> str:
+    try:
+        return Path(where.path).read_text("utf-8", "replace")
+    except OSError:
+        return ""
