@@ -15,9 +15,12 @@ from rating_harness.checks.strict_peer import arrivals_are_valid
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import SipMessage
-from rating_harness.scenario.values import duration_text
+from rating_harness.scenario.values import Moment, duration_text
 
 __all__ = ["AWAITED", "INVARIANT_CHECKS", "first_error", "one_final_reply", "unmoved_clock", "unused_faults"]
+
+_CROSSING = 0.3
+"""Seconds within which a final reply and a CANCEL may cross, on a busy machine too."""
 
 _LATE = 2.0
 """Seconds that a call may outlast its limit: Kamailio's dialog timer ticks once a second, and its BYE takes a while
@@ -67,6 +70,7 @@ def calls_were_made(case: Case) -> Iterator[Finding]:
         yield broken(case, "calls", "no call was made at all", "at least one call", "none")
     if not case.counts_failures:
         yield from _given_up(case)
+        yield from _never_cancelled(case)
 
 
 def _never_hung_up(case: Case, index: int, calls: Sequence[Call]) -> Iterator[Finding]:
@@ -77,6 +81,29 @@ def _never_hung_up(case: Case, index: int, calls: Sequence[Call]) -> Iterator[Fi
             seen = f"hangup: never, no limit, and no BYE in {seconds}"
             yield broken(case, "calls", message, "an end of the call", seen, call=call, index=index)
             return
+
+
+def _never_cancelled(case: Case) -> Iterator[Finding]:
+    """A caller who was to give up, and got a final reply before. Where one is expected, that tells it."""
+    for index, planned in enumerate(case.scenario.calls):
+        expect = planned.expect
+        if planned.cancel is None or expect.reply is not None or expect.reason is not None:
+            continue
+        for call in case.of(planned.id):
+            final, due = call.final, _due(call, planned.cancel)
+            sent = any(m.is_request and m.method == "CANCEL" for m in call.caller)
+            if final is not None and not sent and (due is None or final.at < due - _CROSSING):
+                seen = f"{final.status} {final.reason} before"
+                message = f"call {call.id}: the CANCEL was never sent"
+                expected = f"CANCEL {planned.cancel}"
+                yield broken(case, "calls", message, expected, seen, call=call, index=index, shown_by=final)
+
+
+def _due(call: Call, cancel: Moment) -> float | None:
+    """When a CANCEL was to be sent; None where its moment never came."""
+    rang = (m.at for m in call.replies if m.status is not None and 100 < m.status < 200)
+    begun = next(rang, None) if cancel.event == "ringing" else call.invite.at if call.invite else None
+    return None if begun is None else begun + cancel.delay
 
 
 def _given_up(case: Case) -> Iterator[Finding]:

@@ -212,6 +212,35 @@ def test_a_call_that_nobody_ever_hung_up_accuses_nobody_else_of_it(tmp_path: Pat
     assert "nobody ever hung up" in findings["calls"][0]
 
 
+@pytest.mark.parametrize(
+    ("cancel", "expect", "is_told"),
+    [
+        ("5s after ringing", "", True),
+        ("after 5s", "", True),
+        ("while ringing", "", False),
+        ("after 200ms", "", False),
+        ("5s after ringing", ", expect: {reply: 2xx}", False),
+        ("5s after ringing", ", expect: {reason: OK}", False),
+    ],
+)
+def test_a_cancel_that_came_too_late_proves_nothing(tmp_path: Path, cancel: str, expect: str, is_told: bool) -> None:
+    rest = PLAIN.replace("}]", f", cancel: {cancel}{expect}}}]")
+    findings = found(tmp_path, sound(), rest)
+    assert findings.keys() == ({"calls"} if is_told else set())
+    assert all("the CANCEL was never sent" in text and "200 OK before" in text for text in findings.get("calls", ()))
+
+
+def test_a_call_that_never_rang_could_not_be_cancelled_while_it_rings(tmp_path: Path) -> None:
+    refusal = {"authorized": False, "max_available_units": 0, "carriers": []}
+    refused = tuple(m for m in refused_call() if m.status is None or m.status >= 200)
+    run = evidence_of(refused, [exchange(0.002, "authorization", refusal)])
+    findings = found(tmp_path, run, PLAIN.replace("}]", ", cancel: while ringing}]"))
+    assert findings.keys() == {"calls"}
+    sent = sip(0.004, "caller-ana", "sent", "CANCEL sip:39040123456@sip.test")
+    late = replace(run, messages=(*run.messages, sent))
+    assert found(tmp_path, late, PLAIN.replace("}]", ", cancel: after 5s}]")).keys() <= {"strict_peer"}
+
+
 def test_every_invariant_can_be_switched_off(tmp_path: Path) -> None:
     off = "invariants:\n" + "".join(f"  {name}: a test\n" for name in INVARIANTS)
     assert found(tmp_path, endless(replace(sound(), dialogs_left=3)), PLAIN + off) == {}
