@@ -6,6 +6,7 @@ In colour where the terminal has any, and in ASCII where it can't show more.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TextIO
 
 from rich.console import Console
@@ -13,10 +14,13 @@ from rich.highlighter import RegexHighlighter
 from rich.text import Text
 from rich.theme import Theme
 
+from rating_harness.evidence.calls import calls_of
+from rating_harness.evidence.model import Evidence
 from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
 from rating_harness.report.failure import LADDERS, error_text, failure_text
 from rating_harness.report.presentation import skipped_text, title_of
+from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.values import duration_text
 
 __all__ = ["Terminal", "console", "show", "styled", "to_ascii"]
@@ -146,4 +150,25 @@ def _finished(event: events.ScenarioFinished, ladders: int | None) -> str:
     unchecked = [
         f"\n        not checked: {n}: {why}" for n, why in event.verdict.unchecked.items() if why not in of_the_lab
     ]
-    return f"PASSED  {title_of(event.scenario)}  ({', '.join(facts)}, {event.seconds:.1f} s){''.join(unchecked)}"
+    notes = [f"\n        {note}" for note in _unexpected_refusals(event.scenario, event.evidence)]
+    line = f"PASSED  {title_of(event.scenario)}  ({', '.join(facts)}, {event.seconds:.1f} s)"
+    return f"{line}{''.join(unchecked)}{''.join(notes)}"
+
+
+def _unexpected_refusals(scenario: Scenario, evidence: Evidence) -> Iterator[str]:
+    """Calls that weren't answered, and of which nothing is expected: they may prove less than is meant."""
+    if scenario.load is not None or scenario.expect.failures is not None:
+        return
+    silent = {
+        call.id
+        for call in scenario.calls
+        if not call.expect.model_fields_set
+        and call.method == "INVITE"
+        and not (call.cancel or call.sipp or call.vanish)
+    }
+    told: set[str] = set()
+    for call in calls_of(evidence):
+        final = call.final
+        if call.id in silent - told and final is not None and final.status is not None and final.status >= 300:
+            told.add(call.id)
+            yield f"not answered: {call.id}: {final.status} {final.reason}; nothing is expected of its reply"

@@ -328,7 +328,7 @@ class Expectations(Model):
         key("Sum of the fees of all calls' primary records.", "120 ± 6"),
     ] = None
     failures: Annotated[
-        NumberMatch | None, key("Calls that did not go as `calls` says; 0 when not given.", 0, "at most 5")
+        NumberMatch | None, key("Calls that did not go as `calls` says; 0 under load when not given.", 0, "at most 5")
     ] = None
     within: Annotated[
         Seconds | None,

@@ -87,6 +87,31 @@ def shown(session: list[events.Event]) -> str:
     return file.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("words", "is_told"),
+    [
+        ("", True),
+        (", expect: {reply: 486}", False),
+        (", expect: {carriers: []}", False),
+        (", cancel: while ringing", False),
+        ("}]\nexpect: {failures: any", False),
+    ],
+)
+def test_a_call_that_was_not_answered_and_nobody_expects_anything_of_is_noted(
+    tmp_path: Path, words: str, is_told: bool
+) -> None:
+    rest = f'calls: [{{id: ana, from: "1000", to: "39040123456"{words}}}]\n'
+    if "failures" in words:
+        rest = rest.replace("any}]", "any}")
+    scenario = scenario_of(tmp_path / "s.yaml", rest)
+    ended = events.ScenarioFinished(
+        START, 3.0, scenario, Verdict(scenario.id, ()), evidence_of(refused_call()), None, 42
+    )
+    note = "not answered: ana: 403 Forbidden; nothing is expected of its reply"
+    assert (note in shown([ended])) == is_told
+    assert "not answered" not in shown([replace(ended, evidence=evidence_of(answered_call()))])
+
+
 def test_the_terminal_tells_of_each_and_sums_up(session: list[events.Event]) -> None:
     text = shown(session)
     assert text.startswith("4 scenarios, lab local, seed 42\nlab up in 1.2 s: driver local, kamailio 6.0.1\n")
