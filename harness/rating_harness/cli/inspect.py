@@ -53,14 +53,20 @@ def inspect(
     import json
     from dataclasses import asdict
 
+    from rating_harness.errors import ConfigurationError, Location
     from rating_harness.kamailio_config.parser import load
     from rating_harness.kamailio_config.preparation import prepare
     from rating_harness.kamailio_config.preprocessor import version_defines
+    from rating_harness.run.start_failure import remedy
 
     given = {
         name: value if separator else None for name, separator, value in (each.partition("=") for each in define)
     }
-    configuration = load(path, {**version_defines(kamailio), **given})
+    try:
+        configuration = load(path, {**version_defines(kamailio), **given})
+    except ConfigurationError as error:
+        error.hint = error.hint or (remedy("", error.where) if isinstance(error.where, Location) else None)
+        raise
     prepared = prepare(configuration, needs_http=lab == "docker", fast_timers=fast_timers)
     left_out = _left_out(path, prepared.findings, list(given), scenarios) if scenarios else {}
     if as_json:
@@ -69,6 +75,7 @@ def inspect(
         findings |= {name: sorted(getattr(prepared.findings, name)) for name in ("tables", "defines")}
         changes = {"changes": prepared.changes, "obstacles": prepared.obstacles}
         shown = {name: [str(each) for each in found] for name, found in changes.items()}
+        shown["lacking"] = _lacking(prepared.findings)
         click.echo(json.dumps({**findings, **shown, "left_out": left_out}, indent=2))
     else:
         _show(configuration, prepared)
@@ -114,8 +121,18 @@ def _show(configuration: Configuration, prepared: Prepared) -> None:
     _print("JSON-RPC answers over", rpc, none="nothing")
     _print("tm's timers", [f"{name} {ms} ms" for name, ms in found.timers.items()] if "tm" in found.modules else [])
     _print("a lab changes", prepared.changes, none="nothing")
+    if lacking := _lacking(found):
+        _print("a lab lacks modules", lacking)
     if prepared.obstacles:
         _print("a lab can't be brought up", prepared.obstacles)
+
+
+def _lacking(found: Findings) -> list[str]:
+    """The modules that a lab doesn't install, each with its place and what to do."""
+    from rating_harness.kamailio.debian_packages import not_in_a_lab
+
+    remedies = ((where, not_in_a_lab(module)) for module, where in found.modules.items())
+    return [f"{where.path}:{where.line}: {remedy}" for where, remedy in remedies if remedy is not None]
 
 
 def _print(title: str, found: tuple[object, ...] | list[str] | tuple[Change, ...], *, none: str = "") -> None:

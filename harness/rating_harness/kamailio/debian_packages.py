@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["missing_module"]
+__all__ = ["missing_module", "not_in_a_lab"]
 
 _MODULES: Mapping[str, str] = {
     "kamailio-autheph-modules": "auth_ephemeral",
@@ -65,10 +65,17 @@ def missing_module(log: str) -> str | None:
     if match is None:
         return None
     module = match[1]
+    return not_in_a_lab(module) or (
+        f"this Kamailio has no module {module}: --kamailio names a root filesystem or an image that has it"
+    )
+
+
+def not_in_a_lab(module: str) -> str | None:
+    """What to do about a module that a lab doesn't install; None for one that it has, or that nobody knows."""
     if _REMOVED.fullmatch(module):
         return f"Kamailio 5.0 and later have no {module}: jsonrpcs and ctl take its place"
     if module not in _PACKAGES:
-        return f"this Kamailio has no module {module}: --kamailio names a root filesystem or an image that has it"
+        return None
     return (
         f"Debian has the module {module} in {_PACKAGES[module]}: --kamailio names a root filesystem or an image "
         "in which that is installed"

@@ -285,7 +285,7 @@ def _address_of(setting: Setting) -> str:
     """What it listens at: the value, or a socket's ``bind``. A define that is an address is several words."""
     inner = [each for each in setting.value if isinstance(each, Setting)]
     text = next((each.text for each in inner if each.name.text == "bind"), "") if inner else setting.text
-    return re.sub(r"\s*\.\s*", ".", text)
+    return re.sub(r"\s*([-.:\[\]])\s*", r"\1", text)
 
 
 def _takes_http(route: Route) -> bool:

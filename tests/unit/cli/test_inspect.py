@@ -55,6 +55,34 @@ def test_what_is_in_it_and_what_a_lab_changes(own: Path) -> None:
     assert "no URL is in it" in result.output
 
 
+def test_modules_that_a_lab_lacks_are_named_with_their_packages(own: Path) -> None:
+    (own / "kamailio.cfg").write_text(OWN + 'loadmodule "db_mysql.so"\nloadmodule "mi_fifo.so"\n')
+    result = run(own)
+    assert result.exit_code == 0, result.output
+    lines = result.output.partition("a lab lacks modules:\n")[2].splitlines()
+    assert [line.strip().partition(": ")[0] for line in lines] == [f"{own / 'kamailio.cfg'}:{n}" for n in (11, 12)]
+    assert "kamailio-mysql-modules" in lines[0]
+    assert "have no mi_fifo" in lines[1]
+    assert [each.partition(": ")[2][:6] for each in json.loads(run(own, "--json").output)["lacking"]] == [
+        "Debian",
+        "Kamail",
+    ]
+
+
+def test_a_lab_has_the_other_modules(own: Path) -> None:
+    assert "a lab lacks" not in run(own).output
+    assert "a lab lacks" not in run(data_directory("kamailio")).output
+
+
+@pytest.mark.parametrize("text", ["@@PRIVATE_IP@@", "{{ address }}", "${LISTEN_IP}"])
+def test_what_is_to_be_filled_in_is_named(own: Path, text: str) -> None:
+    (own / "kamailio.cfg").write_text(f"#!KAMAILIO\nlisten=udp:{text}:5060\nrequest_route {{ exit; }}\n")
+    result = run(own)
+    assert result.exit_code == 2, result.output
+    assert "kamailio.cfg:2:" in result.output
+    assert f"is {text} there to be filled in?" in result.output
+
+
 def test_defines_decide(own: Path) -> None:
     assert "http://agent.example:8000" in run(own, "--define", "WITH_AGENT").output
 

@@ -58,6 +58,27 @@ def test_loopback_is_the_labs_too(line: str) -> None:
     assert prepared(f"{line}\n{BASE}").texts == {}
 
 
+@pytest.mark.parametrize(
+    ("directives", "listener"),
+    [
+        ("#!define WS tcp:192.0.2.1:8080\n", "tcp:{address}:8080"),
+        ("#!define WS tcp:[2001:db8::1]:8080\n", "tcp:{address}:8080"),
+        ("#!define WS udp:sip-1.example.com:5070\n", "udp:{address}:5070"),
+        ('#!substdef "!ADDR!192.0.2.1!g"\n#!substdef "!WS!tcp:ADDR:8080!g"\n', "tcp:{address}:8080"),
+    ],
+)
+def test_a_listener_from_a_define(directives: str, listener: str) -> None:
+    found = prepared(f"{directives}listen=WS\n")
+    assert found.listeners == (listener,)
+    assert "at port" in found.changes[0].why
+
+
+def test_a_tls_listener_from_a_define_is_for_scenarios_that_ask() -> None:
+    found = prepared("#!define WSS tls:192.0.2.1:4443\nlisten=WSS\n")
+    assert found.listeners == ()
+    assert "TLS is for scenarios" in found.changes[0].why
+
+
 def test_an_address_from_a_define() -> None:
     found = prepared(f"#!define HERE 10.1.2.3\nlisten=udp:HERE:5070\n{BASE}")
     assert found.listeners == ("udp:{address}:5070",)
