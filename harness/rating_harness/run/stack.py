@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from rating_harness.contract import CONTRACT
 from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
-from rating_harness.errors import LabError, PlanError, ServiceDied, Timeout
+from rating_harness.errors import EngineError, LabError, Location, PlanError, ServiceDied, Timeout
 from rating_harness.evidence.redaction import redacted_url
 from rating_harness.kamailio.rpc import (
     RPC_PORT,
@@ -40,6 +40,7 @@ from rating_harness.plan.user_agents import speaks_tls_by_sipp
 from rating_harness.rating.client import EngineClient
 from rating_harness.rating.engine_file import EngineFile
 from rating_harness.rating.own_engine import OwnEngine, RatingEngine, UnreadableEngine
+from rating_harness.rating.seed import Operation
 from rating_harness.run.capture import Capture
 from rating_harness.run.engine_words import fault_in_words_of_engine
 from rating_harness.run.kamailio import (
@@ -394,7 +395,11 @@ class Stack:
                 carrier["host"] = self.address(carrier["host"])
         if not self.options.is_embedded or not self.engine.reset():
             self.engine.remove(given)
-        self.engine.seed(given)
+        try:
+            self.engine.seed(given)
+        except EngineError as error:
+            error.where = _line_of(error, plan.scenario) or error.where
+            raise
         self.tap.clear()
         faults = [fault.fault for fault in plan.agent_faults]
         if self.engine_file is not None:
@@ -667,6 +672,14 @@ def _first_variant(options: Options) -> Variant:
 def _on_loopback(url: str | None) -> bool:
     """Whether only the machine itself can reach it. A network of a lab's own could not."""
     return url is not None and (urlsplit(url).hostname or "").startswith(("127.", "localhost", "::1"))
+
+
+def _line_of(error: EngineError, scenario: Scenario) -> Location | None:
+    """Where the request stands that the engine refused, if the author wrote it."""
+    for index, text in enumerate(scenario.given.graphql):
+        if error.detail == str(Operation(text)):
+            return scenario.where("given", "graphql", index)
+    return None
 
 
 _REASON = re.compile(r"CRITICAL|ERROR|ALERT|yyerror|error", re.IGNORECASE)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rating_harness.scenario.behaviour import Behaviour
-from rating_harness.scenario.calls import Call
+from rating_harness.scenario.calls import DEFAULT_HOLD, Call
 from rating_harness.scenario.consistency import refuses
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, there
 from rating_harness.scenario.given import Account, Rate
@@ -31,6 +32,8 @@ def warnings(scenario: Scenario) -> Iterator[Finding]:
     yield from _waits_in_vain(scenario)
     yield from _cancelled_and_answered(scenario)
     yield from _ended_by_another(scenario)
+    yield from _linked_to_itself(scenario)
+    yield from _carriers_after_the_end(scenario)
 
 
 def _expects_answer(call: Call) -> bool:
@@ -223,6 +226,46 @@ def _ended_by_another(scenario: Scenario) -> Iterator[Finding]:
         if not _is_ended(scenario, call):
             message = f"the {call.hangup} hangs up, and the {wanted} is expected to"
             yield Finding(("calls", index, "expect", "ended_by"), message, f"hangup: {wanted}")
+
+
+def _linked_to_itself(scenario: Scenario) -> Iterator[Finding]:
+    for index, account in enumerate(scenario.given.accounts):
+        if account.account_tag in account.linked_accounts:
+            path = ("given", "accounts", index, "linked_accounts")
+            message = f"account {account.account_tag!r} is linked to itself: the engine can't end its calls"
+            yield Finding(path, message, "the accounts that are charged besides, or none")
+
+
+def _carriers_after_the_end(scenario: Scenario) -> Iterator[Finding]:
+    """What a carrier or a phone is to do once every call is over."""
+    for section, ends in (("carriers", scenario.carriers), ("phones", scenario.phones)):
+        for host, end in ends.items():
+            others = [call for call in scenario.calls if call.id not in end.calls]
+            yield from _after_the_end(scenario, end, others, (section, host))
+            for call in scenario.calls:
+                if call.id in end.calls:
+                    yield from _after_the_end(scenario, end.calls[call.id], [call], (section, host, "calls", call.id))
+
+
+def _after_the_end(scenario: Scenario, behaviour: Behaviour, calls: list[Call], path: ValuePath) -> Iterator[Finding]:
+    over = max((_latest_end(scenario, call) for call in calls), default=math.inf)
+    moments = {"hang_up_after": behaviour.hang_up_after.low if behaviour.hang_up_after else 0.0}
+    if behaviour.vanish is not None and behaviour.vanish.event == "answered":
+        moments["vanish"] = behaviour.vanish.delay
+    for key, at in moments.items():
+        if at > over:
+            message = (
+                f"this comes {duration_text(at)} after the answer, and each call is over after {duration_text(over)}"
+            )
+            yield Finding((*path, key), message, "a longer 'hold', or hangup: never")
+
+
+def _latest_end(scenario: Scenario, call: Call) -> float:
+    """Seconds from a call's answer to its end, at most, by what its own words say."""
+    if call.hangup == "never" or call.bye != "normal" or call.vanish is not None or call.sipp is not None:
+        return math.inf
+    hold = scenario.load.hold if scenario.load and scenario.load.hold else call.hold
+    return hold.high if hold else DEFAULT_HOLD
 
 
 def _answered_by_nobody(scenario: Scenario) -> Iterator[Finding]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rating_harness.errors import Location, PlanError, ServiceDied
+from rating_harness.errors import EngineError, Location, PlanError, ServiceDied
 from rating_harness.kamailio.rpc import RpcError
 from rating_harness.lab.protocol import Service
 from rating_harness.run.stack import Stack
+from rating_harness.scenario.loader import load
 from tests.unit.plan.test_planner import planned
 from tests.unit.run.fake_lab import FakeKamailio, FakeLab, fake_stack
 
@@ -180,3 +182,25 @@ def test_a_kamailio_that_does_not_answer_is_no_mistake_of_the_scenarios(tmp_path
     kamailio.call = silent  # type: ignore[method-assign]
     with pytest.raises(RpcError, match="no answer"):
         stack.prepare(planned(tmp_path, CALL + 'kamailio: {users: {"1000": secret}}\n'))
+
+
+def test_a_request_that_the_engine_refuses_is_told_by_its_line(tmp_path: Path) -> None:
+    stack: Any = fake_stack(FakeLab())
+    refused = EngineError("the engine refused a request", where="http://engine", detail="mutation {b(x: 1) {id}}")
+
+    def refuse(given: object) -> None:
+        raise refused
+
+    stack.engine.seed = refuse
+    words = 'given: {graphql: ["mutation {a {id}}", "mutation {b(x: 1)   {id}}"]}\n'
+    (tmp_path / "s.yaml").write_text(f"scenario: It\n{words}{CALL}")
+    (scenario,) = load(tmp_path / "s.yaml")
+    (tmp_path / "other").mkdir()
+    plan = replace(planned(tmp_path / "other", CALL), scenario=scenario)
+    with pytest.raises(EngineError) as raised:
+        stack.prepare(plan)
+    assert str(raised.value.where).endswith("s.yaml:2:40")
+    refused.where, refused.detail = "http://engine", "upsertAccount(...)"
+    with pytest.raises(EngineError) as raised:
+        stack.prepare(plan)
+    assert raised.value.where == "http://engine"

@@ -330,6 +330,32 @@ def test_what_the_configuration_has_for_a_define_only(tmp_path: Path, words: str
     assert warned(tmp_path, rest) == []
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "call", "found"),
+    [
+        ("hang_up_after: 5s", "", "this comes 5s after the answer, and each call is over after 1s"),
+        ("vanish: after 5s", ", hold: 2s", "this comes 5s after the answer, and each call is over after 2s"),
+        ("calls: {ana: {hang_up_after: 5s}}", "", "this comes 5s after the answer, and each call is over after 1s"),
+        ("hang_up_after: 5s", ", hold: {min: 1s, max: 9s}", None),
+        ("hang_up_after: 5s", ", hangup: never", None),
+        ("hang_up_after: {min: 1s, max: 5s}", "", None),
+        ("calls: {ana: {}}, hang_up_after: 5s", "", None),
+        ("vanish: while ringing", "", None),
+    ],
+)
+def test_a_carrier_that_acts_after_every_calls_end(
+    tmp_path: Path, behaviour: str, call: str, found: str | None
+) -> None:
+    rest = f"calls:\n{ANA % call}carriers: {{carrier: {{{behaviour}}}}}\n"
+    assert warned(tmp_path, rest) == ([] if found is None else [(8, found)])
+
+
+def test_an_account_that_is_linked_to_itself(tmp_path: Path) -> None:
+    given = GIVEN.replace("balance: 10}", 'balance: 10, linked_accounts: ["2001"]}')
+    found = warned(tmp_path, f"calls:\n{ANA % ''}", given)
+    assert found == [(3, "account '2001' is linked to itself: the engine can't end its calls")]
+
+
 def test_other_conditions_of_a_configuration_are_not_guessed_at(tmp_path: Path) -> None:
     (tmp_path / "kamailio.cfg").write_text(
         "#!ifexp X > 1\nmodparam('htable', 'htable', 'one=>size=8;')\n#!endif\n"
