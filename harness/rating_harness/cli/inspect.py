@@ -111,8 +111,8 @@ def _show(configuration: Configuration, prepared: Prepared) -> None:
     _print("files", [f"{name} ({source.lines} lines)" for name, source in configuration.sources.items()])
     click.echo(f"  {inactive} of {lines} lines are left out by these defines")
     _print("listens at", found.listeners, none="nothing of its own: the command line says it")
-    _print("modules", [" ".join(found.modules)])
-    _print("routes", found.routes)
+    _print("modules", [" ".join(found.modules)] if found.modules else [], none="none")
+    _print("routes", found.routes, none="none")
     _print("asks", found.agents, none="no URL is in it")
     missing = [title for title in _RATED if title not in found.routes]
     if len(missing) < len(_RATED):

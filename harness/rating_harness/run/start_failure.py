@@ -66,7 +66,9 @@ def remedy(log: str, where: Location | None) -> str | None:
     if found := _placeholder(where, text):
         return f"is {found[0]} there to be filled in? give a copy in which it is"
     if text and _UNREADABLE.search(log):
-        return f"line {where.line if where else 0} reads: {text[:120]}"
+        # A terminal takes some characters for commands.
+        shown = "".join(each if each.isprintable() else "?" for each in text.expandtabs(1)[:120])
+        return f"line {where.line if where else 0} reads: {shown}"
     return None
 
 

@@ -69,6 +69,11 @@ def test_modules_that_a_lab_lacks_are_named_with_their_packages(own: Path) -> No
     ]
 
 
+def test_an_empty_configuration_has_nothing(own: Path) -> None:
+    (own / "kamailio.cfg").write_text("")
+    assert "modules:\n  none\nroutes:\n  none\n" in run(own).output
+
+
 def test_a_lab_has_the_other_modules(own: Path) -> None:
     assert "a lab lacks" not in run(own).output
     assert "a lab lacks" not in run(data_directory("kamailio")).output

@@ -48,6 +48,11 @@ def test_a_syntax_error_is_told_with_its_line(paths: Mapping[str, Path]) -> None
     )
 
 
+def test_a_line_is_shown_without_what_a_terminal_obeys(paths: Mapping[str, Path]) -> None:
+    paths[MAIN].write_text("\x1b[2Jlisten\t=\x00\n", "utf-8")
+    assert told(unreadable(1, 1, "syntax error"), paths)[1] == "line 1 reads: ?[2Jlisten =?"
+
+
 def test_a_placeholder_is_named_but_not_what_subst_fills_in(paths: Mapping[str, Path]) -> None:
     assert told(unreadable(4, 12, "syntax error"), paths)[1] == (
         "is @@IP@@ there to be filled in? give a copy in which it is"
