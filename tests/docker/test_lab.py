@@ -81,7 +81,7 @@ def test_a_call_through_kamailio_is_rated(lab: DockerLab) -> None:
         assert answering.wait(Deadline(10)) == 0, answering.output()
         assert calling.list_files() == ["messages.log", "scenario.xml"]
         assert b"INVITE sip:39040123456@" in (calling.read_file("messages.log") or b"")
-        await_condition(lambda: engine.accounts(["1000"])[0]["balance"] != 1000, Deadline(5), "the call's fee")
+        await_condition(lambda: engine.accounts(["1000"])[0]["balance"] != 1000, Deadline(30), "the call's fee")
         (transaction,) = engine.transactions()
         assert transaction["duration"] in (1, 2)
     for name in ("caller", "carrier"):

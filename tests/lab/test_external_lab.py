@@ -25,7 +25,7 @@ def target() -> Iterator[str]:
 
 def test_sipp_calls_the_target_and_other_services_run_here(target: str) -> None:
     with ExternalLab.open(target) as lab:
-        assert lab.start_service(kamailio(), Deadline(5)).poll() is None
+        assert lab.start_service(kamailio(), Deadline(30)).poll() is None
         lab.start_service(answering("rating-engine"), Deadline(20))
 
         caller = lab.host("caller")

@@ -294,7 +294,7 @@ def test_workers_whose_main_process_dies_do_not_stay(lab: LocalLab) -> None:
     process = lab.start_service(kamailio(), Deadline(10))
     answered_by(ask_options(lab))
     process.signal(signal.SIGKILL)
-    assert process.wait(Deadline(5)) == -signal.SIGKILL
+    assert process.wait(Deadline(30)) == -signal.SIGKILL
     assert "kamailio" not in processes(lab)
 
 
@@ -313,7 +313,7 @@ def test_a_program_works_in_a_directory_of_its_own(lab: LocalLab) -> None:
     script = "cat in/put; echo out; echo err >&2; echo written > output; sleep 60"
     program = Program("tool", "sipp", ("sh", "-c", script), lab.host("tool"), {"in/put": b"given\n"})
     process = lab.run(program)
-    await_condition(lambda: process.read_file("output") == b"written\n", Deadline(5), "the output")
+    await_condition(lambda: process.read_file("output") == b"written\n", Deadline(30), "the output")
     assert process.output() == "given\nout\nerr\n"
     assert process.list_files() == ["in/put", "output"]
     assert process.read_file("nothing") is None
@@ -321,7 +321,7 @@ def test_a_program_works_in_a_directory_of_its_own(lab: LocalLab) -> None:
     with pytest.raises(LabError, match="has a program tool already"):
         lab.run(program)
     process.signal(signal.SIGTERM)
-    assert process.wait(Deadline(5)) == -signal.SIGTERM
+    assert process.wait(Deadline(30)) == -signal.SIGTERM
     process.signal(signal.SIGTERM)
     assert process.read_file("output") == b"written\n", "also after its end"
     process.remove()

@@ -170,11 +170,11 @@ def test_the_listener_keeps_what_comes_and_is_emptied(tmp_path: Path) -> None:
             assert listener.stdout.readline() == b"listening\n"
             for number in (b"1", b"2"):
                 sender.sendto(hep(CALLER, KAMAILIO, number), ("127.0.0.1", port))
-            await_condition(lambda: len([*packets(file.read_bytes())]) == 2, Deadline(5), "two packets")
+            await_condition(lambda: len([*packets(file.read_bytes())]) == 2, Deadline(30), "two packets")
             os.kill(listener.pid, signal.SIGUSR1)
-            await_condition(lambda: not file.read_bytes(), Deadline(5), "an empty file")
+            await_condition(lambda: not file.read_bytes(), Deadline(30), "an empty file")
             sender.sendto(hep(CALLER, KAMAILIO, b"3"), ("127.0.0.1", port))
-            third = await_condition(lambda: [*packets(file.read_bytes())], Deadline(5), "the third packet")
+            third = await_condition(lambda: [*packets(file.read_bytes())], Deadline(30), "the third packet")
             assert [packet.payload for packet in third] == [b"3"]
         finally:
             listener.kill()

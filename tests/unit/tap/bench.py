@@ -108,7 +108,7 @@ class Tap:
     control: Address
 
     def connect(self) -> socket.socket:
-        return socket.create_connection((self.address.host, self.address.port), timeout=5)
+        return socket.create_connection((self.address.host, self.address.port), timeout=30)
 
     def post(
         self,
@@ -183,11 +183,11 @@ def running_tap(upstream: str | None = None, *more: Address) -> Iterator[Tap]:
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
-    listeners, control_listeners, loop, stop = addresses.result(timeout=5)
+    listeners, control_listeners, loop, stop = addresses.result(timeout=30)
     try:
         with TapClient(Endpoint(f"http://{control_listeners[0]}")) as client:
             yield Tap(listeners[0], client, control_listeners[0])
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(timeout=5)
+        thread.join(timeout=30)
         assert not thread.is_alive()

@@ -61,7 +61,7 @@ def test_it_says_when_it_is_ready_and_ends_in_good_order(tmp_path: Path, signum:
             agent.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert client.exchanges(wait=2).exchanges[0].pending
             tap.send_signal(signum)
-            assert tap.wait(timeout=5) == 0
+            assert tap.wait(timeout=30) == 0
     assert not listener.exists()
     assert not control_listener.exists()
 

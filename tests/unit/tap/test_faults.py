@@ -34,7 +34,7 @@ from tests.unit.tap.bench import AUTHORIZED, Agent, Tap, ask, read, request, run
 
 def ended(tap: Tap) -> Exchange:
     """The first exchange, once it has ended."""
-    return tap.client.wait_for(lambda exchange: not exchange.pending, Deadline(3), "the end of an exchange")
+    return tap.client.wait_for(lambda exchange: not exchange.pending, Deadline(30), "the end of an exchange")
 
 
 def test_without_a_fault_the_agent_answers(tap: Tap, agent: Agent) -> None:
@@ -44,15 +44,15 @@ def test_without_a_fault_the_agent_answers(tap: Tap, agent: Agent) -> None:
 
 
 def test_delay_comes_after_the_agent_has_done_its_work(tap: Tap, agent: Agent) -> None:
-    tap.client.set_faults(Fault(delay=0.2))
+    tap.client.set_faults(Fault(delay=1.5))
     seen = tap.post()
     assert (seen.status, seen.json) == (200, AUTHORIZED)
-    assert seen.seconds >= 0.2
+    assert seen.seconds >= 1.5
     exchange = ended(tap)
     assert exchange.kind == "delay"
-    assert exchange.upstream[0].answered - exchange.received < 0.15
+    assert exchange.upstream[0].answered - exchange.received < 1.4
     assert exchange.duration is not None
-    assert exchange.duration >= 0.2
+    assert exchange.duration >= 1.5
 
 
 def test_delay_beyond_the_clients_patience(tap: Tap, agent: Agent) -> None:
@@ -198,7 +198,7 @@ def test_refuse_closes_the_door_until_it_is_disarmed(tap: Tap) -> None:
     with tap.connect() as idle:
         assert ask(idle).status == 200
         (fault,) = tap.client.set_faults(Fault(Refuse()))
-        assert read(idle, 1).end == "fin"
+        assert read(idle, 30).end == "fin"
     with pytest.raises(ConnectionRefusedError):
         tap.connect()
     tap.client.arm(fault, False)
@@ -211,12 +211,12 @@ def test_refuse_closes_the_door_until_it_is_disarmed(tap: Tap) -> None:
 
 
 def test_refuse_lets_the_request_in_hand_be_answered(tap: Tap) -> None:
-    tap.client.set_faults(Fault(delay=0.2))
+    tap.client.set_faults(Fault(delay=1.5))
     with tap.connect() as client:
         client.sendall(request())
-        tap.client.wait_for(lambda exchange: exchange.pending, Deadline(1), "a request")
+        tap.client.wait_for(lambda exchange: exchange.pending, Deadline(30), "a request")
         tap.client.add_faults(Fault(Refuse()))
-        seen = read(client, 2)
+        seen = read(client, 30)
     assert (seen.status, seen.end) == (200, "fin")
 
 
@@ -228,7 +228,7 @@ def test_refuse_on_a_unix_socket(socket_path: str, agent: Agent) -> None:
         tap.client.remove_faults()
         client.connect(socket_path)
         client.sendall(request(keep_alive=False))
-        assert read(client, 1).status == 200
+        assert read(client, 30).status == 200
 
 
 class TestSelection:
@@ -331,5 +331,5 @@ def test_waiting_faults_do_not_hold_the_stop_up(agent: Agent) -> None:
     with running_tap(agent.url) as tap, tap.connect() as client:
         tap.client.set_faults(Fault(late=60))
         client.sendall(request())
-        await_condition(lambda: tap.client.exchanges().exchanges, Deadline(2), "the request's arrival")
-    assert time.monotonic() - begun < 3
+        await_condition(lambda: tap.client.exchanges().exchanges, Deadline(30), "the request's arrival")
+    assert time.monotonic() - begun < 50

@@ -62,7 +62,7 @@ def test_pipelined_requests_are_answered_in_order(tap: Tap) -> None:
     tap.client.set_faults(Fault(delay=0.2, count=1), Fault(Answer(204), nth=2))
     with tap.connect() as client:
         client.sendall(request() + request(keep_alive=False))
-        seen = read(client, 2)
+        seen = read(client, 30)
     assert seen.data.index(b"HTTP/1.1 200") < seen.data.index(b"HTTP/1.1 204")
 
 
@@ -70,7 +70,7 @@ def test_what_follows_on_a_connection_that_the_tap_closed_is_no_request(tap: Tap
     tap.client.set_faults(Fault(Close(), count=1))
     with tap.connect() as client:
         client.sendall(request() * 2)
-        assert read(client, 1).data == b""
+        assert read(client, 30).data == b""
     assert [each.outcome for each in tap.client.exchanges().exchanges] == ["closed"]
     assert agent.requests == []
 
@@ -81,7 +81,7 @@ def test_a_request_in_pieces(tap: Tap, agent: Agent) -> None:
         for start in range(0, len(data), 16):
             client.sendall(data[start : start + 16])
             time.sleep(0.001)
-        assert read(client, 1).status == 200
+        assert read(client, 30).status == 200
     assert json.loads(agent.requests[0][2]) == {"a": "b"}
 
 
@@ -91,7 +91,7 @@ def test_a_chunked_request_that_expects_to_go_on(tap: Tap, agent: Agent) -> None
         client.sendall(head)
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"3\r\n{}\n\r\n0\r\n\r\n")
-        assert read(client, 1).status == 200
+        assert read(client, 30).status == 200
     assert agent.requests[0][2] == b"{}\n"
     assert tap.client.exchanges().exchanges[0].body == "{}\n"
 
@@ -99,7 +99,7 @@ def test_a_chunked_request_that_expects_to_go_on(tap: Tap, agent: Agent) -> None
 def test_what_is_no_http_is_recorded(tap: Tap, agent: Agent) -> None:
     with tap.connect() as client:
         client.sendall(b"INVITE sip:1@example.test SIP/2.0\r\n\r\n")
-        assert read(client, 1).status == 400
+        assert read(client, 30).status == 400
     (exchange,) = tap.client.exchanges().exchanges
     assert (exchange.method, exchange.status, agent.requests) == ("", 400, [])
     assert exchange.body.startswith("INVITE sip:")
@@ -109,7 +109,7 @@ def test_what_is_no_http_is_recorded(tap: Tap, agent: Agent) -> None:
 def test_bytes_that_are_no_text(tap: Tap) -> None:
     with tap.connect() as client:
         client.sendall(b"POST /x HTTP/1.1\r\nContent-Length: 3\r\nConnection: close\r\n\r\n\xff\x00a")
-        read(client, 1)
+        read(client, 30)
     (exchange,) = tap.client.exchanges().exchanges
     assert (exchange.body, exchange.json) == ("\\xff\x00a", None)
 
@@ -144,10 +144,10 @@ def test_an_agent_that_answers_after_the_client_has_gone(tap: Tap, agent: Agent)
     go_on = threading.Event()
     agent.answers = lambda number: b"{}" if go_on.wait(5) else b""
     assert tap.post(patience=0.1).data == b""
-    (exchange,) = tap.client.exchanges(wait=2).exchanges
+    (exchange,) = tap.client.exchanges(wait=30).exchanges
     assert (exchange.pending, exchange.upstream) == (True, ())
     go_on.set()
-    exchange = tap.client.wait_for(lambda each: not each.pending, Deadline(2), "the agent's answer")
+    exchange = tap.client.wait_for(lambda each: not each.pending, Deadline(30), "the agent's answer")
     assert (exchange.outcome, exchange.upstream[0].body, exchange.client_gone) == ("gone", "{}", True)
 
 
@@ -159,7 +159,7 @@ def test_an_agent_that_breaks_off(answer: bytes) -> None:
         with agent:
             agent.recv(65536)
             agent.sendall(answer)
-        assert read(client, 2).status == 502
+        assert read(client, 30).status == 502
         (exchange,) = tap.client.exchanges().exchanges
         assert (exchange.status, exchange.upstream) == (502, ())
         assert exchange.error.startswith(_url(server))
@@ -172,7 +172,7 @@ def test_an_agent_whose_answer_ends_with_the_connection() -> None:
         with agent:
             agent.recv(65536)
             agent.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 203 Fine\r\n\r\nwhole")
-        seen = read(client, 2)
+        seen = read(client, 30)
     assert (seen.data.splitlines()[0], seen.body) == (b"HTTP/1.1 203 Fine", b"whole")
 
 
@@ -207,31 +207,31 @@ def test_without_an_upstream_only_faults_answer() -> None:
 
 class TestReading:
     def test_a_pending_exchange_shows_and_then_its_end(self, tap: Tap) -> None:
-        tap.client.set_faults(Fault(delay=0.3))
+        tap.client.set_faults(Fault(delay=1.5))
         with tap.connect() as client:
             client.sendall(request())
-            news = tap.client.exchanges(wait=2)
+            news = tap.client.exchanges(wait=30)
             assert [(each.number, each.outcome, each.duration) for each in news.exchanges] == [(1, "pending", None)]
-            news = tap.client.exchanges(news.cursor, wait=2)
+            news = tap.client.exchanges(news.cursor, wait=30)
             assert [(each.number, each.outcome) for each in news.exchanges] == [(1, "answered")]
             begun = time.monotonic()
             assert tap.client.exchanges(news.cursor, wait=0.1).exchanges == ()
-            assert 0.1 <= time.monotonic() - begun < 1
+            assert 0.1 <= time.monotonic() - begun < 20
 
     def test_a_late_end_is_seen_by_who_has_read_past_its_number(self, tap: Tap) -> None:
-        tap.client.set_faults(Fault(delay=0.3, count=1))
+        tap.client.set_faults(Fault(delay=1.5, count=1))
         with tap.connect() as slow:
             slow.sendall(request("/slow"))
-            tap.client.exchanges(wait=2)
+            tap.client.exchanges(wait=30)
             tap.post("/fast")
             news = tap.client.exchanges()
             assert [(each.path, each.pending) for each in news.exchanges] == [("/slow", True), ("/fast", False)]
-            news = tap.client.exchanges(news.cursor, wait=2)
+            news = tap.client.exchanges(news.cursor, wait=30)
         assert [(each.path, each.pending) for each in news.exchanges] == [("/slow", False)]
 
     def test_wait_for(self, tap: Tap) -> None:
         with ThreadPoolExecutor(1) as pool:
-            found = pool.submit(tap.client.wait_for, lambda each: each.path == "/b", Deadline(3), "a request to /b")
+            found = pool.submit(tap.client.wait_for, lambda each: each.path == "/b", Deadline(30), "a request to /b")
             tap.post("/a")
             tap.post("/b")
             assert found.result().number == 2
@@ -240,13 +240,13 @@ class TestReading:
         assert caught.value.found == "2 requests in all"
 
     def test_clear(self, tap: Tap) -> None:
-        tap.client.set_faults(Fault(delay=0.2, count=1))
+        tap.client.set_faults(Fault(delay=1.5, count=1))
         with tap.connect() as client:
             client.sendall(request("/a", keep_alive=False))
-            cursor = tap.client.exchanges(wait=2).cursor
+            cursor = tap.client.exchanges(wait=30).cursor
             tap.client.clear()
             assert tap.client.exchanges().exchanges == ()
-            assert read(client, 2).status == 200
+            assert read(client, 30).status == 200
         assert tap.client.exchanges(cursor).exchanges == ()
         tap.post("/a")
         (exchange,) = tap.client.exchanges(cursor).exchanges
@@ -330,10 +330,10 @@ def test_what_was_read_can_be_forgotten(tap: Tap, agent: Agent) -> None:
 
 
 def test_a_pending_exchange_isnt_forgotten(tap: Tap, agent: Agent) -> None:
-    tap.client.set_faults(Fault(Answer(200, "{}"), delay=0.5))
+    tap.client.set_faults(Fault(Answer(200, "{}"), delay=1.5))
     with ThreadPoolExecutor() as pool:
         posted = pool.submit(tap.post, "/v1/begin_transaction", {})
-        pending = tap.client.wait_for(lambda each: each.pending, Deadline(3), "a pending exchange")
+        pending = tap.client.wait_for(lambda each: each.pending, Deadline(30), "a pending exchange")
         reached = tap.client.exchanges().cursor
         tap.client.forget(reached)
         posted.result()

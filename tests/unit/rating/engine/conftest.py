@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-HTTP = httpx.Client(timeout=10)
+HTTP = httpx.Client(timeout=60)
 """One client for all tests: to make one takes longer than to be answered."""
 
 COMMAND = [sys.executable, "-c", "from rating_harness.cli.main import main; main()", "engine"]
@@ -52,7 +52,7 @@ class Engine:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it with a signal; its exit status."""
         os.kill(self.process.pid, number)
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=60)
 
 
 Start = Callable[..., Engine]
