@@ -21,12 +21,16 @@ kamailio:
   config: {config}
   defines: {{FR_TIMER: 2000, FR_INV_TIMER: 8000, RATING_HTTP_TIMEOUT: 1000}}
 carriers:
-  carrier: {{answer_after: 1850ms, provisional: []}}
+  carrier:
+    calls:
+      ana: {{answer_after: 1700ms, provisional: []}}
 calls:
   - id: ana
     from: "1000"
     to: "39040123456"
     expect: {{reply: 408, carriers: [carrier]}}
+  # As long as this one is up the log is read.
+  - {{id: bob, from: "1000", to: "39040123456", hold: 3s, expect: {{reply: 200}}}}
 expect:
   requests:
     - {{call: ana, order: [authorization]}}
@@ -46,7 +50,7 @@ def crossing(directory: Path, changes: dict[str, tuple[str, str]]) -> Scenario:
     """The scenario, on a configuration with the changes; in it a process loses the processor behind RATING_REPLY."""
     config = directory / "kamailio"
     shutil.copytree(data_directory("kamailio"), config)
-    slow = '\troute(RATING_REPLY);\n\tif (is_method("INVITE") && $rs == 200) usleep("400000");\n}'
+    slow = '\troute(RATING_REPLY);\n\tif (is_method("INVITE") && $rs == 200) usleep("700000");\n}'
     for name, (old, new) in {"kamailio.cfg": (REPLY_ROUTE, slow), **changes}.items():
         text = (config / name).read_text()
         assert text.count(old) == 1
