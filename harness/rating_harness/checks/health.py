@@ -9,10 +9,14 @@ from rating_harness.checks.call_ends import SIDES, Interval, has_ended_for, is_g
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
-from rating_harness.evidence.model import OUT_OF_SHARED_MEMORY, LogLine
+from rating_harness.evidence.memory_shortage import memory_shortages
+from rating_harness.evidence.model import LogLine
 from rating_harness.evidence.tables import HANGING_UP, left_over
 
 __all__ = ["kamailio_is_well", "no_dialog_left", "nothing_left_running", "nothing_left_waiting"]
+
+_GRAVE = ("ALERT", "BUG", "CRITICAL", "ERROR", "WARNING", "")
+"""Levels at which Kamailio's modules say that they have no memory; what it writes before it has a log has none."""
 
 _SPINS = 100
 """Events of forgotten sockets, more of which are no accident: the process that gets them does nothing else."""
@@ -74,18 +78,20 @@ def kamailio_is_well(case: Case) -> Iterator[Finding]:
     for service in case.evidence.services:
         if service.name == CONTRACT.services.kamailio and not service.alive:
             yield broken(case, "kamailio", "Kamailio", "running", f"ended with status {service.exit_status}")
-    full = next((line for line in case.evidence.log if OUT_OF_SHARED_MEMORY.search(line.text)), None)
-    if full is not None:
+    said = case.scenario.kamailio
+    shortages = memory_shortages(line.text for line in case.evidence.log if line.level in _GRAVE)
+    for shortage in shortages:
         yield broken(
             case,
             "kamailio",
-            "Kamailio ran out of shared memory",
+            f"Kamailio ran out of {shortage.what}",
             "room for every call",
-            full.text[:200],
-            hint="start it with more: `-m 512` are 512 MB; `kamcmd core.shmmem` says how much of it is used",
+            shortage.text[:200],
+            hint=shortage.remedy(said.memory, said.package_memory),
         )
+    known = {shortage.text for shortage in shortages}
     for line in _while_it_should_run(case):
-        if line is not full and line.level in ("CRITICAL", "BUG"):
+        if line.text not in known and line.level in ("CRITICAL", "BUG"):
             yield broken(case, "kamailio", "Kamailio's log", "nothing at critical level", line.text[:200])
             break
     lost = sum("Cell for handler" in line.text for line in case.evidence.log)

@@ -6,7 +6,6 @@ Nothing here judges: the checks do, and they read nothing else. So a stored run 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,7 +14,6 @@ from rating_harness.evidence.headers import branches_of, tag_of
 
 __all__ = [
     "LEVELS",
-    "OUT_OF_SHARED_MEMORY",
     "CapturedMessage",
     "Dialog",
     "Evidence",
@@ -210,10 +208,6 @@ class LogLine:
     text: str
     level: str = ""
     at: float | None = None
-
-
-OUT_OF_SHARED_MEMORY = re.compile(r"could not allocate shared memory|no more shm ?mem", re.IGNORECASE)
-"""What Kamailio 6.0 and 6.1 log when their shared memory is used up (``core/mem/shm.h``, and what tm says)."""
 
 
 @dataclass(frozen=True, slots=True)

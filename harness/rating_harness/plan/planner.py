@@ -102,7 +102,13 @@ def speaks_tls(scenario: Scenario) -> bool:
 def breaks_services(scenario: Scenario) -> bool:
     """Whether services are killed, or started in another way: the lab has to be one's own."""
     outages = any(fault.is_outage for fault in scenario.faults) or scenario.clock is not None
+    kamailio = scenario.kamailio
     own_way = (
-        scenario.kamailio.defines or scenario.kamailio.config or scenario.requires.ipv6 or scenario.expect.routes
+        kamailio.defines
+        or kamailio.config
+        or kamailio.memory
+        or kamailio.package_memory
+        or scenario.requires.ipv6
+        or scenario.expect.routes
     )
     return bool(outages or own_way or speaks_tls(scenario) or any(call.ipv6 for call in scenario.calls))

@@ -21,12 +21,20 @@ def plan_text(plan: Plan, requests: Iterable[str]) -> str:
         "calls": [line for call in plan.calls for line in _call(call, said[call.id])],
         "carriers": [_carrier(carrier) for carrier in plan.carriers],
         "faults": [*map(_fault, plan.agent_faults), *map(_outage, plan.outages)],
-        "kamailio": [f"-A {name}={value}" for name, value in plan.defines.items()],
+        "kamailio": list(_kamailio(plan)),
         "engine": list(requests),
     }
     head = [plan.scenario.scenario, f"  {plan.scenario.id}", f"  seed {plan.seed}, at most {plan.horizon:g} s"]
     body = [f"  {line}" for name, lines in sections.items() if lines for line in (name, *(f"  {x}" for x in lines))]
     return "\n".join([*head, *body])
+
+
+def _kamailio(plan: Plan) -> Iterator[str]:
+    """The options of its own that it is started with."""
+    said = plan.scenario.kamailio
+    sizes = {"-m": said.memory, "-M": said.package_memory}
+    yield from (f"{option} {int(size)}" for option, size in sizes.items() if size is not None)
+    yield from (f"-A {name}={value}" for name, value in plan.defines.items())
 
 
 def _call(call: PlannedCall, said: Call) -> Iterator[str]:

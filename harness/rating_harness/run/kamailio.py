@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -71,6 +71,7 @@ class Variant:
     :param traced: whether it logs each action of its routes.
     :param covered: whether its configuration has probes.
     :param fast_timers: whether the user's configuration gets tm's timers of a lab.
+    :param memory, package_memory: megabytes, shared and of each process; None for what the lab gives it.
     :param changes: texts in place of those of the configuration's files, by their names below its directory.
     """
 
@@ -81,15 +82,26 @@ class Variant:
     traced: bool = False
     covered: bool = False
     fast_timers: bool = False
+    memory: int | None = None
+    package_memory: int | None = None
     changes: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: Plan, options: Options) -> Variant:
         """The one that a plan wants; what the scenario says goes before the command line."""
-        own = plan.scenario.kamailio.config
-        configuration = plan.scenario.origin.file.parent / own if own else options.kamailio_config
-        defines = {**options.defines, **plan.defines}
-        return cls(defines, configuration, plan.tls, plan.ipv6, plan.traced, options.coverage, options.fast_timers)
+        said = plan.scenario.kamailio
+        own = plan.scenario.origin.file.parent / said.config if said.config else None
+        return cls(
+            defines={**options.defines, **plan.defines},
+            configuration=own or options.kamailio_config,
+            tls=plan.tls,
+            ipv6=plan.ipv6,
+            traced=plan.traced,
+            covered=options.coverage,
+            fast_timers=options.fast_timers,
+            memory=said.memory,
+            package_memory=said.package_memory,
+        )
 
 
 def kamailio_service(
@@ -124,7 +136,7 @@ def kamailio_service(
     if prepared is not None:
         files |= {name: text.encode("utf-8", "surrogateescape") for name, text in prepared.texts.items()}
         defines = {**prepared.defines, **defines}
-    command = list(service.command)
+    command = _with_memory(service.command, variant)
     if prepared is not None:
         command += [word for listener in prepared.listeners for word in ("-l", listener)]
     around = _around(variant, driver, prepared, capture)
@@ -147,6 +159,19 @@ def kamailio_service(
     else:
         command += _define_options(defines)
     return replace(service, command=tuple(command), files=rewrite(files, defines) if rewrite else files)
+
+
+def _with_memory(command: Sequence[str], variant: Variant) -> list[str]:
+    """The command with the variant's amounts of memory in place of its own."""
+    words = list(command)
+    for option, megabytes in (("-m", variant.memory), ("-M", variant.package_memory)):
+        if megabytes is None:
+            continue
+        if option in words:
+            words[words.index(option) + 1] = f"{int(megabytes)}"
+        else:
+            words += [option, f"{int(megabytes)}"]
+    return words
 
 
 def _changed(variant: Variant) -> dict[str, bytes]:

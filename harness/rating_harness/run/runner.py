@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import HarnessError, ServiceDied
-from rating_harness.evidence.model import OUT_OF_SHARED_MEMORY, Evidence, Span
+from rating_harness.evidence.memory_shortage import memory_shortages
+from rating_harness.evidence.model import Evidence, Span
 from rating_harness.evidence.redaction import redacted_message
 from rating_harness.plan.model import Plan, PlannedRequest
 from rating_harness.run.clock import ClockRun, unanswered
@@ -205,6 +206,8 @@ class _Run:
                 status=status,
                 detail="\n".join(process.output().splitlines()[-15:]),
             )
-            if OUT_OF_SHARED_MEMORY.search(process.output()):
-                died.hint = "it ran out of shared memory: start it with more (`-m`), or load it less"
+            said = self._plan.scenario.kamailio
+            for shortage in memory_shortages(process.output().splitlines()):
+                died.hint = f"it ran out of {shortage.what}: {shortage.remedy(said.memory, said.package_memory)}"
+                break
             raise died

@@ -20,6 +20,7 @@ from rating_harness.contract import CONTRACT
 from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import EngineError, LabError, Location, PlanError, ServiceDied, Timeout
+from rating_harness.evidence.memory_shortage import MORE_THAN_THERE_IS, memory_shortages
 from rating_harness.evidence.redaction import redacted_url
 from rating_harness.kamailio.rpc import (
     RPC_PORT,
@@ -89,6 +90,7 @@ class Stack:
         self.options = options
         self._composition = compose.load(data_directory("compose") / "lab.yaml")
         self._variant: Variant | None = _first_variant(options)
+        self._last_variant = _first_variant(options)
         self._starts = 0
         self._dirty: set[str] = set()
         self._logged = ""
@@ -233,6 +235,7 @@ class Stack:
 
     def _kamailio_service(self, variant: Variant) -> Service:
         self._starts += 1
+        self._last_variant = variant
         self._paths = user_paths(variant)
         described = self._composition.services[KAMAILIO]
         self._prepared = None
@@ -346,6 +349,8 @@ class Stack:
         modules = self._prepared.findings.modules if self._prepared else {}
         where = where_it_stands(self._kamailio_output(), self._paths, modules)
         hint = remedy(log, where)
+        if hint is None and (hint := self._memory_hint(log)):
+            where = None  # where it happened to be when it had no memory left
         return ServiceDied(
             f"Kamailio ended with status {status} instead of starting",
             service=KAMAILIO,
@@ -355,6 +360,16 @@ class Stack:
             **({"hint": hint} if hint else {}),
             log=log,
         )
+
+    def _memory_hint(self, log: str) -> str | None:
+        """What to do where Kamailio was given too little memory to start."""
+        given = self._last_variant
+        if MORE_THAN_THERE_IS in log:
+            return "the machine hasn't so much memory: give Kamailio less"
+        for shortage in memory_shortages(log.splitlines()):
+            more = shortage.remedy(given.memory, given.package_memory)
+            return f"it has too little {shortage.what} to start: {more}"
+        return None
 
     def _kamailio_output(self) -> str:
         """What Kamailio has logged since its last start."""
@@ -583,6 +598,8 @@ class Stack:
             return "expects lines of Kamailio's log: what the target logs isn't seen here"
         if scenario.expect.routes is not None or scenario.kamailio.config:
             return "wants Kamailio with another configuration: the target runs already"
+        if scenario.kamailio.memory or scenario.kamailio.package_memory:
+            return "wants Kamailio with so much memory: the target runs already"
         return None
 
     @cached_property

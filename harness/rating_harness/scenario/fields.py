@@ -43,6 +43,7 @@ __all__ = [
     "HostName",
     "HttpStatus",
     "Int32",
+    "Memory",
     "MethodName",
     "Model",
     "No",
@@ -190,6 +191,12 @@ PerSecond = Annotated[
     PlainValidator(values.parse_rate),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
     Takes("a number of calls per second"),
+]
+Memory = Annotated[
+    values.Megabytes,
+    PlainValidator(values.parse_megabytes),
+    WithJsonSchema(_spelled(values.MEGABYTES)),
+    Takes("an amount of memory: 16m, 256m, 1g"),
 ]
 Users = Annotated[Text | tuple[Text, ...], Takes("a text, or a list of them")]
 Share = Annotated[

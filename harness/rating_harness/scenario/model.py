@@ -48,6 +48,7 @@ from rating_harness.scenario.fields import (
     Flag,
     HostName,
     Int32,
+    Memory,
     Model,
     Reason,
     Seconds,
@@ -155,6 +156,12 @@ class Kamailio(Model):
     ] = Field(default_factory=dict)
     config: Annotated[
         Text | None, key("A configuration of your own: a file, or a directory with a kamailio.cfg.", "own.cfg")
+    ] = None
+    memory: Annotated[
+        Memory | None, key("Its shared memory (`-m`), in which all calls are; the lab's 256m if not given.", "1g")
+    ] = None
+    package_memory: Annotated[
+        Memory | None, key("Private memory of each of its processes (`-M`); the lab's 16m if not given.", "32m")
     ] = None
     users: Annotated[
         dict[Text, Text], key("Users and passwords for digest authentication (WITH_AUTH).", {"1000": "secret"})

@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT_DOMAIN",
     "DURATION",
     "DURATION_MATCH",
+    "MEGABYTES",
     "METHOD",
     "MOMENT",
     "NUMBER",
@@ -34,6 +35,7 @@ __all__ = [
     "CSeq",
     "CountRange",
     "Event",
+    "Megabytes",
     "Moment",
     "Route",
     "SecondsRange",
@@ -47,6 +49,7 @@ __all__ = [
     "parse_count",
     "parse_cseq",
     "parse_duration",
+    "parse_megabytes",
     "parse_moment",
     "parse_number",
     "parse_other_moment",
@@ -66,6 +69,7 @@ _PARTS = r"(?:[0-9]{1,3}h[0-9]{1,2}m(?:[0-9]{1,2}s)?|[0-9]{1,4}[hm][0-9]{1,2}s)"
 DURATION = rf"(?:{NUMBER}\s*(?:ms|s|m|h)|{_PARTS})"
 TOLERANCE = r"(?:±|\+-|\+/-)"
 CALL_ID = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
+MEGABYTES = r"[1-9][0-9]{0,6}\s*(?:[mM]|[gG])(?:[iI]?[bB])?"
 VERSION = r"(?:(?:at least|below) )?[0-9]+(?:\.[0-9]+){0,3}"
 METHOD = r"[A-Z][A-Za-z0-9.!%*_+`'~-]{0,31}"
 CSEQ = r"last(?:\s*[+-]\s*[0-9]{1,10})?"
@@ -482,6 +486,28 @@ def parse_rate(value: object) -> float:
     if not isinstance(value, int | float) or not is_number(value) or not 0 < value <= 1_000_000:
         raise Unfit("this is no number above 0")
     return float(value)
+
+
+class Megabytes(int):
+    """An amount of memory, as Kamailio counts it: of 1,048,576 octets each."""
+
+    def __str__(self) -> str:
+        return f"{int(self)}m"
+
+
+_MOST_MEGABYTES = 1024 * 1024
+
+
+def parse_megabytes(value: object) -> Megabytes:
+    """An amount of memory, ``256m`` or ``1g``; a terabyte at most."""
+    match = re.fullmatch(MEGABYTES, value.strip(), re.ASCII) if isinstance(value, str) else None
+    if match is None:
+        number = isinstance(value, int) and not isinstance(value, bool) and value > 0
+        raise Unfit("this is no amount of memory", f"{value}m, in megabytes" if number else "256m, 1g")
+    megabytes = int(re.match("[0-9]+", match[0])[0]) * (1024 if "g" in match[0].lower() else 1)  # type: ignore[index]
+    if megabytes > _MOST_MEGABYTES:
+        raise Unfit("this is more than Kamailio takes", "1024g at most")
+    return Megabytes(megabytes)
 
 
 def parse_percent(value: object) -> float:

@@ -277,8 +277,12 @@ def test_a_critical_line_while_a_restart_was_asked_for_is_no_finding(tmp_path: P
 def test_a_kamailio_without_shared_memory_is_told_with_the_remedy(tmp_path: Path, text: str, level: str) -> None:
     (told,) = found(tmp_path, sound(log=(LogLine("kamailio", text, level),) * 3))["kamailio"]
     assert "Kamailio ran out of shared memory" in told
+    assert "`memory: 512m`" in told
     assert text in told
-    assert found(tmp_path, sound(log=(LogLine("kamailio", "could not allocate private memory", "ERROR"),))) == {}
+    (private,) = found(tmp_path, sound(log=(LogLine("kamailio", "no more pkg memory", "ERROR"),)))["kamailio"]
+    assert "Kamailio ran out of private memory" in private
+    assert "`package_memory: 32m`" in private
+    assert found(tmp_path, sound(log=(LogLine("kamailio", "shared memory: 268435456 bytes", "INFO"),))) == {}
 
 
 def test_an_http_client_that_mixes_up_requests_is_told(tmp_path: Path) -> None:

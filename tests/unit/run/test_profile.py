@@ -142,6 +142,8 @@ def target() -> Stack:
             "kamailio: {defines: {FR_TIMER: 1}}\n",
             "sets FR_TIMER: the target, which runs already, has no such define",
         ),
+        ("kamailio: {memory: 64m}\n", "wants Kamailio with so much memory: the target runs already"),
+        ("kamailio: {package_memory: 64m}\n", "wants Kamailio with so much memory: the target runs already"),
         (POLICY, "--profile contract: a policy of the project's own kamailio.cfg: scanners are refused"),
     ],
 )

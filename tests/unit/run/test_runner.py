@@ -167,7 +167,7 @@ def test_a_kamailio_that_dies_ends_the_run(tmp_path: Path, words: str) -> None:
     with pytest.raises(ServiceDied, match="died in mid-scenario, with status -11") as raised:
         run_plan(stack, plan)
     assert words in str(raised.value)
-    assert ("`-m`" in (raised.value.hint or "")) == ("memory" in words)
+    assert ("`-m 512`" in (raised.value.hint or "")) == ("memory" in words)
     assert all(program.removed for program in lab.programs)
 
 

@@ -204,3 +204,48 @@ def test_a_request_that_the_engine_refuses_is_told_by_its_line(tmp_path: Path) -
     with pytest.raises(EngineError) as raised:
         stack.prepare(plan)
     assert raised.value.where == "http://engine"
+
+
+@pytest.mark.parametrize(
+    ("said", "shared", "private"),
+    [
+        ("defines: {FR_TIMER: 1000}", "256", "16"),
+        ("memory: 5m", "5", "16"),
+        ("package_memory: 1g", "256", "1024"),
+        ("memory: 2 GB", "2048", "16"),
+    ],
+)
+def test_kamailio_has_the_memory_that_a_scenario_gives_it(
+    tmp_path: Path, said: str, shared: str, private: str
+) -> None:
+    started: list[Service] = []
+    stack = fake_stack(FakeLab(dies=started.append))
+    stack.prepare(planned(tmp_path, CALL + f"kamailio: {{{said}}}\n"))
+    command = next(each.command for each in reversed(started) if each.name == "kamailio")
+    assert command[command.index("-m") + 1] == shared
+    assert command[command.index("-M") + 1] == private
+    assert (command.count("-m"), command.count("-M")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("log", "hint", "is_placed"),
+    [
+        (
+            "3(1) ERROR: htable [ht_api.c:393]: ht_init_tables(): no more shared memory for [a]\n",
+            "`memory: 10m`",
+            False,
+        ),
+        ("ERROR: could not allocate private memory from pkg pool\n" + BROKEN, "`package_memory: 32m`", False),
+        (BROKEN + "Too much qm shm memory demanded: 1099511627776 bytes\n", "give Kamailio less", False),
+        (BROKEN, "", True),
+    ],
+)
+def test_too_little_memory_to_start_is_told_without_a_line(
+    tmp_path: Path, log: str, hint: str, is_placed: bool
+) -> None:
+    own_configuration(tmp_path, "# broken\n")
+    stack = fake_stack(FakeLab(dies=lambda service: log if dies_of_broken(service) else None))
+    with pytest.raises(ServiceDied) as raised:
+        stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own, memory: 5m}\n"))
+    assert hint in (raised.value.hint or "")
+    assert (raised.value.where is not None) == is_placed

@@ -22,6 +22,7 @@ from rating_harness.scenario.values import (
     parse_count,
     parse_cseq,
     parse_duration,
+    parse_megabytes,
     parse_moment,
     parse_other_moment,
     parse_range,
@@ -272,3 +273,31 @@ def test_placeholders_are_replaced_and_other_braces_are_not() -> None:
 def test_headers_of_one_name_and_those_left_out() -> None:
     headers: dict[str, str | tuple[str, ...]] = {"A": "1", "B": ("2", "3"), "C": "absent", "D": ()}
     assert header_lines(headers) == [("A", "1"), ("B", "2"), ("B", "3")]
+
+
+@pytest.mark.parametrize(
+    ("text", "megabytes"), [("256m", 256), ("1g", 1024), ("16 MB", 16), ("2GiB", 2048), ("1024g", 1048576)]
+)
+def test_memory_is_in_megabytes(text: str, megabytes: int) -> None:
+    assert parse_megabytes(text) == megabytes
+    assert parse_megabytes(str(parse_megabytes(text))) == megabytes
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (256, "256m, in megabytes"),
+        ("0m", "256m, 1g"),
+        ("16", "256m, 1g"),
+        ("16k", "256m, 1g"),
+        ("1.5g", "256m, 1g"),
+        ("-1m", "256m, 1g"),
+        (True, "256m, 1g"),
+        ("1025g", "1024g at most"),
+        (None, "256m, 1g"),
+    ],
+)
+def test_what_is_no_amount_of_memory(value: object, hint: str) -> None:
+    with pytest.raises(Unfit) as raised:
+        parse_megabytes(value)
+    assert raised.value.hint == hint
