@@ -16,6 +16,7 @@ from rating_harness.plan.in_dialog import Step, in_order, renewals
 from rating_harness.plan.load import Pace, pace_of
 from rating_harness.plan.model import PlannedCall
 from rating_harness.plan.render import certificates, companions, literal, literal_sdp, render, sdp_for
+from rating_harness.plan.replaces import is_replaced
 from rating_harness.plan.sampling import Sampled, last_digit
 from rating_harness.plan.user_agents import (
     DEFAULT_DOMAIN,
@@ -76,7 +77,7 @@ def plan_call(
     """
     call = scenario.calls[index]
     is_load = sampled.calls > TRACED
-    own = (needs_user_agent(call) or scenario.clock is not None) and not is_load
+    own = (needs_user_agent(call) or is_replaced(scenario, call) or scenario.clock is not None) and not is_load
     text = "" if own else _scenario_of(scenario, index, sampled, patience)
     own = own or (len(text.encode()) > LONGEST and call.sipp is None and not is_load)
     host = hosts(call.host or f"caller-{call.id}")

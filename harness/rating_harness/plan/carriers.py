@@ -13,6 +13,7 @@ from rating_harness.lab.protocol import Host
 from rating_harness.plan.in_dialog import Step, in_order, renewals
 from rating_harness.plan.model import PlannedCarrier
 from rating_harness.plan.render import certificates, companions, literal, render, sdp_for
+from rating_harness.plan.replaces import callee_tag, is_replaced
 from rating_harness.plan.sampling import DIGITS, Sampled, last_digit
 from rating_harness.plan.user_agents import DEFAULT_DOMAIN, octets_of, registration_of, renewals_of, timed_requests
 from rating_harness.scenario.calls import TRACED
@@ -181,7 +182,8 @@ def _callee_calls(context: _Context, behaviour: CarrierBehaviour) -> Iterator[Ca
     for call, pattern, treatments in _treatments(context, behaviour):
         transfers = call.transfer is not None and call.transfer.by == "caller"
         *first, last = (_encoded(treatment) for treatment in treatments)
-        yield CalleeCall(call.id, pattern, tuple(first), last, timed_requests(call, "callee"), transfers)
+        tag = callee_tag(call, context.token) if is_replaced(context.scenario, call) else ""
+        yield CalleeCall(call.id, pattern, tuple(first), last, timed_requests(call, "callee"), transfers, tag)
 
 
 def _encoded(treatment: Treatment) -> Treatment:

@@ -12,6 +12,7 @@ from rating_harness.plan.carriers import plan_carriers
 from rating_harness.plan.faults import plan_faults
 from rating_harness.plan.load import in_numbers
 from rating_harness.plan.model import Plan, PlannedRequest
+from rating_harness.plan.replaces import with_replaces
 from rating_harness.plan.sampling import draw_call
 from rating_harness.plan.user_agents import sip_request, waits_for_others
 from rating_harness.scenario.calls import TRACED, Call
@@ -36,7 +37,7 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
     """
     seed = scenario.seed if scenario.seed is not None else seed
     random = Random(f"{seed}:{scenario.id}")
-    single, scenario = scenario, in_numbers(scenario)
+    single, scenario = scenario, with_replaces(in_numbers(scenario), token)
     sampled = {call.id: draw_call(call, random) for call in scenario.calls}
     number = sum(each.calls for each in sampled.values())
     skipped = scenario.clock.skip if scenario.clock else 0.0

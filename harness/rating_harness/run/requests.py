@@ -19,9 +19,9 @@ from rating_harness.run.watch import EventWatch
 from rating_harness.useragent.agent import UserAgent, host_of_stranger
 from rating_harness.useragent.dialog import Dialog, Place, Unknown, build
 from rating_harness.useragent.message import Message, new_branch
-from rating_harness.useragent.script import SenderScript, Socket
+from rating_harness.useragent.script import NEVER_CAME, CalleeScript, SenderScript, Socket
 
-__all__ = ["RequestRun", "dialog_of"]
+__all__ = ["RequestRun", "dialog_of", "unsent_by_ends"]
 
 _LISTENS = 2.0
 """Seconds for which a stranger waits for replies."""
@@ -86,13 +86,7 @@ class RequestRun:
             for each in self._waiting
             if each.by == "stranger"
         ]
-        others = [
-            Unsent(call, index, why)
-            for end in ends
-            if isinstance(end.agent, UserAgent)
-            for call, index, why in end.unsent
-        ]
-        return (*self._unsent, *never, *others)
+        return (*self._unsent, *never, *unsent_by_ends(ends))
 
     def _send(self, request: PlannedRequest, callers: Mapping[str, SippProcess]) -> None:
         """What the caller knows of the call, the stranger knows."""
@@ -126,6 +120,21 @@ class RequestRun:
         files = certificates() if transport == "tls" else {}
         agent = UserAgent("stranger", name, host.address, _PORT, script, transport, files=files)
         self.strangers.append(start_sipp(lab, agent, name))
+
+
+def unsent_by_ends(ends: Sequence[SippProcess]) -> list[Unsent]:
+    """What callers never sent, and callees: of these any may have got the call, and then it's the one that counts."""
+    callees = [end for end in ends if isinstance(end.agent, UserAgent) and isinstance(end.agent.script, CalleeScript)]
+    callers = [end for end in ends if isinstance(end.agent, UserAgent) and end not in callees]
+    found = [Unsent(*each) for end in callers for each in end.unsent]
+    by_callees: dict[tuple[str, int], list[str]] = {}
+    for end in callees:
+        for call, index, why in end.unsent:
+            by_callees.setdefault((call, index), []).append(why)
+    for (call, index), whys in by_callees.items():
+        if len(whys) == len(callees):
+            found.append(Unsent(call, index, next((why for why in whys if why != NEVER_CAME), NEVER_CAME)))
+    return found
 
 
 def dialog_of(caller: SippProcess | None, call_id: str) -> Dialog:

@@ -10,6 +10,7 @@ from pydantic import Field
 from rating_harness.scenario.behaviour import SippFile
 from rating_harness.scenario.expectations import CallExpectation
 from rating_harness.scenario.fields import (
+    AnyMoment,
     CallId,
     CallRef,
     CSeqStart,
@@ -64,7 +65,7 @@ MADE_BY_SIPP = frozenset(
 )
 """Headers that SIPp's scenarios make themselves."""
 
-UNSAID_BY_SIPP = ("host", "uri", "display", "contact", "cseq", "requests", "transfer", "cancel")
+UNSAID_BY_SIPP = ("host", "uri", "display", "contact", "cseq", "requests", "transfer", "cancel", "replaces")
 """Words that SIPp has no means for. Of a CANCEL it takes the 200 for that of the INVITE, whose branch it has."""
 
 
@@ -88,13 +89,16 @@ class Transfer(Model):
         ("to target refer_to number", "whom the other side calls then is a call of its own, named by 'call'"),
         ("who", "who asks is 'by'"),
         (
-            "replaces attended",
-            "a REFER with Replaces is said with 'requests': {method: REFER, headers: {Refer-To: ...}}",
+            "replaces attended consultation",
+            "whose place the other call takes is said there: {id: cara, ..., replaces: bob}",
         ),
     )
     call: Annotated[CallRef, key("The call that the other side makes then.", "cara")]
     by: Annotated[Literal["caller", "callee"], key("Who asks for it.", "callee")] = "caller"
-    at: Annotated[FromAnswer, key("When.", "after 1s")] = Moment("answered", 1.0)
+    at: Annotated[
+        AnyMoment,
+        key("When: a duration after the answer, or the answer of another call.", "after 1s", "bob is answered"),
+    ] = Moment("answered", 1.0)
     expect: Annotated[RequestReply, key("The final reply to the REFER.", 202, "4xx")] = RequestReply.model_validate(
         202
     )
@@ -116,6 +120,7 @@ class Call(Model):
         ("callee destination number b_number called", "who is called is 'to'"),
         ("status code result response final_reply", "the reply is expected: 'expect: {reply: 200}'"),
         ("refer transferred", "a transfer is 'transfer: {call: ..., by: callee, at: after 1s}'"),
+        ("attended consultation", "a call that takes another's place has 'replaces': the other call's id"),
         ("delay wait after when at", "when it begins is 'start'"),
         ("count times number_of_calls calls", "how many of them is 'repeat'"),
         ("cps calls_per_second", "new calls per second is 'rate'"),
@@ -224,6 +229,10 @@ class Call(Model):
     ] = ()
     transfer: Annotated[
         Transfer | None, key("It is transferred to another call.", "cara", {"call": "cara", "by": "callee"})
+    ] = None
+    replaces: Annotated[
+        CallRef | None,
+        key("It takes the place of another call at that call's callee, who hangs that one up (RFC 3891).", "bob"),
     ] = None
     vanish: Annotated[Vanish | None, key("A side falls silent.", {"who": "callee", "at": "after 1s"})] = None
     no_ack: Annotated[Flag, key("The caller never sends the ACK.", True)] = False

@@ -122,7 +122,9 @@ class _Estimates:
             case "started" | "ringing":
                 return started + moment.delay
             case "transferred":
-                return answered + (call.transfer.at.delay if call.transfer else 0.0) + moment.delay
+                # What another call has to do with it, only the run shows.
+                is_own = call.transfer is not None and call.transfer.at.call is None
+                return answered + call.transfer.at.delay + moment.delay if call.transfer and is_own else None
             case "answered":
                 return answered + moment.delay
             case _:
@@ -169,6 +171,8 @@ class _Estimates:
             moments += [(each.at, f"a request of {call.id} ({each.method or 'bytes'})") for each in call.requests]
             moments += [(each.at, f"the transfer of {call.id}") for each in (call.transfer,) if each]
             moments += [(each.at, f"{each.who} of {call.id} vanishes") for each in (call.vanish,) if each]
+            if call.replaces is not None:
+                moments.append((Moment("answered"), f"{call.id} takes the place of {call.replaces}"))
             yield from self._known(moments, call.id)
             for each in self._behaviours(call):
                 seconds = [fork.late_answer for fork in each.forks if fork.late_answer is not None]

@@ -81,6 +81,8 @@ def _call_references(scenario: Scenario) -> Iterator[tuple[ValuePath, str | None
     for index, call in enumerate(scenario.calls):
         yield ("calls", index, "start"), call.start.call
         yield ("calls", index, "transfer"), call.transfer.call if call.transfer else None
+        yield ("calls", index, "transfer", "at"), _call_of(call.transfer.at) if call.transfer else None
+        yield ("calls", index, "replaces"), call.replaces
         for number, request in enumerate(call.requests):
             yield ("calls", index, "requests", number, "at"), request.at.call
     for index, fault in enumerate(scenario.faults):

@@ -1,4 +1,4 @@
-"""Transfers (REFER, RFC 3515), as the requests and the start that they stand for."""
+"""Transfers (REFER, RFC 3515), as the requests and the start that they stand for; calls that take another's place."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from rating_harness.scenario.nodes import ValuePath
 from rating_harness.scenario.requests import Request, RequestReply
 from rating_harness.scenario.values import DEFAULT_DOMAIN, Moment
 
-__all__ = ["misplaced_transfers", "places_of_transfers", "with_transfers"]
+__all__ = ["DIALOG_OF", "misplaced_transfers", "places_of_transfers", "with_transfers"]
 
 Side = Literal["caller", "callee"]
+
+DIALOG_OF = "{{{}.dialog}}"
+"""Stands for a call's dialog in a Refer-To, until its Call-ID and tags are known."""
 
 _TYPE = "message/sipfrag;version=2.0"
 """Of what a NOTIFY says of the other call: the first line of its reply (RFC 3515 section 2.4.5)."""
@@ -66,7 +69,9 @@ _NUMBER = 3
 def _requests(call: Call, transfer: Transfer, other: Call) -> Iterator[Request]:
     by = transfer.by
     asked: Side = "callee" if by == "caller" else "caller"
-    uri = f"<sip:{other.to}@{other.domain or DEFAULT_DOMAIN}>"
+    # Attended: the other call takes the place of one that goes on (RFC 5589 section 7).
+    replaces = f"?Replaces={DIALOG_OF.format(other.replaces)}" if other.replaces is not None else ""
+    uri = f"<sip:{other.to}@{other.domain or DEFAULT_DOMAIN}{replaces}>"
     yield _request(transfer.at, by, "REFER", {"Refer-To": uri, "Referred-By": _address(call, by)}, transfer.expect)
     began, ended = Moment("started", 0.0, other.id), Moment("answered", 0.0, other.id)
     status = "200 OK"
@@ -108,6 +113,12 @@ def misplaced_transfers(scenario: Scenario) -> Iterator[Finding]:
             yield Finding((*path, "at"), "a call is transferred once it is answered", "for example: after 1s")
         if call.cancel is not None or call.sipp is not None or call.method != "INVITE":
             yield Finding(path, "this call can't be transferred", "it has to be one that is answered, in words", True)
+        if transfer.at.call == transfer.call:
+            yield Finding(
+                (*path, "at"),
+                f"{transfer.call!r} is made by this transfer, and can't be before it",
+                "a moment of this call: after 1s",
+            )
         if transfer.call == call.id:
             yield Finding((*path, "call"), "a call can't be transferred to itself", "name another call")
         elif transfer.call in seen:
@@ -124,6 +135,32 @@ def misplaced_transfers(scenario: Scenario) -> Iterator[Finding]:
                 )
                 break
         seen[transfer.call] = call.id
+    yield from _misplaced_replaces(scenario)
+
+
+def _misplaced_replaces(scenario: Scenario) -> Iterator[Finding]:
+    calls = {call.id: call for call in scenario.calls}
+    seen: dict[str, str] = {}
+    for index, call in enumerate(scenario.calls):
+        if call.replaces is None:
+            continue
+        path: ValuePath = ("calls", index, "replaces")
+        other = calls.get(call.replaces)
+        if call.sipp is not None or call.method != "INVITE" or call.times.high > 1:
+            yield Finding(path, "this call can't take another's place", "it has to be one call, in words", True)
+        if any(name.lower() == "replaces" for name in call.headers):
+            yield Finding(path, "Replaces is said twice", "here and in 'headers': delete one", True)
+        if call.replaces == call.id:
+            yield Finding(path, "a call can't take its own place", "name another call")
+        elif call.replaces in seen:
+            message = f"{call.replaces!r} is what {seen[call.replaces]!r} takes the place of already"
+            yield Finding(path, message, "a call of its own for each")
+        elif other is not None and (
+            other.sipp is not None or other.method != "INVITE" or other.times.high > 1 or other.cancel is not None
+        ):
+            message = f"nothing can take the place of {other.id!r}"
+            yield Finding(path, message, "it has to be one call that is answered, in words")
+        seen[call.replaces] = call.id
 
 
 def _of_the_other(other: Call, index: int, by: str) -> Iterator[Finding]:

@@ -304,6 +304,8 @@ def _is_ended(scenario: Scenario, call: Call) -> bool:
     """Whether someone may end it, or falls silent so that somebody else may."""
     if call.vanish or call.cancel or call.sipp or any(each.bytes or each.method == "BYE" for each in call.requests):
         return True
+    if any(each.replaces == call.id for each in scenario.calls):
+        return True
     ends = _behaviours(scenario, call)
     return any(each.hang_up_after or each.vanish or each.sipp or each.refuse for each in ends) or any(
         fault.is_outage for fault in scenario.faults

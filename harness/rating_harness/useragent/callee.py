@@ -10,7 +10,15 @@ from dataclasses import replace
 from rating_harness.useragent.dialog import SipRequest, fill_sdp
 from rating_harness.useragent.endpoint import Connection, Endpoint, Trace
 from rating_harness.useragent.message import Message, new_branch, tag_of
-from rating_harness.useragent.script import CalleeCall, CalleeScript, Fork, Happening, Registration, Treatment
+from rating_harness.useragent.script import (
+    NEVER_CAME,
+    CalleeCall,
+    CalleeScript,
+    Fork,
+    Happening,
+    Registration,
+    Treatment,
+)
 from rating_harness.useragent.session import REPLY, T1, T2, ClientTransaction, Session, Signals
 
 __all__ = ["Callee"]
@@ -72,7 +80,7 @@ class Callee:
             whys |= {(each.call, index): why for index, why in each.unsent}
         planned = {(call.name, each.index) for call in self._script.calls for each in call.requests}
         for call, index in sorted(planned - sent):
-            self.unsent.append((call, index, whys.get((call, index), "its moment never came")))
+            self.unsent.append((call, index, whys.get((call, index), NEVER_CAME)))
         registration, session = self._script.registration, self._registering
         if registration is not None and session is not None and registration.expires:
             if self._renewal is not None:
@@ -106,17 +114,42 @@ class Callee:
         for call in self._script.calls:
             if re.search(call.pattern, invite.call_id):
                 treatment = call.by_attempt[attempt] if attempt < len(call.by_attempt) else call.then
-                return self._session(treatment, call)
+                replaced = self._replaced_by(invite)
+                if isinstance(replaced, str):
+                    return self._session(Treatment(provisional=(), refuse=replaced), call)
+                return self._session(treatment, call, replaced)
         return self._session(_NOT_OURS, None)
 
-    def _session(self, treatment: Treatment, call: CalleeCall | None) -> CalleeSession:
+    def _replaced_by(self, invite: Message) -> CalleeSession | str | None:
+        """The call whose place an INVITE takes, or the reply that refuses it (RFC 3891 section 3); None: neither."""
+        values = invite.values("Replaces")
+        if not values:
+            return None
+        call_id, *parameters = (each.strip() for each in values[0].split(";"))
+        known = dict(each.partition("=")[::2] for each in parameters)
+        tags = (known.get("to-tag"), known.get("from-tag"))
+        if len(values) > 1 or None in tags:
+            return "400 Bad Replaces"
+        for session in self._sessions:
+            if session.dialog.call_id == call_id and session.tags == tags:
+                if session.over.is_set() or session.has_happened("ended"):
+                    return "603 Decline"
+                if not session.has_happened("answered"):
+                    break  # an early dialog that this end didn't begin
+                return "486 Busy Here" if "early-only" in known else session
+        return "481 Call/Transaction Does Not Exist"
+
+    def _session(
+        self, treatment: Treatment, call: CalleeCall | None, replaced: CalleeSession | None = None
+    ) -> CalleeSession:
         session = CalleeSession(
             self.endpoint,
-            f"{self._script.name}-{len(self._sessions) + 1}",
+            (call.tag if call is not None else "") or f"{self._script.name}-{len(self._sessions) + 1}",
             fill_sdp(treatment.sdp, self.endpoint.socket.local.address),
             self._signals,
             treatment,
             call,
+            replaced,
         )
         self._sessions += [session, *session.forks]
         return session
@@ -147,14 +180,16 @@ class CalleeSession(Session):
         signals: Signals,
         treatment: Treatment,
         call: CalleeCall | None,
+        replaced: CalleeSession | None = None,
     ) -> None:
+        """:param replaced: the call whose place this one takes: it's hung up once this one is answered."""
         super().__init__(endpoint, "callee", name, sdp, signals)
         self.treatment = treatment
+        self._replaced = replaced
         self._early_sdp = fill_sdp(treatment.early_sdp, endpoint.socket.local.address)
         self._rseq = 0
         self._pracked = asyncio.Event()
-        if treatment.reliable != "never":
-            self.supported = frozenset({"100rel"})
+        self.supported = frozenset({"replaces"} if treatment.reliable == "never" else {"replaces", "100rel"})
         self._requests = call.requests if call is not None else ()
         self.transfers = call is not None and call.transfers
         self.call = call.name if call is not None else ""
@@ -164,6 +199,11 @@ class CalleeSession(Session):
         self._acked = asyncio.Event()
         self._final = ""
         self.forks = tuple(ForkedSession(self, number, fork) for number, fork in enumerate(treatment.forks, start=1))
+
+    @property
+    def tags(self) -> tuple[str | None, str | None]:
+        """Its own of the dialog, and the caller's."""
+        return (tag_of(self.dialog.local), tag_of(self.dialog.remote))
 
     def dialog_of(self, tag: str | None) -> CalleeSession:
         """Whose tag it is: that of one of the forks, or else this one's."""
@@ -281,13 +321,17 @@ class CalleeSession(Session):
         self._final = "200 OK"
         own = {name.lower() for name, _ in does.headers}
         headers = [*([] if "contact" in own else [self.own_contact]), *does.headers]
+        if self._replaced is not None and "supported" not in own:
+            headers.append(("Supported", "replaces"))
         data = self.reply(invite, connection, "200 OK", headers, self.sdp, tag=self.name)
         self.happened("answered")
+        if self._replaced is not None:
+            self._replaced.spawn(self._replaced.hang_up(0.0))
         for renewal in does.renewals:
             if renewal.event == "answered":
                 self.spawn(self.renew(renewal))
         if does.hang_up is not None:
-            self.spawn(self._hang_up(does.hang_up))
+            self.spawn(self.hang_up(does.hang_up))
         if does.vanish is not None:
             self.spawn(self._vanish(does.vanish))
         await self._until_acked(data, connection)
@@ -331,7 +375,8 @@ class CalleeSession(Session):
         await asyncio.sleep(at)
         self._fall_silent()
 
-    async def _hang_up(self, at: float) -> None:
+    async def hang_up(self, at: float) -> None:
+        """A BYE so many seconds from now."""
         await asyncio.sleep(at)
         # Not before the ACK, or as long as one may take (section 15).
         with suppress(asyncio.TimeoutError):

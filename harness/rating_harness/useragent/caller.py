@@ -9,7 +9,7 @@ from rating_harness.scenario.values import CSeq
 from rating_harness.useragent.dialog import SDP_TYPE, SipRequest, fill_sdp
 from rating_harness.useragent.endpoint import Connection, Endpoint, Trace
 from rating_harness.useragent.message import Message, new_branch, tag_of
-from rating_harness.useragent.script import CallerScript
+from rating_harness.useragent.script import NEVER_CAME, CallerScript
 from rating_harness.useragent.session import REPLY, ClientTransaction, Session, Signals
 
 __all__ = ["Caller"]
@@ -91,9 +91,7 @@ class CallerSession(Session):
         if pending:
             _, pending = await asyncio.wait(pending, timeout=REPLY + ahead)
         sent = {index for index, task in enumerate(requests) if task.done()}
-        self.unsent += [
-            (each.index, "its moment never came") for place, each in enumerate(script.requests) if place not in sent
-        ]
+        self.unsent += [(each.index, NEVER_CAME) for place, each in enumerate(script.requests) if place not in sent]
 
     async def _vanish(self) -> None:
         assert self._script.vanish is not None

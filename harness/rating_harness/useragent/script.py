@@ -11,6 +11,7 @@ from rating_harness.scenario.values import CSeq, Event, Route
 from rating_harness.useragent.dialog import Place, SipRequest
 
 __all__ = [
+    "NEVER_CAME",
     "CalleeScript",
     "CallerScript",
     "CallerVariant",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 Transport = Literal["udp", "tcp", "tls"]
+
+NEVER_CAME = "its moment never came"
+"""Why a request wasn't sent whose event never happened at the end that was to send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +183,7 @@ class CalleeCall:
 
     :param by_attempt: the behaviour for the first INVITE, the second, and so on; ``then`` for all later ones.
     :param transfers: it accepts a REFER.
+    :param tag: its tag in the dialog; empty: one of its own for each call.
     """
 
     name: str
@@ -187,6 +192,7 @@ class CalleeCall:
     then: Treatment
     requests: tuple[TimedRequest, ...] = ()
     transfers: bool = False
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,3 +61,31 @@ def test_the_side_that_is_asked_accepts_it(tmp_path: Path) -> None:
         carrier = plan.carriers[0].agent.script  # type: ignore[union-attr]
         ana = next(each for each in carrier.calls if each.name == "ana")  # type: ignore[union-attr]
         assert ana.transfers is callee
+
+
+ATTENDED = """\
+calls:
+  - {id: ana, from: "1000", to: "2000", hold: 5s, transfer: {call: cara, by: callee}}
+  - {id: bob, from: "2000", to: "39040999", hangup: never}
+  - {id: cara, from: "1000", to: "39040999", replaces: bob}
+"""
+
+
+def test_a_call_that_takes_anothers_place_names_its_dialog(tmp_path: Path) -> None:
+    plan = planned(tmp_path, ATTENDED)
+    ana, bob, cara = (call.agent.script for call in plan.calls)  # type: ignore[union-attr]
+    carrier = plan.carriers[0].agent.script  # type: ignore[union-attr]
+    callee = next(each for each in carrier.calls if each.name == "bob")  # type: ignore[union-attr]
+    (replaces,) = cara.invite.headers["Replaces"]  # type: ignore[union-attr]
+    assert replaces == f"{bob.call_ids[0]};to-tag={callee.tag};from-tag={bob.name}-1"  # type: ignore[union-attr]
+    (refer,) = (each.request for call in carrier.calls for each in call.requests)  # type: ignore[union-attr]
+    escaped = replaces.replace("@", "%40").replace(";", "%3B").replace("=", "%3D")
+    assert refer.headers["Refer-To"] == (f"<sip:39040999@sip.test?Replaces={escaped}>",)
+    assert {each.tag for each in carrier.calls if each.name != "bob"} == {""}  # type: ignore[union-attr]
+    assert "Replaces" not in ana.invite.headers  # type: ignore[union-attr]
+
+
+def test_a_tag_that_the_author_gives_the_caller_is_the_dialogs(tmp_path: Path) -> None:
+    own = ATTENDED.replace("hangup: never", 'hangup: never, headers: {From: "<sip:2000@sip.test>;tag=own"}')
+    (replaces,) = planned(tmp_path, own).calls[2].agent.script.invite.headers["Replaces"]  # type: ignore[union-attr]
+    assert replaces.endswith(";from-tag=own")

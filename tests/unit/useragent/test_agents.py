@@ -30,6 +30,7 @@ from rating_harness.useragent.script import (
     CalleeCall,
     CalleeScript,
     CallerScript,
+    CallerVariant,
     Fork,
     Happening,
     Registration,
@@ -261,6 +262,51 @@ def test_a_carrier_keeps_to_the_rules(stage: Stage, request_: TimedRequest, repl
     (answer,) = [m for m in caller.messages() if m.header("Via") == own.header("Via") and m.status]
     assert answer.status == int(reply[:3])
     assert tag_of(answer.header("To") or "") is not None
+
+
+DIALOG = "t-ana-1@sip.test;to-tag=first;from-tag=t-ana-1"
+
+
+@pytest.mark.parametrize(
+    ("replaces", "hold", "reply"),
+    [
+        (DIALOG, 9.0, "200/INVITE"),
+        (DIALOG.replace("first", "second"), 1.2, "481/INVITE"),
+        (DIALOG.replace("from-tag=t-ana-1", "from-tag=x"), 1.2, "481/INVITE"),
+        (f"{DIALOG};early-only", 1.2, "486/INVITE"),
+        ("t-ana-1@sip.test;to-tag=first", 1.2, "400/INVITE"),
+        (DIALOG, 0.1, "603/INVITE"),
+    ],
+)
+def test_a_callee_gives_a_call_up_for_the_one_that_replaces_it(
+    stage: Stage, replaces: str, hold: float, reply: str
+) -> None:
+    """RFC 3891 section 3."""
+    invite = SipRequest("INVITE", uri="sip:39@sip.test", cseq=CSeq(1))
+    plain = CallerVariant(invite, "<sip:1000@sip.test>", "<sip:39@sip.test>")
+    replacing = replace(plain, invite=replace(invite, headers={"Replaces": (replaces,)}))
+    caller, _ = stage.call(
+        stage.caller_script(
+            call_ids=("t-ana-1@sip.test", "t-ana-2@sip.test"),
+            variants=(plain, replacing),
+            holds=(hold, 0.2),
+            spacing=0.6,
+        ),
+        stage.callee_script(
+            calls=(
+                CalleeCall("ana", "^t-ana-1", (), Treatment(), tag="first"),
+                CalleeCall("bob", "^t-ana-2", (), Treatment()),
+            )
+        ),
+    )
+    first, second = ([m for m in caller.messages() if m.call_id == f"t-ana-{number}@sip.test"] for number in (1, 2))
+    finals = [named(m) for m in second if m.is_final and m.method == "INVITE"]
+    assert finals == [reply]
+    is_replaced = reply == "200/INVITE"
+    byes = [m.direction for m in first if m.is_request and m.method == "BYE"]
+    assert byes == ["received" if is_replaced else "sent"]
+    answers = [m for m in second if m.status == 200 and m.method == "INVITE"]
+    assert [m.header("Supported") for m in answers] == (["replaces"] if is_replaced else [])
 
 
 def test_a_callee_sends_requests_too(stage: Stage) -> None:
