@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["call", "watch"]
 
-_LAB = ("lab", "kamailio", "kamailio-config", "define", "agent-url", "api-url", "engine", "target", "persistent-lab")
+_LAB = (
+    "lab",
+    "kamailio",
+    "package",
+    "kamailio-config",
+    "define",
+    "agent-url",
+    "api-url",
+    "engine",
+    "target",
+    "persistent-lab",
+)
 
 
 @command()

@@ -17,12 +17,13 @@ _COLOURS = {"ok": "green", "absent": "yellow", "broken": "red"}
 
 
 @command()
-@lab_options("lab", "kamailio")
-def prepare(lab: Any, kamailio: str | None) -> None:
+@lab_options("lab", "kamailio", "package")
+def prepare(**values: Any) -> None:
     """Make what a lab needs once: images, or a root filesystem."""
     from rating_harness.lab import open_lab
 
-    open_lab(lab, release=kamailio).stop()
+    options = options_of(values)
+    open_lab(options.lab, release=options.kamailio, packages=options.packages).stop()
 
 
 @command()

@@ -18,7 +18,16 @@ __all__ = ["record"]
     "--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to the screen."
 )
 @lab_options(
-    "lab", "kamailio", "kamailio-config", "define", "agent-url", "api-url", "engine", "seed", "persistent-lab"
+    "lab",
+    "kamailio",
+    "package",
+    "kamailio-config",
+    "define",
+    "agent-url",
+    "api-url",
+    "engine",
+    "seed",
+    "persistent-lab",
 )
 @click.pass_context
 def record(context: click.Context, /, file: Path, output: Path | None, **lab: Any) -> None:

@@ -25,6 +25,7 @@ __all__ = ["run"]
 @lab_options(
     "lab",
     "kamailio",
+    "package",
     "kamailio-config",
     "profile",
     "fast-timers",

@@ -77,6 +77,6 @@ def not_in_a_lab(module: str) -> str | None:
     if module not in _PACKAGES:
         return None
     return (
-        f"Debian has the module {module} in {_PACKAGES[module]}: --kamailio names a root filesystem or an image "
-        "in which that is installed"
+        f"Debian has the module {module} in {_PACKAGES[module]}: --package {_PACKAGES[module]} installs it; "
+        "--kamailio names a root filesystem or an image of your own"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from rating_harness.errors import UsageError
@@ -17,6 +18,7 @@ def open_lab(
     host_network: bool = False,
     keep: bool = False,
     target: str | None = None,
+    packages: Sequence[str] = (),
 ) -> Lab:
     """A new lab, with nothing in it.
 
@@ -24,6 +26,7 @@ def open_lab(
     :param release: where Kamailio and SIPp come from: ``trixie``, ``sid``, a root filesystem's directory, an image.
     :param host_network: the lab has to reach services on the machine's loopback.
     :param keep: it outlives this process, and a person on this machine can reach its services.
+    :param packages: of Debian's, to be installed where Kamailio runs besides what a lab has.
     :param target: ``HOST:PORT`` of a Kamailio that runs already, for ``external``.
     :raises LabError: it could not be set up.
     """
@@ -36,10 +39,11 @@ def open_lab(
     if driver == "docker" or (driver == "auto" and not host_network and _docker_answers()):
         from rating_harness.lab.docker import DockerLab
 
-        return DockerLab.open(release=release or "trixie", keep=keep)
+        return DockerLab.open(release=release or "trixie", keep=keep, packages=packages)
     from rating_harness.lab.local import LocalLab
 
-    return LocalLab.open(release=release, network="host" if host_network or keep else "own", keep=keep)
+    network: Literal["own", "host"] = "host" if host_network or keep else "own"
+    return LocalLab.open(release=release, network=network, keep=keep, packages=packages)
 
 
 def attach_lab(driver: Driver, lab_id: str) -> Lab:

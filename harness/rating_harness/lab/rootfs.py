@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
@@ -64,17 +65,18 @@ _SECONDS = 900
 _HINT = "apt-get install mmdebstrap"
 
 
-def _command(release: Release) -> list[str]:
-    command = ["mmdebstrap", "--variant=minbase", "--format=tar", f"--include={','.join(PACKAGES)}"]
+def _command(release: Release, packages: Sequence[str]) -> list[str]:
+    included = (*PACKAGES, *sorted(set(packages)))
+    command = ["mmdebstrap", "--variant=minbase", "--format=tar", f"--include={','.join(included)}"]
     command.append(f"--customize-hook={_SLIMMING}")
     if release == "sid":
         command.append(f"--aptopt={_UNSTABLE}")
     return [*command, release]
 
 
-def recipe_hash(release: Release) -> str:
+def recipe_hash(release: Release, packages: Sequence[str] = ()) -> str:
     """Names what is in the file system: another recipe has another hash."""
-    return hashlib.sha256(json.dumps(_command(release)).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(_command(release, packages)).encode()).hexdigest()[:12]
 
 
 def _user_cache() -> Path:
@@ -85,9 +87,9 @@ def _candidates(name: str) -> Iterator[Path]:
     yield from dict.fromkeys((_user_cache() / name, _SYSTEM / name))
 
 
-def cached(release: Release) -> Path | None:
+def cached(release: Release, packages: Sequence[str] = ()) -> Path | None:
     """The directory, if it has been made already, by this user or by root."""
-    name = f"{release}-{recipe_hash(release)}"
+    name = f"{release}-{recipe_hash(release, packages)}"
     return next((path for path in _candidates(name) if path.is_dir()), None)
 
 
@@ -96,20 +98,26 @@ def made_by_this_user() -> list[Path]:
     return sorted(path for release in RELEASES for path in _user_cache().glob(f"{release}-*"))
 
 
-def ensure(release: Release = "trixie", *, announce: Callable[[str], None] | None = None) -> Path:
+def ensure(
+    release: Release = "trixie",
+    *,
+    packages: Sequence[str] = (),
+    announce: Callable[[str], None] | None = None,
+) -> Path:
     """The root filesystem's directory, made if need be: about 30 s, once.
 
+    :param packages: of Debian's, besides `PACKAGES`: modules that a configuration loads, say.
     :param announce: called with a line before anything that takes long; it goes to standard error by default.
     :raises MissingTool: it has to be made, and mmdebstrap isn't there.
     :raises ImageError: it could not be made.
     """
-    ready = cached(release)
+    ready = cached(release, packages)
     if ready:
         return ready
-    target = _user_cache() / f"{release}-{recipe_hash(release)}"
+    target = _user_cache() / f"{release}-{recipe_hash(release, packages)}"
     with _alone(target):
         if not target.is_dir():
-            tar = ensure_tar(release, announce=announce)
+            tar = ensure_tar(release, packages=packages, announce=announce)
             with _scratch(target) as scratch:
                 root = scratch / "root"
                 root.mkdir()
@@ -123,13 +131,18 @@ def ensure(release: Release = "trixie", *, announce: Callable[[str], None] | Non
     return target
 
 
-def ensure_tar(release: Release = "trixie", *, announce: Callable[[str], None] | None = None) -> Path:
+def ensure_tar(
+    release: Release = "trixie",
+    *,
+    packages: Sequence[str] = (),
+    announce: Callable[[str], None] | None = None,
+) -> Path:
     """The same as an uncompressed tar, made if need be; ``docker import`` takes it as it is.
 
     :raises MissingTool: it has to be made, and mmdebstrap isn't there.
     :raises ImageError: it could not be made.
     """
-    name = f"{release}-{recipe_hash(release)}.tar"
+    name = f"{release}-{recipe_hash(release, packages)}.tar"
     ready = next((path for path in _candidates(name) if path.is_file()), None)
     if ready:
         return ready
@@ -141,10 +154,11 @@ def ensure_tar(release: Release = "trixie", *, announce: Callable[[str], None] |
                     f"a Debian {release} root filesystem has to be made, and mmdebstrap isn't there", hint=_HINT
                 )
             say = announce or (lambda line: click.echo(line, err=True))
-            say(f"making a Debian {release} root filesystem with Kamailio and SIPp, once; about 30 s")
+            content = ", ".join(["Kamailio", "SIPp", *sorted(set(packages))])
+            say(f"making a Debian {release} root filesystem with {content}, once; about 30 s")
             with _scratch(target) as scratch:
                 made = scratch / "root.tar"
-                _run([*_command(release), str(made)], release)
+                _run([*_command(release, packages), str(made)], release)
                 made.rename(target)
     return target
 
@@ -205,5 +219,12 @@ def _run(command: list[str], release: str) -> None:
         raise ImageError(
             f"{command[0]} ({release}) failed with status {done.returncode}",
             detail="\n".join(done.stdout.splitlines()[-20:]),
-            hint="`rating-harness doctor` tells what is missing",
+            hint=_remedy(done.stdout, release),
         )
+
+
+def _remedy(output: str, release: str) -> str:
+    unknown = re.search(r"Unable to locate package (\S+)|Package '?([^\s']+)'? has no installation candidate", output)
+    if unknown:
+        return f"Debian {release} has no package {unknown[1] or unknown[2]}: --package names those that it has"
+    return "`rating-harness doctor` tells what is missing"

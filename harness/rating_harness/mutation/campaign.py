@@ -536,7 +536,7 @@ def installed_version(options: Options, home: Path) -> str:
         known: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
-    origin = f"{options.lab} {options.kamailio or 'default'}"
+    origin = " ".join([options.lab, options.kamailio or "default", *options.packages])
     if origin not in known:
         session = Session(options, _forget, alone=True)
         try:

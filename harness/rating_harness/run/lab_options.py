@@ -45,6 +45,12 @@ LAB_OPTIONS: Mapping[str, LabOption] = {
         LabOption(
             "kamailio", "Kamailio's origin: trixie, sid, a root filesystem's directory, an image.", metavar="WHERE"
         ),
+        LabOption(
+            "package",
+            "A package of Debian's to be installed where Kamailio runs, such as kamailio-mysql-modules; repeatable.",
+            metavar="NAME",
+            repeatable=True,
+        ),
         LabOption("kamailio-config", "Your own configuration, with its kamailio.cfg.", metavar="DIR", type=Path),
         LabOption(
             "profile",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Options"]
 
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+"""Debian Policy, section 5.6.7."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -23,6 +27,7 @@ class Options:
     :param lab: ``auto`` takes Docker where an engine answers.
     :param kamailio: where Kamailio and SIPp come from: a Debian release, a root filesystem's directory, an image;
         None for the lab's default.
+    :param packages: of Debian's, to be installed where Kamailio runs: modules that its configuration loads, say.
     :param kamailio_config: a directory whose ``kamailio.cfg`` is run in place of the project's.
     :param profile: ``contract``: scenarios that require a policy of the project's configuration are skipped; None:
         so with a configuration of the user's.
@@ -40,6 +45,7 @@ class Options:
 
     lab: Literal["auto", "docker", "local", "external"] = "auto"
     kamailio: str | None = None
+    packages: tuple[str, ...] = ()
     kamailio_config: Path | None = None
     profile: Literal["contract", "all"] | None = None
     fast_timers: bool = False
@@ -66,6 +72,7 @@ class Options:
             from rating_harness.rating.engine_file import load
 
             others["engine"] = "none" if engine == "none" else load(Path(engine))
+        others["packages"] = tuple(others.pop("package", ()))
         values: dict[str, str] = {}
         for text in defines:
             name, _, value = text.partition("=")
@@ -92,6 +99,7 @@ class Options:
         return self.kamailio_config is not None or self.target is not None
 
     def _check(self) -> None:
+        self._check_packages()
         if self.fast_timers and self.kamailio_config is None:
             raise UsageError(
                 "--fast-timers changes a configuration of your own",
@@ -110,3 +118,21 @@ class Options:
             )
         if self.engine == "none" and (self.agent_url or self.api_url):
             raise UsageError("there's no rating with --engine none", found="--agent-url or --api-url")
+
+    def _check_packages(self) -> None:
+        wrong = next((name for name in self.packages if not _PACKAGE.fullmatch(name)), None)
+        if wrong is not None:
+            raise UsageError(
+                f"--package {wrong!r} is no name of a package", expected="a name such as kamailio-mysql-modules"
+            )
+        if not self.packages:
+            return
+        if self.target is not None:
+            raise UsageError("nothing is installed for a Kamailio that runs already", found="--package, --target")
+        if self.kamailio not in (None, "trixie", "sid"):
+            raise UsageError(
+                "packages are installed where the harness itself makes what Kamailio runs in",
+                expected="--kamailio trixie or sid, or none",
+                found=f"--kamailio {self.kamailio}",
+                hint="install them in that root filesystem or image",
+            )

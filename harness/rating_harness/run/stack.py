@@ -118,6 +118,7 @@ class Stack:
             host_network=_on_loopback(options.agent_url) or _on_loopback(options.api_url),
             keep=persistent,
             target=options.target,
+            packages=options.packages,
         )
         try:
             stack = cls(lab, options)

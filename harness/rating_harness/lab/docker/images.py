@@ -58,12 +58,14 @@ class Images:
     :param release: the Debian that they are made of.
     :param chosen: role or service name -> an image of the user's, taken as it is; a service's goes first.
     :param announce: called with a line before anything that takes long; it goes to standard error by default.
+    :param packages: of Debian's, for the image that Kamailio runs in.
     """
 
     engine: Engine
     release: rootfs.Release = "trixie"
     chosen: Mapping[str, str] = field(default_factory=dict)
     announce: Callable[[str], None] = _say
+    packages: tuple[str, ...] = ()
 
     def ensure(self) -> dict[str, str]:
         """Role -> id of its image, and the same for each service for which the user chose one. Built if need be.
@@ -79,10 +81,14 @@ class Images:
 
     def _for_role(self, role: Role, base: str) -> str:
         context = _context(role)
-        recipe = f"{self.release}-{_hash({'base': base.encode(), **context})}"
+        arguments = {"BASE": base}
+        if role == "kamailio" and self.packages:
+            arguments["PACKAGES"] = " ".join(sorted(set(self.packages)))
+        made_of = {"base": base.encode(), "packages": arguments.get("PACKAGES", "").encode()}
+        recipe = f"{self.release}-{_hash({**{name: text for name, text in made_of.items() if text}, **context})}"
         return self._ensure(
             f"{REPOSITORY}/{role}:{recipe}",
-            lambda name: self._build(name, context, f"compose/{role}.Dockerfile", {"BASE": base}),
+            lambda name: self._build(name, context, f"compose/{role}.Dockerfile", arguments),
         )
 
     def _chosen(self, name: str) -> str:

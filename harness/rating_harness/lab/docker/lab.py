@@ -87,12 +87,14 @@ class DockerLab:
         release: str = "trixie",
         images: Mapping[str, str] = MappingProxyType({}),
         keep: bool = False,
+        packages: Sequence[str] = (),
     ) -> DockerLab:
         """A new lab, with nothing in it.
 
         :param release: the Debian of the images that are built, ``trixie`` or ``sid``; or an image for Kamailio.
         :param images: role or service name -> an image to be used instead of the built one.
         :param keep: the lab outlives this process, until `stop` or ``rating-harness clean``.
+        :param packages: of Debian's, to be in the image for Kamailio besides.
         :raises MissingTool: no engine answers.
         :raises ImageError: an image could not be built.
         :raises LabError: the engine refuses.
@@ -105,7 +107,7 @@ class DockerLab:
             # What a broken engine doesn't remove is no concern of this lab; `rating-harness clean` says what it is.
             with suppress(LabError):
                 sweep(engine)
-            ids = Images(engine, debian or "trixie", chosen).ensure()
+            ids = Images(engine, debian or "trixie", chosen, packages=tuple(packages)).ensure()
             labels = {LAB: lab_id, LEASE: lease.label(), IMAGES: json.dumps(ids)}
             network = networks.create(engine, _name(lab_id), labels)
             return cls(lab_id, engine, ids, network, lease)

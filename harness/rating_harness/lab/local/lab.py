@@ -79,6 +79,7 @@ class LocalLab:
         network: Literal["own", "host"] = "own",
         keep: bool = False,
         announce: Callable[[str], None] | None = None,
+        packages: Sequence[str] = (),
     ) -> LocalLab:
         """A new lab, with nothing in it. The first one on a machine may have to make a root filesystem, for 30 s.
 
@@ -88,9 +89,10 @@ class LocalLab:
             services outside of the lab on the machine's loopback.
         :param keep: the lab outlives this process, until `stop` or ``rating-harness clean``.
         :param announce: called with a line before anything that takes long; it goes to standard error by default.
+        :param packages: of Debian's, to be in the root filesystem besides.
         :raises LabError: it could not be set up; nothing is left of it.
         """
-        return cls._open(choose(release, announce), own_network=network == "own", keep=keep)
+        return cls._open(choose(release, announce, packages), own_network=network == "own", keep=keep)
 
     @classmethod
     def refused(cls) -> str | None:

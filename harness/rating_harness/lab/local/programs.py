@@ -76,10 +76,12 @@ def write_wrappers(directory: Path, source: ProgramSource) -> None:
         (directory / name).chmod(0o755)
 
 
-def choose(release: str | Path | None, announce: Callable[[str], None] | None = None) -> ProgramSource:
+def choose(
+    release: str | Path | None, announce: Callable[[str], None] | None = None, packages: Sequence[str] = ()
+) -> ProgramSource:
     """What serves, made if need be.
 
-    :param release, announce: see `rating_harness.lab.local.LocalLab.open`.
+    :param release, announce, packages: see `rating_harness.lab.local.LocalLab.open`.
     :raises MissingTool: it can't be made, or the directory is of no use.
     :raises ImageError: it could not be made.
     """
@@ -89,7 +91,10 @@ def choose(release: str | Path | None, announce: Callable[[str], None] | None = 
 
     match release:
         case "trixie" | "sid":
-            root = rootfs.ensure(release, announce=announce)
+            root = rootfs.ensure(release, packages=packages, announce=announce)
+            return ProgramSource(root, root)
+        case None if packages:  # they aren't installed on the machine itself
+            root = rootfs.ensure(packages=packages, announce=announce)
             return ProgramSource(root, root)
         case None:
             return ProgramSource(None if find_kamailio().good else rootfs.ensure(announce=announce), sipp())
