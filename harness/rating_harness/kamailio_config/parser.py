@@ -93,12 +93,15 @@ def parse_files(
     defines: Mapping[str, str | None],
     *,
     shown: Mapping[str, str] | None = None,
+    tolerant: bool = False,
 ) -> Configuration:
     """Parse a configuration that is in memory, and what it includes of the same files.
 
     :param files: by their absolute paths where Kamailio finds them.
     :param shown: the name of each in messages and spans; its path, if left out.
-    :raises ConfigurationError: Kamailio would refuse it.
+    :param tolerant: what can't be parsed at the top level is left out; of a setting all is kept that stands in its
+        line. Left out are also routes in another language (KEMI), and files that are included and aren't there.
+    :raises ConfigurationError: Kamailio would refuse it; if tolerant, only what can't even be read as words.
     """
     names = {path: (shown or {}).get(path, path) for path in files}
     path_of = {name: path for path, name in names.items()}
@@ -110,7 +113,7 @@ def parse_files(
                 return names[path], files[path].decode("utf-8", "surrogateescape")
         return None
 
-    return parse(main, read, defines)
+    return parse(main, read, defines, tolerant=tolerant)
 
 
 def parse(
@@ -119,15 +122,20 @@ def parse(
     defines: Mapping[str, str | None] | None = None,
     *,
     environment: Mapping[str, str] | None = None,
+    tolerant: bool = False,
 ) -> Configuration:
     """Parse a configuration whose files ``read`` knows.
 
+    :param tolerant: as of `parse_files`.
     :raises ConfigurationError: Kamailio would refuse it; or it is no routing language but a script of KEMI's.
     """
-    tokens = tokenize(main, read, defines or {}, environment)
+    tokens = tokenize(main, read, defines or {}, environment, tolerant=tolerant)
     if main not in tokens.sources and not tokens.sources:
         raise ConfigurationError("there is no such configuration", where=main)
-    items = cast("tuple[Item, ...]", _tree("configuration", tokens.tokens, main))
+    if tolerant:
+        items = tuple(_readable(tokens.tokens, main))
+    else:
+        items = cast("tuple[Item, ...]", _tree("configuration", tokens.tokens, main))
     return Configuration(
         main=next(iter(tokens.sources)),
         items=items,
@@ -212,6 +220,58 @@ def _tree(start: Start, tokens: Sequence[RawToken], main: str) -> object:
         if isinstance(error.orig_exc, ConfigurationError):
             raise error.orig_exc from None
         raise
+
+
+_ITEMS = frozenset(
+    (
+        "SETTING",
+        "GROUP",
+        "LOADMODULE",
+        "LOADPATH",
+        "CFGENGINE",
+        "MODPARAM",
+        "FLAGS",
+        "ROUTE",
+        "ROUTE_KIND",
+        "EVENT_ROUTE",
+    )
+)
+"""What an item begins with. A word that Kamailio doesn't know (NAME) begins a line that is wrong."""
+
+
+def _readable(tokens: Sequence[RawToken], main: str) -> Iterator[Item]:
+    """The items that can be parsed each by itself, and what is left of a setting that can't be."""
+    for item in _by_line(tokens):
+        try:
+            yield from cast("tuple[Item, ...]", _tree("configuration", item, main))
+        except ConfigurationError:
+            if item[0].kind in ("SETTING", "LOADPATH"):
+                yield _unparsed(item)
+
+
+def _by_line(tokens: Sequence[RawToken]) -> Iterator[Sequence[RawToken]]:
+    """The tokens of each item that begins a line outside of all braces."""
+    first, depth = 0, 0
+    for index, token in enumerate(tokens):
+        begins_line = index == 0 or _line_of(token) != _line_of(tokens[index - 1])
+        if depth == 0 and index > first and begins_line and token.kind in _ITEMS | {"NAME"}:
+            yield tokens[first:index]
+            first = index
+        depth = max(0, depth + (token.kind == "LBRACE") - (token.kind == "RBRACE"))
+    if tokens:
+        yield tokens[first:]
+
+
+def _line_of(token: RawToken) -> tuple[str, int]:
+    return token.span.file, token.span.start.line
+
+
+def _unparsed(item: Sequence[RawToken]) -> Setting:
+    inside = [token for token in item if _line_of(token) == _line_of(item[0])]
+    words = tuple(Word(token.span, token.text) for token in inside[2:])
+    first, last = inside[0].span, inside[-1].span
+    expanded = any(token.span.expanded for token in inside)
+    return Setting(Span(first.file, first.start, last.end, expanded), Word(first, inside[0].text), words)
 
 
 _SHOWN = {

@@ -41,6 +41,7 @@ _FOREIGN: Mapping[str, str] = {
     "loadpath": "modules are those of the lab's Kamailio",
     "pidfile": "the lab has a directory of its own",
     "pid_file": "the lab has a directory of its own",
+    "disable_tcp": "scenarios and the lab's JSON-RPC come over TCP, too",
 }
 """Settings of a machine that the lab isn't, and why each is left out."""
 
@@ -115,6 +116,7 @@ class Prepared:
     :param defines: for the command line.
     :param changes: what was left out, and what was added, for people.
     :param obstacles: what will keep it from starting, or from being tested, with the way out.
+    :param is_whole: all of it could be parsed; otherwise ``findings`` lack what couldn't.
     """
 
     texts: Mapping[str, str]
@@ -124,6 +126,7 @@ class Prepared:
     changes: tuple[Change, ...]
     obstacles: tuple[Change, ...]
     findings: Findings
+    is_whole: bool = True
 
 
 _HTTP_ROUTE = """loadmodule "xhttp.so"

@@ -74,14 +74,17 @@ def tokenize(
     read: Reader,
     defines: Mapping[str, str | None],
     environment: Mapping[str, str] | None = None,
+    *,
+    tolerant: bool = False,
 ) -> Tokens:
     """Read a configuration.
 
     :param defines: those of the command line (``-A``), and Kamailio's own (`version_defines`).
     :param environment: for ``#!defenv``; this process's, if None.
+    :param tolerant: an included file that isn't there is passed over.
     :raises ConfigurationError: Kamailio would refuse it.
     """
-    scanner = _Scanner(read, defines, os.environ if environment is None else environment)
+    scanner = _Scanner(read, defines, os.environ if environment is None else environment, tolerant=tolerant)
     scanner.file(main, None)
     scanner.finish(main)
     return scanner.result
@@ -217,8 +220,11 @@ _ESCAPED = {"n": "\n", "r": "\r", "a": "\a", "t": "\t", '"': '"', "\\": "\\"}
 class _Scanner:
     """Kamailio's scanner. One for a whole configuration: defines and conditions go from file to file."""
 
-    def __init__(self, read: Reader, defines: Mapping[str, str | None], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, read: Reader, defines: Mapping[str, str | None], environment: Mapping[str, str], *, tolerant: bool
+    ) -> None:
         self.result = Tokens(defines=dict(defines))
+        self.tolerant = tolerant
         self._read = read
         self._environment = environment
         self._conditions: list[tuple[bool, Span]] = []
@@ -671,7 +677,7 @@ class _File:
         found = self._scanner.file(path, self._source.file, span)
         if not found:
             directives[index] = Directive(span, kind, path, None, False)
-            if kind == "include_file":
+            if kind == "include_file" and not self._scanner.tolerant:
                 raise ConfigurationError(
                     f"there is no file {path}",
                     where=_location(span),

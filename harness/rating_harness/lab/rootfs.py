@@ -154,8 +154,8 @@ def ensure_tar(
                     f"a Debian {release} root filesystem has to be made, and mmdebstrap isn't there", hint=_HINT
                 )
             say = announce or (lambda line: click.echo(line, err=True))
-            content = ", ".join(["Kamailio", "SIPp", *sorted(set(packages))])
-            say(f"making a Debian {release} root filesystem with {content}, once; about 30 s")
+            besides = f", and {', '.join(sorted(set(packages)))}" if packages else ""
+            say(f"making a Debian {release} root filesystem with Kamailio and SIPp{besides}, once; about 30 s")
             with _scratch(target) as scratch:
                 made = scratch / "root.tar"
                 _run([*_command(release, packages), str(made)], release)

@@ -5,6 +5,7 @@ In colour where the terminal has any, and in ASCII where it can't show more.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import TextIO
@@ -14,6 +15,7 @@ from rich.highlighter import RegexHighlighter
 from rich.text import Text
 from rich.theme import Theme
 
+from rating_harness.errors import HarnessError
 from rating_harness.evidence.calls import calls_of
 from rating_harness.evidence.model import Evidence
 from rating_harness.evidence.statistics import statistics_of
@@ -97,6 +99,7 @@ class Terminal:
         self._console = console(file)
         self._ladders = ladders
         self._count: Counter[str] = Counter()
+        self._not_run: dict[tuple[object, ...], list[str]] = {}
 
     def on_event(self, event: events.Event) -> None:
         text = self._text(event)
@@ -119,18 +122,39 @@ class Terminal:
                 return _finished(event, self._ladders)
             case events.ScenarioFailedToRun(error=error, scenario=scenario):
                 self._count["not run"] += 1
-                return f"\n{error_text(error)}\n  scenario: {scenario.id}\n"
+                alike = self._not_run.setdefault(_cause(error), [])
+                alike.append(scenario.id)
+                # A configuration that doesn't start keeps every scenario from running: it's told once.
+                return f"\n{error_text(error)}\n  scenario: {scenario.id}\n" if len(alike) == 1 else ""
             case events.ScenarioSkipped(scenario=scenario, reason=reason):
                 self._count["skipped"] += 1
                 return f"SKIPPED  {title_of(scenario)}: {reason}"
             case events.SessionFinished(seconds=seconds, interrupted=interrupted):
-                return f"\n{self._summary()}{', interrupted' if interrupted else ''} in {seconds:.1f} s"
+                ended = f"{self._summary()}{', interrupted' if interrupted else ''} in {seconds:.1f} s"
+                return "\n".join([*self._alike(), "", ended])
             case _:
                 return ""
+
+    def _alike(self) -> Iterator[str]:
+        """Scenarios that could not be run for a reason that has been told of another."""
+        for first, *others in self._not_run.values():
+            if others:
+                yield f"\nNOT RUN  {len(others)} more, for the same reason as {first}"
+                yield from (f"  {each}" for each in others if self._ladders is None)
 
     def _summary(self) -> str:
         always = [f"{self._count[name]} {name}" for name in ("passed", "failed", "skipped")]
         return ", ".join([*always, *([f"{self._count['not run']} not run"] if self._count["not run"] else [])])
+
+
+def _cause(error: HarnessError) -> tuple[object, ...]:
+    """Equal for errors that tell the same."""
+    detail = _PROCESS.sub("", error.detail or "")
+    return type(error), error.message, error.where, error.expected, error.found, error.hint, detail
+
+
+_PROCESS = re.compile(r"^\s*\d+\(\d+\)\s*", re.MULTILINE)
+"""What tells one process of Kamailio's from another in its log."""
 
 
 def _finished(event: events.ScenarioFinished, ladders: int | None) -> str:

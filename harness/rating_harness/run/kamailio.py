@@ -183,7 +183,8 @@ def prepare_configuration(configuration: Path, variant: Variant, driver: Driver,
     """The user's configuration as such a lab runs it.
 
     :param version: Kamailio's, such as ``6.0.1``: some conditions ask for it.
-    :return: None for one that can't be parsed: then Kamailio says what's wrong with it.
+    :return: of one that can't be parsed, what can be: Kamailio says what's wrong with the rest. None for one of which
+        not even the words can be read.
     :raises UsageError: there's no such configuration, or it can't be tested in this lab.
     """
     files = _configuration_files(configuration) | _changed(variant)
@@ -191,11 +192,17 @@ def prepare_configuration(configuration: Path, variant: Variant, driver: Driver,
     # lark takes a while to import, and most runs parse nothing.
     from rating_harness.kamailio_config.parser import parse_files
 
+    is_whole = True
     try:
         parsed = parse_files(files, _MAIN, defines)
     except ConfigurationError:
-        return None
+        is_whole = False
+        try:
+            parsed = parse_files(files, _MAIN, defines, tolerant=True)
+        except ConfigurationError:
+            return None
     prepared = prepare(parsed, needs_http=driver == "docker", fast_timers=variant.fast_timers)
+    prepared = replace(prepared, is_whole=is_whole)
     if prepared.obstacles:
         obstacle = prepared.obstacles[0]
         where = with_user_paths(f"{obstacle.where.path}:{obstacle.where.line}", user_paths(variant))

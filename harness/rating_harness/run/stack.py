@@ -31,7 +31,7 @@ from rating_harness.kamailio.rpc import (
     Transport,
 )
 from rating_harness.kamailio.versions import loses_sockets, satisfies
-from rating_harness.kamailio_config.preparation import Prepared
+from rating_harness.kamailio_config.preparation import Findings, Prepared
 from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.clock import compiled
 from rating_harness.lab.files import data_directory
@@ -532,7 +532,7 @@ class Stack:
         notes = (
             [with_user_paths(str(change), self._paths) for change in self._prepared.changes] if self._prepared else []
         )
-        if self._prepared and not self._prepared.findings.agents and options.engine != "none":
+        if self._findings and not self._findings.agents and options.engine != "none":
             notes.append(_NO_AGENT)
         if notes:
             description["prepared"] = "\n".join(notes)
@@ -546,6 +546,11 @@ class Stack:
         return self.options.engine if isinstance(self.options.engine, EngineFile) else None
 
     @property
+    def _findings(self) -> Findings | None:
+        """What is in the user's configuration; None where that isn't known, or not all of it."""
+        return self._prepared.findings if self._prepared and self._prepared.is_whole else None
+
+    @property
     def unobserved(self) -> dict[str, str]:
         """What can't be observed here, and why (`rating_harness.evidence.model.Evidence`)."""
         found = {}
@@ -553,7 +558,7 @@ class Stack:
             found["records"] = self.engine.unreadable
         if self.options.engine == "none":
             found["requests"] = self.engine.unreadable
-        modules = self._prepared.findings.modules if self._prepared else None
+        modules = self._findings.modules if self._findings else None
         if modules is not None and "dialog" not in modules:
             found["dialogs"] = "the configuration doesn't load the module dialog"
         if modules is not None and "htable" not in modules:
@@ -583,7 +588,7 @@ class Stack:
             return "requires TLS: SIPp here is built with wolfSSL, and never ends its handshake; try --kamailio sid"
         if reason := self._beyond_target(scenario):
             return reason
-        return beyond_contract(scenario, self.options, self._prepared.findings if self._prepared else None)
+        return beyond_contract(scenario, self.options, self._findings)
 
     def _beyond_target(self, scenario: Scenario) -> str | None:
         """What a scenario does to Kamailio, or wants to see of it, that can't be had of one which runs already."""

@@ -22,12 +22,25 @@ _FAILED_MODULE = re.compile(r"while initializing module (?P<name>[\w-]+)")
 _SUBSTITUTION = re.compile(r"bad subst expression|subst rule cannot be added")
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{\w+\}|%%\w+%%|@@?[A-Z]\w+@@?|__[A-Z]\w*__")
 _REPLACED = re.compile(r"^#!subst(?:def)?s?\s+\"(?P<mark>.)(?P<name>.+?)(?P=mark)", re.MULTILINE)
-_INCLUDED = re.compile(r"cannot open included file: \"(?P<path>[^\"]+)\"")
+_INCLUDED = re.compile(r"cannot open included file: \"?(?P<path>[^\s\"()]+)")
+_SOCKET = re.compile(r"bad force_send_socket argument: (?P<socket>\S+) \(\w+ doesn't listen on it\)")
+_PARAMETER = re.compile(
+    r"parameter <(?P<name>[^<>]+)> of type <(?:\d+:)?(?P<type>\w+)> not found in module <(?P<module>[^<>]+)>"
+)
+_NO_DATABASE = re.compile(r"\b(?:lib/srdb1/|db_(?:mysql|postgres|redis|mongodb|unixodbc)\b).*(?:connect|connection)")
+_SAMPLE = re.compile("sample|example|dist|default|template|tmpl")
+_TEXT = re.compile(r'"(?:\\.|[^"\\])*"?|\'[^\']*\'?')
+_NAME = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]*\b")
+"""How configurations name what is defined elsewhere; Kamailio's own words of this form name a family of addresses, a
+facility of syslog, or the like."""
+_KAMAILIOS = re.compile(r"(?:AF|LOG|FLT|FLAG|PROTO|KAMAILIO|OS|TLS|L)_\w*|METHOD_\w+")
+_DEFINED = r"^[ \t]*[#!]!(?:try|re)?def(?:ine|exp|exps|env|envs)?[ \t]+{}\b|^[#!]!substdefs?[ \t]+\"(.){}\1"
 _ABSENT = re.compile(
     r"(?:ERROR|CRITICAL|ALERT): (?!.*(?:\bmodule\b|in use|denied))"
     r"(?=.*(?:can't|can ?not|could not|[Uu]nable|[Ff]ailed to (?:open|load|read|stat)|No such file|not exist))"
     r".*?[\s\[<'\"](?P<path>/[\w.+-]+(?:/[\w.+-]+)+)"
 )
+_LARGEST = 1024 * 1024
 _UNREADABLE = re.compile(r"parse error in config file .*: (?:syntax error|unknown command|parse error)")
 
 
@@ -60,11 +73,29 @@ def remedy(log: str, where: Location | None) -> str | None:
     text = _line(where)
     if hint := missing_module(log):
         return hint
+    if found := _PARAMETER.search(log):
+        name, kind, module = found["name"], found["type"], found["module"]
+        what = f"this Kamailio's {module} has no parameter {name}" + (" that is a number" if kind == "int" else "")
+        return f"{what}: leave the line out, or --kamailio names a Kamailio that has it"
+    if found := _SOCKET.search(log):
+        return (
+            f"the lab's Kamailio listens at other addresses than {found['socket']}: give a copy that doesn't send "
+            "from it, or put it between #!ifdef and #!endif"
+        )
+    if (found := _INCLUDED.search(log)) and (sample := _sample_of(found["path"], where)):
+        return f"the lab has no {found['path']}, and there is {sample}: give a copy of it that name"
     if found := _INCLUDED.search(log) or _ABSENT.search(log):
         there = "/etc/kamailio in the lab is the directory of kamailio.cfg, with all that is in it"
         return f"the lab has no {found['path']}: {there}"
     if found := _placeholder(where, text):
         return f"is {found[0]} there to be filled in? give a copy in which it is"
+    if _NO_DATABASE.search(log):
+        return (
+            "no database server runs in a lab: give a copy whose db_url is sqlite:///PATH or text:///PATH, whose "
+            "modules a lab has"
+        )
+    if undefined := _undefined(where, text) if _UNREADABLE.search(log) else None:
+        return undefined
     if text and _UNREADABLE.search(log):
         # A terminal takes some characters for commands.
         shown = "".join(each if each.isprintable() else "?" for each in text.expandtabs(1)[:120])
@@ -78,6 +109,38 @@ def _placeholder(where: Location | None, line: str) -> re.Match[str] | None:
         return None
     replaced = {match["name"] for match in _REPLACED.finditer(_content(where))}
     return next((match for match in _PLACEHOLDER.finditer(line) if match[0] not in replaced), None)
+
+
+def _undefined(where: Location | None, line: str) -> str | None:
+    """What to do about a name that nothing defines."""
+    if where is None:
+        return None
+    directory = Path(where.path).parent
+    files = {file: _content(Location(str(file), 1, 1)) for file in sorted(directory.rglob("*")) if _is_small(file)}
+    for name in dict.fromkeys(_NAME.findall(_TEXT.sub("", line))):
+        definition = re.compile(_DEFINED.format(name, name), re.MULTILINE)
+        defining = [file for file, text in files.items() if definition.search(text)]
+        if _KAMAILIOS.fullmatch(name) or any(
+            file.suffix == ".cfg" and _SAMPLE.search(file.name) is None for file in defining
+        ):
+            continue
+        elsewhere = f" but {defining[0].name}, which isn't included" if defining else ""
+        return f"nothing defines {name}{elsewhere}: --define {name}=VALUE does, or #!define"
+    return None
+
+
+def _is_small(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size < _LARGEST
+
+
+def _sample_of(path: str, where: Location | None) -> str | None:
+    """A file beside the one that includes it which is there to be copied under that name."""
+    if where is None:
+        return None
+    wanted = Path(path)
+    directory = Path(where.path).parent / ("" if wanted.is_absolute() else wanted.parent)
+    found = sorted(each.name for each in directory.glob("*") if each.name.startswith(wanted.stem))
+    return next((name for name in found if name != wanted.name and _SAMPLE.search(name)), None)
 
 
 def _line(where: Location | None) -> str:

@@ -19,7 +19,9 @@ _COMMENT = re.compile(r"/\*.*?\*/|(?:^|(?<=\s))(?:#(?!!)|//)[^\n]*", re.DOTALL |
 _INCLUDE = re.compile(r'(?:include_file|import_file)[ \t]+"([^"\n]+)"')
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"-?[0-9]+")
-_TEXT = re.compile(r'"(?:\\.|[^"\\])*"')
+_TEXT = re.compile(r'"(?:\\.|[^"\\\n])*"')
+"""Of a text over several lines the words count: a quote without its other half would take all of them along."""
+
 _IN_TEXT = re.compile(r"\$defn?v?\((\w+)\)")
 _LARGEST = 4 * 1024 * 1024
 _DIRECTIVE = re.compile(r"^[ \t]*[#!]!(\w+)[ \t]*(\w*)")
@@ -141,7 +143,7 @@ def wrong_defines(defines: Mapping[str, str | int], known: Defines | None) -> It
     for name, value in defines.items() if known is not None else ():
         assert known is not None
         path, shown = ("kamailio", "defines", name), str(value)[:40]
-        if name not in known.words:
+        if name not in known.words | known.names:
             close = did_you_mean(name, sorted(known.names)) or did_you_mean(name.upper(), sorted(known.names))
             hint = f"did you mean '{close}'?" if close else there(sorted(known.names))
             yield Finding(path, f"the configuration knows no define {name[:60]!r}", hint, at_key=True)

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from rating_harness.coverage.data import Coverage
 from rating_harness.errors import HarnessError
@@ -92,8 +93,10 @@ class ParallelSessions:
     def _run(self, session: Session, scenario: Scenario) -> None:
         started = time.time()
         self._report(events.ScenarioStarted(started, scenario))
-        try:
+        # A lab that can't be brought up is told, and its evidence stored, by the scenario that needs it.
+        with suppress(HarnessError):
             self._report_lab(session, started)
+        try:
             outcome = session.run(scenario)
         except HarnessError as error:
             self.passed = False

@@ -181,7 +181,17 @@ def _unfit(lab: PersistentLab, options: Options) -> str:
     """Why a run with these options can't use it: it was started with none but the kind of lab. Empty: it can."""
     if options.lab not in ("auto", lab.driver):
         return f"it is a {lab.driver} lab"
-    for name in ("kamailio", "packages", "kamailio_config", "agent_url", "api_url", "engine", "target", "defines", "coverage"):
+    for name in (
+        "kamailio",
+        "packages",
+        "kamailio_config",
+        "agent_url",
+        "api_url",
+        "engine",
+        "target",
+        "defines",
+        "coverage",
+    ):
         if getattr(options, name):
             return f"this run wants its own (--{name.replace('_', '-').removesuffix('s')})"
     if lab.version != __version__:

@@ -210,3 +210,36 @@ def test_names_of_tables_and_defines() -> None:
     found = prepared(text).findings
     assert found.tables == {"one", "two"}
     assert {"A", "B"} <= found.defines
+
+
+def tolerantly_prepared(text: str) -> Prepared:
+    return prepare(parse_files({MAIN: text.encode()}, MAIN, {}, tolerant=True), needs_http=False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        'modparam("sipdump", "enable", NOWHERE_DEFINED)',
+        "listen=udp:<fill_in>:5060",
+        'import_files "local.d/*.cfg"',
+        "request_route { if }",
+        'include_file "absent.cfg"',
+        'cfgengine "lua"',
+        'loadmodule "app_lua.so"\ncfgengine "lua"',
+    ],
+)
+def test_what_cant_be_parsed_doesnt_keep_the_rest_from_being_prepared(wrong: str) -> None:
+    lines = ["listen=udp:192.0.2.1:5070", wrong, 'mpath="/usr/local/lib64/kamailio/modules/"', "disable_tcp=yes"]
+    found = tolerantly_prepared("\n".join([*lines, BASE]))
+    kept = found.texts[MAIN].splitlines()
+    assert found.listeners == ("udp:{address}:5070",)
+    assert (kept[0].strip(), kept[-6].strip(), kept[-5].strip()) == ("", "", "")
+    assert len(kept) == len("\n".join([*lines, BASE]).splitlines())
+    if not wrong.startswith("listen"):
+        assert wrong in found.texts[MAIN]
+    assert list(found.findings.modules)[-3:] == ["tm", "dialog", "jsonrpcs"]
+
+
+def test_a_listener_that_is_yet_to_be_filled_in_gives_way_too() -> None:
+    found = tolerantly_prepared(f'listen=udp:<fill_in>:5060 advertise <this>:5060 name "x"\n{BASE}')
+    assert found.texts[MAIN] == " " * 56 + f"\n{BASE}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,10 @@ OWN = Path("/cache/trixie")
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ensure(release: str = "trixie", *, announce: Callable[[str], None] | None) -> Path:
-        return Path("/cache") / release
+    def ensure(
+        release: str = "trixie", *, packages: Sequence[str] = (), announce: Callable[[str], None] | None
+    ) -> Path:
+        return Path("/cache", release, *packages)
 
     monkeypatch.setattr(rootfs, "ensure", ensure)
     monkeypatch.setattr(rootfs, "check", lambda path: path)
@@ -47,6 +49,14 @@ def test_the_machines_own_where_good_enough_unless_another_is_asked_for(
     monkeypatch.setattr(programs, "find_kamailio", lambda: kamailio)
     monkeypatch.setattr(programs, "find_sipp", lambda: sipp)
     assert choose(release) == chosen
+
+
+@pytest.mark.parametrize("release", [None, "trixie"])
+def test_further_packages_are_in_a_root_filesystem(release: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "find_kamailio", lambda: GOOD)
+    monkeypatch.setattr(programs, "find_sipp", lambda: GOOD)
+    root = Path("/cache/trixie/kamailio-lua-modules")
+    assert choose(release, packages=("kamailio-lua-modules",)) == ProgramSource(root, root)
 
 
 def test_a_directory_that_has_sipp_too_serves_both(tmp_path: Path) -> None:

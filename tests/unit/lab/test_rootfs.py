@@ -90,6 +90,28 @@ def test_releases_have_recipes_of_their_own(machine: Machine) -> None:
     assert set(rootfs.PACKAGES) <= set(trixie.split("--include=")[1].split()[0].split(","))
 
 
+def test_further_packages_make_another_one_in_whatever_order_they_are_named(machine: Machine) -> None:
+    machine.install()
+    plain = machine.ensure()
+    more = rootfs.ensure(packages=("kamailio-mysql-modules", "kamailio-lua-modules"), announce=machine.said.append)
+    assert more != plain
+    assert rootfs.ensure(packages=("kamailio-lua-modules", "kamailio-mysql-modules")) == more
+    assert rootfs.cached("trixie") == plain
+    included = machine.calls.read_text().splitlines()[1].split("--include=")[1].split()[0].split(",")
+    assert included == [*rootfs.PACKAGES, "kamailio-lua-modules", "kamailio-mysql-modules"]
+    assert "Kamailio and SIPp, and kamailio-lua-modules, kamailio-mysql-modules, once" in machine.said[1]
+
+
+@pytest.mark.parametrize(
+    "said", ["E: Unable to locate package kamailio-nix", "E: Package 'kamailio-nix' has no installation candidate"]
+)
+def test_a_package_that_debian_doesnt_have_is_named(machine: Machine, said: str) -> None:
+    machine.install(early=f"raise SystemExit({said!r})")
+    with pytest.raises(ImageError) as error:
+        rootfs.ensure(packages=("kamailio-nix",), announce=machine.said.append)
+    assert error.value.hint == "Debian trixie has no package kamailio-nix: --package names those that it has"
+
+
 def test_another_recipe_is_made_anew(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.install()
     before = machine.ensure()

@@ -112,6 +112,34 @@ def test_a_call_that_was_not_answered_and_nobody_expects_anything_of_is_noted(
     assert "not answered" not in shown([replace(ended, evidence=evidence_of(answered_call()))])
 
 
+@pytest.mark.parametrize("verbose", [False, True])
+def test_scenarios_that_cant_be_run_for_one_reason_tell_it_once(tmp_path: Path, verbose: bool) -> None:
+    def not_run(name: str, **others: Any) -> events.ScenarioFailedToRun:
+        scenario = scenario_of(tmp_path / name, 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n')
+        told = {"detail": " 0(7) CRITICAL: syntax error", "where": Location("kamailio.cfg", 4, 1), **others}
+        return events.ScenarioFailedToRun(
+            START, 0.5, scenario, ServiceDied("Kamailio ended", service="k", status=255, **told)
+        )
+
+    session: list[events.Event] = [
+        not_run("one.yaml"),
+        not_run("two.yaml", detail=" 0(1234) CRITICAL: syntax error"),
+        not_run("three.yaml", where=Location("kamailio.cfg", 5, 1)),
+        not_run("four.yaml"),
+        events.SessionFinished(START + 6, 6.0),
+    ]
+    file = io.StringIO()
+    terminal = Terminal(file, ladders=None if verbose else 3)
+    for event in session:
+        terminal.on_event(event)
+    text = file.getvalue()
+    assert text.count("kamailio.cfg:4:1: Kamailio ended") == 1
+    assert text.count("kamailio.cfg:5:1: Kamailio ended") == 1
+    assert re.search(r"\nNOT RUN  2 more, for the same reason as \S*one\.yaml\n", text)
+    assert ("two.yaml" in text) == verbose
+    assert text.endswith("0 passed, 0 failed, 0 skipped, 4 not run in 6.0 s\n")
+
+
 def test_the_terminal_tells_of_each_and_sums_up(session: list[events.Event]) -> None:
     text = shown(session)
     assert text.startswith("4 scenarios, lab local, seed 42\nlab up in 1.2 s: driver local, kamailio 6.0.1\n")

@@ -48,6 +48,21 @@ def stack_with(options: Options, tmp_path: Path) -> Stack:
 
 
 @pytest.mark.parametrize(
+    ("others", "why"),
+    [
+        ({"package": ["--option"]}, "is no name of a package"),
+        ({"package": ["kamailio mysql"]}, "is no name of a package"),
+        ({"package": ["kamailio-lua-modules"], "kamailio": "an/image:1"}, "where the harness itself makes"),
+        ({"package": ["kamailio-lua-modules"], "target": "127.0.0.1:5060"}, "a Kamailio that runs already"),
+    ],
+)
+def test_packages_are_installed_only_where_the_harness_can(others: dict[str, Any], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        Options.of(defines=(), seed=1, **others)
+    assert Options.of(defines=(), seed=1, package=["kamailio-lua-modules"]).packages == ("kamailio-lua-modules",)
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("", None),

@@ -130,9 +130,64 @@ def test_a_module_that_doesnt_start_is_told_where_it_is_loaded(paths: Mapping[st
     [
         "0(1) ERROR: <core>: udp_init(): bind(7, 0x7f, 16) on 198.18.0.2: Address already in use\n",
         "0(1) ERROR: ctl: init_unix_sock(): bind: /run/kamailio/ctl: Address already in use, can't bind\n",
-        "0(1) ERROR: db_mysql [my_con.c:219]: connect failed to mysql://kamailio:x@db.example.com/kamailio\n",
         "0(1) ERROR: <core> [sr_module.c:531]: can't load module </usr/lib/kamailio/modules/x.so>\n",
     ],
 )
 def test_what_is_no_missing_file(paths: Mapping[str, Path], log: str) -> None:
     assert told(log, paths) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "0(1) ERROR: db_mysql [my_con.c:219]: connect failed to mysql://kamailio:x@db.example.com/kamailio\n",
+        "0(7) ERROR: <core> [lib/srdb1/db.c:326]: db_do_init2(): could not add connection to the pool\n",
+        "0(9) ERROR: db_postgres [km_pg_con.c:113]: db_postgres_new_connection(): could not connect to server\n",
+    ],
+)
+def test_a_database_that_a_lab_doesnt_run(paths: Mapping[str, Path], log: str) -> None:
+    assert (told(log, paths)[1] or "").startswith("no database server runs in a lab: ")
+
+
+def test_a_parameter_that_went_with_an_earlier_version(paths: Mapping[str, Path]) -> None:
+    log = (
+        "0(8) ERROR: <core> [core/modparam.c:187]: set_mod_param_regex(): parameter <dst_avp> of type <1:string> not "
+        "found in module <dispatcher>\n"
+    )
+    assert told(log + unreadable(6, 50, "Can't set module parameter"), paths) == (
+        "kamailio.cfg:6:50",
+        "this Kamailio's dispatcher has no parameter dst_avp: leave the line out, or --kamailio names a Kamailio "
+        "that has it",
+    )
+
+
+def test_a_socket_that_only_the_users_machine_has(paths: Mapping[str, Path]) -> None:
+    log = (
+        "0(8) ERROR: <core> [core/route.c:1037]: fix_actions(): bad force_send_socket argument: 192.0.2.5:5060 "
+        f"(kamailio doesn't listen on it)\n0(8) ERROR: fix_actions(): fixing failed (code=-9) at cfg:{MAIN}:7\n"
+    )
+    where, hint = told(log, paths)
+    assert where == "kamailio.cfg:7:1"
+    assert (hint or "").startswith("the lab's Kamailio listens at other addresses than 192.0.2.5:5060: ")
+
+
+@pytest.mark.parametrize("logged", ['"local.cfg"', "local.cfg (/etc/kamailio/local.cfg)"])
+def test_an_included_file_of_which_there_is_a_sample(paths: Mapping[str, Path], logged: str) -> None:
+    (paths[MAIN].parent / "local.cfg.sample").touch()
+    log = f"0(7) CRITICAL: <core> [core/cfg.lex:1949]: sr_push_yy_state(): cannot open included file: {logged}\n"
+    assert told(log + f"0(7) : yylex(): error at {MAIN} line 4\n", paths)[1] == (
+        "the lab has no local.cfg, and there is local.cfg.sample: give a copy of it that name"
+    )
+
+
+def test_a_name_that_nothing_defines(paths: Mapping[str, Path]) -> None:
+    text = '#!define MY_PORT 5060\nserver_header = SERVER_HEADER\nport = MY_PORT "OTHER_NAME\n'
+    paths[MAIN].write_text(text, "utf-8")
+    wrong = unreadable(2, 17, "syntax error")
+    assert told(wrong, paths)[1] == ("nothing defines SERVER_HEADER: --define SERVER_HEADER=VALUE does, or #!define")
+    (paths[MAIN].parent / "local.sample.cfg").write_text('#!define SERVER_HEADER "X: Y"\n', "utf-8")
+    assert told(wrong, paths)[1] == (
+        "nothing defines SERVER_HEADER but local.sample.cfg, which isn't included: --define SERVER_HEADER=VALUE "
+        "does, or #!define"
+    )
+    assert told(unreadable(3, 8, "syntax error"), paths)[1] == 'line 3 reads: port = MY_PORT "OTHER_NAME'
