@@ -15,6 +15,7 @@ from rating_harness.checks.strict_peer import arrivals_are_valid
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import SipMessage
+from rating_harness.scenario.clock import skip_name, skips_of
 from rating_harness.scenario.values import Moment, duration_text
 
 __all__ = ["AWAITED", "INVARIANT_CHECKS", "first_error", "one_final_reply", "unmoved_clock", "unused_faults"]
@@ -43,14 +44,21 @@ def unused_faults(case: Case) -> Iterator[Finding]:
 
 def unmoved_clock(case: Case) -> Iterator[Finding]:
     """A skip of the clock that never came. This check can't be switched off."""
-    clock = case.scenario.clock
-    if clock is not None and case.evidence.skipped < clock.skip:
+    skips, skipped = skips_of(case.scenario), case.evidence.skipped
+    if skipped >= sum(skip.skip for _, skip in skips):
+        return
+    spans = [span.what for span in case.evidence.spans]
+    for path, skip in skips:
+        name = skip_name(skip.skip)
+        if name in spans:
+            spans.remove(name)
+            continue
         yield unmet(
             case,
-            ("clock", "when"),
+            (*path, "when"),
             "the clock was never put forward",
-            f"{duration_text(clock.skip)} skipped, {clock.when}",
-            f"{duration_text(case.evidence.skipped)} skipped: its moment didn't come",
+            f"{duration_text(skip.skip)} skipped, {skip.when}",
+            f"{duration_text(skipped)} skipped{' by the others' if skipped else ''}: its moment didn't come",
         )
 
 

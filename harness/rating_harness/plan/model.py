@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rating_harness.plan.sampling import Sampled
+from rating_harness.scenario.clock import skips_of
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.values import Moment
 from rating_harness.sipp.agent import Agent
@@ -127,5 +128,5 @@ class Plan:
         named += [moment for fault in self.agent_faults for moment in (fault.when, fault.until) if moment]
         named += [moment for outage in self.outages for moment in (outage.when, outage.until) if moment]
         named += [request.when for request in self.sip_requests]
-        named += [self.scenario.clock.when] if self.scenario.clock else []
+        named += [skip.when for _, skip in skips_of(self.scenario)]
         return tuple(named)

@@ -16,6 +16,7 @@ from rating_harness.plan.replaces import with_replaces
 from rating_harness.plan.sampling import draw_call
 from rating_harness.plan.user_agents import sip_request, waits_for_others
 from rating_harness.scenario.calls import TRACED, Call
+from rating_harness.scenario.clock import skips_of
 from rating_harness.scenario.matchers import Near
 from rating_harness.scenario.model import Scenario
 from rating_harness.sipp.agent import Agent
@@ -40,7 +41,7 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
     single, scenario = scenario, with_replaces(in_numbers(scenario), token)
     sampled = {call.id: draw_call(call, random) for call in scenario.calls}
     number = sum(each.calls for each in sampled.values())
-    skipped = scenario.clock.skip if scenario.clock else 0.0
+    skipped = sum(skip.skip for _, skip in skips_of(scenario))
     patience = PATIENCE + max(skipped, *map(_lasts, scenario.calls))
     if scenario.timeout and not scenario.load:
         patience = scenario.timeout + skipped

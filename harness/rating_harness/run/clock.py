@@ -15,7 +15,8 @@ from rating_harness.lab.protocol import MovedClock
 from rating_harness.plan.model import Plan
 from rating_harness.run.stack import Stack
 from rating_harness.run.watch import EventWatch
-from rating_harness.scenario.clock import MARGIN
+from rating_harness.scenario.clock import MARGIN, Clock, skip_name, skips_of
+from rating_harness.scenario.nodes import ValuePath
 from rating_harness.scenario.values import duration_text
 
 __all__ = ["ClockRun", "step_of", "unanswered"]
@@ -61,7 +62,7 @@ def unanswered(messages: Iterable[SipMessage]) -> str | None:
 
 
 class ClockRun:
-    """A plan's skip of the clock, at its moment.
+    """A plan's skips of the clock, each at its moment.
 
     :param look: takes note of what has happened since it was called last, and says what is still unanswered, or None.
     """
@@ -71,25 +72,19 @@ class ClockRun:
         self._plan = plan
         self._events = events
         self._look = look
-        self.span: Span | None = None
+        self._ahead: list[tuple[ValuePath, Clock]] = skips_of(plan.scenario)
+        self.spans: list[Span] = []
+        self.skipped = 0.0
 
     @property
     def remaining(self) -> float:
         """Seconds that are still to be skipped."""
-        skip = self._plan.scenario.clock
-        return skip.skip if skip is not None and self.span is None else 0.0
-
-    @property
-    def skipped(self) -> float:
-        """Seconds that were skipped."""
-        skip = self._plan.scenario.clock
-        return skip.skip if skip is not None and self.span is not None else 0.0
+        return sum(skip.skip for _, skip in self._ahead)
 
     @property
     def is_ahead(self) -> bool:
-        """Whether its moment is known and hasn't come."""
-        skip = self._plan.scenario.clock
-        return skip is not None and self.span is None and self._events.due(skip.when) is not None
+        """Whether the moment of a skip is known and hasn't come."""
+        return any(self._events.due(skip.when) is not None for _, skip in self._ahead)
 
     def advance(self, now: float) -> None:
         """Skip, if that's due. It takes a few seconds.
@@ -97,32 +92,46 @@ class ClockRun:
         :raises PlanError: something else is due within the time that is to be skipped, or a request stays unanswered.
         :raises LabError: Kamailio's timers don't follow the clock.
         """
-        skip = self._plan.scenario.clock
-        if skip is None or self.span is not None or not self._events.is_due(skip.when, now):
-            return
+        for path, skip in list(self._ahead):
+            at = self._events.due(skip.when)
+            if at is not None and at <= now:
+                self._put_forward(path, skip, at)
+                self._ahead.remove((path, skip))
+                now = self._stack.now()
+
+    def _put_forward(self, path: ValuePath, skip: Clock, at: float) -> None:
         clock = self._stack.clock
         if clock is None:
             raise LabError("the lab has no clock that can be moved")
-        self._await_quiet()
+        if self.spans and at < (self.spans[-1].ended or 0.0):
+            raise PlanError(
+                "a skip of the clock begins within another one",
+                expected="one after the other",
+                found=f"{skip.when}, when the skip before wasn't over",
+                where=self._plan.scenario.where(*path, "when"),
+                hint="one skip, as long as both; or a later moment",
+            )
+        self._await_quiet(path)
         begun = self._stack.now()
         before = self._ends_of_dialogs()
         # Counted from its moment: what it took until all was quiet is a part of it.
-        until = (self._events.due(skip.when) or begun) + skip.skip
-        self._refuse_over(begun, until, before)
+        until = at + skip.skip
+        self._refuse_over(path, begun, until, before)
         clock.look_every(FINE)
         try:
-            self._skip(clock, until, skip.skip)
+            self._skip(path, clock, until, skip.skip)
         finally:
             clock.look_every(COARSE)
-        self.span = Span(f"clock: {duration_text(skip.skip)} skipped", begun, self._stack.now())
+        self.spans.append(Span(skip_name(skip.skip), begun, self._stack.now()))
+        self.skipped += skip.skip
         self._check_dialogs(before)
 
-    def _skip(self, clock: MovedClock, until: float, seconds: float) -> None:
+    def _skip(self, path: ValuePath, clock: MovedClock, until: float, seconds: float) -> None:
         while (remaining := until - self._stack.now()) > 0:
             looked = Deadline(2 * FINE)
             clock.move(step_of(seconds, remaining))
             self._await_followed(clock)
-            self._await_answered()
+            self._await_answered(path)
             # Nobody says that it has looked at the clock: whoever waits does so within this time.
             time.sleep(looked.remaining)
 
@@ -134,12 +143,12 @@ class ClockRun:
         except Timeout as error:
             raise LabError("Kamailio's timer doesn't follow the lab's clock", found=error.message) from None
 
-    def _await_answered(self) -> None:
+    def _await_answered(self, path: ValuePath) -> None:
         """While the clock stands still."""
         if self._look() is not None:
-            self._await_quiet()
+            self._await_quiet(path)
 
-    def _await_quiet(self) -> None:
+    def _await_quiet(self, path: ValuePath) -> None:
         """Until nothing is unanswered, and nothing new comes.
 
         :raises PlanError: something stays unanswered.
@@ -160,7 +169,7 @@ class ClockRun:
             raise PlanError(
                 "the clock can't be moved while a request is unanswered",
                 found=f"no answer to {waits} within {_PATIENCE:g} s" if waits else None,
-                where=self._plan.scenario.where("clock", "when"),
+                where=self._plan.scenario.where(*path, "when"),
                 hint="a moment at which nothing is waited for: `when: 2s after ana is answered`",
             ) from None
 
@@ -176,7 +185,7 @@ class ClockRun:
             }
         return {}
 
-    def _refuse_over(self, begun: float, until: float, ends: Mapping[str, int]) -> None:
+    def _refuse_over(self, path: ValuePath, begun: float, until: float, ends: Mapping[str, int]) -> None:
         """:raises PlanError: something is due before the skip is over, or too soon after it."""
         names = {call_id: call.id for call in self._plan.calls for call_id in call.call_ids}
         due: dict[str, float] = {f"the limit of {names.get(each, each)}": end for each, end in ends.items()}
@@ -190,7 +199,7 @@ class ClockRun:
                     "the clock would skip over what is due",
                     expected=f"nothing due for {duration_text(round(until - begun + _LEFT, 1))}",
                     found=f"{what}, in {duration_text(round(at - begun, 1))}",
-                    where=self._plan.scenario.where("clock", "skip"),
+                    where=self._plan.scenario.where(*path, "skip"),
                     hint="a shorter skip: what is due is to happen in real time",
                 )
 

@@ -116,7 +116,7 @@ class _Run:
         timeline.finish()
         requests.finish()
         stop_all(self._carriers)
-        spans = [*self._spans, *requests.spans, *([clock.span] if clock.span else [])]
+        spans = [*self._spans, *requests.spans, *clock.spans]
         evidence = collector.gather(started, before, self._sipps, timeline, spans)
         octets = sorted((each for sipp in self._sipps for each in sipp.octets), key=lambda each: each.at)
         evidence = replace(evidence, unsent=requests.unsent(self._sipps), octets=tuple(octets), skipped=clock.skipped)

@@ -19,7 +19,7 @@ from rating_harness.scenario.values import Moment, duration_text
 if TYPE_CHECKING:
     from rating_harness.scenario.model import Scenario
 
-__all__ = ["MARGIN", "Clock", "skips_over"]
+__all__ = ["MARGIN", "Clock", "skip_name", "skips_of", "skips_over"]
 
 MARGIN = 3.0
 """Seconds before whatever is due that the clock stops at the latest, so that it happens in real time."""
@@ -54,10 +54,22 @@ class _Due:
     what: str
 
 
+def skips_of(scenario: Scenario) -> list[tuple[ValuePath, Clock]]:
+    """Each skip of the clock, with its path."""
+    clock = scenario.clock
+    if isinstance(clock, Clock):
+        return [(("clock",), clock)]
+    return [(("clock", index), each) for index, each in enumerate(clock or ())]
+
+
+def skip_name(seconds: float) -> str:
+    """What a skip is called among the spans of a run."""
+    return f"clock: {duration_text(seconds)} skipped"
+
+
 def skips_over(scenario: Scenario) -> Iterator[Finding]:
     """What a skip of the clock can't be meant to do: jump over what is due, begin where a request is unanswered."""
-    clock = scenario.clock
-    if clock is None:
+    if scenario.clock is None:
         return
     if scenario.load is not None:
         hint = "a scenario of its own, with single calls"
@@ -68,12 +80,22 @@ def skips_over(scenario: Scenario) -> Iterator[Finding]:
     for path in _sipp_files(scenario):
         message = "a SIPp scenario can't be run by a clock that is moved: SIPp's watchdog and timers give up"
         yield Finding(path, message, "say the call in words, without 'sipp'", True)
+    seen: set[Moment] = set()
+    for path, skip in skips_of(scenario):
+        if skip.when in seen:
+            yield Finding((*path, "when"), "another skip begins at this moment", "one skip, as long as both")
+        else:
+            yield from _skips_over(scenario, path, skip)
+        seen.add(skip.when)
+
+
+def _skips_over(scenario: Scenario, path: ValuePath, clock: Clock) -> Iterator[Finding]:
     if clock.skip == 0:
-        yield Finding(("clock", "skip"), "this skips nothing", "skip: 9m50s")
+        yield Finding((*path, "skip"), "this skips nothing", "skip: 9m50s")
     if clock.when.event in ("started", "ringing") and clock.when.call is not None:
         message = f"the INVITE of {clock.when.call!r} is unanswered at this moment"
         yield Finding(
-            ("clock", "when"), message, f"when: {clock.when.call} is answered; retransmissions go by the clock"
+            (*path, "when"), message, f"when: {clock.when.call} is answered; retransmissions go by the clock"
         )
         return
     estimates = _Estimates(scenario)
@@ -87,7 +109,7 @@ def skips_over(scenario: Scenario) -> Iterator[Finding]:
         most = after - MARGIN
         hint = f"at most {duration_text(most)}" if most > 0 else "begin later"
         yield Finding(
-            ("clock", "skip"),
+            (*path, "skip"),
             f"this skips over what is due {duration_text(round(after, 3))} after its beginning: {first.what}",
             f"{hint}: the clock stops {duration_text(MARGIN)} before anything that is due",
         )
@@ -183,6 +205,7 @@ class _Estimates:
                     yield from self._known([(each.vanish, f"the callee of {call.id} vanishes")], call.id)
         for fault in self._scenario.faults:
             yield from self._of_fault(fault)
+        yield from self._known([(skip.when, "another skip of the clock") for _, skip in skips_of(self._scenario)], "")
 
     def _of_fault(self, fault: Fault) -> Iterator[_Due]:
         what = f"a fault of {fault.on}"

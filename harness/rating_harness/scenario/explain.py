@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour
 from rating_harness.scenario.calls import Call, Load
-from rating_harness.scenario.clock import Clock
+from rating_harness.scenario.clock import Clock, skips_of
 from rating_harness.scenario.faults import Fault
 from rating_harness.scenario.given import Given
 from rating_harness.scenario.model import Requires, Scenario
@@ -64,7 +64,7 @@ def explanation(scenario: Scenario) -> str:
         "Phones": [f"{host}, of user {each.user}, {_behaviour(each)}" for host, each in scenario.phones.items()],
         "Calls": [line for call in scenario.calls for line in _call(call, scenario.load)],
         "Load": [_load(scenario.load)] if scenario.load else [],
-        "Clock": [_clock(scenario.clock)] if scenario.clock else [],
+        "Clock": [_clock(skip) for _, skip in skips_of(scenario)],
         "Goes wrong": list(map(_fault, scenario.faults)),
         "Expected": list(_expected(scenario)),
         "Run": _said(scenario, *(set(type(scenario).model_fields) - {"seed", "timeout"})),

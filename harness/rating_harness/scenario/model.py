@@ -253,8 +253,12 @@ class Scenario(Model):
         tuple[Fault, ...], key("What goes wrong.", [{"on": "agent", "path": "begin", "status": 500}])
     ] = ()
     clock: Annotated[
-        Clock | None,
-        key("Time that is skipped while the calls go on.", {"skip": "9m50s", "when": "ana is answered"}),
+        Clock | tuple[Clock, ...] | None,
+        key(
+            "Time that is skipped while the calls go on, at once or in several skips.",
+            {"skip": "9m50s", "when": "ana is answered"},
+            [{"skip": "4m", "when": "ana is answered"}, {"skip": "5m", "when": "5m after ana is answered"}],
+        ),
     ] = None
     load: Annotated[Load | None, key("The same calls in numbers.", {"rate": 50, "duration": "1m"})] = None
     expect: Annotated[

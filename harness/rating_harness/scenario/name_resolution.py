@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from rating_harness.scenario.clock import skips_of
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, there
 from rating_harness.scenario.matchers import Exactly, Matcher
 from rating_harness.scenario.model import INVARIANTS, Received, Scenario
@@ -89,8 +90,8 @@ def _call_references(scenario: Scenario) -> Iterator[tuple[ValuePath, str | None
         yield ("faults", index, "call"), fault.call
         yield ("faults", index, "when"), _call_of(fault.when)
         yield ("faults", index, "until"), _call_of(fault.until)
-    if scenario.clock is not None:
-        yield ("clock", "when"), scenario.clock.when.call
+    for path, skip in skips_of(scenario):
+        yield (*path, "when"), skip.when.call
     for section, ends in (("carriers", scenario.carriers), ("phones", scenario.phones)):
         for host, behaviour in ends.items():
             for name in behaviour.calls:

@@ -61,12 +61,16 @@ def shaped(root: Mapping, model: type[M], mistakes: Mistakes) -> tuple[M | None,
     return None, tree
 
 
+_OF_A_UNION = ("literal_error", "bool_type", "string_type", "tuple_type", "model_type", "model_attributes_type")
+"""What pydantic says of the members of a union that a value is none of."""
+
+
 def _is_wrong_within(
     detail: tuple[ValuePath, ErrorDetails], details: Iterable[tuple[ValuePath, ErrorDetails]]
 ) -> bool:
     """Whether a plain value is wanted where a mapping stands that might be right, but for what is wrong in it."""
     path, error = detail
-    return error["type"] in ("literal_error", "bool_type", "string_type") and any(
+    return error["type"] in _OF_A_UNION and any(
         other[: len(path)] == path and (other != path or each["type"] == "missing") for other, each in details
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from rating_harness.scenario.behaviour import Behaviour
 from rating_harness.scenario.calls import DEFAULT_HOLD, Call
+from rating_harness.scenario.clock import skips_of
 from rating_harness.scenario.consistency import refuses
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, there
 from rating_harness.scenario.given import Account, Rate
@@ -34,6 +35,8 @@ def warnings(scenario: Scenario) -> Iterator[Finding]:
     yield from _ended_by_another(scenario)
     yield from _linked_to_itself(scenario)
     yield from _carriers_after_the_end(scenario)
+    if scenario.clock == ():
+        yield Finding(("clock",), "an empty list skips nothing", "clock: {skip: 9m50s, when: ana is answered}")
 
 
 def _expects_answer(call: Call) -> bool:
@@ -186,8 +189,8 @@ def _moments(scenario: Scenario) -> Iterator[tuple[ValuePath, Moment, str]]:
         for key, moment in (("when", fault.when), ("until", fault.until)):
             if moment is not None:
                 yield ("faults", index, key), moment, ""
-    if scenario.clock is not None:
-        yield ("clock", "when"), scenario.clock.when, ""
+    for path, skip in skips_of(scenario):
+        yield (*path, "when"), skip.when, ""
 
 
 def _cancelled_and_answered(scenario: Scenario) -> Iterator[Finding]:

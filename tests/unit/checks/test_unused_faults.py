@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rating_harness.checks import judge
+from rating_harness.evidence.model import Span
 from tests.builders import answered_call, evidence_of, scenario_of
 
 TEXT = """calls: [{id: ana, from: "1000", to: "39040123456"}]
@@ -41,3 +42,16 @@ clock: {skip: 5s, when: ana is answered}
     assert finding.where == scenario.where("clock", "when")
     put = judge(scenario, evidence_of(answered_call(), skipped=5.0))
     assert not [finding for finding in put.findings if finding.check.startswith("clock")]
+
+
+def test_of_several_skips_the_one_that_never_came_is_the_finding(tmp_path: Path) -> None:
+    text = """calls: [{id: ana, from: "1000", to: "39040123456", hold: 9m}]
+clock:
+  - {skip: 5s, when: ana is answered}
+  - {skip: 7s, when: 1m after ana is answered}
+"""
+    scenario = scenario_of(tmp_path / "s.yaml", text)
+    run = evidence_of(answered_call(), skipped=5.0, spans=(Span("clock: 5s skipped", 1.0, 2.0),))
+    (finding,) = [each for each in judge(scenario, run).findings if each.check.startswith("clock")]
+    assert finding.where == scenario.where("clock", 1, "when")
+    assert finding.seen == "5s skipped by the others: its moment didn't come"

@@ -55,7 +55,7 @@ class DialogKamailio(FakeKamailio):
 
 def run_of(
     tmp_path: Path,
-    skip: float | None,
+    skip: float | list[dict[str, str]] | None,
     clock: FakeClock | None,
     rest: str = "",
     waits: str | None = None,
@@ -63,7 +63,11 @@ def run_of(
 ) -> ClockRun:
     """A skip one second from the start, whatever the scenario tells of what is due."""
     plan = planned(tmp_path, CALL + rest)
-    moved = None if skip is None else Clock.model_validate({"skip": f"{skip}s", "when": "1s"})
+    moved: Clock | tuple[Clock, ...] | None = None
+    if isinstance(skip, list):
+        moved = tuple(map(Clock.model_validate, skip))
+    elif skip is not None:
+        moved = Clock.model_validate({"skip": f"{skip}s", "when": "1s"})
     plan = replace(plan, scenario=plan.scenario.model_copy(update={"clock": moved}).located(plan.scenario.origin))
     stack: Any = fake_stack(FakeLab())
     stack.clock = clock
@@ -87,17 +91,54 @@ def test_it_is_put_forward_second_by_second_for_as_long_as_it_says(tmp_path: Pat
     run.advance(START + 1)
     assert clock.steps == [1.0] * 10 + [0.5]
     assert (run.remaining, run.skipped, run.is_ahead) == (0.0, 10.5, False)
-    assert run.span is not None
-    assert (run.span.what, run.span.started, run.span.ended) == ("clock: 10.5s skipped", START + 1, START + 11.5)
+    (span,) = run.spans
+    assert (span.what, span.started, span.ended) == ("clock: 10.5s skipped", START + 1, START + 11.5)
     assert clock.looks[0] < clock.looks[-1], "programs look often while it moves only"
     run.advance(START + 30)
     assert clock.ahead == 10.5, "once"
 
 
+def test_several_skips_come_one_after_the_other_and_are_added_up(tmp_path: Path) -> None:
+    clock, passed = FakeClock(), 1.0
+    skips = [{"skip": "10s", "when": "1s"}, {"skip": "20s", "when": "15s"}, {"skip": "5s", "when": "1m"}]
+    run = run_of(tmp_path, skips, clock, end=START + 600)
+    run._stack.now = lambda: START + passed + clock.ahead  # type: ignore[method-assign]
+    run.advance(START + 1)
+    assert (clock.ahead, run.remaining, run.skipped, run.is_ahead) == (10.0, 25.0, 10.0, True)
+    run.advance(START + 14.9)
+    assert clock.ahead == 10.0
+    passed = 5.0
+    run.advance(START + 15)
+    assert run.skipped == 30.0
+    passed = 30.0
+    run.advance(START + 60)
+    assert (run.remaining, run.skipped, run.is_ahead) == (0.0, 35.0, False)
+    assert [span.what for span in run.spans] == [f"clock: {each} skipped" for each in ("10s", "20s", "5s")]
+
+
+def test_a_skip_is_not_skipped_over_by_another(tmp_path: Path) -> None:
+    clock = FakeClock()
+    run = run_of(tmp_path, [{"skip": "10s", "when": "1s"}, {"skip": "20s", "when": "9s"}], clock)
+    with pytest.raises(PlanError, match="skip over what is due") as caught:
+        run.advance(START + 1)
+    assert "found: 9s" in str(caught.value) or "9s, in 8s" in str(caught.value)
+    assert clock.ahead == 0.0
+
+
+def test_a_skip_whose_moment_came_while_another_one_went_on_is_refused(tmp_path: Path) -> None:
+    clock = FakeClock()
+    run = run_of(tmp_path, [{"skip": "10s", "when": "1s"}, {"skip": "20s", "when": "ana is answered"}], clock)
+    run.advance(START + 1)
+    run._events._events["ana", "answered"] = START + 5
+    with pytest.raises(PlanError, match="begins within another one"):
+        run.advance(START + 11.5)
+    assert clock.ahead == 10.0
+
+
 def test_a_scenario_without_a_clock_moves_none(tmp_path: Path) -> None:
     run = run_of(tmp_path, None, None)
     run.advance(START + 1)
-    assert (run.span, run.remaining, run.skipped, run.is_ahead) == (None, 0.0, 0.0, False)
+    assert (run.spans, run.remaining, run.skipped, run.is_ahead) == ([], 0.0, 0.0, False)
 
 
 def test_a_lab_without_such_a_clock_is_an_error(tmp_path: Path) -> None:

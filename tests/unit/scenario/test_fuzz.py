@@ -58,5 +58,6 @@ def test_trees_of_the_languages_words(tree: dict[str, Any], tmp_path: Path) -> N
 
 def test_mutants_of_real_files(tmp_path: Path) -> None:
     path = prepare(tmp_path)
-    outcomes = [is_accepted(data, path) for data in mutants(300, seed=7)]
-    assert 10 < sum(outcomes) < 290
+    # One in twenty loads. So many are tried that whatever file is added, both kinds are among them.
+    outcomes = [is_accepted(data, path) for data in mutants(600, seed=7)]
+    assert 10 < sum(outcomes) < 590

@@ -66,6 +66,11 @@ def warned(tmp_path: Path, rest: str, given: str = GIVEN, configuration: Path | 
             "this waits in vain for the answer to 'ana': its reply is expected to be 403 or 480",
         ),
         (
+            "calls:\n" + ANA % "" + "clock: []\n",
+            8,
+            "an empty list skips nothing",
+        ),
+        (
             "calls:\n" + ANA % ", cancel: while ringing, expect: {reply: 200, duration: 2s ± 1s}",
             7,
             "a call that is cancelled isn't answered, and an answer is expected",
