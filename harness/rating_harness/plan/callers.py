@@ -76,7 +76,7 @@ def plan_call(
     :raises PlanError: something that SIPp can't do, with its place.
     """
     call = scenario.calls[index]
-    is_load = sampled.calls > TRACED
+    is_load = sampled.calls > TRACED or bool(scenario.load and scenario.load.steps)
     own = (needs_user_agent(call) or is_replaced(scenario, call) or scenario.clock is not None) and not is_load
     text = "" if own else _scenario_of(scenario, index, sampled, patience)
     own = own or (len(text.encode()) > LONGEST and call.sipp is None and not is_load)
@@ -86,7 +86,7 @@ def plan_call(
     remote = server.address6 if call.ipv6 else server.address
     if address is None or remote is None:
         raise PlanError("the lab has no IPv6", where=scenario.where("calls", index, "ipv6"))
-    pace = pace_of(call, scenario.load)
+    pace = pace_of(call, scenario.load, sampled.calls)
     kamailio = Place(remote, _TLS_PORT if call.transport == "tls" else _PORT)
     agent: Agent | UserAgent
     if own:
@@ -122,7 +122,7 @@ def plan_call(
         call_ids=tuple(prefix + call_id_of(call, token, number) for number in range(1, sampled.calls + 1)),
         start=call.start,
         sampled=sampled,
-        longest=(scenario.load.duration if scenario.load else sampled.calls / pace.rate) + sampled.longest,
+        longest=(scenario.load.seconds if scenario.load else sampled.calls / pace.rate) + sampled.longest,
     )
 
 
@@ -153,6 +153,7 @@ def _sipp(
         rate=pace.rate,
         period=pace.period,
         limit=call.concurrency,
+        changes=pace.changes,
         # SIPp would take the reply to what it sent again for a request to send that once more.
         options={
             **pace.options,

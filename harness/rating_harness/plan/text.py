@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from rating_harness.plan.model import AgentFault, Outage, Plan, PlannedCall, PlannedCarrier
 from rating_harness.scenario.calls import Call
 from rating_harness.scenario.values import Moment, duration_text
+from rating_harness.sipp.agent import Agent
 
 __all__ = ["plan_text"]
 
@@ -42,7 +43,7 @@ def _call(call: PlannedCall, said: Call) -> Iterator[str]:
     many = f", {len(call.call_ids)} calls" if len(call.call_ids) > 1 else ""
     if many:
         many += f" from {agent.rate / agent.period:g}" if agent.options.get("rate_increase") else ""
-        many += f" at {_rate(call):g} a second"
+        many += f" at {_rates(call)} a second"
     to = f" to {agent.remote[0]}:{agent.remote[1]}" if agent.remote else ""
     start = (
         "at once" if call.start == Moment(None) else f"when {call.start}" if call.start.event else f"at {call.start}"
@@ -57,6 +58,12 @@ def _call(call: PlannedCall, said: Call) -> Iterator[str]:
 
 def _users(users: str | tuple[str, ...]) -> str:
     return users if isinstance(users, str) else _some(users)
+
+
+def _rates(call: PlannedCall) -> str:
+    changes = call.agent.changes if isinstance(call.agent, Agent) else ()
+    # The last change is for calls that were made too late.
+    return ", ".join(f"{rate:.3g} from {at:g}s" for at, rate in changes[:-1]) or f"{_rate(call):g}"
 
 
 def _rate(call: PlannedCall) -> float:

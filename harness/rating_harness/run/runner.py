@@ -7,15 +7,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rating_harness.deadline import Deadline
-from rating_harness.errors import HarnessError, ServiceDied
+from rating_harness.errors import HarnessError, ServiceDied, SippError
 from rating_harness.evidence.memory_shortage import memory_shortages
 from rating_harness.evidence.model import Evidence, Span
 from rating_harness.evidence.redaction import redacted_message
+from rating_harness.lab.protocol import Process
 from rating_harness.plan.model import Plan, PlannedRequest
 from rating_harness.run.clock import ClockRun, unanswered
 from rating_harness.run.collector import Collector, Settled
 from rating_harness.run.requests import RequestRun
-from rating_harness.run.sipp_processes import SippProcess, await_bound, start_sipp, stop_all
+from rating_harness.run.sipp_processes import SippProcess, await_bound, start_pace, start_sipp, stop_all
 from rating_harness.run.stack import KAMAILIO, Stack
 from rating_harness.run.timeline import Timeline, check_outages
 from rating_harness.run.watch import EventWatch
@@ -71,6 +72,7 @@ class _Run:
         self._callers: dict[str, SippProcess] = {}
         self._strangers: list[SippProcess] = []
         self._spans: list[Span] = []
+        self._paces: dict[str, Process] = {}
 
     def run(self, settled: Settled) -> Evidence:
         check_outages(self._stack, self._plan.outages)
@@ -83,8 +85,8 @@ class _Run:
             self._stack.spoiled(KAMAILIO)
             raise
         finally:
-            for sipp in self._sipps:
-                sipp.process.remove()
+            for process in (*self._paces.values(), *(sipp.process for sipp in self._sipps)):
+                process.remove()
             for name in self._hosts():
                 self._stack.lab.release(name)
 
@@ -159,6 +161,7 @@ class _Run:
                     self._spans.append(Span(f"call {call.id}", now))
             timeline.advance(now)
             requests.advance(now, self._callers)
+            self._set_paces()
             collector.look()
             self._check_kamailio(timeline)
             self._check_ends()
@@ -186,6 +189,23 @@ class _Run:
                 events.over(call.id)
             is_over = is_over and has_ended
         return is_over
+
+    def _set_paces(self) -> None:
+        """Have each SIPp given its rates, once it listens.
+
+        :raises SippError: it isn't given them.
+        """
+        for name, sipp in self._callers.items():
+            if not (isinstance(sipp.agent, Agent) and sipp.agent.changes):
+                continue
+            if name not in self._paces and sipp.process.read_file(STATISTICS) is not None:
+                self._paces[name] = start_pace(self._stack.lab, sipp)
+            if name in self._paces and self._paces[name].poll() not in (None, 0):
+                raise SippError(
+                    f"SIPp on {sipp.agent.host} isn't given its rates",
+                    found=f"exit status {self._paces[name].poll()}",
+                    detail=self._paces[name].output()[-2000:],
+                )
 
     def _check_ends(self) -> None:
         """:raises SippError: an end could not do its work: what the others do from now on means nothing."""

@@ -6,17 +6,21 @@ import json
 import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import SippError, Timeout
 from rating_harness.evidence.model import Octets, SipMessage, SippResult
 from rating_harness.lab.protocol import Host, Lab, Process, Program, Role
-from rating_harness.sipp.agent import ERRORS, STATISTICS, Agent, launch
+from rating_harness.sipp import pace
+from rating_harness.sipp.agent import CONTROL_PORT, ERRORS, STATISTICS, Agent, launch
 from rating_harness.sipp.result import check_status, read_result
 from rating_harness.sipp.trace import is_cut, parse_octets, parse_trace, read_messages
 from rating_harness.useragent.agent import FAILED, OCTETS, UNSENT, UserAgent
 
-__all__ = ["SippProcess", "await_bound", "messages_in", "start_sipp", "stop_all"]
+__all__ = ["SippProcess", "await_bound", "messages_in", "start_pace", "start_sipp", "stop_all"]
+
+_PACE = "pace.py"
 
 _STOP = 5.0
 """Seconds that a SIPp has to end after SIGTERM."""
@@ -115,6 +119,16 @@ def start_sipp(
 
     launch(agent, start)
     return SippProcess(agent, started[0])
+
+
+def start_pace(lab: Lab, sipp: SippProcess) -> Process:
+    """Start what gives a SIPp its rates, one after another (`rating_harness.sipp.pace`)."""
+    agent = sipp.agent
+    assert isinstance(agent, Agent)
+    changes = [(at, rate * agent.period) for at, rate in agent.changes]
+    files = {_PACE: Path(pace.__file__).read_bytes(), pace.CHANGES: json.dumps(changes).encode()}
+    command = ("python", _PACE, agent.control or agent.address, str(CONTROL_PORT))
+    return lab.run(Program(f"pace-{agent.host}-{agent.port}", "harness", command, lab.host(agent.host), files))
 
 
 def await_bound(sipps: Iterable[SippProcess], deadline: Deadline) -> None:

@@ -24,6 +24,7 @@ from rating_harness.scenario.fields import (
     Model,
     PerCent,
     PerSecond,
+    PerSecondOrNone,
     Positive,
     Raw,
     Repeat,
@@ -46,6 +47,7 @@ __all__ = [
     "Call",
     "Credentials",
     "Load",
+    "LoadStep",
     "Reinvite",
     "Request",
     "Transfer",
@@ -277,13 +279,58 @@ class Call(Model):
         return CountRange(max(lists), max(lists)) if lists else self.repeat
 
 
+class LoadStep(Model):
+    """A part of a load: its rate, and how long."""
+
+    rate: Annotated[PerSecondOrNone, key("New calls per second, at the end of `ramp`; 0 is a pause.", 50)]
+    duration: Annotated[Seconds, key("How long the step takes, its ramp included.", "30s")]
+    ramp: Annotated[
+        Seconds | None, key("Time in which the rate goes evenly from the step before's, or from 0, to `rate`.", "10s")
+    ] = None
+
+
 class Load(Model):
     """The same calls, in numbers. It applies to every call of the scenario."""
 
-    rate: Annotated[PerSecond, key("New calls per second, of all calls together without a rate of their own.", 50)]
-    duration: Annotated[Seconds, key("How long new calls are made.", "1m")]
+    rate: Annotated[
+        PerSecond | None, key("New calls per second, of all calls together without a rate of their own.", 50)
+    ] = None
+    duration: Annotated[Seconds | None, key("How long new calls are made.", "1m")] = None
     ramp: Annotated[Seconds | None, key("Time in which the rate grows from 0 to `rate`.", "10s")] = None
+    steps: Annotated[
+        tuple[LoadStep, ...],
+        key(
+            "In place of `rate`, `duration` and `ramp`: one rate after another.",
+            [{"rate": 20, "duration": "1m"}, {"rate": 50, "duration": "1m", "ramp": "10s"}],
+        ),
+    ] = ()
     hold: Annotated[
         DurationOrRange | None, key("How long each call lasts; overrides the calls' own.", {"min": "1s", "max": "9s"})
     ] = None
     concurrency: Annotated[Positive | None, key("Most calls at once.", 500)] = None
+
+    @property
+    def profile(self) -> tuple[LoadStep, ...]:
+        """Its steps; a load without any is one. Empty where neither is said."""
+        if self.steps or self.rate is None or self.duration is None:
+            return self.steps
+        return (LoadStep.model_construct(rate=self.rate, duration=self.duration, ramp=self.ramp),)
+
+    @property
+    def peak(self) -> float:
+        """The highest of its rates, in calls per second."""
+        return max((step.rate for step in self.profile), default=0.0)
+
+    @property
+    def seconds(self) -> float:
+        """How long new calls are made."""
+        return sum(step.duration for step in self.profile)
+
+    @property
+    def seconds_at_peak(self) -> float:
+        """In how many seconds as many calls were made if all were made at the highest rate."""
+        made, before = 0.0, 0.0
+        for step in self.profile:
+            made += step.rate * step.duration + (before - step.rate) * (step.ramp or 0.0) / 2
+            before = step.rate
+        return made / self.peak if self.peak else 0.0

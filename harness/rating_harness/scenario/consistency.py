@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, Fork, SippFile
-from rating_harness.scenario.calls import DEFAULT_HOLD, MADE_BY_SIPP, TRACED, UNSAID_BY_SIPP, Call
+from rating_harness.scenario.calls import DEFAULT_HOLD, MADE_BY_SIPP, TRACED, UNSAID_BY_SIPP, Call, LoadStep
 from rating_harness.scenario.clock import skips_over
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, listing, there
 from rating_harness.scenario.expectations import CallExpectation, Expectations, Received
@@ -284,8 +284,10 @@ def _many(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
     if number > 1 and _has(call.headers, "call-id"):
         name = next(name for name in call.headers if name.lower() == "call-id")
         yield _clash((*path, "headers", name), f"{number} calls can't have the same Call-ID", "leave it out")
-    if number <= TRACED or call.sipp is not None:
+    has_steps = scenario.load is not None and bool(scenario.load.steps)
+    if (number <= TRACED and not has_steps) or call.sipp is not None:
         return
+    many = f"{number} calls: more than {TRACED} are made by SIPp, which has no means"
     words: list[ValuePath] = [
         (word,) for word in UNSAID_BY_SIPP if word != "cancel" and word in call.model_fields_set
     ]
@@ -293,10 +295,10 @@ def _many(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
     if any("sdp" in each.model_fields_set or each.at.event != "answered" for each in call.reinvite):
         words.append(("reinvite",))
     for word in words:
-        message = (
-            f"{word[-1]!r} can't be said of {number} calls: more than {TRACED} are made by SIPp, which has no means"
-        )
-        yield _clash((*path, *word), message, "fewer calls, or a SIPp scenario of your own ('sipp')")
+        who = "calls of a load with steps: SIPp makes them, which has no means" if number <= TRACED else many
+        fewer = "one 'rate' for all" if number <= TRACED else "fewer calls"
+        message = f"{word[-1]!r} can't be said of {who}"
+        yield _clash((*path, *word), message, f"{fewer}, or a SIPp scenario of your own ('sipp')")
 
 
 def _number_of(scenario: Scenario, call: Call) -> int:
@@ -305,8 +307,8 @@ def _number_of(scenario: Scenario, call: Call) -> int:
     if load is None:
         return int(call.times.high)
     others = sum(each.rate is None for each in scenario.calls)
-    rate = call.rate or load.rate * (call.share if call.share is not None else 1 / others)
-    return round(rate * (load.duration - (load.ramp or 0.0) / 2))
+    rate = call.rate or load.peak * (call.share if call.share is not None else 1 / others)
+    return round(rate * load.seconds_at_peak)
 
 
 _UNSAID_BY_SIPP_CARRIERS = ("sdp", "early_sdp", "reliable", "forks")
@@ -366,13 +368,24 @@ def _load(scenario: Scenario) -> Iterator[Finding]:
     load = scenario.load
     if load is None:
         return
-    ramp = load.ramp or 0.0
-    if ramp > load.duration:
-        message = f"the rate would still grow when the load is over, after {load.duration:g}s"
-        yield Finding(("load", "ramp"), message, f"a ramp of {load.duration:g}s at most")
+    steps: tuple[tuple[ValuePath, LoadStep], ...] = tuple(
+        (("load", "steps", index) if load.steps else ("load",), step) for index, step in enumerate(load.profile)
+    )
+    if load.steps:
+        yield from _idle(load, ("load",), ("rate", "duration", "ramp"), "'steps' say how fast and how long")
+    elif not steps:
+        missing = "rate" if load.rate is None else "duration"
+        yield Finding(("load",), f"'load' has no {missing!r}", "'rate' and 'duration', or 'steps'")
         return
+    for path, step in steps:
+        if (step.ramp or 0.0) > step.duration:
+            message = f"the rate would still grow when the load is over, after {step.duration:g}s"
+            if load.steps:
+                message = f"the rate would still change when the step is over, after {step.duration:g}s"
+            yield Finding((*path, "ramp"), message, f"a ramp of {step.duration:g}s at most")
+            return
     sharing = [(index, call) for index, call in enumerate(scenario.calls) if call.rate is None]
-    number = round(load.rate * (load.duration - ramp / 2))
+    number = round(load.peak * load.seconds_at_peak)
     if number < len(sharing):
         message = f"{number} calls would be made, and there are {len(sharing)} kinds of them"
         yield Finding(("load",), message, "a higher 'rate', or a longer 'duration'")

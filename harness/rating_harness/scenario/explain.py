@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pydantic import BaseModel
 
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour
-from rating_harness.scenario.calls import Call, Load
+from rating_harness.scenario.calls import Call, Load, LoadStep
 from rating_harness.scenario.clock import Clock, skips_of
 from rating_harness.scenario.faults import Fault
 from rating_harness.scenario.given import Given
@@ -124,9 +124,13 @@ def _kamailio(scenario: Scenario) -> Iterator[str]:
 
 
 def _load(load: Load) -> str:
-    more = _said(load, "rate", "duration", "ramp")
-    ramp = f", reached in {duration_text(load.ramp)}" if load.ramp else ""
-    return ", ".join([f"{load.rate:g} calls a second for {duration_text(load.duration)}{ramp}", *more])
+    more = _said(load, "rate", "duration", "ramp", "steps")
+    return ", ".join([", then ".join(map(_step, load.profile)), *more])
+
+
+def _step(step: LoadStep) -> str:
+    ramp = f", reached in {duration_text(step.ramp)}" if step.ramp else ""
+    return f"{step.rate:g} calls a second for {duration_text(step.duration)}{ramp}"
 
 
 def _clock(clock: Clock) -> str:

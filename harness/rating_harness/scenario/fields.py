@@ -51,6 +51,7 @@ __all__ = [
     "Outage",
     "PerCent",
     "PerSecond",
+    "PerSecondOrNone",
     "PercentMatch",
     "Port",
     "Positive",
@@ -191,6 +192,12 @@ PerSecond = Annotated[
     PlainValidator(values.parse_rate),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
     Takes("a number of calls per second"),
+]
+PerSecondOrNone = Annotated[
+    float,
+    PlainValidator(values.parse_rate_or_none),
+    WithJsonSchema({"type": "number", "minimum": 0}),
+    Takes("a number of calls per second, or 0"),
 ]
 Memory = Annotated[
     values.Megabytes,

@@ -56,6 +56,7 @@ __all__ = [
     "parse_percent",
     "parse_range",
     "parse_rate",
+    "parse_rate_or_none",
     "parse_route",
     "parse_share",
     "parse_version",
@@ -486,6 +487,16 @@ def parse_rate(value: object) -> float:
     if not isinstance(value, int | float) or not is_number(value) or not 0 < value <= 1_000_000:
         raise Unfit("this is no number above 0")
     return float(value)
+
+
+def parse_rate_or_none(value: object) -> float:
+    """Calls per second, 0 among them."""
+    if is_number(value) and value == 0:
+        return 0.0
+    try:
+        return parse_rate(value)
+    except Unfit:
+        raise Unfit("this is no number of 0 or more") from None
 
 
 class Megabytes(int):

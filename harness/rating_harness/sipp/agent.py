@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from rating_harness.sipp import _pysipp
 
-__all__ = ["ERRORS", "LINES", "LOG", "MESSAGES", "STATISTICS", "Agent", "Transport", "launch"]
+__all__ = ["CONTROL_PORT", "ERRORS", "LINES", "LOG", "MESSAGES", "STATISTICS", "Agent", "Transport", "launch"]
 
 Transport = Literal["udp", "tcp", "tls"]
 
@@ -24,6 +24,9 @@ MESSAGES, LINES, STATISTICS, ERRORS, LOG, SCREEN = (
 )
 """What SIPp writes into its working directory. The statistics file appears once its sockets are bound."""
 
+CONTROL_PORT = 8888
+"""Where it takes commands, over UDP."""
+
 _TRANSPORT_OPTION: Mapping[Transport, str] = {"udp": "u1", "tcp": "t1", "tls": "l1"}
 
 
@@ -36,6 +39,7 @@ class Agent:
     :param calls: how many calls a client makes; 0 for a server, which takes whatever comes until it's stopped.
     :param rate: new calls per second (or per ``period`` seconds).
     :param limit: calls at once.
+    :param changes: seconds from its start, and calls per second from then on; `rating_harness.sipp.pace` sets it.
     :param files: name -> content of further files that the scenario needs; with TLS ``certificate.pem``, ``key.pem``.
     :param keys: available as ``[NAME]`` in the scenario: ``-key NAME VALUE``, or ``-s VALUE`` for ``service``.
     :param options: pysipp's own field names, for what has no word here.
@@ -55,6 +59,7 @@ class Agent:
     rate: float = 1
     period: float = 1
     limit: int | None = None
+    changes: tuple[tuple[float, float], ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -105,7 +110,7 @@ def _user_agent(agent: Agent) -> Any:
         "local_port": agent.port,
         "transport": _TRANSPORT_OPTION[agent.transport],
         "control_host": agent.control or agent.address,
-        "control_port": 8888,
+        "control_port": CONTROL_PORT,
         "no_stdin": True,
         "skip_rlimit": True,
         "trace_statistics": True,

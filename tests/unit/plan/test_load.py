@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rating_harness.lab.protocol import Host
+from rating_harness.plan.load import schedule
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import plan_scenario
 from rating_harness.plan.sampling import last_digit, values_of
+from rating_harness.scenario.calls import Load, LoadStep
 from rating_harness.scenario.values import SecondsRange
 from rating_harness.sipp.agent import Agent
 from rating_harness.useragent.agent import UserAgent
@@ -124,3 +130,80 @@ def test_a_user_agent_takes_them_one_after_another_too(tmp_path: Path) -> None:
     read_back = from_json(to_json(call.agent.script))
     values = [read_back.of(number).from_value for number in (1, 2, 3)]
     assert values == [f'"Ana" <sip:{user}@sip.test>' for user in ("1000", "1001", "1000")]
+
+
+def test_steps_make_their_calls_one_rate_after_another(tmp_path: Path) -> None:
+    steps = "{rate: 10, duration: 2s, ramp: 1s}, {rate: 0, duration: 3s}, {rate: 40, duration: 10s, ramp: 2s}"
+    plan = _plan(tmp_path, _CALLS + f"load: {{steps: [{steps}], concurrency: 10}}\n")
+    assert [len(call.call_ids) for call in plan.calls] == [187, 188]
+    agent = plan.calls[0].agent
+    assert isinstance(agent, Agent)
+    assert (agent.rate, agent.period, agent.options, agent.limit) == (0, 0.05, {}, 5)
+    assert [at for at, _ in agent.changes] == [0, 1, 2, 5, 6, 7, 15]
+    assert [round(rate, 3) for _, rate in agent.changes] == [2.5, 5.5, 0, 5.5, 15.5, 20.062, 20.062]
+    assert plan.horizon >= 15 + 10
+
+
+def test_a_call_with_a_rate_of_its_own_has_it_at_the_peak(tmp_path: Path) -> None:
+    calls = _CALLS.replace('id: bob, from: "1000"', 'id: bob, from: "1000", rate: 300')
+    plan = _plan(tmp_path, calls + "load: {steps: [{rate: 5, duration: 4s}, {rate: 10, duration: 2s}]}\n")
+    assert [len(call.call_ids) for call in plan.calls] == [40, 1200]
+
+
+@pytest.mark.parametrize(
+    ("text", "peak", "seconds", "at_peak"),
+    [
+        ("rate: 50, duration: 9s, ramp: 4s", 50, 9, 7),
+        ("steps: [{rate: 50, duration: 9s, ramp: 4s}]", 50, 9, 7),
+        ("steps: [{rate: 10, duration: 2s}, {rate: 0, duration: 2s, ramp: 2s}]", 10, 4, 3),
+        ("", 0, 0, 0),
+    ],
+)
+def test_a_load_without_steps_is_one_step(text: str, peak: float, seconds: float, at_peak: float) -> None:
+    load = Load.model_validate(yaml.safe_load(f"{{{text}}}"))
+    assert (load.peak, load.seconds, load.seconds_at_peak) == (peak, seconds, at_peak)
+
+
+_RATES = st.sampled_from([0.0, 0.5, 1.0, 3.0, 20.0, 333.3, 1000.0])
+_STEPS = st.lists(
+    st.builds(
+        lambda rate, duration, share: LoadStep.model_construct(rate=rate, duration=duration, ramp=duration * share),
+        _RATES,
+        st.floats(0.1, 60),
+        st.sampled_from([0.0, 0.25, 1.0]),
+    ),
+    min_size=1,
+    max_size=6,
+).filter(lambda steps: any(step.rate for step in steps))
+
+
+def _due(steps: list[LoadStep], until: float) -> float:
+    """Calls that are due at a moment: the area below the rate's line, summed in small slices."""
+    total, start, before = 0.0, 0.0, 0.0
+    for step in steps:
+        ramp = step.ramp or 0.0
+        in_ramp = min(max(until - start, 0.0), ramp)
+        reached = before + (step.rate - before) * (in_ramp / ramp if ramp else 1.0)
+        total += in_ramp * (before + reached) / 2
+        total += step.rate * min(max(until - start - ramp, 0.0), step.duration - ramp)
+        start, before = start + step.duration, step.rate
+    return total
+
+
+@given(_STEPS, st.integers(1, 20_000))
+def test_any_steps_make_all_calls_when_they_are_due(steps: list[LoadStep], calls: int) -> None:
+    changes = schedule(steps, calls)
+    times = [at for at, _ in changes]
+    assert times[0] == 0
+    assert times == sorted(times)
+    end = sum(step.duration for step in steps)
+    assert times[-1] == pytest.approx(end)
+    assert all(rate >= 0 for _, rate in changes)
+    assert changes[-1][1] >= 1
+    made, whole = 0, _due(steps, end)
+    for (at, rate), (until, _) in pairwise(changes):
+        # SIPp counts anew at each change, and rounds down: half a call to either side is what its clock may be late.
+        made += int(rate * (until - at))
+        assert rate * (until - at) - int(rate * (until - at)) == pytest.approx(0.5 if rate else 0, abs=1e-3)
+        assert abs(made - calls * _due(steps, until) / whole) <= 0.5 + 1e-6 * calls
+    assert made == calls

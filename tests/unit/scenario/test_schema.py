@@ -35,9 +35,11 @@ BEYOND_A_SCHEMA = {
         fault-two-answers forks-that-cant-be
         clock-over-second-answer fault-two-outages fault-without-action faults-of-two-kinds hold-never load-and-repeat
         load-of-nothing loss-over-tcp many-calls-that-say-too-much octets-without-branch options-with-hold
-        order-and-path order-without-call outage-with-nth ramp-too-long rate-of-one-call reason-twice
+        load-without-rate order-and-path order-without-call outage-with-nth ramp-too-long rate-of-one-call
+        reason-twice
         refused-with-duration renewed-before-the-answer request-bytes-and-more share-without-load
-        shares-beyond-all sipp-and-hold steps-of-many-sessions unseen-in-many-calls vanished-hangs-up
+        shares-beyond-all sipp-and-hold step-ramp-too-long steps-and-rate steps-of-many-sessions
+        steps-of-nothing steps-that-say-too-much unseen-in-many-calls vanished-hangs-up
         transfer-that-cant-be vanishes-at-no-moment which-record""",
     "other files": "configuration-missing shared-file-missing shared-file-wrong sipp-file-missing",
     "variables and the matrix": """
