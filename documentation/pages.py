@@ -129,6 +129,10 @@ def _command() -> str:
         for command in commands:
             name = f"rating-harness {command.name}"
             lines += ["", f"### {command.name}", "", "```text", _help(command, name), "```"]
+            for inner, entry in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
+                if inner not in main.commands:
+                    heading = f"{command.name} {inner}"
+                    lines += ["", f"### {heading}", "", "```text", _help(entry, f"rating-harness {heading}"), "```"]
     lines += ["", "What it exits with is in [Pipelines](ci.md#exit-status)."]
     return "\n".join(lines) + "\n"
 

@@ -136,6 +136,32 @@ def lab() -> Iterator[LocalLab]:
         yield lab
 
 
+def inside(lab: LocalLab, *words: str, on_machine: bool = False, text: str = "") -> tuple[int, str]:
+    """Status and output of a person's command in the lab."""
+    command = lab.command_inside(words, on_machine=on_machine)
+    done = subprocess.run(
+        command.argv, env=dict(command.environment), input=text, capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout
+
+
+def test_a_person_is_inside_beside_kamailio(lab: LocalLab) -> None:
+    with pytest.raises(LabError, match="doesn't run"):
+        lab.command_inside(("kamailio", "-v"))
+    lab.start_service(kamailio(answer="shell"), Deadline(30))
+    lab.host("carrier")
+    assert inside(lab, "cat", "/etc/kamailio/route.cfg")[1].count("shell") == 1
+    assert "carrier" in inside(lab, text="cat /etc/hosts\n")[1]
+    assert inside(lab, "sh", "-c", "exit 7")[0] == 7
+
+
+def test_what_kamailio_does_not_have_is_the_machines_in_the_labs_network(lab: LocalLab) -> None:
+    lab.start_service(answering(text=b"from the lab"), Deadline(30))
+    address = lab.host("engine").address
+    ask = f"import urllib.request as r; print(r.urlopen('http://{address}:8080/', timeout=20).read().decode())"
+    assert inside(lab, sys.executable, "-c", ask, on_machine=True) == (0, "from the lab\n")
+
+
 @pytest.fixture
 def without_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the kernel refuses them."""

@@ -58,6 +58,7 @@ NOT_RUN: Mapping[str, str] = {
     "clean": "removes what others may need: tests/unit/cli/test_lab.py, tests/docker/test_cleanup.py",
     "status": "of a lab that is up: tests/unit/cli/test_lab.py",
     "logs": "of a lab that is up: tests/unit/cli/test_lab.py",
+    "lab": "of a lab that is up: tests/unit/cli/test_lab.py, tests/lab/test_local_lab.py",
     "doctor": "tries the machine with a call: tests/lab/test_local_doctor.py",
     "prepare": "makes a root filesystem, which takes minutes",
     "engine": "runs until it's ended: tests/unit/rating/engine/test_server.py",
@@ -338,6 +339,9 @@ def _rating_harness(command: Command, words: list[str], _: pytest.Pytester | Non
 
 def _context(command: Command, entry: click.Command, arguments: list[str]) -> click.Context:
     """What the command's own parser makes of its arguments."""
+    if isinstance(entry, click.Group):
+        assert arguments[0] in entry.commands, f"{command}: there is no such command"
+        entry, *arguments = entry.commands[arguments[0]], *arguments[1:]
     try:
         return entry.make_context(entry.name, list(arguments))
     except click.UsageError as error:

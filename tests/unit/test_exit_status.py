@@ -185,8 +185,9 @@ def test_what_is_wrong_with_the_command_line_is_2(
 @pytest.mark.parametrize("name", commands())
 def test_every_command_shows_errors_by_the_one_handler(name: str) -> None:
     command = main.commands[name]
-    assert type(command) is not click.Command
-    assert type(command).__name__ == "HarnessCommand"
+    for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+        assert type(each) is not click.Command
+        assert type(each).__name__ == "HarnessCommand"
 
 
 def test_an_error_of_the_lab_is_1(monkeypatch: pytest.MonkeyPatch) -> None:

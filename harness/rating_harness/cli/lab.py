@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from rating_harness.cli.options import command, lab_options, options_of
+from rating_harness.cli.options import HELP, command, lab_options, options_of
 from rating_harness.errors import LabError, MissingTool, UsageError
 
-__all__ = ["clean", "doctor", "down", "logs", "prepare", "status", "up"]
+__all__ = ["clean", "doctor", "down", "lab_group", "logs", "prepare", "shell", "status", "up"]
 
 _COLOURS = {"ok": "green", "absent": "yellow", "broken": "red"}
 
@@ -128,6 +128,48 @@ def logs(service: str | None) -> None:
     for name in [service] if service else services:
         for line in stack.lab.service(name).output().splitlines():
             click.echo(line if service else f"{name:13}  {line}")
+
+
+@command(allow_interspersed_args=False)
+@click.option("--on-machine", is_flag=True, help="With this machine's files and programs, in the lab's network.")
+@click.argument("words", metavar="[-- COMMAND ...]", nargs=-1, type=click.UNPROCESSED)
+def shell(on_machine: bool, words: tuple[str, ...]) -> None:
+    """Open a shell inside the lab of 'up', or run COMMAND there.
+
+    It is beside Kamailio: with its files, in its network, where the lab's hosts have their names. A COMMAND that
+    Kamailio's root filesystem lacks (psql, sngrep) is this machine's, in the lab's network; in Docker there is only
+    what the container has. The exit status is COMMAND's.
+
+    \b
+    rating-harness lab shell
+    rating-harness lab shell -- kamctl rpc dlg.list
+    rating-harness lab shell -- sngrep -d lo
+    """
+    import os
+
+    from rating_harness.run.options import Options
+    from rating_harness.run.stack import Stack
+    from rating_harness.session import persistent_lab
+
+    lab = persistent_lab.find()
+    if lab is None:
+        raise LabError("there is no lab of 'up'", hint="`rating-harness up` brings one up")
+    inside = Stack.attach(lab.driver, lab.id, Options()).lab.command_inside(words, on_machine=on_machine)
+    if not words and os.isatty(0):
+        click.echo(f"Inside the {lab.driver} lab {lab.id}; `exit` leaves it.", err=True)
+    try:
+        os.execvpe(inside.argv[0], inside.argv, dict(inside.environment))
+    except OSError as error:
+        raise UsageError(f"{inside.argv[0]} can't be run", found=error.strerror) from None
+
+
+@click.group(name="lab", context_settings=HELP)
+def lab_group() -> None:
+    """The lab of 'up': a shell in it, and its other commands."""
+
+
+for _each in (up, status, logs, shell, down):
+    lab_group.add_command(_each)
 
 
 # --- what is left over ----------------------------------------------------------------------------------------------

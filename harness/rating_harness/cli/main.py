@@ -11,7 +11,7 @@ from rating_harness.cli.call import call, watch
 from rating_harness.cli.check import check
 from rating_harness.cli.coverage import coverage
 from rating_harness.cli.inspect import inspect
-from rating_harness.cli.lab import clean, doctor, down, logs, prepare, status, up
+from rating_harness.cli.lab import clean, doctor, down, lab_group, logs, prepare, status, up
 from rating_harness.cli.lost_ends import lost_ends
 from rating_harness.cli.mutate import mutate
 from rating_harness.cli.options import HELP
@@ -59,7 +59,7 @@ COMMANDS: Mapping[str, Sequence[click.Command]] = {
     "Run": (run, watch, plan, record, check),
     "Files": (validate, list_scenarios, explain, convert, schema),
     "What the scenarios prove": (coverage, mutate),
-    "Labs": (doctor, prepare, inspect, up, status, logs, down, clean),
+    "Labs": (doctor, prepare, inspect, up, status, logs, lab_group, down, clean),
     "Services by themselves": (engine, tap),
     "Production": (lost_ends,),
 }

@@ -87,9 +87,12 @@ class HarnessCommand(click.Command):
             ctx.exit(exit_status(error))
 
 
-def command(name: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
-    """`click.command`, with what all commands have in common."""
-    return click.command(name, cls=HarnessCommand, context_settings=HELP)
+def command(name: str | None = None, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """`click.command`, with what all commands have in common.
+
+    :param settings: further ones of click's context.
+    """
+    return click.command(name, cls=HarnessCommand, context_settings={**HELP, **settings})
 
 
 @contextmanager

@@ -20,7 +20,17 @@ from rating_harness.contract import CONTRACT
 from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError, UsageError
 from rating_harness.lab.local import LocalLab
-from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, MovedClock, Process, Program, Service
+from rating_harness.lab.protocol import (
+    Capabilities,
+    Driver,
+    Endpoint,
+    Host,
+    MovedClock,
+    PersonsCommand,
+    Process,
+    Program,
+    Service,
+)
 
 __all__ = ["ExternalLab", "Target"]
 
@@ -186,6 +196,9 @@ class ExternalLab:
 
     def run(self, program: Program) -> Process:
         return self._inner.run(program)
+
+    def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
+        raise LabError("the target isn't the harness's to enter", hint="ssh, or docker exec, as it was started")
 
     def install_clock(self, library: bytes) -> MovedClock:
         raise LabError("this lab has no clock that can be moved", found=WHY["clock"])

@@ -20,12 +20,14 @@ from typing import Literal, Protocol
 from rating_harness.deadline import Deadline
 
 __all__ = [
+    "SHELL",
     "Capabilities",
     "Driver",
     "Endpoint",
     "Host",
     "Lab",
     "MovedClock",
+    "PersonsCommand",
     "Process",
     "Program",
     "Role",
@@ -180,6 +182,21 @@ class MovedClock(Protocol):
         """How long a program of the lab waits at most until it looks at the clock."""
 
 
+@dataclass(frozen=True, slots=True)
+class PersonsCommand:
+    """A command to be executed on this machine.
+
+    :param environment: all of its environment.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+SHELL = ("sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")
+"""A shell that is there in any root filesystem or image: bash where there is one."""
+
+
 class Lab(Protocol):
     """A running lab. Obtained from `rating_harness.lab.open_lab`; `stop` ends it and removes all it made."""
 
@@ -244,6 +261,14 @@ class Lab(Protocol):
 
     def run(self, program: Program) -> Process:
         """Start a program. It isn't waited for."""
+
+    def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
+        """How a person on this machine runs a command inside of the lab, beside Kamailio: with its files.
+
+        :param command: none: a shell.
+        :param on_machine: with the machine's own files and programs instead, in the lab's network.
+        :raises LabError: that can't be done in this lab.
+        """
 
     def install_clock(self, library: bytes) -> MovedClock:
         """Have programs, and services that are restarted, run by a clock that can be moved, from now on.

@@ -10,7 +10,17 @@ from typing import Any
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import ServiceDied
-from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, MovedClock, Process, Program, Service
+from rating_harness.lab.protocol import (
+    Capabilities,
+    Driver,
+    Endpoint,
+    Host,
+    MovedClock,
+    PersonsCommand,
+    Process,
+    Program,
+    Service,
+)
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
 
@@ -153,6 +163,9 @@ class FakeLab:
         process = self._runs(program)
         self.programs.append(process)
         return process
+
+    def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
+        raise NotImplementedError
 
     def install_clock(self, library: bytes) -> MovedClock:
         raise NotImplementedError

@@ -8,7 +8,9 @@ engine may be on another machine. All that a lab makes carries its id and its le
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import shutil
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +21,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self, get_args
 
 from rating_harness.deadline import Deadline
-from rating_harness.errors import LabError, Timeout
+from rating_harness.errors import LabError, MissingTool, Timeout
 from rating_harness.lab.docker import network as networks
 from rating_harness.lab.docker.archive import pack
 from rating_harness.lab.docker.cleanup import remove_lab, sweep
@@ -32,11 +34,13 @@ from rating_harness.lab.docker.process import WORK, ContainerProcess
 from rating_harness.lab.local.hosts import Hosts
 from rating_harness.lab.local.layout import IPV4_FIRST
 from rating_harness.lab.protocol import (
+    SHELL,
     Capabilities,
     Driver,
     Endpoint,
     Host,
     MovedClock,
+    PersonsCommand,
     Process,
     Program,
     Service,
@@ -257,6 +261,18 @@ class DockerLab:
             container.remove()
 
     # --- services ---------------------------------------------------------------------------------------------------
+
+    def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
+        if on_machine:
+            hint = "containers are reached by their addresses: `rating-harness status`"
+            raise LabError("a lab in Docker has nothing of the machine's files inside", hint=hint)
+        docker = shutil.which("docker")
+        if docker is None:
+            hint = f"docker exec -it {self.service('kamailio').container} bash, from where there is one"
+            raise MissingTool("there is no docker command, which enters a container", hint=hint)
+        terminal = ("--interactive", "--tty") if os.isatty(0) and os.isatty(1) else ("--interactive",)
+        argv = (docker, "exec", *terminal, self.service("kamailio").container, *(tuple(command) or SHELL))
+        return PersonsCommand(argv, dict(os.environ))
 
     def install_clock(self, library: bytes) -> MovedClock:
         raise LabError("this lab has no clock that can be moved", found=self.capabilities.why["clock"])

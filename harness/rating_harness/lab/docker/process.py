@@ -42,6 +42,11 @@ class ContainerProcess:
         self.name = name
         self.host = host
 
+    @property
+    def container(self) -> str:
+        """Its id."""
+        return self._container
+
     def start(self) -> None:
         """Start it, or start it again: its files and its log stay.
 

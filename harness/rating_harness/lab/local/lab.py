@@ -33,12 +33,24 @@ from rating_harness.lab.local.client import (
     start_holder,
 )
 from rating_harness.lab.local.hosts import NETWORK, NETWORK6, Hosts, hosts_file
-from rating_harness.lab.local.layout import Place, rewrite, skeleton
+from rating_harness.lab.local.layout import PATH, Place, rewrite, skeleton
 from rating_harness.lab.local.packet_filter import PacketFilter
 from rating_harness.lab.local.process import LocalProcess, LocalService
 from rating_harness.lab.local.programs import BIN, ProgramSource, choose, write_wrappers
+from rating_harness.lab.local.shell import child_of, entering, program_in
 from rating_harness.lab.local.state import LabState, read_state, write_state
-from rating_harness.lab.protocol import Capabilities, Driver, Endpoint, Host, Process, Program, Role, Service
+from rating_harness.lab.protocol import (
+    SHELL,
+    Capabilities,
+    Driver,
+    Endpoint,
+    Host,
+    PersonsCommand,
+    Process,
+    Program,
+    Role,
+    Service,
+)
 
 __all__ = ["LocalLab"]
 
@@ -323,6 +335,22 @@ class LocalLab:
         place = self._make_place(f"fork-server-{module}", "harness")
         server = self._request(place, fork_server(self._directory, module), {}, working=True)
         return {**request, "module": module, "words": words, "server": server}
+
+    def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
+        """As in the protocol; what Kamailio's root filesystem lacks, such as psql or sngrep, is the machine's."""
+        argv, holder = tuple(command) or SHELL, self._lease.holder
+        if holder is None:
+            raise LabError("the lab has ended", hint="open another one")
+        root = self._state.source.root("kamailio")
+        if root is None or on_machine or not program_in(root, PATH, argv[0]):
+            environment = environment_of_this_process(self._directory / BIN)
+            return PersonsCommand((*entering(holder.pid, root=False), *argv), environment)
+        kept = {name: os.environ[name] for name in ("TERM", "COLORTERM") if name in os.environ}
+        environment = {"PATH": PATH, "HOME": "/tmp", "LANG": "C.UTF-8", **kept}
+        fifo = Path("/run/kamailio_rpc.fifo")
+        if "kamailio" in self._state.services and self.service("kamailio").place.find(str(fifo)).exists():
+            environment["RPCFIFOPATH"] = str(fifo)  # kamctl(8) has another path in Debian's packages
+        return PersonsCommand((*entering(child_of(holder.pid, "kamailio"), root=True), *argv), environment)
 
     # --- the clock --------------------------------------------------------------------------------------------------
 

@@ -15,12 +15,12 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["WORK", "Place", "rewrite", "skeleton"]
+__all__ = ["PATH", "WORK", "Place", "rewrite", "skeleton"]
 
 WORK = "/lab"
 """The working directory of a program, where it has a root filesystem of its own."""
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 IPV4_FIRST = "precedence ::ffff:0:0/96 100\n"
@@ -137,7 +137,7 @@ class Place:
             return request | {"directory": str(self.work if working else self.run)}
         return request | {
             "directory": WORK if working else "/",
-            "environment": {"PATH": _PATH, "HOME": "/tmp", "LANG": "C.UTF-8", **environment},
+            "environment": {"PATH": PATH, "HOME": "/tmp", "LANG": "C.UTF-8", **environment},
             "layers": [str(self.files), str(shared / "skeleton"), str(self.root)],
             "mountpoint": str(shared / "root"),
             "binds": [
