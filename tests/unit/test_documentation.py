@@ -24,6 +24,7 @@ from click.testing import CliRunner
 
 from rating_harness.cli.main import main
 from rating_harness.kamailio_config.parser import parse
+from rating_harness.lab import compose
 from rating_harness.mutation.accepted import read_accepted
 from rating_harness.rating import engine_file
 from rating_harness.scenario.loader import load
@@ -155,6 +156,9 @@ def test_a_fragment_of_yaml_is_loaded_by_its_reader(fragment: Fragment, tmp_path
     elif keys <= set(engine_file.EngineFile.model_fields):
         (tmp_path / "engine.yaml").write_text(fragment.text, "utf-8")
         assert engine_file.load(tmp_path / "engine.yaml").name
+    elif keys == {"services"}:
+        (tmp_path / "services.yaml").write_text(fragment.text, "utf-8")
+        assert compose.load(tmp_path / "services.yaml").services
     elif keys == {"setup", "workers", "check"} or keys <= {"setup", "workers", "check", "teardown"}:
         (tmp_path / "canyan.yaml").write_text(fragment.text, "utf-8")
         assert CliRunner().invoke(main, ["validate", str(tmp_path / "canyan.yaml")]).exit_code == 0

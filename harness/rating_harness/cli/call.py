@@ -25,6 +25,7 @@ _LAB = (
     "lab",
     "kamailio",
     "package",
+    "services",
     "kamailio-config",
     "define",
     "agent-url",

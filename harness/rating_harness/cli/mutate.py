@@ -19,7 +19,7 @@ __all__ = ["mutate"]
 
 @command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@lab_options("lab", "kamailio", "package", "kamailio-config", "define")
+@lab_options("lab", "kamailio", "package", "services", "kamailio-config", "define")
 @click.option("--op", metavar="NAME", multiple=True, help="Only this operator (drop-*, negate...); repeatable.")
 @click.option("--route", metavar="TEXT", multiple=True, help="Only routes with this in their title; repeatable.")
 @click.option("--answers", is_flag=True, help="Only sabotage of the agent's answers.")

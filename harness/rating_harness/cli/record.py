@@ -21,6 +21,7 @@ __all__ = ["record"]
     "lab",
     "kamailio",
     "package",
+    "services",
     "kamailio-config",
     "define",
     "agent-url",

@@ -26,6 +26,7 @@ __all__ = ["run"]
     "lab",
     "kamailio",
     "package",
+    "services",
     "kamailio-config",
     "profile",
     "fast-timers",

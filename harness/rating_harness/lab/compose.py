@@ -38,7 +38,7 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
 )
 """Variables of a compose file -> what a driver fills in."""
 
-_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\}|\$")
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\}|\$\$?")
 _MOUNT = r"^[./][^:]*:/[^:]*(:ro)?$"
 _PUBLISHED = r"^([\d.]+:)?\d+:\d+(/(tcp|udp))?$"
 
@@ -50,7 +50,7 @@ class _Strict(BaseModel):
 
 
 class _Lab(_Strict):
-    role: Role
+    role: Role = "kamailio"
     sockets: dict[Port, str] = {}
     ready: str | None = None
 
@@ -65,7 +65,7 @@ class _Build(_Strict):
 
 class _Service(_Strict):
     command: list[str]
-    lab: _Lab = Field(alias="x-lab")
+    lab: _Lab = Field(default=_Lab(), alias="x-lab")
     build: _Build | None = None
     depends_on: list[str] = []
     environment: dict[str, str] = {}
@@ -88,10 +88,12 @@ class Composition:
     :param services: by their names, in an order in which they can be started.
     :param published: for each of them where a person finds it, as in `Service.published`. A lab publishes nothing
         unless it's opened for a person.
+    :param images: of those that aren't built: the image that each runs from in Docker.
     """
 
     services: Mapping[str, Service]
     published: Mapping[str, tuple[str, ...]]
+    images: Mapping[str, str]
 
 
 def load(path: Path, environment: Mapping[str, str] = PLACEHOLDERS) -> Composition:
@@ -131,15 +133,18 @@ def load(path: Path, environment: Mapping[str, str] = PLACEHOLDERS) -> Compositi
             sockets=one.lab.sockets,
             ready=one.lab.ready,
         )
-    return Composition(services, {name: tuple(one.ports) for name, one in described.items()})
+    images = {name: one.image for name, one in described.items() if one.image is not None and one.build is None}
+    return Composition(services, {name: tuple(one.ports) for name, one in described.items()}, images)
 
 
 def _plain(node: yaml.Node, environment: Mapping[str, str], path: Path) -> Any:
     """The node's value: every scalar a string, as compose has it, with its variables replaced."""
 
     def replacement(match: re.Match[str]) -> str:
+        if match[0] == "$$":
+            return "$"
         if match["name"] is None:
-            expected = "${NAME} or ${NAME:-default}"
+            expected = "${NAME} or ${NAME:-default}; $$ is a dollar"
             raise UsageError("a dollar that begins no variable", where=_location(path, node), expected=expected)
         value = environment.get(match["name"]) or match["default"]
         if value is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from rating_harness.errors import UsageError
@@ -19,6 +20,7 @@ def open_lab(
     keep: bool = False,
     target: str | None = None,
     packages: Sequence[str] = (),
+    images: Mapping[str, str] = MappingProxyType({}),
 ) -> Lab:
     """A new lab, with nothing in it.
 
@@ -27,6 +29,7 @@ def open_lab(
     :param host_network: the lab has to reach services on the machine's loopback.
     :param keep: it outlives this process, and a person on this machine can reach its services.
     :param packages: of Debian's, to be installed where Kamailio runs besides what a lab has.
+    :param images: service -> the image that it runs from, in Docker.
     :param target: ``HOST:PORT`` of a Kamailio that runs already, for ``external``.
     :raises LabError: it could not be set up.
     """
@@ -39,7 +42,7 @@ def open_lab(
     if driver == "docker" or (driver == "auto" and not host_network and _docker_answers()):
         from rating_harness.lab.docker import DockerLab
 
-        return DockerLab.open(release=release or "trixie", keep=keep, packages=packages)
+        return DockerLab.open(release=release or "trixie", keep=keep, packages=packages, images=images)
     from rating_harness.lab.local import LocalLab
 
     network: Literal["own", "host"] = "host" if host_network or keep else "own"

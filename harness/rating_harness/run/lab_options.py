@@ -51,6 +51,12 @@ LAB_OPTIONS: Mapping[str, LabOption] = {
             metavar="NAME",
             repeatable=True,
         ),
+        LabOption(
+            "services",
+            "A compose file with further services that your configuration needs: a database, say.",
+            metavar="FILE",
+            type=Path,
+        ),
         LabOption("kamailio-config", "Your own configuration, with its kamailio.cfg.", metavar="DIR", type=Path),
         LabOption(
             "profile",

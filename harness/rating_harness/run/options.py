@@ -28,6 +28,7 @@ class Options:
     :param kamailio: where Kamailio and SIPp come from: a Debian release, a root filesystem's directory, an image;
         None for the lab's default.
     :param packages: of Debian's, to be installed where Kamailio runs: modules that its configuration loads, say.
+    :param services: a compose file with further services that Kamailio needs, such as a database.
     :param kamailio_config: a directory whose ``kamailio.cfg`` is run in place of the project's.
     :param profile: ``contract``: scenarios that require a policy of the project's configuration are skipped; None:
         so with a configuration of the user's.
@@ -46,6 +47,7 @@ class Options:
     lab: Literal["auto", "docker", "local", "external"] = "auto"
     kamailio: str | None = None
     packages: tuple[str, ...] = ()
+    services: Path | None = None
     kamailio_config: Path | None = None
     profile: Literal["contract", "all"] | None = None
     fast_timers: bool = False
@@ -120,6 +122,12 @@ class Options:
             raise UsageError("there's no rating with --engine none", found="--agent-url or --api-url")
 
     def _check_packages(self) -> None:
+        if self.services is not None and self.target is not None:
+            raise UsageError("a Kamailio that runs already has its own services", found="--services, --target")
+        if self.services is not None:
+            from rating_harness.run.further_services import FurtherServices
+
+            FurtherServices(self.services)
         wrong = next((name for name in self.packages if not _PACKAGE.fullmatch(name)), None)
         if wrong is not None:
             raise UsageError(

@@ -44,6 +44,7 @@ from rating_harness.rating.own_engine import OwnEngine, RatingEngine, Unreadable
 from rating_harness.rating.seed import Operation
 from rating_harness.run.capture import Capture
 from rating_harness.run.engine_words import fault_in_words_of_engine
+from rating_harness.run.further_services import FurtherServices
 from rating_harness.run.kamailio import (
     Variant,
     kamailio_service,
@@ -89,6 +90,7 @@ class Stack:
         self.lab = lab
         self.options = options
         self._composition = compose.load(data_directory("compose") / "lab.yaml")
+        self._further = FurtherServices(options.services)
         self._variant: Variant | None = _first_variant(options)
         self._last_variant = _first_variant(options)
         self._starts = 0
@@ -119,6 +121,7 @@ class Stack:
             keep=persistent,
             target=options.target,
             packages=options.packages,
+            images=FurtherServices(options.services).images,
         )
         try:
             stack = cls(lab, options)
@@ -157,6 +160,7 @@ class Stack:
     def _start(self, persistent: bool) -> None:
         for service in self._composition.services.values():
             self.lab.host(service.name, *service.aliases)
+        self._further.start(self.lab, self.output)
         deadline = Deadline(_START)
         if self.lab.driver == "external":
             self.capture.off = "the target runs already"
@@ -477,7 +481,7 @@ class Stack:
         python = "import time; print(int(time.time()))"
         commands: dict[Role, tuple[str, ...]] = {"sipp": ("date", "+%s"), "harness": ("python", "-c", python)}
         for role, command in commands.items():
-            told = self._output(role, f"{role}-clock", command)
+            told = self.output(role, f"{role}-clock", command)
             if not told.strip().isdigit() or abs(int(told) - self.now()) > _TRIED / 2:
                 raise LabError(f"what runs as {role} doesn't go by the lab's clock", found=told.strip())
 
@@ -636,10 +640,10 @@ class Stack:
 
     def _says(self, role: Role, command: str) -> str:
         """What a program says of itself."""
-        return self._output(role, f"{role}-version", ("sh", "-c", command))
+        return self.output(role, f"{role}-version", ("sh", "-c", command))
 
-    def _output(self, role: Role, name: str, command: tuple[str, ...]) -> str:
-        """What a command prints."""
+    def output(self, role: Role, name: str, command: tuple[str, ...]) -> str:
+        """What a command prints that is run in the lab, on a host of that name."""
         process = self.lab.run(Program(name, role, command, self.lab.host(name)))
         try:
             process.wait(Deadline(_START))
@@ -671,6 +675,7 @@ class Stack:
 
     def _heal(self, *, but: str = "") -> None:
         """Restart what has ended or was spoiled, one service aside."""
+        self._further.heal(self.lab, self.output)
         deadline = Deadline(_START)
         for name in self._composition.services:
             try:

@@ -91,8 +91,8 @@ def remedy(log: str, where: Location | None) -> str | None:
         return f"is {found[0]} there to be filled in? give a copy in which it is"
     if _NO_DATABASE.search(log):
         return (
-            "no database server runs in a lab: give a copy whose db_url is sqlite:///PATH or text:///PATH, whose "
-            "modules a lab has"
+            "a lab has no database of its own: --services FILE starts one (docs/integration.md); or give a copy "
+            "whose db_url is sqlite:///PATH or text:///PATH"
         )
     if undefined := _undefined(where, text) if _UNREADABLE.search(log) else None:
         return undefined

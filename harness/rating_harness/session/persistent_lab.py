@@ -177,23 +177,29 @@ def intended_use(options: Options) -> Use:
     return Use(lab, f"Uses the lab of `up` ({lab}), up for {lab.age / 60:.0f} min, where it's free.")
 
 
+_OWN = (
+    "kamailio",
+    "packages",
+    "services",
+    "kamailio_config",
+    "agent_url",
+    "api_url",
+    "engine",
+    "target",
+    "defines",
+    "coverage",
+)
+"""Options that say what a lab is made of."""
+
+
 def _unfit(lab: PersistentLab, options: Options) -> str:
     """Why a run with these options can't use it: it was started with none but the kind of lab. Empty: it can."""
     if options.lab not in ("auto", lab.driver):
         return f"it is a {lab.driver} lab"
-    for name in (
-        "kamailio",
-        "packages",
-        "kamailio_config",
-        "agent_url",
-        "api_url",
-        "engine",
-        "target",
-        "defines",
-        "coverage",
-    ):
+    for name in _OWN:
         if getattr(options, name):
-            return f"this run wants its own (--{name.replace('_', '-').removesuffix('s')})"
+            option = {"packages": "package", "defines": "define"}.get(name, name.replace("_", "-"))
+            return f"this run wants its own (--{option})"
     if lab.version != __version__:
         return f"it was started by version {lab.version}, and this is {__version__}"
     if lab.fingerprint != fingerprint():

@@ -137,6 +137,16 @@ def test_what_the_subset_does_not_have_is_refused(
     assert error.where == Location(str(tmp_path / "lab.yaml"), line, column)
 
 
+def test_what_a_database_of_ones_own_needs_to_say(tmp_path: Path) -> None:
+    lab = read(
+        tmp_path, "services:\n  database: {image: 'x/db:1', command: [db], expose: ['3306']}\n  b: {command: [b]}\n"
+    )
+    database, b = lab.services.values()
+    assert (database.role, database.ports) == ("kamailio", (3306,))
+    assert lab.images == {"database": "x/db:1"}
+    assert b.ports == ()
+
+
 def test_a_service_stands_below_those_that_it_depends_on(tmp_path: Path) -> None:
     one = "{command: [x], depends_on: [%s], x-lab: {role: sipp}}"
     error = refused(tmp_path, f"services:\n  a: {one % 'b'}\n  b: {one % 'a'}\n")
@@ -161,6 +171,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ("${A:-x}${B:-x}${C:-x}", "1xx"),
         ("${B:-udp:{address}", "udp:{address"),
         ("no variable", "no variable"),
+        ("$$A $${A} $$$${A}", "$A ${A} $${A}"),
     ],
 )
 def test_variables(tmp_path: Path, text: str, result: str) -> None:
@@ -168,7 +179,7 @@ def test_variables(tmp_path: Path, text: str, result: str) -> None:
     assert lab.services["a"].command == (result,)
 
 
-@pytest.mark.parametrize("text", ["$", "a $ b", "$A", "$$", "${}", "${A", "${A:+x}", "${1}"])
+@pytest.mark.parametrize("text", ["$", "a $ b", "$A", "$$$", "${}", "${A", "${A:+x}", "${1}"])
 def test_what_is_no_variable(tmp_path: Path, text: str) -> None:
     error = refused(tmp_path, MINIMAL + f"    image: 'x {text}'\n")
     assert "a dollar that begins no variable" in error.message

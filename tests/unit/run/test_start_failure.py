@@ -146,7 +146,7 @@ def test_what_is_no_missing_file(paths: Mapping[str, Path], log: str) -> None:
     ],
 )
 def test_a_database_that_a_lab_doesnt_run(paths: Mapping[str, Path], log: str) -> None:
-    assert (told(log, paths)[1] or "").startswith("no database server runs in a lab: ")
+    assert (told(log, paths)[1] or "").startswith("a lab has no database of its own: ")
 
 
 def test_a_parameter_that_went_with_an_earlier_version(paths: Mapping[str, Path]) -> None:
