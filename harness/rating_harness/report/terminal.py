@@ -22,6 +22,7 @@ from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
 from rating_harness.report.failure import LADDERS, error_text, failure_text
 from rating_harness.report.presentation import skipped_text, title_of
+from rating_harness.report.progress import Progress
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.values import duration_text
 
@@ -97,11 +98,13 @@ class Terminal:
 
     def __init__(self, file: TextIO | None = None, *, ladders: int | None = LADDERS) -> None:
         self._console = console(file)
+        self._progress = Progress(self._console)
         self._ladders = ladders
         self._count: Counter[str] = Counter()
         self._not_run: dict[tuple[object, ...], list[str]] = {}
 
     def on_event(self, event: events.Event) -> None:
+        self._progress.on_event(event)
         text = self._text(event)
         if text:
             show(text, self._console)

@@ -22,6 +22,7 @@ from rating_harness.report.failure import failure_text
 from rating_harness.report.html import HtmlReport, html_page
 from rating_harness.report.jsonl import JsonLines
 from rating_harness.report.junit import junit_properties
+from rating_harness.report.progress import Progress
 from rating_harness.report.terminal import Terminal, console, show, styled, to_ascii
 from rating_harness.session.stored_runs import scenario_texts_of
 from tests.builders import (
@@ -74,6 +75,52 @@ def test_each_report_says_how_much_of_the_labs_time_was_skipped(tmp_path: Path) 
     JsonLines(lines).on_event(ended)
     assert json.loads(lines.getvalue().splitlines()[-1])["clock_skipped"] == 14397.0
     assert "14,397 s skipped of the lab's clock" in failure_text(scenario, evidence, ended.verdict, None)
+
+
+# --- progress ---
+
+
+class FakeTerminal(io.StringIO):
+    """Says that it's a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_told_how_far_the_session_is(
+    session: list[events.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    file = FakeTerminal()
+    progress = Progress(console(file))
+    seen = []
+    for event in session:
+        progress.on_event(event)
+        seen.append(progress.text.partition(":")[0])
+    assert seen == [
+        "0 of 4 scenarios, 0 labs at work, 0 calls",
+        "0 of 4 scenarios, 0 labs at work, 0 calls",
+        "0 of 4 scenarios, 1 lab at work, 0 calls",
+        "1 of 4 scenarios, 0 labs at work, 1 call",
+        "1 of 4 scenarios, 1 lab at work, 1 call",
+        "2 of 4 scenarios, 0 labs at work, 2 calls",
+        "3 of 4 scenarios, 0 labs at work, 2 calls",
+        "4 of 4 scenarios, 0 labs at work, 2 calls",
+        "4 of 4 scenarios, 0 labs at work, 2 calls",
+    ]
+    assert "of 4 scenarios" in file.getvalue()
+    assert file.getvalue().endswith("\x1b[?25h\r\x1b[1A\x1b[2K"), "the cursor is back, and the line is gone"
+
+
+@pytest.mark.parametrize("forced", ["", "1"])
+def test_nothing_else_is(session: list[events.Event], monkeypatch: pytest.MonkeyPatch, forced: str) -> None:
+    monkeypatch.setenv("FORCE_COLOR", forced)
+    assert "at work" not in shown(session)
+    dumb = FakeTerminal()
+    monkeypatch.setenv("TERM", "dumb")
+    for event in session:
+        Terminal(dumb).on_event(event)
+    assert "at work" not in dumb.getvalue()
 
 
 # --- the terminal ---------------------------------------------------------------------------------------------------
