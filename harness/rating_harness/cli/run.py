@@ -49,6 +49,39 @@ __all__ = ["run"]
     "--cov-kamailio", metavar="DIR", type=click.Path(path_type=Path), help="Measure coverage; reports there."
 )
 @click.option("--cov-fail-under", metavar="N", type=click.FloatRange(0, 100), help="Fail below N % of coverage.")
+@click.option(
+    "--find-limit", is_flag=True, help="Look for the highest rate at which this one scenario's load passes."
+)
+@click.option(
+    "--limit-between",
+    metavar="LOW-HIGH",
+    help="With --find-limit: calls per second, 2000 at most; from a tenth of the file's rate to four times that when"
+    " not given.",
+)
+@click.option(
+    "--limit-resolution",
+    type=click.FloatRange(1, 50),
+    default=10,
+    show_default=True,
+    help="With --find-limit: how near to know it, in percent.",
+)
+@click.option(
+    "--limit-trials",
+    type=click.IntRange(1, 50),
+    default=12,
+    show_default=True,
+    help="With --find-limit: most runs.",
+)
+@click.option(
+    "--limit-time",
+    type=click.FloatRange(1, 1440),
+    default=10,
+    show_default=True,
+    help="With --find-limit: most minutes.",
+)
+@click.option(
+    "--limit-json", metavar="FILE", type=click.Path(path_type=Path), help="With --find-limit: the trials, as JSON."
+)
 @click.option("--executable", "-e", metavar="SIPP", help="canyan-tester's files, with --target: which SIPp.")
 @click.option("--no-setup", is_flag=True, help="canyan-tester's files: leave the set-up out.")
 @click.option("--no-teardown", is_flag=True, help="canyan-tester's files: leave the teardown out.")
@@ -67,6 +100,12 @@ def run(
     jobs: int,
     cov_kamailio: Path | None,
     cov_fail_under: float | None,
+    find_limit: bool,
+    limit_between: str | None,
+    limit_resolution: float,
+    limit_trials: int,
+    limit_time: float,
+    limit_json: Path | None,
     executable: str | None,
     no_setup: bool,
     no_teardown: bool,
@@ -81,6 +120,10 @@ def run(
 
     With --cov-kamailio Kamailio runs a copy of its configuration with probes, and what no scenario executes is
     listed; DIR gets lcov.info, cobertura.xml and coverage.json.
+
+    With --find-limit one scenario is run at one rate after another, each trial a line: at the lowest, at twice that
+    and so on until it fails, and then at the rate in the middle. All that the scenario expects has to hold, and all
+    invariants. The status is 1 where it fails at the lowest.
 
     The exit status is 0 when all passed; 1 when one failed, the lab did not start, or coverage is below
     --cov-fail-under; 2 for a wrong file or option, or when there is no scenario; 130 after Ctrl-C, 143 after SIGTERM.
@@ -110,6 +153,15 @@ def run(
     if cov_fail_under is not None and cov_kamailio is None:
         raise UsageError("--cov-fail-under has nothing to measure", expected="--cov-kamailio DIR beside it")
     options = options_of({**lab, "coverage": cov_kamailio is not None})
+    if find_limit:
+        unfit = [f"--{name}" for name, value in {**files, "cov-kamailio": cov_kamailio}.items() if value is not None]
+        if unfit:
+            raise UsageError(f"{unfit[0]} is none of --find-limit's", hint="--limit-json FILE has the trials")
+        bounds = {"resolution": limit_resolution / 100, "trials": limit_trials, "seconds": limit_time * 60}
+        passed = _find_limit(scenarios, options, limit_between or "", bounds, limit_json)
+        context.exit(PASSED if passed else FAILED)
+    if limit_between is not None or limit_json is not None:
+        raise UsageError("--limit-between and --limit-json say how a limit is looked for", expected="--find-limit")
     echo = click.echo if verbose else None
     failures = dialects.run_without_lab(scenarios, options, executable=executable, echo=echo)
     if failures is not None:
@@ -146,3 +198,33 @@ def _run_in_labs(
         jobs = 1  # there is one Kamailio, and one port where it asks the agent
     sessions = ParallelSessions(options, store.store, reporters, jobs, store.store_not_run)
     return sessions.run(scenarios), sessions.coverage
+
+
+def _find_limit(
+    scenarios: Sequence[Scenario], options: Options, between: str, bounds: dict[str, Any], json_file: Path | None
+) -> bool:
+    """Look for the limit of the one scenario, and say it. Whether it passed at any rate."""
+    import json
+
+    from rating_harness.errors import UsageError
+    from rating_harness.session.find_limit import bounds_for, find_limit, limit_text, run_trial, trial_text
+    from rating_harness.session.session import Session
+    from rating_harness.session.stored_runs import RunStore
+
+    if len(scenarios) != 1:
+        raise UsageError("--find-limit is for one scenario", found=f"{len(scenarios)}", hint="-k WORDS chooses one")
+    (scenario,) = scenarios
+    wanted = bounds_for(getattr(scenario, "load", None), between, **bounds)
+    store = RunStore(options.evidence, lambda text: click.echo(f"WARNING  {text}", err=True))
+    click.echo(f"between {wanted.lowest:g} and {wanted.highest:g} calls a second: {scenario.scenario}")
+    session = Session(options, store.store, alone=True, store_not_run=store.store_not_run)
+    try:
+        limit = find_limit(
+            wanted, lambda rate: run_trial(session, scenario, rate), lambda trial: click.echo(trial_text(trial))
+        )
+    finally:
+        session.close()
+    if json_file is not None:
+        json_file.write_text(json.dumps(limit.to_dict(), indent=2) + "\n", "utf-8")
+    click.echo(limit_text(limit))
+    return limit.rate is not None
