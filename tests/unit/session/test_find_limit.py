@@ -202,7 +202,7 @@ def test_calls_that_are_made_too_slowly_measure_the_generator(
     trial = run_trial(session, scenario, 3)
     assert (trial.calls, session.renewed) == (30, int(is_slow))
     assert ("this machine makes no more" in trial.reason) == is_slow
-    finding = Finding("calls", "a call is missing", "", "", Location("s.yaml", 1))
+    finding = Finding("calls", "a call is missing", "", "", Location("s.yaml", 1, 1))
     failed = run_trial(FakeSession(replace(outcome, verdict=Verdict("", (finding,)))), scenario, 3)
     assert failed.reason == (f"{trial.reason} (and 1 more)" if is_slow else "a call is missing")
 
