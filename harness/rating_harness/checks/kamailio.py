@@ -97,9 +97,12 @@ _ALARM = re.compile(r"<script>: rating: ")
 """What rating.cfg logs at level ALERT: money is at stake."""
 
 _MISUSED = re.compile(
-    r"\b(auth|cfgutils|dialog|htable|jansson|maxfwd|pv|registrar|rr|rtimer|siputils|sqlops|textops|usrloc|xlog) \["
+    r"\b(auth|cfgutils|dialog|htable|jansson|maxfwd|pv|registrar|rr|rtimer|siputils|sqlops|textops|tmx|usrloc|xlog)"
+    r" \["
+    r"|<core> \[[^\]]*\]: get_(int|str)_fparam\("
 )
-"""Modules whose errors say that a route uses them wrongly; those of others may come from the network."""
+"""Modules whose errors say that a route uses them wrongly, and a function's parameter that is of another type; errors
+of others may come from the network."""
 
 
 def no_alarm(case: Case) -> Iterator[Finding]:
