@@ -30,6 +30,7 @@ __all__ = ["run"]
     "kamailio-config",
     "profile",
     "fast-timers",
+    "ends",
     "define",
     "agent-url",
     "api-url",

@@ -70,14 +70,23 @@ _USERS = "users.csv"
 
 
 def plan_call(
-    scenario: Scenario, index: int, token: str, sampled: Sampled, patience: float, hosts: Callable[[str], Host]
+    scenario: Scenario,
+    index: int,
+    token: str,
+    sampled: Sampled,
+    patience: float,
+    hosts: Callable[[str], Host],
+    *,
+    own: bool = False,
 ) -> PlannedCall:
     """:param patience: seconds that a caller waits for anything.
+    :param own: it's no SIPp in any case.
     :raises PlanError: something that SIPp can't do, with its place.
     """
     call = scenario.calls[index]
     is_load = sampled.calls > TRACED or bool(scenario.load and scenario.load.steps)
-    own = (needs_user_agent(call) or is_replaced(scenario, call) or scenario.clock is not None) and not is_load
+    own = own or needs_user_agent(call) or is_replaced(scenario, call) or scenario.clock is not None
+    own = own and not is_load
     text = "" if own else _scenario_of(scenario, index, sampled, patience)
     own = own or (len(text.encode()) > LONGEST and call.sipp is None and not is_load)
     host = hosts(call.host or f"caller-{call.id}")

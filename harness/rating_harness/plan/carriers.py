@@ -183,7 +183,8 @@ def _callee_calls(context: _Context, behaviour: CarrierBehaviour) -> Iterator[Ca
         transfers = call.transfer is not None and call.transfer.by == "caller"
         *first, last = (_encoded(treatment) for treatment in treatments)
         tag = callee_tag(call, context.token) if is_replaced(context.scenario, call) else ""
-        yield CalleeCall(call.id, pattern, tuple(first), last, timed_requests(call, "callee"), transfers, tag)
+        requests = timed_requests(call, "callee")
+        yield CalleeCall(call.id, pattern, tuple(first), last, requests, transfers, tag, call.users)
 
 
 def _encoded(treatment: Treatment) -> Treatment:

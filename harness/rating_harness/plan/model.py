@@ -118,6 +118,11 @@ class Plan:
         return any(call.agent.brief for call in self.calls)
 
     @property
+    def knows_call_ids(self) -> bool:
+        """Whether the callers use the Call-IDs that were planned."""
+        return not any(isinstance(call.agent, UserAgent) and call.agent.baresip for call in self.calls)
+
+    @property
     def call_ids(self) -> dict[str, tuple[str, ...]]:
         return {call.id: call.call_ids for call in self.calls}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 from rating_harness.lab.protocol import Host
@@ -28,12 +29,16 @@ PATIENCE = 20.0
 """Seconds that everything may take beyond what the calls themselves last: more than Kamailio's timers in the lab."""
 
 
-def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[[str], Host]) -> Plan:
+def plan_scenario(
+    scenario: Scenario, *, token: str, seed: int, hosts: Callable[[str], Host], baresip: Path | None = None
+) -> Plan:
     """Decide everything.
 
     :param token: begins every Call-ID: letters and digits, new for each run.
     :param seed: for what is sampled, when the scenario has none of its own.
     :param hosts: the host of a name; assigns addresses to new ones (`rating_harness.lab.protocol.Lab.host`).
+    :param baresip: a root filesystem with it, where it's to be all ends; what it can't do, says
+        `rating_harness.plan.baresip.beyond_baresip`.
     :raises PlanError: something that can't be carried out, with its place in the file.
     """
     seed = scenario.seed if scenario.seed is not None else seed
@@ -46,13 +51,18 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
     if scenario.timeout and not scenario.load:
         patience = scenario.timeout + skipped
     calls = [
-        plan_call(scenario, index, token, sampled[call.id], patience, hosts)
+        plan_call(scenario, index, token, sampled[call.id], patience, hosts, own=baresip is not None)
         for index, call in enumerate(scenario.calls)
     ]
     carriers = plan_carriers(scenario, token, sampled, random, patience, hosts)
     if number > TRACED:
         calls = [replace(call, agent=_brief(call.agent)) for call in calls]
         carriers = tuple(replace(each, agent=_brief(each.agent)) if each.agent else each for each in carriers)
+    if baresip is not None:
+        calls = [replace(call, agent=_by_baresip(call.agent, baresip)) for call in calls]
+        carriers = tuple(
+            replace(each, agent=_by_baresip(each.agent, baresip)) if each.agent else each for each in carriers
+        )
     agent_faults, outages = plan_faults(scenario, token, random)
     return Plan(
         scenario=single,
@@ -73,6 +83,10 @@ def plan_scenario(scenario: Scenario, *, token: str, seed: int, hosts: Callable[
 
 def _brief(agent: Agent | UserAgent) -> Agent | UserAgent:
     return replace(agent, brief=True) if isinstance(agent, Agent) else agent
+
+
+def _by_baresip(agent: Agent | UserAgent, root: Path) -> Agent | UserAgent:
+    return replace(agent, baresip=root) if isinstance(agent, UserAgent) else agent
 
 
 def _watched_requests(scenario: Scenario) -> Iterator[PlannedRequest]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,6 +10,7 @@ from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import Timeout
 from rating_harness.evidence.model import (
     CapturedMessage,
+    Dialog,
     Evidence,
     Exchange,
     LogLine,
@@ -54,11 +55,13 @@ Settled = Callable[[Evidence], bool]
 class Collector:
     """Made when Kamailio is prepared and nothing has been started yet: the log counts from here."""
 
-    def __init__(self, stack: Stack, plan: Plan) -> None:
+    def __init__(self, stack: Stack, plan: Plan, call_ids: Callable[[], Mapping[str, Sequence[str]]]) -> None:
+        """:param call_ids: says those of each call, as far as they are known."""
         self._stack = stack
         self._plan = plan
+        self._call_ids = call_ids
         self._log_from = len(stack.lab.service(KAMAILIO).output())
-        self._dialogs = DialogWatch(stack.kamailio, [plan.token], stack.now)
+        self._dialogs = DialogWatch(stack.kamailio, [plan.token if plan.knows_call_ids else ""], stack.now)
         self._exchanges = ExchangeLog(stack.tap, stack.engine_file)
         self._left: int | None = None
 
@@ -100,7 +103,7 @@ class Collector:
         """What the engine says of the scenario's accounts and calls."""
         engine, given = self._stack.engine, self._plan.scenario.given
         tags = [account.account_tag for account in given.accounts]
-        call_ids = [call_id for call in self._plan.calls for call_id in call.call_ids] if with_transactions else []
+        call_ids = sorted(self._known()) if with_transactions else []
         return Records(
             at=self._stack.now(),
             accounts={account["account_tag"]: dict(account) for account in engine.accounts(tags)} if tags else {},
@@ -130,11 +133,11 @@ class Collector:
             scenario=self._plan.scenario.id,
             started=started,
             ended=self._stack.now(),
-            call_ids=self._plan.call_ids,
+            call_ids=self._call_ids(),
             messages=tuple(sorted(messages, key=lambda message: message.at)),
             captured=self._captured(started),
             exchanges=self._exchanges.exchanges,
-            dialogs=self._dialogs.dialogs,
+            dialogs=self._own_dialogs(),
             dialogs_left=self._left,
             before=before,
             log=log,
@@ -223,8 +226,15 @@ class Collector:
             tables = self._stack.kamailio.tables(PREFIX)
         except RpcError:
             return None
-        known = {call_id for call_ids in self._plan.call_ids.values() for call_id in call_ids}
+        known = self._known()
         return {name: _about(known, entries) for name, entries in tables.items()}
+
+    def _own_dialogs(self) -> tuple[Dialog, ...]:
+        known = None if self._plan.knows_call_ids else self._known()
+        return tuple(each for each in self._dialogs.dialogs if known is None or each.call_id in known)
+
+    def _known(self) -> set[str]:
+        return {call_id for call_ids in self._call_ids().values() for call_id in call_ids}
 
 
 def _about(known: set[str], entries: Mapping[str, str]) -> Mapping[str, str]:

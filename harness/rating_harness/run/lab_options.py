@@ -69,6 +69,13 @@ LAB_OPTIONS: Mapping[str, LabOption] = {
             "Your own configuration: tm's fr_timer 2 s, fr_inv_timer 8 s, so that scenarios which wait for them run.",
             flag=True,
         ),
+        LabOption(
+            "ends",
+            "Who calls and is called: own, which is SIPp and the harness's own user agent, or baresip, as far as it "
+            "can do what a scenario says; scenarios with more are skipped. In a local lab.",
+            choices=("own", "baresip"),
+            default="own",
+        ),
         LabOption("define", "Kamailio's -A; repeatable.", metavar="NAME=VALUE", repeatable=True),
         LabOption("agent-url", "The agent of your own rating engine.", metavar="URL"),
         LabOption(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from rating_harness.deadline import Deadline
@@ -101,7 +101,7 @@ class _Run:
         return [*self._carriers, *self._callers.values(), *self._strangers]
 
     def _observe(self, settled: Settled) -> Evidence:
-        collector = Collector(self._stack, self._plan)
+        collector = Collector(self._stack, self._plan, self._call_ids)
         for carrier in self._plan.carriers:
             if carrier.agent is not None:
                 self._carriers.append(self._start(carrier.agent))
@@ -123,6 +123,14 @@ class _Run:
         octets = sorted((each for sipp in self._sipps for each in sipp.octets), key=lambda each: each.at)
         evidence = replace(evidence, unsent=requests.unsent(self._sipps), octets=tuple(octets), skipped=clock.skipped)
         return collector.await_records(evidence, settled)
+
+    def _call_ids(self) -> Mapping[str, tuple[str, ...]]:
+        """Of each call: those that were planned, or, of a caller that makes its own, those that it has sent."""
+        planned = self._plan.call_ids
+        if self._plan.knows_call_ids:
+            return planned
+        own = {name: tuple(sipp.call_ids) for name, sipp in self._callers.items()}
+        return {name: (*own.get(name, ()), *ids[len(own.get(name, ())) :]) for name, ids in planned.items()}
 
     def _ends_of(self, request: PlannedRequest) -> list[SippProcess]:
         """The programs that send a request when they're signalled: a call's caller, or whoever may be its callee."""

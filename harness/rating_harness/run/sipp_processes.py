@@ -48,6 +48,12 @@ class SippProcess:
         return tuple(messages_in(self.agent, self.trace))
 
     @property
+    def call_ids(self) -> list[str]:
+        """Those of the INVITEs that it has sent so far, in order."""
+        invites = (each for each in self.messages if each.is_request and each.method == "INVITE")
+        return list(dict.fromkeys(each.call_id for each in invites if each.direction == "sent"))
+
+    @property
     def unsent(self) -> list[tuple[str, int, str]]:
         """Requests that it never sent: call, index and reason of each."""
         text = self.process.read_file(UNSENT)
@@ -82,7 +88,9 @@ class SippProcess:
     @property
     def program(self) -> str:
         """What it is, for messages."""
-        return "the user agent" if isinstance(self.agent, UserAgent) else "SIPp"
+        if isinstance(self.agent, UserAgent):
+            return "baresip" if self.agent.baresip is not None else "the user agent"
+        return "SIPp"
 
 
 def messages_in(agent: Agent | UserAgent, trace: bytes) -> Iterator[SipMessage]:

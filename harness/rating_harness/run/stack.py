@@ -36,6 +36,8 @@ from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.clock import compiled
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Endpoint, Lab, MovedClock, Program, Role, Service
+from rating_harness.lab.rootfs import ensure_baresip
+from rating_harness.plan.baresip import beyond_baresip
 from rating_harness.plan.model import Plan
 from rating_harness.plan.user_agents import speaks_tls_by_sipp
 from rating_harness.rating.client import EngineClient
@@ -60,7 +62,7 @@ from rating_harness.run.start_failure import remedy, where_it_stands
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.name_resolution import host_in_braces
 from rating_harness.tap.client import TapClient
-from rating_harness.useragent.agent import USER_AGENT
+from rating_harness.useragent.agent import BARESIP, USER_AGENT
 
 __all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
 
@@ -114,8 +116,10 @@ class Stack:
         :param persistent: for a person to play with: it outlives this process, with its services on loopback.
         :raises LabError: something could not be; nothing is left.
         """
+        if options.ends == "baresip":
+            ensure_baresip()
         lab = open_lab(
-            options.lab,
+            "local" if options.ends == "baresip" else options.lab,
             release=options.kamailio,
             host_network=_on_loopback(options.agent_url) or _on_loopback(options.api_url),
             keep=persistent,
@@ -141,6 +145,11 @@ class Stack:
         stack._connect()
         stack.capture.find()
         return stack
+
+    @cached_property
+    def baresip(self) -> Path | None:
+        """The root filesystem of the baresip that all ends of calls are; None: they are the harness's own."""
+        return ensure_baresip() if self.options.ends == "baresip" else None
 
     def close(self) -> None:
         for client in (self.tap, self.engine, self.kamailio):
@@ -177,7 +186,7 @@ class Stack:
                 wanted = [replace(each, published=self._composition.published[each.name]) for each in wanted]
             with ThreadPoolExecutor(len(wanted)) as pool:
                 started = pool.map(lambda service: self.lab.start_service(service, deadline), wanted)
-                self.lab.import_module(USER_AGENT)
+                self.lab.import_module(BARESIP if self.options.ends == "baresip" else USER_AGENT)
                 list(started)
             self._connect()
 
@@ -529,6 +538,8 @@ class Stack:
         engine = self.engine_file.name if self.engine_file else None
         engine = engine or (options.engine and "none") or options.api_url or options.agent_url or "embedded"
         description = {"driver": self.lab.driver, "kamailio": self._version, "engine": redacted_url(engine)}
+        if options.ends != "own":
+            description["ends"] = f"{options.ends} 1.1.0"
         if self.lab.driver == "external":
             description["agent"] = self._agent_of_target
         if self.capture.off:
@@ -571,6 +582,8 @@ class Stack:
 
     def unmet(self, scenario: Scenario) -> str | None:
         """Why a scenario can't be run here: what it requires and this lab lacks; None when it has all of it."""
+        if self.options.ends == "baresip" and (reason := beyond_baresip(scenario)):
+            return reason
         requires = scenario.requires
         capabilities = self.lab.capabilities
         for name in ("ipv6", "isolated"):

@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from rating_harness.useragent.agent import FAILED
+from rating_harness.useragent.agent import FAILED, write_statistics
 from rating_harness.useragent.callee import Callee
 from rating_harness.useragent.caller import Caller
 from rating_harness.useragent.endpoint import Endpoint, Trace
@@ -55,7 +55,7 @@ async def _run(script: CallerScript | CalleeScript | SenderScript) -> None:
     await agent.endpoint.open()
     if isinstance(agent, Callee):
         await agent.register()
-    _count(0)
+    write_statistics(_HERE, 0)
     if isinstance(agent, Caller):
         work = loop.create_task(agent.run())
         await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -66,7 +66,7 @@ async def _run(script: CallerScript | CalleeScript | SenderScript) -> None:
         await stopped
         await agent.finish()
     (_HERE / "unsent.json").write_text(json.dumps(agent.unsent), encoding="utf-8")
-    _count(agent.made)
+    write_statistics(_HERE, agent.made)
     stopped.cancel()
     for error in (*agent.errors, *unhandled):
         raise error
@@ -86,7 +86,7 @@ async def _send(script: SenderScript, trace: Trace) -> None:
     endpoint = Endpoint(script.socket, trace, lambda message, connection: None)
     if script.socket.transport == "udp":
         await endpoint.open()
-    _count(0)
+    write_statistics(_HERE, 0)
     connection = await endpoint.to_kamailio(script.socket.transport, script.socket.kamailio.port)
     for number in range(script.times):
         if number and (script.every or number % 50 == 0):
@@ -95,13 +95,7 @@ async def _send(script: SenderScript, trace: Trace) -> None:
             connection.send(message.encode("latin-1"))
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.sleep(script.listens)
-    _count(1)
-
-
-def _count(calls: int) -> None:
-    """SIPp's statistics, as far as they're read."""
-    text = f"StartTime;TotalCallCreated;SuccessfulCall(C);FailedCall(C);\n0;{calls};{calls};0;\n"
-    (_HERE / "statistics.csv").write_text(text, encoding="utf-8")
+    write_statistics(_HERE, 1)
 
 
 if __name__ == "__main__":

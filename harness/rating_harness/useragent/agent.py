@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from rating_harness.useragent.script import Script, Transport, to_json
 
-__all__ = ["OCTETS", "UNSENT", "USER_AGENT", "UserAgent", "host_of_stranger"]
+__all__ = ["BARESIP", "OCTETS", "UNSENT", "USER_AGENT", "UserAgent", "host_of_stranger", "write_statistics"]
 
 USER_AGENT = "rating_harness.useragent"
 """The module that a user agent runs."""
+
+BARESIP = "rating_harness.useragent.baresip"
+"""The module that has a baresip be the user agent."""
 
 UNSENT = "unsent.json"
 """Which requests it never sent, with the reasons."""
@@ -31,6 +35,7 @@ class UserAgent:
 
     :param host: whose its messages are.
     :param place: the lab's host that it runs on; None: ``host``.
+    :param baresip: a root filesystem with baresip, which is the user agent then; it makes its own Call-IDs.
     """
 
     role: Literal["caller", "carrier", "stranger"]
@@ -45,6 +50,7 @@ class UserAgent:
     rate: float = 1
     period: float = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+    baresip: Path | None = None
 
     @property
     def trace_file(self) -> str:
@@ -68,9 +74,17 @@ class UserAgent:
 
     @property
     def command(self) -> tuple[str, ...]:
+        if self.baresip is not None:
+            return ("python", "-m", BARESIP, self.scenario_file, str(self.baresip))
         return ("python", "-m", USER_AGENT, self.scenario_file)
 
 
 def host_of_stranger(call: str, index: int) -> str:
     """The host from which a call's request of that index is sent, when a stranger sends it."""
     return f"stranger-{call}-{index}"
+
+
+def write_statistics(directory: Path, calls: int) -> None:
+    """SIPp's statistics, as far as they're read."""
+    text = f"StartTime;TotalCallCreated;SuccessfulCall(C);FailedCall(C);\n0;{calls};{calls};0;\n"
+    (directory / "statistics.csv").write_text(text, encoding="utf-8")

@@ -184,6 +184,7 @@ class CalleeCall:
     :param by_attempt: the behaviour for the first INVITE, the second, and so on; ``then`` for all later ones.
     :param transfers: it accepts a REFER.
     :param tag: its tag in the dialog; empty: one of its own for each call.
+    :param users: of From and To, by which a baresip knows the call: it can't know the caller's Call-IDs beforehand.
     """
 
     name: str
@@ -193,6 +194,7 @@ class CalleeCall:
     requests: tuple[TimedRequest, ...] = ()
     transfers: bool = False
     tag: str = ""
+    users: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
