@@ -86,12 +86,22 @@ def _malformed(case: Case, planned: PlannedCall, index: int, call: Call) -> Iter
                 reason = _wrong(end, message, planned)
                 if reason:
                     yield EndpointError(
-                        f"our own end {host} sent a malformed {_name(message)}",
+                        f"{_whose(case)} {host} sent a malformed {_name(message)}",
                         expected="what RFC 3261 has",
                         found=reason,
                         where=case.scenario.where("calls", index),
-                        hint="this is the harness's fault, and says nothing of Kamailio",
+                        hint=f"this is {_fault_of(case)}'s fault, and says nothing of Kamailio",
                     )
+
+
+def _fault_of(case: Case) -> str:
+    return case.evidence.lab.get("ends", "the harness")
+
+
+def _whose(case: Case) -> str:
+    """Of whose making an end is."""
+    ends = case.evidence.lab.get("ends")
+    return f"{ends} on" if ends else "our own end"
 
 
 def _name(message: SipMessage) -> str:

@@ -6,6 +6,7 @@ can be reached: one recipe, two drivers. One made by root lies where every user 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -28,6 +29,7 @@ __all__ = [
     "PACKAGES",
     "RELEASES",
     "Release",
+    "baresip_version",
     "cached",
     "check",
     "ensure",
@@ -196,6 +198,18 @@ def ensure_baresip(*, announce: Callable[[str], None] | None = None) -> Path:
                 _run(["chmod", "--recursive", "a+rX,u+w,ug-s", str(root)], "trixie")
                 root.rename(target)
     return target
+
+
+def baresip_version(root: Path) -> str:
+    """As Debian has it, without its own revision; empty where there is none.
+
+    :param root: see `ensure_baresip`.
+    """
+    notices = root / "usr/share/doc/baresip-core/changelog.Debian.gz"
+    if not notices.is_file():
+        return ""
+    match = re.match(r"\S+ \((?:\d+:)?([^-+)]+)", gzip.decompress(notices.read_bytes()).decode("utf-8", "replace"))
+    return match[1] if match else ""
 
 
 def check(root: Path) -> Path:

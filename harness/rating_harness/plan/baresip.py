@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour
-from rating_harness.scenario.calls import Call, Reinvite
+from rating_harness.scenario.calls import TRACED, Call, Reinvite
 from rating_harness.scenario.expectations import CallExpectation, SdpExpectation
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.sdp import Sdp
@@ -65,6 +65,9 @@ def _reasons(scenario: Scenario) -> Iterator[str]:
         several = call.times.high > 1 or len(scenario.calls) > 1
         if several and any(each.sdp is not True for each in call.reinvite):
             yield _reason(f"calls[{index}].reinvite", "it puts one call on hold when it takes another back")
+    if sum(call.times.high for call in scenario.calls) > TRACED:
+        most = max(range(len(scenario.calls)), key=lambda index: scenario.calls[index].times.high)
+        yield _reason(f"calls[{most}].repeat", f"SIPp makes more than {TRACED} calls")
     yield from _alike(scenario)
     hosts: dict[str, str] = {}
     for index, carrier in enumerate(scenario.given.carriers):
@@ -119,9 +122,9 @@ def _of_call(where: str, call: Call) -> Iterator[str]:
         yield _reason(f"{where}.cancel", "a moment of its own start or ringing is all that it follows")
     repeated = call.times.high > 1
     if repeated and call.ring is not None and not call.ring.fixed:
-        yield _reason(f"{where}.ring", "its calls are told apart by their users, and not by their numbers")
+        yield _reason(f"{where}.ring", "it knows a call by its users, and not by its number")
     if repeated and call.hangup == "callee" and call.hold is not None and not call.hold.fixed:
-        yield _reason(f"{where}.hold", "its calls are told apart by their users, and not by their numbers")
+        yield _reason(f"{where}.hold", "it knows a call by its users, and not by its number")
     for index, each in enumerate(call.reinvite):
         yield from _of_reinvite(f"{where}.reinvite[{index}]", each)
     yield from _of_expectation(f"{where}.expect", call.expect)
@@ -181,7 +184,7 @@ def _unavailable(where: str, behaviour: CarrierBehaviour, others: list[Behaviour
 
 
 def _alike(scenario: Scenario) -> Iterator[str]:
-    """Calls that a callee can't tell apart, and is to treat otherwise."""
+    """Calls of the same users that a callee is to treat in different ways."""
     own = {name for behaviour in scenario.carriers.values() for name in behaviour.calls}
     seen: dict[tuple[str, str], Call] = {}
     for index, call in enumerate(scenario.calls):
@@ -190,7 +193,7 @@ def _alike(scenario: Scenario) -> Iterator[str]:
             if first is not call and (_for_callee(first) != _for_callee(call) or {first.id, call.id} & own):
                 yield _reason(
                     f"calls[{index}].to",
-                    f"calls are told apart by their users, and the callee is to treat {first.id} otherwise",
+                    f"it knows a call by its users, and is to treat {first.id} of the same otherwise",
                 )
 
 

@@ -60,6 +60,7 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
         "scenario": event.scenario.id,
         "passed": event.verdict.passed,
         "seed": event.seed,
+        "ends": event.evidence.lab.get("ends", "own"),
         "calls": figures.calls,
         "answered": figures.answered,
         "rate": figures.rate,

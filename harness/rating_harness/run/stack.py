@@ -36,7 +36,7 @@ from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.clock import compiled
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Endpoint, Lab, MovedClock, Program, Role, Service
-from rating_harness.lab.rootfs import ensure_baresip
+from rating_harness.lab.rootfs import baresip_version, ensure_baresip
 from rating_harness.plan.baresip import beyond_baresip
 from rating_harness.plan.model import Plan
 from rating_harness.plan.user_agents import speaks_tls_by_sipp
@@ -539,7 +539,7 @@ class Stack:
         engine = engine or (options.engine and "none") or options.api_url or options.agent_url or "embedded"
         description = {"driver": self.lab.driver, "kamailio": self._version, "engine": redacted_url(engine)}
         if options.ends != "own":
-            description["ends"] = f"{options.ends} 1.1.0"
+            description["ends"] = self._ends
         if self.lab.driver == "external":
             description["agent"] = self._agent_of_target
         if self.capture.off:
@@ -554,6 +554,11 @@ class Stack:
         if unobserved := self.unobserved:
             description["unchecked"] = "\n".join(f"{what}: {why}" for what, why in unobserved.items())
         return description
+
+    @cached_property
+    def _ends(self) -> str:
+        """Whose the ends of calls are, with the version."""
+        return f"baresip {baresip_version(self.baresip)}" if self.baresip else "own"
 
     @property
     def engine_file(self) -> EngineFile | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import stat
 import subprocess
@@ -73,6 +74,32 @@ def test_it_is_made_once_and_said_once(machine: Machine) -> None:
     assert len(machine.calls.read_text().splitlines()) == 1
     assert machine.said == ["making a Debian trixie root filesystem with Kamailio and SIPp, once; about 30 s"]
     assert machine.cached_names() == [root.name, f"{root.name}.tar"]
+
+
+def test_baresip_has_a_root_filesystem_of_its_own_and_that_of_kamailio_stays(machine: Machine) -> None:
+    machine.install()
+    kamailio = machine.ensure()
+    root = rootfs.ensure_baresip(announce=machine.said.append)
+    assert rootfs.ensure_baresip(announce=machine.said.append) == root != kamailio
+    assert machine.said[1:] == ["making a root filesystem with baresip, once; about 20 s"]
+    _, recipe = machine.calls.read_text().splitlines()
+    assert "--include=baresip-core" in recipe
+    assert rootfs.cached("trixie") == kamailio
+    assert root in rootfs.made_by_this_user()
+
+
+def test_baresips_version_is_debians(tmp_path: Path) -> None:
+    assert rootfs.baresip_version(tmp_path) == ""
+    notices = tmp_path / "usr/share/doc/baresip-core/changelog.Debian.gz"
+    notices.parent.mkdir(parents=True)
+    notices.write_bytes(gzip.compress(b"baresip (1:1.1.0-3) unstable; urgency=medium\n"))
+    assert rootfs.baresip_version(tmp_path) == "1.1.0"
+
+
+def test_without_mmdebstrap_there_is_no_baresip(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(machine.tools))
+    with pytest.raises(MissingTool, match="mmdebstrap isn't there"):
+        rootfs.ensure_baresip(announce=machine.said.append)
 
 
 def test_everybody_can_read_it_and_nothing_in_it_has_its_owners_rights(machine: Machine) -> None:

@@ -123,6 +123,22 @@ def test_nothing_else_is(session: list[events.Event], monkeypatch: pytest.Monkey
     assert "at work" not in dumb.getvalue()
 
 
+@pytest.mark.parametrize(("lab", "ends"), [({}, "own"), ({"ends": "baresip 1.1.0"}, "baresip 1.1.0")])
+def test_each_result_says_whose_the_ends_were(tmp_path: Path, lab: dict[str, str], ends: str) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n')
+    evidence = evidence_of(answered_call(), lab=lab)
+    ended = events.ScenarioFinished(START, 3.0, scenario, Verdict(scenario.id, ()), evidence, None, 42)
+    lines = io.StringIO()
+    JsonLines(lines).on_event(ended)
+    assert json.loads(lines.getvalue().splitlines()[-1])["ends"] == ends
+    foreign = "ends baresip 1.1.0" if lab else ""
+    assert foreign in failure_text(scenario, evidence, ended.verdict, None)
+    assert (
+        ("ends", ends) in [(name.rpartition(".")[2], value) for name, value in junit_properties(evidence)]
+    ) == bool(lab)
+    assert ("baresip" in html_page([ended])) == bool(lab)
+
+
 # --- the terminal ---------------------------------------------------------------------------------------------------
 
 

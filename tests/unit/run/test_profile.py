@@ -124,6 +124,21 @@ def test_fast_timers_change_a_configuration_of_ones_own(others: dict[str, Any]) 
         Options.of(defines=(), seed=1, fast_timers=True, **others)
 
 
+@pytest.mark.parametrize("others", [{"lab": "docker"}, {"target": "127.0.0.1"}])
+def test_baresip_needs_a_local_lab(others: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--ends baresip needs a local lab"):
+        Options.of(defines=(), seed=1, ends="baresip", **others)
+    assert Options.of(defines=(), seed=1, ends="baresip").ends == "baresip"
+
+
+def test_what_baresip_can_not_do_is_skipped_with_it_alone(tmp_path: Path) -> None:
+    text = "carriers: {carrier: {refuse: 503}}\n"
+    assert "carriers.carrier.refuse" in (
+        stack_with(Options(ends="baresip"), tmp_path).unmet(scenario(tmp_path, text)) or ""
+    )
+    assert stack_with(Options(), tmp_path).unmet(scenario(tmp_path, text)) is None
+
+
 # --- a Kamailio that runs already -----------------------------------------------------------------------------------
 
 

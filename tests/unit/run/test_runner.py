@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -17,10 +18,14 @@ from rating_harness.lab.protocol import Program
 from rating_harness.plan.model import Plan
 from rating_harness.run import collector
 from rating_harness.run.runner import run_plan
-from rating_harness.useragent.script import SenderScript, from_json
+from rating_harness.useragent.agent import UserAgent
+from rating_harness.useragent.dialog import Place
+from rating_harness.useragent.script import SenderScript, Socket, from_json
 from tests.unit.plan.test_planner import planned
 from tests.unit.run.fake_lab import FakeKamailio, FakeLab, FakeProcess, fake_stack
 
+PLACE = Place("198.18.0.9", 5060)
+SCRIPT = SenderScript("s", Socket(PLACE, PLACE, "udp"), ("x",))
 CALL = '{id: ana, from: "1000", to: "39040123456"%s}'
 STATISTICS = b"StartTime;TotalCallCreated;SuccessfulCall(C);FailedCall(C);\nx;1;1;0;\n"
 
@@ -76,6 +81,18 @@ def test_carriers_listen_before_anybody_calls(tmp_path: Path) -> None:
     assert [(result.host, result.stopped) for result in evidence.sipp] == [("carrier", True), ("caller-ana", False)]
     assert [message.first_line for message in evidence.messages] == ["INVITE sip:39@sip.test", "200 OK"]
     assert all(program.removed for program in lab.programs)
+
+
+def test_a_baresips_calls_have_the_call_ids_that_it_has_sent(tmp_path: Path) -> None:
+    own = ANSWERED.replace(b"1f2e-ana-1@sip.test", b"e064f156b53d76c5")
+    shorter = len("1f2e-ana-1@sip.test") - len("e064f156b53d76c5")
+    own = re.sub(rb"(sent \(|received \[)(\d+)", lambda size: b"%b%d" % (size[1], int(size[2]) - shorter), own)
+    plan = planned(tmp_path, f"calls: [{CALL % ', repeat: 2'}]\n")
+    assert run(lab_with(own, []), plan).call_ids == plan.call_ids
+    agent = UserAgent("caller", "caller-ana", "198.18.0.9", 5060, SCRIPT, baresip=tmp_path)
+    played = replace(plan, calls=(replace(plan.calls[0], agent=agent),))
+    lab = lab_with(own, [])
+    assert run(lab, played).call_ids == {"ana": ("e064f156b53d76c5", "1f2e-ana-2@sip.test")}
 
 
 def test_a_call_begins_when_its_moment_has_come(tmp_path: Path) -> None:

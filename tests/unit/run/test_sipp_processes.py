@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +94,8 @@ def test_a_user_agent_that_failed_is_told_from_kamailio(stopped: bool) -> None:
     process = FakeProcess("a", status=255, files={"errors.log": b"ValueError: no such thing"})
     with pytest.raises(SippError, match="the user agent on carrier could not do its work") as raised:
         SippProcess(agent, process, stopped=stopped).checked_result()
+    with pytest.raises(SippError, match="baresip on carrier could not do its work"):
+        SippProcess(replace(agent, baresip=Path("/root")), process, stopped=stopped).checked_result()
     assert "no such thing" in str(raised.value)
     process.status = 0
     assert SippProcess(agent, process, stopped=stopped).checked_result().status == 0

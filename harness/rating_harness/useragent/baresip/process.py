@@ -190,20 +190,20 @@ class Baresip:
         decoder = Decoder()
         try:
             while data := await reader.read(1 << 16):
-                for told in decoder.feed(data):
-                    self._take(told)
+                for each in decoder.feed(data):
+                    self._take(each)
         except (OSError, ValueError) as error:
             self._fail(f"baresip's control interface: {error}")
         else:
             self._fail("baresip closed its control interface")
 
-    def _take(self, told: Mapping[str, Any]) -> None:
-        if "response" in told:
-            answer = self._answers.pop(str(told.get("token")), None)
+    def _take(self, said: Mapping[str, Any]) -> None:
+        if "response" in said:
+            answer = self._answers.pop(str(said.get("token")), None)
             if answer is not None and not answer.done():
-                answer.set_result(told)
+                answer.set_result(said)
             return
-        call_id, kind = told.get("id"), told.get("type")
+        call_id, kind = said.get("id"), said.get("type")
         if not isinstance(call_id, str):
             return
         state = self.calls[call_id]
@@ -241,11 +241,11 @@ class Baresip:
         said = {"command": name, "token": token, **({"params": parameters} if parameters else {})}
         self._writer.write(encode(said))
         try:
-            told = await asyncio.wait_for(answer, _ANSWER)
+            answered = await asyncio.wait_for(answer, _ANSWER)
         except TimeoutError:
             raise BaresipError(f"baresip didn't answer {json.dumps(said)} within {_ANSWER:.0f} s") from None
-        data = str(told.get("data", ""))
-        if not told.get("ok"):
+        data = str(answered.get("data", ""))
+        if not answered.get("ok"):
             raise BaresipError(f"baresip refused {json.dumps(said)}: {data.strip()}")
         return data
 
