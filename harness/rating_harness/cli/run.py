@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,7 +198,8 @@ def _run_in_labs(
     store = RunStore(options.evidence, lambda text: click.echo(f"WARNING  {text}", err=True))
     if options.target is not None:
         jobs = 1  # there is one Kamailio, and one port where it asks the agent
-    sessions = ParallelSessions(options, store.store, reporters, jobs, store.store_not_run)
+    is_watched = sys.stdout.isatty()
+    sessions = ParallelSessions(options, store.store, reporters, jobs, store.store_not_run, watch_loads=is_watched)
     return sessions.run(scenarios), sessions.coverage
 
 

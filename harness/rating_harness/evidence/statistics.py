@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rating_harness.evidence.calls import calls_of
 from rating_harness.evidence.model import Evidence
 
-__all__ = ["Statistics", "percentile", "statistics_of"]
+__all__ = ["LoadProgress", "Statistics", "percentile", "statistics_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,42 @@ class Statistics:
     setup_p50: float | None
     setup_p95: float | None
     setup_max: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """How far a load is, by what SIPp counts and Kamailio says.
+
+    :param planned, made, over, failed: calls; ``over`` went as SIPp's scenario has it, ``failed`` didn't.
+    :param rate: calls made per second since the last time; None the first time.
+    :param memory, memory_used: octets of Kamailio's shared memory; None where it doesn't say.
+    """
+
+    at: float
+    planned: int
+    made: int
+    over: int
+    failed: int
+    rate: float | None = None
+    memory: int | None = None
+    memory_used: int | None = None
+
+    @property
+    def up(self) -> int:
+        """Calls that were begun and aren't over."""
+        return max(0, self.made - self.over - self.failed)
+
+    def __str__(self) -> str:
+        """``300 of 900 calls, 100.2/s, 98 up, 0 failed, Kamailio's memory 31 of 256 MB``."""
+        parts = [f"{self.made:,} of {self.planned:,} calls"]
+        parts += [f"{self.rate:.1f}/s"] if self.rate is not None else []
+        parts += [f"{self.up:,} up", f"{self.failed:,} failed"]
+        if self.memory and self.memory_used is not None:
+            parts.append(f"Kamailio's memory {self.memory_used / _MEGABYTE:.0f} of {self.memory / _MEGABYTE:.0f} MB")
+        return ", ".join(parts)
+
+
+_MEGABYTE = 1024 * 1024
 
 
 def statistics_of(evidence: Evidence) -> Statistics:

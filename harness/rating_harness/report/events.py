@@ -13,11 +13,13 @@ from typing import Protocol
 from rating_harness.checks.model import Verdict
 from rating_harness.errors import HarnessError
 from rating_harness.evidence.model import Evidence
+from rating_harness.evidence.statistics import LoadProgress
 from rating_harness.scenario.model import Scenario
 
 __all__ = [
     "Event",
     "LabUp",
+    "LoadMoved",
     "Reporter",
     "ScenarioFailedToRun",
     "ScenarioFinished",
@@ -51,6 +53,15 @@ class LabUp:
 class ScenarioStarted:
     at: float
     scenario: Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class LoadMoved:
+    """A scenario's load is so far; only where somebody looks on."""
+
+    at: float
+    scenario: Scenario
+    progress: LoadProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,7 @@ Event = (
     SessionStarted
     | LabUp
     | ScenarioStarted
+    | LoadMoved
     | ScenarioFinished
     | ScenarioFailedToRun
     | ScenarioSkipped

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from rating_harness.evidence.statistics import LoadProgress
 from rating_harness.report import events
 from rating_harness.report.presentation import title_of
 from rating_harness.scenario.model import Scenario
@@ -19,7 +20,7 @@ def counted(number: int, noun: str) -> str:
 
 
 class Progress:
-    """Scenarios that are over, of all; labs at work; calls made, of scenarios that are over.
+    """Scenarios that are over, of all; labs at work; calls made, of scenarios that are over; how far loads are.
 
     :param console: where the report's other lines go too: they are shown above.
     """
@@ -29,12 +30,13 @@ class Progress:
         self._live: Live | None = None
         self._all = self._over = self._calls = 0
         self._running: dict[str, Scenario] = {}
+        self._loads: dict[str, LoadProgress] = {}
 
     @property
     def text(self) -> str:
         """``3 of 12 scenarios, 2 labs at work, 14 calls: A call, Another call``."""
         labs = f"{counted(len(self._running), 'lab')} at work"
-        titles = ", ".join(title_of(scenario) for scenario in self._running.values())
+        titles = ", ".join(map(self._running_text, self._running.values()))
         said = f"{self._over} of {counted(self._all, 'scenario')}, {labs}, {counted(self._calls, 'call')}"
         return f"{said}: {titles}" if titles else said
 
@@ -48,6 +50,8 @@ class Progress:
                     self._live.start()
             case events.ScenarioStarted(scenario=scenario):
                 self._running[scenario.id] = scenario
+            case events.LoadMoved(scenario=scenario, progress=progress):
+                self._loads[scenario.id] = progress
             case events.ScenarioFinished(scenario=scenario, evidence=evidence):
                 self._calls += sum(len(call_ids) for call_ids in evidence.call_ids.values())
                 self._is_over(scenario)
@@ -64,6 +68,11 @@ class Progress:
     def _is_over(self, scenario: Scenario) -> None:
         self._over += 1
         self._running.pop(scenario.id, None)
+        self._loads.pop(scenario.id, None)
+
+    def _running_text(self, scenario: Scenario) -> str:
+        load = self._loads.get(scenario.id)
+        return f"{title_of(scenario)} ({load})" if load else title_of(scenario)
 
     @property
     def _line(self) -> Text:

@@ -19,7 +19,7 @@ from rating_harness.run.requests import RequestRun
 from rating_harness.run.sipp_processes import SippProcess, await_bound, start_pace, start_sipp, stop_all
 from rating_harness.run.stack import KAMAILIO, Stack
 from rating_harness.run.timeline import Timeline, check_outages
-from rating_harness.run.watch import EventWatch
+from rating_harness.run.watch import EventWatch, LoadWatch
 from rating_harness.sipp.agent import ERRORS, STATISTICS, Agent
 from rating_harness.sipp.result import WORKED
 from rating_harness.useragent.agent import UserAgent, host_of_stranger
@@ -159,6 +159,9 @@ class _Run:
 
         :return: whether all calls are over.
         """
+        planned = sum(len(call.call_ids) for call in self._plan.calls)
+        tell = self._stack.tell_load if self._plan.scenario.load is not None else None
+        load = LoadWatch(planned, self._stack.kamailio, tell)
         while True:
             are_over = self._read_events(events)
             clock.advance(self._stack.now())
@@ -170,6 +173,7 @@ class _Run:
             timeline.advance(now)
             requests.advance(now, self._callers)
             self._set_paces()
+            load.advance(now, self._callers.values())
             collector.look()
             self._check_kamailio(timeline)
             self._check_ends()

@@ -22,6 +22,7 @@ from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import EngineError, LabError, Location, PlanError, ServiceDied, Timeout
 from rating_harness.evidence.memory_shortage import MORE_THAN_THERE_IS, memory_shortages
 from rating_harness.evidence.redaction import redacted_url
+from rating_harness.evidence.statistics import LoadProgress
 from rating_harness.kamailio.rpc import (
     RPC_PORT,
     DatagramTransport,
@@ -106,6 +107,8 @@ class Stack:
         self._probes: Probes | None = None
         self.clock: MovedClock | None = None
         """What moves the time of all that runs in the lab, where a scenario wants that."""
+        self.tell_load: Callable[[LoadProgress], None] | None = None
+        """Called once a second while a load is made, with how far it is."""
         self.changes: Mapping[str, str] = {}
         """Texts in place of those of the configuration's files, by their names: from the next scenario on."""
 

@@ -1,16 +1,20 @@
-"""What happens while the calls go on: events of calls, read off SIPp's traces; dialogs, as Kamailio lists them."""
+"""What happens while calls go on: events of calls, read off SIPp's traces; Kamailio's dialogs; how far a load is."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from rating_harness.evidence.model import Dialog, SipMessage
+from rating_harness.evidence.statistics import LoadProgress
 from rating_harness.kamailio.rpc import KamailioClient, RpcError
 from rating_harness.run.sipp_processes import SippProcess, messages_in
 from rating_harness.scenario.values import Event, Moment
+from rating_harness.sipp.agent import STATISTICS
+from rating_harness.sipp.result import read_statistics
 
-__all__ = ["DialogWatch", "EventWatch"]
+__all__ = ["DialogWatch", "EventWatch", "LoadWatch"]
 
 
 class EventWatch:
@@ -133,3 +137,46 @@ class DialogWatch:
     @property
     def dialogs(self) -> tuple[Dialog, ...]:
         return tuple(self._dialogs.values())
+
+
+class LoadWatch:
+    """How far a load is, once a second, for whoever wants to be told.
+
+    It reads SIPp's own counts, and one RPC answer of Kamailio's: nothing that grows with the calls.
+
+    :param tell: None: nobody is told, and nothing is read.
+    """
+
+    def __init__(self, planned: int, kamailio: KamailioClient, tell: Callable[[LoadProgress], None] | None) -> None:
+        self._planned = planned
+        self._kamailio = kamailio
+        self._tell = tell
+        self._last: LoadProgress | None = None
+        self._next = 0.0
+
+    def advance(self, now: float, callers: Iterable[SippProcess]) -> None:
+        """:param now: seconds on any clock."""
+        if self._tell is None or now < self._next:
+            return
+        self._next = now + _EVERY
+        counts = [_counts(each) for each in callers]
+        made, over, failed = (sum(count.get(name, 0) for count in counts) for name in _COUNTS)
+        last, memory = self._last, self._memory()
+        rate = (made - last.made) / (now - last.at) if last is not None and now > last.at else None
+        self._last = LoadProgress(now, self._planned, made, over, failed, rate, *memory)
+        self._tell(self._last)
+
+    def _memory(self) -> tuple[int | None, int | None]:
+        with suppress(RpcError):
+            found = self._kamailio.statistics("total_size", "real_used_size")
+            return found.get("shmem:total_size"), found.get("shmem:real_used_size")
+        return None, None
+
+
+_EVERY = 1.0
+_COUNTS = ("TotalCallCreated", "SuccessfulCall", "FailedCall")
+
+
+def _counts(caller: SippProcess) -> Mapping[str, int]:
+    text = caller.process.read_file(STATISTICS)
+    return (read_statistics(text.decode("utf-8", "replace")) if text else None) or {}

@@ -29,12 +29,16 @@ class ParallelSessions:
         reporters: Sequence[events.Reporter],
         jobs: int,
         store_not_run: StoreNotRun = lambda scenario, error, log: None,
+        *,
+        watch_loads: bool = False,
     ) -> None:
+        """:param watch_loads: whether the reporters are told how far a load is, once a second."""
         self._options = options
         self._store = store
         self._store_not_run = store_not_run
         self._reporters = reporters
         self._jobs = jobs
+        self._watch_loads = watch_loads
         self._reporting = threading.Lock()
         self._stopped = threading.Event()
         self._lab_is_reported = False
@@ -96,6 +100,8 @@ class ParallelSessions:
         # A lab that can't be brought up is told, and its evidence stored, by the scenario that needs it.
         with suppress(HarnessError):
             self._report_lab(session, started)
+        if self._watch_loads:
+            session.tell_load = lambda progress: self._report(events.LoadMoved(progress.at, scenario, progress))
         try:
             outcome = session.run(scenario)
         except HarnessError as error:

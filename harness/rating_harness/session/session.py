@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from rating_harness.errors import (
     SippError,
 )
 from rating_harness.evidence.model import Evidence
+from rating_harness.evidence.statistics import LoadProgress
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import breaks_services
 from rating_harness.report import events
@@ -96,6 +97,8 @@ class Session:
         self._exits = ExitStack()
         self._broken: HarnessError | None = None
         self.coverage = Coverage()
+        self.tell_load: Callable[[LoadProgress], None] | None = None
+        """Called once a second while a scenario's load is made, with how far it is."""
         self._changes: Mapping[str, str] = {}
 
     @property
@@ -145,6 +148,7 @@ class Session:
         started = time.monotonic()
         stack = self._own_stack() if breaks_services(scenario) else self.stack
         stack.changes = self._changes
+        stack.tell_load = self.tell_load
         reason = stack.unmet(scenario)
         if reason:
             return Outcome(scenario, 0.0, skipped=reason)

@@ -17,10 +17,11 @@ from rating_harness.checks import judge
 from rating_harness.checks.model import Finding, Verdict
 from rating_harness.errors import Location, ServiceDied
 from rating_harness.evidence.model import CapturedMessage, HttpStep, LogLine
+from rating_harness.evidence.statistics import LoadProgress
 from rating_harness.report import events
 from rating_harness.report.failure import failure_text
 from rating_harness.report.html import HtmlReport, html_page
-from rating_harness.report.jsonl import JsonLines
+from rating_harness.report.jsonl import JsonLines, objects_of
 from rating_harness.report.junit import junit_properties
 from rating_harness.report.progress import Progress
 from rating_harness.report.terminal import Terminal, console, show, styled, to_ascii
@@ -592,3 +593,19 @@ def test_what_could_not_be_checked_is_said_of_a_scenario_that_passed(tmp_path: P
     text = shown([events.ScenarioFinished(START, 3.0, scenario, verdict, evidence, None, 42)])
     assert "        not checked: strict_peer: no headers\n" in f"{text}\n"
     assert "no API" not in text
+
+
+def test_a_load_under_way_is_told_behind_its_scenario(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", 'calls: [{id: ana, from: "1000", to: "39"}]\n', "A load")
+    moved = events.LoadMoved(1.0, scenario, LoadProgress(1.0, 90, 40, 20, 1, 20.0))
+    progress = Progress(console(FakeTerminal()))
+    for event in (events.SessionStarted(0.0, 1, 1, "local"), events.ScenarioStarted(0.0, scenario), moved):
+        progress.on_event(event)
+    progress.on_event(events.SessionFinished(2.0, 2.0))
+    assert list(objects_of(moved)) == []
+    progress = Progress(console(io.StringIO()))
+    for event in (events.SessionStarted(0.0, 1, 1, "local"), events.ScenarioStarted(0.0, scenario), moved):
+        progress.on_event(event)
+    assert progress.text.endswith(": A load (40 of 90 calls, 20.0/s, 19 up, 1 failed)")
+    progress.on_event(events.ScenarioSkipped(2.0, scenario, "over"))
+    assert "40 of 90" not in progress.text
