@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from rating_harness.contract import CONTRACT
 from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
-from rating_harness.errors import EngineError, LabError, Location, PlanError, ServiceDied, Timeout
+from rating_harness.errors import EngineError, HarnessError, LabError, Location, PlanError, ServiceDied, Timeout
 from rating_harness.evidence.memory_shortage import MORE_THAN_THERE_IS, memory_shortages
 from rating_harness.evidence.redaction import redacted_url
 from rating_harness.evidence.statistics import LoadProgress
@@ -502,13 +502,7 @@ class Stack:
 
         :raises PlanError: the configuration has no such table.
         """
-        for table in self._tables:
-            self.kamailio.call("htable.flush", table)
-        for user in self._users:
-            # An entry that isn't there any more is an error to Kamailio.
-            with suppress(RpcError):
-                self.kamailio.call("htable.delete", _SUBSCRIBER, user)
-        self._tables, self._users = frozenset(), frozenset()
+        self._clear_tables()
         kamailio = plan.scenario.kamailio
         for user, password in kamailio.users.items():
             self._write_entry(plan, ("users",), _SUBSCRIBER, user, password)
@@ -520,6 +514,23 @@ class Stack:
                 key = entry if name is None else self.lab.host(hosts.get(name, name)).address
                 self._write_entry(plan, ("tables", table), table, key, value)
                 self._tables |= {table}
+
+    def _clear_tables(self) -> None:
+        for table in self._tables:
+            self.kamailio.call("htable.flush", table)
+        for user in self._users:
+            # An entry that isn't there any more is an error to Kamailio.
+            with suppress(RpcError):
+                self.kamailio.call("htable.delete", _SUBSCRIBER, user)
+        self._tables, self._users = frozenset(), frozenset()
+
+    def give_back(self) -> bool:
+        """Before somebody else uses a persistent lab: whether nothing of this one's scenarios is left in it."""
+        try:
+            self._clear_tables()
+        except HarnessError:
+            return False
+        return not self._dirty and self._variant == _first_variant(self.options)
 
     def _write_entry(self, plan: Plan, path: tuple[str, ...], table: str, key: str, value: str | int) -> None:
         command = "htable.seti" if isinstance(value, int) else "htable.sets"

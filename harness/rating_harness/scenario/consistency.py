@@ -232,7 +232,17 @@ def _too_late(call: Call, path: ValuePath, hold: float) -> Iterator[Finding]:
     if call.transfer is not None:
         moments.append(((*path, "transfer"), call.transfer.at))
     for where, at in moments:
-        if at.event == "answered" and at.call is None and at.delay > hold:
+        is_fixed = call.hold is None or call.hold.fixed
+        if (
+            is_fixed
+            and ("reinvite" in where or "transfer" in where)
+            and at.event == "answered"
+            and at.call is None
+            and at.delay == hold
+        ):
+            message = f"{call.id!r} is hung up at this very moment ('hold'): which of the two comes first is chance"
+            yield Finding(where, message, "a longer 'hold', or an earlier moment")
+        elif at.event == "answered" and at.call is None and at.delay > hold:
             message = f"{call.id!r} is over after {duration_text(hold)}, before this at {duration_text(at.delay)}"
             hint = "a longer 'hold'" + ("; or a time after its end: 1s after end" if "requests" in where else "")
             yield Finding(where, message, hint)

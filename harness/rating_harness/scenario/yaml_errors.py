@@ -98,8 +98,27 @@ _PROBLEMS = (
 )
 
 
-def explain(error: yaml.MarkedYAMLError, path: str) -> tuple[Span, str, str]:
+def _unclosed_quote(text: str, at: int) -> yaml.Mark | None:
+    """Where a quote is opened that ends right before an index, at what was to begin another text; None: nowhere.
+
+    Such a text has swallowed keys or lines: "1000, to: "39...
+    """
+    try:
+        for token in yaml.scan(text):
+            if isinstance(token, yaml.ScalarToken) and token.style in ('"', "'") and token.end_mark.index == at:
+                inside = text[token.start_mark.index : token.end_mark.index]
+                return token.start_mark if re.search(r":\s|\n", inside) else None
+    except yaml.MarkedYAMLError:
+        return None
+    return None
+
+
+def explain(error: yaml.MarkedYAMLError, path: str, text: str) -> tuple[Span, str, str]:
     """The place, the message and the hint."""
+    quote = _unclosed_quote(text, error.problem_mark.index) if error.problem_mark is not None else None
+    if quote is not None:
+        span = Span(path, quote.line + 1, quote.column + 1, quote.line + 1, quote.column + 2)
+        return span, "this quote isn't closed: the text goes on to the next quote", "close it where the text ends"
     problem = error.problem or "this is not YAML"
     ours = _Problem("", problem.replace("{", "{{").replace("}", "}}"), "")
     words: tuple[str, ...] = ()

@@ -154,7 +154,7 @@ def read(text: str, path: str, mistakes: Mistakes, *, yaml11: bool = False) -> N
         if odd is not None:
             mistakes.add(_at(text, odd.start(1), path), "this only looks like a space", "delete it, and type a space")
         else:
-            mistakes.add(*explain(error, path))
+            mistakes.add(*explain(error, path, text))
         return None
     except yaml.reader.ReaderError as error:
         mistakes.add(

@@ -24,7 +24,7 @@ from rating_harness.errors import HarnessError, LabError, UsageError
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver
 from rating_harness.run.options import Options
-from rating_harness.run.stack import Stack
+from rating_harness.run.stack import KAMAILIO, Stack
 
 __all__ = ["PersistentLab", "Use", "borrow", "find", "intended_use", "start", "stop"]
 
@@ -113,6 +113,7 @@ def start(options: Options) -> PersistentLab:
     try:
         state.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
+        state.with_suffix(".used").unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(
             "where the lab is can't be noted",
@@ -222,14 +223,21 @@ def borrow(options: Options) -> Iterator[Stack | None]:
     except Timeout:
         yield None
         return
+    in_use = _state().with_suffix(".used")
     try:
         stack = Stack.attach(lab.driver, lab.id, options)
         stack.kamailio.uptime()
-    except HarnessError:
+        if in_use.exists():
+            # A run was killed, or left something behind: tables, users, calls.
+            stack.spoiled(KAMAILIO)
+        in_use.touch()
+    except (HarnessError, OSError):
         lock.release()
         yield None
         return
     try:
         yield stack
     finally:
+        if stack.give_back():
+            in_use.unlink(missing_ok=True)
         lock.release()

@@ -156,6 +156,26 @@ def test_the_users_and_the_tables_of_a_scenario_are_gone_in_the_next(tmp_path: P
     assert kamailio.held == {"source": {}, "subscriber": {"own": "of the configuration"}}
 
 
+def test_a_lab_is_given_back_without_them(tmp_path: Path) -> None:
+    stack, kamailio = with_tables()
+    stack.prepare(planned(tmp_path, CALL + 'kamailio: {users: {"1000": secret}, tables: {source: {"1": 1}}}\n'))
+    assert stack.give_back()
+    assert kamailio.held == {"source": {}, "subscriber": {}}
+    stack.spoiled("kamailio")
+    assert not stack.give_back(), "its next user has to restart it"
+
+
+def test_a_lab_whose_kamailio_is_silent_is_not_as_it_was(tmp_path: Path) -> None:
+    stack, kamailio = with_tables()
+    stack.prepare(planned(tmp_path, CALL + 'kamailio: {tables: {source: {"1": 1}}}\n'))
+
+    def silent(*words: object) -> None:
+        raise RpcError("no answer")
+
+    kamailio.call = silent  # type: ignore[method-assign]
+    assert not stack.give_back()
+
+
 @pytest.mark.parametrize(
     ("words", "line", "hint"),
     [('users: {"1000": secret}', 7, "WITH_AUTH"), ('tables: {sources: {"1": 1}}', 7, "name")],

@@ -29,8 +29,8 @@ BEYOND_A_SCHEMA = {
         unknown-service expected-carrier-unknown fault-on-agnt record-of-unknown-account same-account same-id
         second-id-that-waits second-rate table-of-nobody waits-for-itself""",
     "contradictions": """
-        absent-and-refuse absent-with-count after-the-end begun-and-not cancel-after-answer cancel-and-hold
-        clock-over-fault clock-over-hold clock-over-what-is-due clock-skips-nothing clock-under-load
+        absent-and-refuse absent-with-count after-the-end at-the-very-end begun-and-not cancel-after-answer
+        cancel-and-hold clock-over-fault clock-over-hold clock-over-what-is-due clock-skips-nothing clock-under-load
         clock-while-ringing clock-list cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent
         fault-two-answers forks-that-cant-be
         clock-over-second-answer fault-two-outages fault-without-action faults-of-two-kinds hold-never load-and-repeat

@@ -26,6 +26,14 @@ class _Stack:
         self.lab = SimpleNamespace(driver="local", id="1f2e")
         self.kamailio = SimpleNamespace(uptime=lambda: 1)
         self.closed = 0
+        self.spoilt: list[str] = []
+        self.is_clean = True
+
+    def spoiled(self, name: str) -> None:
+        self.spoilt.append(name)
+
+    def give_back(self) -> bool:
+        return self.is_clean
 
     def published(self) -> dict[str, str]:
         return {"SIP": "127.0.0.1:5060"}
@@ -52,6 +60,30 @@ def test_a_run_uses_it_and_says_so() -> None:
     with borrow(Options()) as first, borrow(Options()) as second:
         assert first is not None
         assert second is None, "one run at a time"
+
+
+def test_what_a_run_could_not_clear_away_no_other_one_sees(stack: _Stack) -> None:
+    start(Options())
+    for is_clean, spoilt in ((True, []), (False, []), (True, ["kamailio"]), (True, ["kamailio"])):
+        stack.is_clean = is_clean
+        with borrow(Options()):
+            assert stack.spoilt == spoilt
+
+
+def test_a_run_that_was_killed_leaves_a_lab_that_is_restarted(stack: _Stack) -> None:
+    start(Options())
+    killed = borrow(Options())
+    killed.__enter__()
+    lock = next(path for path in find_state().parent.iterdir() if path.suffix == ".used")
+    killed.__exit__(None, None, None)
+    assert not lock.exists()
+    lock.touch()
+    with borrow(Options()):
+        assert stack.spoilt == ["kamailio"]
+
+
+def find_state() -> Path:
+    return persistent_lab._state()
 
 
 def test_without_one_there_is_nothing_to_say() -> None:
