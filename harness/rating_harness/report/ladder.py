@@ -8,6 +8,7 @@ above what it follows from: a reply, a forwarded message, an ACK (by Via's branc
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -319,15 +320,16 @@ def _request(exchange: Exchange) -> str:
 
 
 def _answer(exchange: Exchange) -> str:
-    """The status, and the fields that decide what becomes of the call."""
+    """The status, and the fields that decide what becomes of the call; a text that only spells what is wanted
+    (``"true"``) has its quotes, since it is why the call is refused."""
     fields = CONTRACT.fields
     said = [
-        f"{key} {_value(value)}"
+        f"{key} {json.dumps(value, ensure_ascii=False, default=str)}"
         for key in (fields.authorized, fields.ok)
         if (value := exchange.answer(key)) is not None
     ]
     if exchange.answer(fields.authorized):
-        said.append(f"{fields.units} {_value(exchange.answer(fields.units))}")
+        said.append(f"{fields.units} {json.dumps(exchange.answer(fields.units), ensure_ascii=False, default=str)}")
     said += [_value(value) for key in (fields.reason, "error", fields.carriers) if (value := exchange.answer(key))]
     if isinstance(exchange.response, str) and exchange.response:
         said.append(repr(exchange.response[:24]))

@@ -121,3 +121,17 @@ def test_it_keeps_to_its_room(lines: int, carriers: int) -> None:
     assert len(text) <= lines
     assert max(map(len, text)) <= 116
     assert not any(line != line.rstrip() for line in text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"authorized": True, "max_available_units": 60}, "200 authorized true, max_available_units 60"),
+        ({"authorized": "true", "max_available_units": "60"}, '200 authorized "true", max_available_units "60"'),
+        ({"authorized": True, "max_available_units": [60]}, "200 authorized true, max_available_units [60]"),
+        ({"authorized": "", "max_available_units": 60}, '200 authorized ""'),
+    ],
+)
+def test_an_answer_that_only_spells_what_is_wanted_has_its_quotes(answer: dict[str, object], said: str) -> None:
+    call = evidence_of(refused_call(), exchanges=(exchange(0.01, "authorization", answer),))
+    assert (AGENT, KAMAILIO, said) in arrows(call)
