@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args, get_origin
 
@@ -51,7 +52,7 @@ def _inner(annotation: Any) -> Iterator[tuple[type[Model], str]]:
 def _table(name: str, model: type[Model]) -> Iterator[str]:
     yield f"### {name}\n"
     short = f" A plain value means `{model.shorthand}`." if model.shorthand else ""
-    yield f"{(model.__doc__ or '').strip()}{short}\n"
+    yield f"{inspect.cleandoc(model.__doc__ or '')}{short}\n"
     yield "| key | takes | meaning | example |\n| --- | --- | --- | --- |"
     for key, info in introspection.fields(model).items():
         takes = introspection.takes(Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rating_harness.rating.address import BACKLOG, Address
 
@@ -42,8 +44,14 @@ class Listener:
             return
         listener, self._socket = self._socket or self._listen(), None
         loop = asyncio.get_running_loop()
-        create = loop.create_unix_server if self.address.path else loop.create_server
-        self._server = await create(protocol, sock=listener, backlog=BACKLOG, ssl=self._tls)
+        if self.address.path:
+            # Since Python 3.13 asyncio removes the file at the first close, if it isn't told otherwise.
+            kept: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+            self._server = await loop.create_unix_server(
+                protocol, sock=listener, backlog=BACKLOG, ssl=self._tls, **kept
+            )
+        else:
+            self._server = await loop.create_server(protocol, sock=listener, backlog=BACKLOG, ssl=self._tls)
 
     def close(self) -> None:
         """Refuse connections. A Unix socket's file stays, so that connecting is refused there too."""

@@ -87,6 +87,6 @@ def test_a_regex_that_backtracks_for_ever_is_given_up(tap: Tap, agent: Agent) ->
     began = time.monotonic()
     answer = tap.post(fields={"source": "a" * 60 + "!"})
     assert answer.status == 200
-    assert time.monotonic() - began < faults.REGEX_SECONDS + 2
+    assert time.monotonic() - began < faults.REGEX_SECONDS + 15
     (exchange,) = tap.client.exchanges().exchanges
     assert exchange.error.startswith("fault f1: the regular expression '^(a|aa)+$' took longer than")

@@ -18,8 +18,11 @@ from rating_harness.errors import LabError, MissingTool
 
 __all__ = ["Engine", "available", "connect", "engine_errors"]
 
-ANSWERS_WITHIN = 1
-"""Seconds in which an engine must answer to count as there."""
+CONNECTS_WITHIN = 1
+"""Seconds in which something must listen on an engine's local socket for it to count as there."""
+
+ANSWERS_WITHIN = 10
+"""Seconds in which an engine that listens must answer: Podman on a busy machine takes more than one."""
 
 CALL_TIMEOUT = 60
 """Seconds for one call of the engine's API."""
@@ -106,7 +109,7 @@ def _knock(address: str) -> None:
     """Connect to a local socket, since docker-py leaves its own open when nobody is there."""
     if address.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as knocking:
-            knocking.settimeout(ANSWERS_WITHIN)
+            knocking.settimeout(CONNECTS_WITHIN)
             knocking.connect(address.removeprefix("unix://"))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -150,7 +151,11 @@ class Images:
         tar = rootfs.ensure_tar(self.release, announce=self.announce)
         repository, tag = parse_repository_tag(name)
         with self.engine.patient(SILENCE) as client, engine_errors(f"importing {tar.name}"):
-            client.api.import_image_from_file(str(tar), repository, tag, changes=['CMD ["bash"]'])
+            said = str(client.api.import_image_from_file(str(tar), repository, tag, changes=['CMD ["bash"]']))
+            imported = re.findall(r'"status"\s*:\s*"(?:sha256:)?([0-9a-f]{64})', said)
+            # Podman 4 imports it without its name.
+            if imported and self._present(name) is None:
+                client.images.get(imported[-1]).tag(repository, tag)
 
     def _build(self, name: str, context: Mapping[str, bytes], dockerfile: str, arguments: Mapping[str, str]) -> None:
         self.announce(f"building the image {name}, once: this takes some minutes")
