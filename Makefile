@@ -97,6 +97,14 @@ lint: setup ## Check style, types and who imports whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+.PHONY: bench
+bench: setup ## Measure what the harness, the tap, the engine and the rating cost, as ratios: six minutes (needs wrk)
+	$(BIN)/python -m benchmarks.ratios $(ARGS)
+
+.PHONY: bench-check
+bench-check: setup ## The same, and fail when a ratio fell by more than its noise since benchmarks/ratios.json
+	$(BIN)/python -m benchmarks.ratios --check $(ARGS)
+
 .PHONY: bench-engine
 bench-engine: setup ## Measure the embedded engine against a bare route (needs wrk)
 	$(BIN)/python -m benchmarks.engine $(ARGS)

@@ -119,7 +119,7 @@ def measure(server: Server, script: Path, connections: int, seconds: float) -> F
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}", "--latency", "-s", str(script)]
     command.append(f"http://127.0.0.1:{server.port}/v1/authorization")
     before = server.cpu
-    output = subprocess.run(_on_core(1, command), check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(on_core(1, command), check=True, capture_output=True, text=True).stdout
     used = server.cpu - before
     requests = int(_found(r"(\d+) requests in", output))
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
@@ -157,7 +157,14 @@ def _milliseconds(text: str) -> float:
     return float(match[1]) * {"us": 0.001, "ms": 1, "s": 1000}[match[2]] if match else inf
 
 
-def _on_core(core: int, command: list[str]) -> list[str]:
+def authorize_script(folder: Path) -> Path:
+    """What wrk sends: authorisations of all accounts to all destinations."""
+    script = folder / "authorize.lua"
+    script.write_text(_AUTHORIZE % (ACCOUNTS, RATES))
+    return script
+
+
+def on_core(core: int, command: list[str]) -> list[str]:
     cores = sorted(os.sched_getaffinity(0))
     return ["taskset", "-c", str(cores[min(core, len(cores) - 1)]), *command] if len(cores) > 1 else command
 
@@ -207,7 +214,7 @@ async def _populate(path: Path, accounts: int, rates: int, transactions: int) ->
 @contextmanager
 def bare() -> Iterator[Server]:
     """The reference: the same server, with nothing to do."""
-    process = subprocess.Popen(_on_core(0, [sys.executable, "-c", _BARE]))
+    process = subprocess.Popen(on_core(0, [sys.executable, "-c", _BARE]))
     try:
         await_condition(lambda: _answers("http://127.0.0.1:18490/"), Deadline(10), "the reference server")
         yield Server(18490, process.pid)
@@ -227,7 +234,7 @@ def engine(database: Path, port: int = 18491) -> Iterator[Server]:
         "--agent",
         f"127.0.0.1:{port}",
     ]
-    command = _on_core(0, [*command, "--api", "127.0.0.1:0", "--database", str(database)])
+    command = on_core(0, [*command, "--api", "127.0.0.1:0", "--database", str(database)])
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -286,8 +293,7 @@ def main(seconds: float, scale: bool, check: bool, output: Path | None) -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        authorize, pairs = folder / "authorize.lua", folder / "pairs.lua"
-        authorize.write_text(_AUTHORIZE % (ACCOUNTS, RATES))
+        authorize, pairs = authorize_script(folder), folder / "pairs.lua"
         pairs.write_text(_PAIRS % (ACCOUNTS, RATES, PAIRS_LAG))
         small = _seeded(folder, "small", ACCOUNTS, 2 * RATES, 0)
         with bare() as reference_server, engine(small) as server:
