@@ -11,7 +11,7 @@ from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.memory_shortage import memory_shortages
 from rating_harness.evidence.model import LogLine
-from rating_harness.evidence.tables import HANGING_UP, left_over
+from rating_harness.evidence.tables import HANGING_UP, left_over, overstayed
 
 __all__ = ["kamailio_is_well", "no_dialog_left", "nothing_left_running", "nothing_left_waiting"]
 
@@ -58,6 +58,18 @@ def nothing_left_waiting(case: Case) -> Iterator[Finding]:
             continue  # nobody is there to answer the BYE
         message, seen = f"{who} is over, and still {entry.meaning}", entry.value[:200]
         yield broken(case, "tables", message, "nothing left to do", seen, call=call, index=index)
+    ages = {name: case.evidence.ended - _over(case, call) for name, call in names.items()}
+    for entry in overstayed(tables, ages):
+        call = names[entry.key]
+        message = f"call {call.id} is over since {ages[entry.key]:.0f} s, and still {entry.meaning}"
+        yield broken(case, "tables", message, "nothing", entry.value[:200], call=call, index=places.get(call.id))
+
+
+def _over(case: Case, call: Call) -> float:
+    """When a call was over for all: its refusal, or the last that was said of its end."""
+    if call.answered is None:
+        return call.final.at if call.final else case.evidence.ended
+    return time_of_ending(case, call).latest
 
 
 def _is_unheard(case: Case, call: Call, index: int) -> bool:

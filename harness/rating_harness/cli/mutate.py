@@ -88,18 +88,18 @@ def mutate(
     from rating_harness.errors import UsageError
     from rating_harness.mutation.accepted import read_accepted, stale
     from rating_harness.mutation.answers import sabotages
-    from rating_harness.mutation.campaign import Campaign, Subject, chosen, installed_version
+    from rating_harness.mutation.campaign import Campaign, Subject, chosen, installed_version, runs_subject
     from rating_harness.mutation.report import MutationReport
     from rating_harness.mutation.results import Store
     from rating_harness.session import dialects
 
     started = time.monotonic()
     scenarios = dialects.load_paths(paths or (Path("scenarios"),), canyan_lenient=False)
-    scenarios = [each for each in scenarios if not each.skip and each.kamailio.config is None]
-    if not scenarios:
-        raise UsageError("there is no scenario", where=", ".join(map(str, paths)) or "scenarios")
     until = started + _seconds(budget) if budget else None
     options = options_of({**lab, "seed": seed})
+    scenarios = [each for each in scenarios if not each.skip and runs_subject(options, each)]
+    if not scenarios:
+        raise UsageError("there is no scenario", where=", ".join(map(str, paths)) or "scenarios")
     home = store or Path(platformdirs.user_cache_dir("rating-harness")) / "mutation"
     campaign = Campaign(options, scenarios, home, jobs, rows, lambda text: click.echo(text, err=True))
     subject = Subject.of(options, scenarios, installed_version(options, home))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["HANGING_UP", "PREFIX", "STATES", "Entry", "call_of", "earliest_due", "left_over"]
+__all__ = ["HANGING_UP", "PREFIX", "STATES", "Entry", "call_of", "earliest_due", "left_over", "overstayed"]
 
 PREFIX = "rating_"
 """What the names of the tables begin with that belong to rating.cfg."""
@@ -46,6 +46,20 @@ _EXPIRING = frozenset({"rating_early", "rating_declined", "rating_resting", "rat
 _DUE = frozenset({"rating_later", "rating_overdue", "rating_bye_later", "rating_bye_overdue"})
 """Tables whose values are the Unix second in which Kamailio does something for a call."""
 
+_KEPT = {
+    STATES: 30,
+    "rating_cseq": 30,
+    "rating_answer": 30,
+    "rating_declined": 60,
+    "rating_refused": 60,
+    "rating_given_up": 60,
+    "rating_early": 300,
+}
+"""Seconds after a call's end for which a table may hold something of it."""
+
+_PURGED = 25.0
+"""Seconds after which what has expired is gone: htable looks for it every 20 seconds (its ``timer_interval``)."""
+
 HANGING_UP = "rating_bye"
 """What the names of the tables begin with that hold a BYE of Kamailio's until the end that it's for has answered."""
 
@@ -82,6 +96,19 @@ def left_over(tables: Mapping[str, Mapping[str, str]]) -> Iterator[Entry]:
             if not is_kept and owner not in reported:
                 reported.add(owner)
                 yield Entry(name, owner, value, _WAITING.get(name, f"is in the table {name}: {value}"))
+
+
+def overstayed(tables: Mapping[str, Mapping[str, str]], ages: Mapping[str, float]) -> Iterator[Entry]:
+    """The entries that are held for longer than is documented: for ever, most likely.
+
+    :param tables: name -> key -> value, as Kamailio listed them.
+    :param ages: Call-ID -> seconds since that call was over.
+    """
+    for name, seconds in _KEPT.items():
+        for key, value in tables.get(name, {}).items():
+            call = call_of(key)
+            if ages.get(call, 0.0) > seconds + _PURGED:
+                yield Entry(name, call, value, f"is in the table {name}, which holds it for {seconds} s")
 
 
 def earliest_due(tables: Mapping[str, Mapping[str, str]]) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import queue
 import re
 import subprocess
@@ -40,7 +41,7 @@ from rating_harness.scenario.faults import Fault
 from rating_harness.scenario.model import Scenario
 from rating_harness.session.session import Outcome, Session
 
-__all__ = ["Campaign", "Subject", "Trial", "changed_lines", "chosen", "installed_version"]
+__all__ = ["Campaign", "Subject", "Trial", "changed_lines", "chosen", "installed_version", "runs_subject"]
 
 PATIENCE = 12.0
 """Seconds that a scenario may take on a mutant: a broken call may never end by itself."""
@@ -68,7 +69,7 @@ class Subject:
     @classmethod
     def of(cls, options: Options, scenarios: Sequence[Scenario], version: str) -> Subject:
         """:raises ConfigurationError: it can't be parsed."""
-        path = (options.kamailio_config or data_directory("kamailio")).absolute()
+        path = _subject_path(options)
         main = path / "kamailio.cfg" if path.is_dir() else path
         is_own = options.kamailio_config is None
         sets = [_values(_defines(options, each)) for each in scenarios]
@@ -452,6 +453,16 @@ def _first_finding(outcome: Outcome) -> tuple[str, str] | None:
     return first.check, f"{first.message}: expected {first.expected}, seen {first.seen}"
 
 
+def _subject_path(options: Options) -> Path:
+    return (options.kamailio_config or data_directory("kamailio")).absolute()
+
+
+def runs_subject(options: Options, scenario: Scenario) -> bool:
+    """Whether it runs the configuration under test, or names that as its own: without a lab's defines."""
+    named = scenario.kamailio.config
+    return named is None or (scenario.origin.file.parent / named).resolve() == _subject_path(options).resolve()
+
+
 def _names_in_conditions(tree: Configuration) -> frozenset[str]:
     """The defines on which it depends which lines are left in."""
     conditions = [each for each in tree.directives if each.kind in ("ifdef", "ifndef", "ifexp")]
@@ -460,7 +471,7 @@ def _names_in_conditions(tree: Configuration) -> frozenset[str]:
 
 def _defines(options: Options, scenario: Scenario) -> dict[str, str]:
     """Those of Kamailio's command line, when it is started for a scenario."""
-    own = options.kamailio_config is None
+    own = options.kamailio_config is None and scenario.kamailio.config is None
     tls = {"WITH_TLS": ""} if speaks_tls(scenario) else {}
     said = {name: str(value) for name, value in scenario.kamailio.defines.items()}
     return {**(LAB_DEFINES if own else {}), **tls, **options.defines, **said}
@@ -490,7 +501,7 @@ def _values(defines: Mapping[str, str]) -> dict[str, str | None]:
 
 def _absolute(place: tuple[str, int, int]) -> tuple[str, int, int]:
     """Coverage has paths as a person sees them from here."""
-    return (str(Path(place[0]).absolute()), place[1], place[2])
+    return (os.path.normpath(Path(place[0]).absolute()), place[1], place[2])
 
 
 def _last(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,25 @@ Tables = Mapping[str, Mapping[str, str]] | None
 def left(tmp_path: Path, tables: Tables, **evidence: Any) -> list[str]:
     run: Evidence = evidence_of(answered_call(), tables=tables, **evidence)
     return [finding.message for finding in nothing_left_waiting(Case(scenario_of(tmp_path / "s.yaml", PLAIN), run))]
+
+
+@pytest.mark.parametrize(
+    ("table", "after", "is_right"),
+    [
+        ("rating_state", 50, True),
+        ("rating_state", 60, False),
+        ("rating_declined", 60, True),
+        ("rating_declined", 90, False),
+    ],
+)
+def test_what_may_stay_is_gone_after_its_time(tmp_path: Path, table: str, after: float, is_right: bool) -> None:
+    call = answered_call()
+    over = max(message.at for message in call)
+    key = f"{CALL_ID} carrier-1" if table == "rating_declined" else CALL_ID
+    tables = {"rating_state": {CALL_ID: "ended"}, table: {key: "ended"}}
+    run: Evidence = replace(evidence_of(call, tables=tables), ended=over + after)
+    found = [entry.message for entry in nothing_left_waiting(Case(scenario_of(tmp_path / "s.yaml", PLAIN), run))]
+    assert any(f"in the table {table}" in message for message in found) != is_right
 
 
 @pytest.mark.parametrize(
