@@ -213,6 +213,7 @@ class Campaign:
                     found["config"] == config,
                     subject.numbers.get(each.id, 0),
                     frozenset(_defines(self.options, each)),
+                    frozenset(re.findall(r"[A-Za-z0-9_]+", _texts(each))),
                 )
         failing = [each.id for each in self.scenarios if each.id in known and known[each.id]["passed"] is False]
         if failing:
@@ -486,6 +487,11 @@ def _said(value: object) -> str:
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_said, value))}]"
     return repr(value)
+
+
+def _texts(scenario: Scenario) -> str:
+    """All that it expects, of its calls and of it all."""
+    return " ".join(map(_said, (scenario.expect, *(call.expect for call in scenario.calls))))
 
 
 def _expectations(scenario: Scenario) -> int:

@@ -25,6 +25,7 @@ class Row:
     :param expectations: how much it expects: who expects more notices more.
     :param defines: which set of defines it starts Kamailio with.
     :param defined: the names of all that it defines: their defaults count for nothing.
+    :param expected: the words of what it expects: of a log line, a reason phrase, a header.
     :param is_current: whether that's of the configuration as it is now, and not of an older one.
     """
 
@@ -36,6 +37,7 @@ class Row:
     is_current: bool = True
     defines: int = 0
     defined: frozenset[str] = field(default=frozenset(), repr=False)
+    expected: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def worth(self) -> float:
@@ -50,6 +52,10 @@ def statement_key(route: str, text: str, number: int) -> str:
 
 _WORD = re.compile(r"(?<![$\w])[A-Za-z_]\w{2,}")
 _DEFAULT = re.compile(r"#!trydef\s+(\w+)")
+_TEXT = re.compile(r"[A-Za-z0-9_]+")
+_SAID = 20.0
+"""What it's worth that a row alone expects a word of the text that is changed."""
+
 _COMMON = 40
 """Statements with a word, from which on it says nothing of what belongs together."""
 
@@ -105,18 +111,26 @@ class Statements:
             return list(_widest(reaching))
         hits = {row.scenario: weights.keys() & row.statements for row in reaching}
         highest = max((kills.get(row.scenario, 0.0) for row in reaching), default=0.0) or 1.0
-        favour = {row.scenario: (1 + 9 * kills.get(row.scenario, 0.0) / highest) * row.worth**0.5 for row in reaching}
+        texts = self._expecting(reaching, words)
+        fresh = {row.scenario: (1 + texts[row.scenario]) * row.worth**0.5 for row in reaching}
+        proven = {name: (1 + 9 * kills.get(name, 0.0) / highest) * value for name, value in fresh.items()}
         left, chosen = sorted(reaching, key=lambda row: row.scenario), list[Row]()
         while left and len(chosen) < 2 * most:
-            best = max(
-                left,
-                key=lambda row: (_EVEN + sum(weights[each] for each in hits[row.scenario])) * favour[row.scenario],
-            )
+            # By turns, so that a scenario which never killed yet has its chance.
+            favour = fresh if len(chosen) % 2 else proven
+            best = max(left, key=lambda row: _gain(weights, hits[row.scenario]) * favour[row.scenario])
             left.remove(best)
             chosen.append(best)
             for each in hits[best.scenario]:
                 weights[each] *= _AGAIN
         return chosen
+
+    @staticmethod
+    def _expecting(rows: Sequence[Row], words: str) -> Mapping[str, float]:
+        """How much each row expects of the text that is changed: a word that few rows expect says more."""
+        named = {word for word in _TEXT.findall(words) if len(word) > 2}
+        known = Counter(word for row in rows for word in row.expected & named)
+        return {row.scenario: sum(_SAID / known[word] for word in row.expected & named) for row in rows}
 
     def _belonging(self, mutant: Mutant, words: str) -> Mapping[str, float]:
         """Statements that have to do with a mutant, and how much: what is rare says more."""
@@ -183,6 +197,10 @@ class Statements:
             found = [row for row in candidates if any(each.partition("\0")[0] in titles for each in row.statements)]
             titles = self._callers(titles) - titles  # a route that is new is run by those who run what calls it
         return found
+
+
+def _gain(weights: Mapping[str, float], hits: Iterable[str]) -> float:
+    return _EVEN + sum(weights[each] for each in hits)
 
 
 def _within(rows: Iterable[Row], seconds: float) -> Iterator[Row]:
