@@ -53,7 +53,7 @@ def statement_key(route: str, text: str, number: int) -> str:
 _WORD = re.compile(r"(?<![$\w])[A-Za-z_]\w{2,}")
 _DEFAULT = re.compile(r"#!trydef\s+(\w+)")
 _TEXT = re.compile(r"[A-Za-z0-9_]+")
-_SAID = 20.0
+_SAID = 100.0
 """What it's worth that a row alone expects a word of the text that is changed."""
 
 _COMMON = 40
@@ -130,7 +130,7 @@ class Statements:
         """How much each row expects of the text that is changed: a word that few rows expect says more."""
         named = {word for word in _TEXT.findall(words) if len(word) > 2}
         known = Counter(word for row in rows for word in row.expected & named)
-        return {row.scenario: sum(_SAID / known[word] for word in row.expected & named) for row in rows}
+        return {row.scenario: sum(_SAID / known[word] ** 2 for word in row.expected & named) for row in rows}
 
     def _belonging(self, mutant: Mutant, words: str) -> Mapping[str, float]:
         """Statements that have to do with a mutant, and how much: what is rare says more."""

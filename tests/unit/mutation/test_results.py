@@ -177,6 +177,21 @@ def test_a_default_meets_those_who_do_not_define_it() -> None:
     assert [row.scenario for row in found] == ["takes it"]
 
 
+def test_rows_come_first_that_expect_the_text_which_is_changed() -> None:
+    rows = [Row(f"plain {n}", 1.0, frozenset({A}), expected=frozenset({"end"})) for n in range(5)]
+    kills = {row.scenario: 9.0 for row in rows}
+    rows.append(Row("lost", 2.0, frozenset({A}), expected=frozenset({"end", "lost"})))
+    first = PLACES.rows_for(mutant(1), rows, kills, 3, 'xlog("L_WARN", "x: end lost") L_DBG')[0]
+    assert first.scenario == "lost"
+
+
+def test_a_row_that_never_killed_has_its_turn() -> None:
+    rows = [Row(f"old {n}", 1.0, frozenset({A})) for n in range(9)]
+    kills = {row.scenario: 9.0 for row in rows}
+    rows.append(Row("new", 1.0, frozenset({A}), expectations=2))
+    assert [row.scenario for row in PLACES.rows_for(mutant(1), rows, kills, 4)][1] == "new"
+
+
 def test_rows_that_killed_before_come_first() -> None:
     assert chosen(mutant(1), {"slow": 3, "other": 1}) == ["slow", "other", "fast"]
 
@@ -274,7 +289,8 @@ def test_the_files(tmp_path: Path) -> None:
 
 def test_what_the_project_accepts_of_its_own_configuration() -> None:
     accepted = read_accepted(data_directory("kamailio") / "mutation.yaml")
-    mutants = mutants_of(load(data_directory("kamailio")))
+    switches: dict[str, str | None] = {"RATING_ONE_CALL": '"all"', "RATING_SLICE": "4", "WITH_DIALOG_DB": "1"}
+    mutants = mutants_of(*(load(data_directory("kamailio"), defines) for defines in ({}, switches)))
     known = [*(each.id for each in mutants), *(each.id for each in sabotages())]
     assert stale(accepted, known) == ()
     texts = [file.read_text() for file in data_directory("kamailio").glob("*.cfg")]
