@@ -39,8 +39,8 @@ _WAITING = {
 _OF_CALLS = frozenset({"rating_request", "rating_account"})
 """Tables whose values are Call-IDs; their keys are not."""
 
-_EXPIRING = frozenset({"rating_early", "rating_declined", "rating_resting", "rating_prepaid"})
-"""Tables whose entries no event ends: kept for some minutes, by the table's ``autoexpire``, or the operator's own."""
+_EXPIRING = frozenset({"rating_early", "rating_declined", "rating_resting", "rating_prepaid", "rating_within"})
+"""Tables whose entries no event ends: kept for a while, by the table's ``autoexpire``, or the operator's own."""
 
 
 _DUE = frozenset({"rating_later", "rating_overdue", "rating_bye_later", "rating_bye_overdue"})
