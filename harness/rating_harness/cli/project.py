@@ -17,7 +17,7 @@ __all__ = ["init", "new"]
 @click.option(
     "--requirement",
     metavar="REQUIREMENT",
-    help="What pip installs for rating-harness: a version, a wheel, a URL. This version by default.",
+    help="What pip installs for rating-harness: a version, a wheel, a URL. By default where this one came from.",
 )
 @click.option("--all-scenarios", is_flag=True, help="This package's own scenarios, too, below scenarios/rating.")
 def init(directory: Path, requirement: str | None, all_scenarios: bool) -> None:
@@ -26,10 +26,10 @@ def init(directory: Path, requirement: str | None, all_scenarios: bool) -> None:
     It has three scenarios, a Makefile whose `make test-kamailio` runs them, pipelines for GitLab and GitHub, and the
     editor's settings. Nothing that is there is written over.
     """
-    from rating_harness import __version__
-    from rating_harness.session.project_files import project_files, write_project
+    from rating_harness.session.project_files import own_requirement, project_files, write_project
 
-    files = project_files(requirement or f"rating-harness=={__version__}", all_scenarios=all_scenarios)
+    requirement = requirement or own_requirement()
+    files = project_files(requirement, all_scenarios=all_scenarios)
     packaged = [directory / "scenarios" / name for name in ("rating", "kamailio")]
     for path in write_project(directory, files):
         if not any(path.is_relative_to(each) for each in packaged):
@@ -37,6 +37,11 @@ def init(directory: Path, requirement: str | None, all_scenarios: bool) -> None:
     if all_scenarios:
         click.echo(f"wrote {directory / 'scenarios'}/rating and kamailio, this package's own scenarios")
     click.echo(f"`make -C {directory} test-kamailio` runs its scenarios.")
+    if " @ file:" in requirement:
+        click.echo(
+            f"requirements.txt has {requirement.partition(' @ ')[2]}: in a pipeline, give a wheel or a URL\n"
+            "that it can reach (--requirement)."
+        )
 
 
 @command()

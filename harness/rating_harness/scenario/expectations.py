@@ -275,6 +275,11 @@ class Percentiles(Model):
 class Expectations(Model):
     """What is expected of the scenario as a whole. Records are awaited: the engine stores them in its own time."""
 
+    meanings = (
+        ("records record cdr cdrs billing charges", "the engine's records are 'transactions'"),
+        ("balance balances", "a balance is one of 'accounts'"),
+    )
+
     dialogs: Annotated[
         tuple[DialogExpectation, ...], key("Dialogs in Kamailio.", [{"call": "ana", "timeout": "3s"}])
     ] = ()

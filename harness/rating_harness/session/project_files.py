@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from rating_harness import __version__
 from rating_harness.errors import UsageError
 from rating_harness.lab.files import data_directory
 from rating_harness.scenario.schema import scenario_schema
 from rating_harness.session.call_template import CallTemplate
 
-__all__ = ["project_files", "write_project"]
+__all__ = ["own_requirement", "project_files", "write_project"]
 
 _MAKEFILE = """\
 # `make test-kamailio` runs the scenarios; the first time it makes .venv and gets Kamailio and SIPp.
@@ -89,6 +91,23 @@ jobs:
 
 
 _EDITOR = {"yaml.schemas": {"scenario.schema.json": "scenarios/*.yaml"}}
+
+
+def own_requirement(origin: str | None = None) -> str:
+    """What pip installs to have this very package: a version, or where it was installed from, as from a checkout.
+
+    :param origin: pip's direct_url.json (PEP 610); None: that of this installation.
+    """
+    if origin is None:
+        try:
+            origin = distribution("rating-harness").read_text("direct_url.json")
+        except PackageNotFoundError:
+            origin = None
+    if not origin:
+        return f"rating-harness=={__version__}"
+    said = json.loads(origin)
+    vcs = said.get("vcs_info")
+    return "rating-harness @ " + (f"{vcs['vcs']}+{said['url']}@{vcs['commit_id']}" if vcs else said["url"])
 
 
 def project_files(requirement: str, *, all_scenarios: bool = False) -> Mapping[str, str]:

@@ -10,11 +10,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from rating_harness import __version__
 from rating_harness.cli.main import main
 from rating_harness.scenario.loader import load
 from rating_harness.scenario.schema import scenario_schema
 from rating_harness.session.call_template import KINDS, CallTemplate
-from rating_harness.session.project_files import project_files
+from rating_harness.session.project_files import own_requirement, project_files
 from rating_harness.session.session import Session
 from tests.unit.test_exit_status import run as run_without_lab
 
@@ -131,3 +132,30 @@ def test_every_option_in_the_projects_files_is_one_of_the_plugin() -> None:
 def test_the_template_is_immutable_and_has_a_title_for_each_kind() -> None:
     titles = {CallTemplate("1", "2", kind).title for kind in KINDS}
     assert len(titles) == len(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("origin", "requirement"),
+    [
+        ("", f"rating-harness=={__version__}"),
+        (
+            '{"url": "file:///home/me/rating", "dir_info": {"editable": true}}',
+            "rating-harness @ file:///home/me/rating",
+        ),
+        (
+            '{"url": "https://example.org/r.git", "vcs_info": {"vcs": "git", "commit_id": "1f2e"}}',
+            "rating-harness @ git+https://example.org/r.git@1f2e",
+        ),
+    ],
+)
+def test_a_project_has_the_package_from_where_this_one_came(origin: str, requirement: str) -> None:
+    assert own_requirement(origin) == requirement
+
+
+def test_a_project_of_a_checkout_says_that_a_pipeline_needs_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rating_harness.session.project_files.own_requirement", lambda: "rating-harness @ file:///x")
+    assert "file:///x: in a pipeline, give a wheel" in invoke("init", tmp_path / "one").output
+    assert (tmp_path / "one/requirements.txt").read_text() == "rating-harness @ file:///x\n"
+    assert "in a pipeline" not in invoke("init", tmp_path / "two", "--requirement", "rating-harness==1").output
