@@ -13,6 +13,7 @@ from rating_harness.lab.files import data_directory
 from rating_harness.run.options import Options
 from rating_harness.scenario.loader import load
 from rating_harness.session.session import Outcome, Session
+from rating_harness.useragent.agent import OtherStack
 
 pytestmark = pytest.mark.lab
 
@@ -144,7 +145,7 @@ def test_what_it_can_not_do_is_skipped(session: Session, tmp_path: Path) -> None
 def test_one_that_can_not_start_says_nothing_of_kamailio(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(session.stack.__dict__, "baresip", tmp_path)
+    monkeypatch.setitem(session.stack.__dict__, "other", OtherStack("baresip", tmp_path))
     (tmp_path / "usr/lib/none").mkdir(parents=True)
     for name in ("libc.so.6", "ld-linux.so.2"):
         (tmp_path / "usr/lib/none" / name).symlink_to("/bin/false")

@@ -7,14 +7,23 @@ SIPp scenario of the author's own send what its author wants, so only what SIPp 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from rating_harness.checks.model import Case
 from rating_harness.checks.strict_peer import malformed
 from rating_harness.errors import EndpointError
 from rating_harness.evidence.calls import Call
-from rating_harness.evidence.headers import MalformedHeader, branch_of, parse_address, split_values, tag_of, uri_key
+from rating_harness.evidence.headers import (
+    MalformedHeader,
+    Via,
+    branch_of,
+    parse_address,
+    parse_via,
+    split_values,
+    tag_of,
+    uri_key,
+)
 from rating_harness.evidence.model import SipMessage, SippResult
 from rating_harness.scenario.model import Call as PlannedCall
 
@@ -159,6 +168,11 @@ def _wrong_request(end: _End, request: SipMessage) -> str:
     return _wrong_tag(end, request) if request.is_within_dialog else ""
 
 
+def _keys(uris: Iterable[str]) -> tuple[str, ...]:
+    """Of URIs whose parameters stand in any order (RFC 3261 section 19.1.4)."""
+    return tuple(map(uri_key, uris))
+
+
 def _wrong_way(end: _End, request: SipMessage) -> str:
     """A request inside a dialog goes to the other side's target, by the route set (RFC 3261 section 12.2.1.1)."""
     dialog = _dialog_before(end, request)
@@ -167,7 +181,7 @@ def _wrong_way(end: _End, request: SipMessage) -> str:
     if uri_key(request.uri) not in dialog.targets:
         return f"it goes to {request.uri}, and the other side's last Contact is {dialog.contact}"
     routes = tuple(parse_address(each).uri for each in _all(request, "Route"))
-    if routes not in dialog.routes:
+    if _keys(routes) not in map(_keys, dialog.routes):
         return (
             f"its Route is {', '.join(routes) or 'none'}, and the route set {', '.join(dialog.routes[-1]) or 'empty'}"
         )
@@ -309,9 +323,28 @@ def _wrong_reply(end: _End, reply: SipMessage) -> str:
             return f"the tag of {name} is {sent.parameters.get('tag')}, and was {got.parameters.get('tag')}"
     if (reply.status or 0) > 100 and not reply.is_within_dialog and reply.method != "CANCEL":
         return "no tag in To"
-    if _all(reply, "Via") != _all(request, "Via"):
+    if _ways_back(reply) != _ways_back(request):
         return f"its Vias aren't the request's: {'; '.join(_all(reply, 'Via'))}"
     return ""
+
+
+_WRITTEN_BY_SERVERS = frozenset({"received", "rport"})
+"""Parameters that a server may add to the topmost Via (RFC 3261 section 18.2.1, RFC 3581 section 4)."""
+
+
+def _ways_back(message: SipMessage) -> list[Via | str]:
+    """Its Vias: their parameters mean the same in any order."""
+    ways: list[Via | str] = []
+    for value in _all(message, "Via"):
+        try:
+            via = parse_via(value)
+        except MalformedHeader:
+            ways.append(value)
+            continue
+        own = frozenset() if ways else _WRITTEN_BY_SERVERS
+        kept = {name: text for name, text in via.parameters.items() if name not in own}
+        ways.append(replace(via, parameters=kept))
+    return ways
 
 
 def _shown(parameters: Mapping[str, str | None]) -> str:
@@ -375,12 +408,16 @@ def _is_of_an_answer(call: Call, ack: SipMessage) -> bool:
 
 
 def _clocks(case: Case, index: int, call: Call) -> Iterator[EndpointError]:
-    """Nothing arrives before it was sent: where it seems so, the clock of one end is off."""
+    """Nothing arrives before it was sent: where it seems so, the clock of one end is off.
+
+    A 100 is of one hop alone (RFC 3261 section 16.7): that which arrives is Kamailio's.
+    """
     sent: dict[tuple[object, ...], float] = {}
-    for message in call.messages:
+    messages = [message for message in call.messages if message.status != 100]
+    for message in messages:
         if message.direction == "sent":
             sent.setdefault(_same(message), message.at)
-    for message in call.messages:
+    for message in messages:
         at = sent.get(_same(message)) if message.direction == "received" else None
         if at is not None and message.at < at - CLOCKS:
             yield EndpointError(

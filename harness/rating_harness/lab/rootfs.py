@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
@@ -29,14 +29,15 @@ __all__ = [
     "PACKAGES",
     "RELEASES",
     "Release",
-    "baresip_version",
     "cached",
+    "cached_stack",
     "check",
     "ensure",
-    "ensure_baresip",
+    "ensure_stack",
     "ensure_tar",
     "made_by_this_user",
     "recipe_hash",
+    "stack_version",
 ]
 
 Release = Literal["trixie", "sid"]
@@ -98,7 +99,7 @@ def cached(release: Release, packages: Sequence[str] = ()) -> Path | None:
 
 def made_by_this_user() -> list[Path]:
     """All that the cache holds and this user may remove, of older recipes too."""
-    return sorted(path for name in (*RELEASES, "baresip") for path in _user_cache().glob(f"{name}-*"))
+    return sorted(path for name in (*RELEASES, *STACKS) for path in _user_cache().glob(f"{name}-*"))
 
 
 def ensure(
@@ -166,49 +167,66 @@ def ensure_tar(
     return target
 
 
-def ensure_baresip(*, announce: Callable[[str], None] | None = None) -> Path:
-    """A root filesystem's directory with baresip and the libraries that it needs, made if need be: about 20 s, once.
+STACKS: Mapping[str, tuple[Release, str]] = {"baresip": ("trixie", "baresip-core"), "asterisk": ("sid", "asterisk")}
+"""SIP stacks that can be at the ends of calls: Debian's release, and the package."""
 
-    It has nothing else, so that what Kamailio and SIPp come from stays as it is. baresip is run by its own loader;
-    nobody enters it.
+
+def ensure_stack(name: str, *, announce: Callable[[str], None] | None = None) -> Path:
+    """A root filesystem's directory with one of `STACKS` and the libraries that it needs, made if need be, once.
+
+    It has nothing else, so that what Kamailio and SIPp come from stays as it is. Its programs are run by its own
+    loader; nobody enters it.
 
     :param announce: as in `ensure`.
     :raises MissingTool: it has to be made, and mmdebstrap isn't there.
     :raises ImageError: it could not be made.
     """
-    recipe = ["mmdebstrap", "--variant=extract", "--format=tar", "--include=baresip-core", "trixie"]
-    name = f"baresip-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]}"
-    ready = next((path for path in _candidates(name) if path.is_dir()), None)
+    ready = cached_stack(name)
     if ready:
         return ready
-    target = _user_cache() / name
+    release, _ = STACKS[name]
+    recipe, directory = _recipe_of(name)
+    target = _user_cache() / directory
     with _alone(target):
         if not target.is_dir():
             if shutil.which("mmdebstrap") is None:
-                raise MissingTool("baresip has to be fetched from Debian, and mmdebstrap isn't there", hint=_HINT)
+                raise MissingTool(f"{name} has to be fetched from Debian, and mmdebstrap isn't there", hint=_HINT)
             say = announce or (lambda line: click.echo(line, err=True))
-            say("making a root filesystem with baresip, once; about 20 s")
+            say(f"making a root filesystem with {name}, once; a minute at most")
             with _scratch(target) as scratch:
                 tar, root = scratch / "root.tar", scratch / "root"
                 root.mkdir()
-                _run([*recipe, str(tar)], "trixie")
-                _run(
-                    ["tar", "--extract", "--file", str(tar), "--exclude=./dev/*", "--directory", str(root)], "trixie"
-                )
-                _run(["chmod", "--recursive", "a+rX,u+w,ug-s", str(root)], "trixie")
+                _run([*recipe, str(tar)], release)
+                _run(["tar", "--extract", "--file", str(tar), "--exclude=./dev/*", "--directory", str(root)], release)
+                _run(["chmod", "--recursive", "a+rX,u+w,ug-s", str(root)], release)
                 root.rename(target)
     return target
 
 
-def baresip_version(root: Path) -> str:
+def cached_stack(name: str) -> Path | None:
+    """The directory of `ensure_stack`, if it has been made already."""
+    _, directory = _recipe_of(name)
+    return next((path for path in _candidates(directory) if path.is_dir()), None)
+
+
+def _recipe_of(name: str) -> tuple[list[str], str]:
+    """The command that makes one of `STACKS`, and the name of what it makes."""
+    release, package = STACKS[name]
+    recipe = ["mmdebstrap", "--variant=extract", "--format=tar", f"--include={package}"]
+    recipe += [f"--aptopt={_UNSTABLE}"] if release == "sid" else []
+    recipe.append(release)
+    return recipe, f"{name}-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]}"
+
+
+def stack_version(name: str, root: Path) -> str:
     """As Debian has it, without its own revision; empty where there is none.
 
-    :param root: see `ensure_baresip`.
+    :param root: see `ensure_stack`.
     """
-    notices = root / "usr/share/doc/baresip-core/changelog.Debian.gz"
+    notices = root / f"usr/share/doc/{STACKS[name][1]}/changelog.Debian.gz"
     if not notices.is_file():
         return ""
-    match = re.match(r"\S+ \((?:\d+:)?([^-+)]+)", gzip.decompress(notices.read_bytes()).decode("utf-8", "replace"))
+    match = re.match(r"\S+ \((?:\d+:)?([^-+~)]+)", gzip.decompress(notices.read_bytes()).decode("utf-8", "replace"))
     return match[1] if match else ""
 
 

@@ -14,7 +14,7 @@ from rating_harness.scenario.expectations import CallExpectation, SdpExpectation
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.sdp import Sdp
 
-__all__ = ["beyond_baresip"]
+__all__ = ["beyond_baresip", "reason", "said"]
 
 _CALL = frozenset(
     ("id", "from_", "to", "domain", "transport", "auth", "repeat", "rate", "concurrency", "start", "ring", "hold")
@@ -90,12 +90,23 @@ def _reasons(scenario: Scenario) -> Iterator[str]:
         yield from _of_received(f"expect.received[{index}]", received)
 
 
+def reason(ends: str, where: str, why: str | None = None) -> str:
+    """Why a scenario is skipped.
+
+    :param where: the field.
+    :param why: when not given: there are no means for it.
+    """
+    return f"--ends {ends}: {where}: {why or f'{_NAMES[ends]} has no means for it'}"
+
+
+_NAMES = {"baresip": "baresip 1.1.0", "asterisk": "Asterisk's dialplan"}
+
+
 def _reason(where: str, why: str | None = None) -> str:
-    word = where.rpartition(".")[2].partition("[")[0]
-    return f"--ends baresip: {where}: {why or _WHY.get(word, 'baresip 1.1.0 has no means for it')}"
+    return reason("baresip", where, why or _WHY.get(where.rpartition(".")[2].partition("[")[0]))
 
 
-def _said(model: BaseModel) -> Iterator[str]:
+def said(model: BaseModel) -> Iterator[str]:
     """The names of the fields whose values aren't the usual ones."""
     for name, field in type(model).model_fields.items():
         if getattr(model, name) != field.get_default(call_default_factory=True):
@@ -103,7 +114,7 @@ def _said(model: BaseModel) -> Iterator[str]:
 
 
 def _of_call(where: str, call: Call) -> Iterator[str]:
-    for name in _said(call):
+    for name in said(call):
         if name not in _CALL:
             yield _reason(f"{where}.{name}")
     if not isinstance(call.from_, str):
@@ -153,13 +164,13 @@ def _of_received(where: str, received: Any) -> Iterator[str]:
     if received.reason is not None:
         yield _reason(f"{where}.reason", "it has its own reason phrases (RFC 3261 section 7.2)")
     if isinstance(received.sdp, SdpExpectation):
-        for name in _said(received.sdp):
+        for name in said(received.sdp):
             if name not in ("media", "direction"):
                 yield _reason(f"{where}.sdp.{name}", "it makes its session descriptions itself")
 
 
 def _of_carrier(where: str, behaviour: Behaviour) -> Iterator[str]:
-    for name in _said(behaviour):
+    for name in said(behaviour):
         if name not in _CARRIER and not (name == "provisional" and behaviour.refuse is not None):
             yield _reason(f"{where}.{name}")
     refuse = behaviour.refuse

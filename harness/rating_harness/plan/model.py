@@ -120,7 +120,7 @@ class Plan:
     @property
     def knows_call_ids(self) -> bool:
         """Whether the callers use the Call-IDs that were planned."""
-        return not any(isinstance(call.agent, UserAgent) and call.agent.baresip for call in self.calls)
+        return not any(isinstance(call.agent, UserAgent) and call.agent.stack for call in self.calls)
 
     @property
     def call_ids(self) -> dict[str, tuple[str, ...]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 
 from rating_harness.lab.protocol import Host
@@ -21,7 +20,7 @@ from rating_harness.scenario.clock import skips_of
 from rating_harness.scenario.matchers import Near
 from rating_harness.scenario.model import Scenario
 from rating_harness.sipp.agent import Agent
-from rating_harness.useragent.agent import UserAgent
+from rating_harness.useragent.agent import OtherStack, UserAgent
 
 __all__ = ["breaks_services", "plan_scenario", "speaks_tls"]
 
@@ -30,15 +29,15 @@ PATIENCE = 20.0
 
 
 def plan_scenario(
-    scenario: Scenario, *, token: str, seed: int, hosts: Callable[[str], Host], baresip: Path | None = None
+    scenario: Scenario, *, token: str, seed: int, hosts: Callable[[str], Host], stack: OtherStack | None = None
 ) -> Plan:
     """Decide everything.
 
     :param token: begins every Call-ID: letters and digits, new for each run.
     :param seed: for what is sampled, when the scenario has none of its own.
     :param hosts: the host of a name; assigns addresses to new ones (`rating_harness.lab.protocol.Lab.host`).
-    :param baresip: a root filesystem with it, where it's to be all ends; what it can't do, says
-        `rating_harness.plan.baresip.beyond_baresip`.
+    :param stack: who is to be at the ends: baresip at all, Asterisk at those that are called. What each can't do, say
+        `rating_harness.plan.baresip` and `rating_harness.plan.asterisk`.
     :raises PlanError: something that can't be carried out, with its place in the file.
     """
     seed = scenario.seed if scenario.seed is not None else seed
@@ -50,19 +49,19 @@ def plan_scenario(
     patience = PATIENCE + max(skipped, *map(_lasts, scenario.calls))
     if scenario.timeout and not scenario.load:
         patience = scenario.timeout + skipped
+    calls_itself = stack is not None and stack.name == "baresip"
     calls = [
-        plan_call(scenario, index, token, sampled[call.id], patience, hosts, own=baresip is not None)
+        plan_call(scenario, index, token, sampled[call.id], patience, hosts, own=calls_itself)
         for index, call in enumerate(scenario.calls)
     ]
     carriers = plan_carriers(scenario, token, sampled, random, patience, hosts)
     if number > TRACED:
         calls = [replace(call, agent=_brief(call.agent)) for call in calls]
         carriers = tuple(replace(each, agent=_brief(each.agent)) if each.agent else each for each in carriers)
-    if baresip is not None:
-        calls = [replace(call, agent=_by_baresip(call.agent, baresip)) for call in calls]
-        carriers = tuple(
-            replace(each, agent=_by_baresip(each.agent, baresip)) if each.agent else each for each in carriers
-        )
+    if calls_itself:
+        calls = [replace(call, agent=_by(stack, call.agent)) for call in calls]
+    if stack is not None:
+        carriers = tuple(replace(each, agent=_by(stack, each.agent)) if each.agent else each for each in carriers)
     agent_faults, outages = plan_faults(scenario, token, random)
     return Plan(
         scenario=single,
@@ -85,8 +84,8 @@ def _brief(agent: Agent | UserAgent) -> Agent | UserAgent:
     return replace(agent, brief=True) if isinstance(agent, Agent) else agent
 
 
-def _by_baresip(agent: Agent | UserAgent, root: Path) -> Agent | UserAgent:
-    return replace(agent, baresip=root) if isinstance(agent, UserAgent) else agent
+def _by(stack: OtherStack | None, agent: Agent | UserAgent) -> Agent | UserAgent:
+    return replace(agent, stack=stack) if isinstance(agent, UserAgent) else agent
 
 
 def _watched_requests(scenario: Scenario) -> Iterator[PlannedRequest]:

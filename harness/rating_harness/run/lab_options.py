@@ -71,9 +71,9 @@ LAB_OPTIONS: Mapping[str, LabOption] = {
         ),
         LabOption(
             "ends",
-            "Who calls and is called: own, which is SIPp and the harness's own user agent, or baresip, as far as it "
-            "can do what a scenario says; scenarios with more are skipped. In a local lab.",
-            choices=("own", "baresip"),
+            "Whose SIP stack is at the ends of calls: own (SIPp, and the harness's user agent), baresip at all, or "
+            "asterisk at those that are called. What they can't do of a scenario is skipped. In a local lab.",
+            choices=("own", "baresip", "asterisk"),
             default="own",
         ),
         LabOption("define", "Kamailio's -A; repeatable.", metavar="NAME=VALUE", repeatable=True),

@@ -37,7 +37,7 @@ class Options:
     :param api_url: its API; without it records and balances aren't read, and checks on them are skipped.
     :param engine: how the user's engine speaks, if otherwise than Canyan's; ``none``: there's no rating at all.
     :param target: ``HOST:PORT`` of a Kamailio that runs already.
-    :param ends: who calls and is called: SIPp and the harness's own user agent, or baresip.
+    :param ends: who calls and is called: SIPp and the harness's own user agent, or baresip, or Asterisk is called.
     :param defines: Kamailio's ``-A NAME=VALUE``.
     :param coverage: whether Kamailio runs a copy of its configuration with probes.
     :param seed: of all that is sampled; a new one that a person can type, when not given.
@@ -56,7 +56,7 @@ class Options:
     api_url: str | None = None
     engine: EngineFile | Literal["none"] | None = None
     target: str | None = None
-    ends: Literal["own", "baresip"] = "own"
+    ends: Literal["own", "baresip", "asterisk"] = "own"
     defines: Mapping[str, str] = field(default_factory=dict)
     evidence: Path | None = None
     coverage: bool = False
@@ -104,11 +104,11 @@ class Options:
 
     def _check(self) -> None:
         self._check_packages()
-        if self.ends == "baresip" and (self.lab not in ("auto", "local") or self.target is not None):
+        if self.ends != "own" and (self.lab not in ("auto", "local") or self.target is not None):
             raise UsageError(
-                "--ends baresip needs a local lab",
-                expected="--lab local: baresip is run by the loader of a root filesystem on this machine, in the "
-                "network of the lab",
+                f"--ends {self.ends} needs a local lab",
+                expected=f"--lab local: {self.ends} is run by the loader of a root filesystem on this machine, in "
+                "the lab's network",
                 found="--target" if self.target is not None else f"--lab {self.lab}",
                 hint="without --ends the ends are the harness's own, in any lab",
             )

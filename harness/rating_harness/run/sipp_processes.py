@@ -89,7 +89,7 @@ class SippProcess:
     def program(self) -> str:
         """What it is, for messages."""
         if isinstance(self.agent, UserAgent):
-            return "baresip" if self.agent.baresip is not None else "the user agent"
+            return self.agent.stack.name if self.agent.stack is not None else "the user agent"
         return "SIPp"
 
 

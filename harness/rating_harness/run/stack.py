@@ -37,7 +37,8 @@ from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.clock import compiled
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Endpoint, Lab, MovedClock, Program, Role, Service
-from rating_harness.lab.rootfs import baresip_version, ensure_baresip
+from rating_harness.lab.rootfs import ensure_stack, stack_version
+from rating_harness.plan.asterisk import beyond_asterisk
 from rating_harness.plan.baresip import beyond_baresip
 from rating_harness.plan.model import Plan
 from rating_harness.plan.user_agents import speaks_tls_by_sipp
@@ -63,7 +64,7 @@ from rating_harness.run.start_failure import remedy, where_it_stands
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.name_resolution import host_in_braces
 from rating_harness.tap.client import TapClient
-from rating_harness.useragent.agent import BARESIP, USER_AGENT
+from rating_harness.useragent.agent import USER_AGENT, OtherStack
 
 __all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
 
@@ -119,10 +120,10 @@ class Stack:
         :param persistent: for a person to play with: it outlives this process, with its services on loopback.
         :raises LabError: something could not be; nothing is left.
         """
-        if options.ends == "baresip":
-            ensure_baresip()
+        if options.ends != "own":
+            ensure_stack(options.ends)
         lab = open_lab(
-            "local" if options.ends == "baresip" else options.lab,
+            "local" if options.ends != "own" else options.lab,
             release=options.kamailio,
             host_network=_on_loopback(options.agent_url) or _on_loopback(options.api_url),
             keep=persistent,
@@ -150,9 +151,10 @@ class Stack:
         return stack
 
     @cached_property
-    def baresip(self) -> Path | None:
-        """The root filesystem of the baresip that all ends of calls are; None: they are the harness's own."""
-        return ensure_baresip() if self.options.ends == "baresip" else None
+    def other(self) -> OtherStack | None:
+        """Whose SIP stack is at the ends of calls; None: they are the harness's own."""
+        name = self.options.ends
+        return None if name == "own" else OtherStack(name, ensure_stack(name))
 
     def close(self) -> None:
         for client in (self.tap, self.engine, self.kamailio):
@@ -189,7 +191,7 @@ class Stack:
                 wanted = [replace(each, published=self._composition.published[each.name]) for each in wanted]
             with ThreadPoolExecutor(len(wanted)) as pool:
                 started = pool.map(lambda service: self.lab.start_service(service, deadline), wanted)
-                self.lab.import_module(BARESIP if self.options.ends == "baresip" else USER_AGENT)
+                self.lab.import_module(self.other.module if self.other else USER_AGENT)
                 list(started)
             self._connect()
 
@@ -572,7 +574,7 @@ class Stack:
     @cached_property
     def _ends(self) -> str:
         """Whose the ends of calls are, with the version."""
-        return f"baresip {baresip_version(self.baresip)}" if self.baresip else "own"
+        return f"{self.other.name} {stack_version(self.other.name, self.other.root)}" if self.other else "own"
 
     @property
     def engine_file(self) -> EngineFile | None:
@@ -601,7 +603,8 @@ class Stack:
 
     def unmet(self, scenario: Scenario) -> str | None:
         """Why a scenario can't be run here: what it requires and this lab lacks; None when it has all of it."""
-        if self.options.ends == "baresip" and (reason := beyond_baresip(scenario)):
+        beyond = {"baresip": beyond_baresip, "asterisk": beyond_asterisk}.get(self.options.ends)
+        if beyond is not None and (reason := beyond(scenario)):
             return reason
         requires = scenario.requires
         capabilities = self.lab.capabilities

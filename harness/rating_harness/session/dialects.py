@@ -168,7 +168,7 @@ def run(stack: Stack, scenario: Scenario, *, token: str, seed: int) -> tuple[Pla
     """
     if isinstance(scenario, CanyanScenario):
         return run_on_stack(stack, scenario, token=token, seed=seed)
-    made = plan_scenario(scenario, token=token, seed=seed, hosts=stack.lab.host, baresip=stack.baresip)
+    made = plan_scenario(scenario, token=token, seed=seed, hosts=stack.lab.host, stack=stack.other)
     return made, run_plan(stack, made, lambda seen: checks.records_settled(scenario, seen))
 
 

@@ -197,8 +197,8 @@ def _unfit(lab: PersistentLab, options: Options) -> str:
     """Why a run with these options can't use it: it was started with none but the kind of lab. Empty: it can."""
     if options.lab not in ("auto", lab.driver):
         return f"it is a {lab.driver} lab"
-    if options.ends == "baresip" and lab.driver != "local":
-        return f"it is a {lab.driver} lab, and baresip needs a local one"
+    if options.ends != "own" and lab.driver != "local":
+        return f"it is a {lab.driver} lab, and {options.ends} needs a local one"
     for name in _OWN:
         if getattr(options, name):
             option = {"packages": "package", "defines": "define"}.get(name, name.replace("_", "-"))

@@ -9,13 +9,10 @@ from typing import Any, Literal
 
 from rating_harness.useragent.script import Script, Transport, to_json
 
-__all__ = ["BARESIP", "OCTETS", "UNSENT", "USER_AGENT", "UserAgent", "host_of_stranger", "write_statistics"]
+__all__ = ["OCTETS", "UNSENT", "USER_AGENT", "OtherStack", "UserAgent", "host_of_stranger", "write_statistics"]
 
 USER_AGENT = "rating_harness.useragent"
 """The module that a user agent runs."""
-
-BARESIP = "rating_harness.useragent.baresip"
-"""The module that has a baresip be the user agent."""
 
 UNSENT = "unsent.json"
 """Which requests it never sent, with the reasons."""
@@ -30,12 +27,28 @@ _MESSAGES = "messages.log"
 
 
 @dataclass(frozen=True, slots=True)
+class OtherStack:
+    """A SIP stack that isn't this project's, to be a user agent.
+
+    :param root: the root filesystem that it's in.
+    """
+
+    name: Literal["baresip", "asterisk"]
+    root: Path
+
+    @property
+    def module(self) -> str:
+        """What has it follow a script."""
+        return f"{USER_AGENT}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class UserAgent:
     """What `rating_harness.sipp.agent.Agent` is for SIPp, in the same words.
 
     :param host: whose its messages are.
     :param place: the lab's host that it runs on; None: ``host``.
-    :param baresip: a root filesystem with baresip, which is the user agent then; it makes its own Call-IDs.
+    :param stack: who is the user agent in place of the harness's own.
     """
 
     role: Literal["caller", "carrier", "stranger"]
@@ -50,7 +63,7 @@ class UserAgent:
     rate: float = 1
     period: float = 1
     options: Mapping[str, Any] = field(default_factory=dict)
-    baresip: Path | None = None
+    stack: OtherStack | None = None
 
     @property
     def trace_file(self) -> str:
@@ -74,8 +87,8 @@ class UserAgent:
 
     @property
     def command(self) -> tuple[str, ...]:
-        if self.baresip is not None:
-            return ("python", "-m", BARESIP, self.scenario_file, str(self.baresip))
+        if self.stack is not None:
+            return ("python", "-m", self.stack.module, self.scenario_file, str(self.stack.root))
         return ("python", "-m", USER_AGENT, self.scenario_file)
 
 

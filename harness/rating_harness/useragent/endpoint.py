@@ -31,10 +31,16 @@ class Trace:
         self._others = (directory / "octets.log").open("ab", buffering=0)
 
     def note(self, data: bytes, transport: Transport, *, sent: bool) -> None:
+        """Now."""
+        self.note_at(
+            datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds"), data, transport, sent=sent
+        )
+
+    def note_at(self, at: str, data: bytes, transport: Transport, *, sent: bool) -> None:
+        """:param at: ``2026-11-26 10:18:42.160631`` in UTC."""
         if not data.strip():
             return
         file = self._messages if _FIRST_LINE.match(data) else self._others
-        at = datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
         way = f"sent ({len(data)} bytes):" if sent else f"received [{len(data)}] bytes :"
         file.write(f"{'-' * 47} {at}\n{transport.upper()} message {way}\n\n".encode() + data + b"\n\n")
 

@@ -349,6 +349,25 @@ def _other_via(run: Evidence) -> Evidence:
     return with_header(run, "Via", "198.18.0.5", "198.18.0.6", _sent_by_carrier)
 
 
+def _lost_via(run: Evidence) -> Evidence:
+    return with_header(run, "Via", "branch=", "x=1;branch=", _sent_by_carrier)
+
+
+def _as_others_write_it(run: Evidence) -> Evidence:
+    """Vias with what a server adds, and Routes whose parameters stand in another order (RFC 3261 section 19.1.4)."""
+    run = with_header(run, "Via", ";branch", ";received=198.18.0.5;rport=5060;branch", _sent_by_carrier)
+    routed = _routed(run)
+    return with_header(routed, "Route", ";lr;r2=on", ";r2=on;lr", lambda m: m.method == "BYE")
+
+
+def _trying(run: Evidence) -> Evidence:
+    """Each side says 100 to what it got (RFC 3261 section 16.7): that of the carrier comes long after Kamailio's."""
+    ringing = next(m for m in run.messages if m.status == 180 and m.host == CARRIER)
+    own = replace(ringing, status=100, reason="Trying", at=ringing.at + 2)
+    kamailios = replace(own, host="caller-ana", direction="received", at=ringing.at)
+    return replace(run, messages=tuple(sorted((*run.messages, own, kamailios), key=lambda m: m.at)))
+
+
 def _wrong_length(run: Evidence) -> Evidence:
     return with_header(run, "Content-Length", "0", "7", _sent_by_carrier)
 
@@ -390,6 +409,7 @@ def _routed(run: Evidence, *, route: tuple[str, ...] = PROXIES[::-1]) -> Evidenc
         (lambda run: _routed(run, route=PROXIES), "its Route is sip:198.18.0.7;lr, sip:198.18.0.8;lr;r2=on, and the"),
         (_added_parameter, "the parameters of To are x=1, and were none"),
         (_other_via, "its Vias aren't the request's"),
+        (_lost_via, "its Vias aren't the request's"),
         (_wrong_length, "Content-Length is 7, its body has 0 bytes"),
         (_bye_of_no_dialog, "BYE with the tags a1 and b2, which are those of no dialog of its"),
         (_mangled_to, "our own end carrier sent a malformed 180 to INVITE"),
@@ -409,6 +429,18 @@ def test_what_the_harness_did_wrong_is_no_verdict_on_kamailio(
         judge(scenario, damage(spoilt()))
     assert said in str(caught.value)
     assert caught.value.where == scenario.where("calls", 0) or "cut off" in said
+
+
+def test_a_100_is_of_one_hop(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", PLAIN)
+    assert judge(scenario, _trying(spoilt())).findings == ()
+
+
+def test_what_means_the_same_is_the_same(tmp_path: Path) -> None:
+    scenario = scenario_of(
+        tmp_path / "s.yaml", PLAIN + "invariants: {strict_peer: a proxy that takes no Route off}\n"
+    )
+    assert judge(scenario, _as_others_write_it(spoilt())).findings == ()
 
 
 def test_requests_by_the_route_set_are_no_fault(tmp_path: Path) -> None:

@@ -79,9 +79,9 @@ def test_it_is_made_once_and_said_once(machine: Machine) -> None:
 def test_baresip_has_a_root_filesystem_of_its_own_and_that_of_kamailio_stays(machine: Machine) -> None:
     machine.install()
     kamailio = machine.ensure()
-    root = rootfs.ensure_baresip(announce=machine.said.append)
-    assert rootfs.ensure_baresip(announce=machine.said.append) == root != kamailio
-    assert machine.said[1:] == ["making a root filesystem with baresip, once; about 20 s"]
+    root = rootfs.ensure_stack("baresip", announce=machine.said.append)
+    assert rootfs.ensure_stack("baresip", announce=machine.said.append) == root != kamailio
+    assert machine.said[1:] == ["making a root filesystem with baresip, once; a minute at most"]
     _, recipe = machine.calls.read_text().splitlines()
     assert "--include=baresip-core" in recipe
     assert rootfs.cached("trixie") == kamailio
@@ -89,17 +89,17 @@ def test_baresip_has_a_root_filesystem_of_its_own_and_that_of_kamailio_stays(mac
 
 
 def test_baresips_version_is_debians(tmp_path: Path) -> None:
-    assert rootfs.baresip_version(tmp_path) == ""
+    assert rootfs.stack_version("baresip", tmp_path) == ""
     notices = tmp_path / "usr/share/doc/baresip-core/changelog.Debian.gz"
     notices.parent.mkdir(parents=True)
     notices.write_bytes(gzip.compress(b"baresip (1:1.1.0-3) unstable; urgency=medium\n"))
-    assert rootfs.baresip_version(tmp_path) == "1.1.0"
+    assert rootfs.stack_version("baresip", tmp_path) == "1.1.0"
 
 
 def test_without_mmdebstrap_there_is_no_baresip(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(machine.tools))
     with pytest.raises(MissingTool, match="mmdebstrap isn't there"):
-        rootfs.ensure_baresip(announce=machine.said.append)
+        rootfs.ensure_stack("baresip", announce=machine.said.append)
 
 
 def test_everybody_can_read_it_and_nothing_in_it_has_its_owners_rights(machine: Machine) -> None:

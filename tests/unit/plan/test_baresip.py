@@ -11,7 +11,7 @@ from rating_harness.lab.protocol import Host
 from rating_harness.plan.baresip import beyond_baresip
 from rating_harness.plan.planner import plan_scenario
 from rating_harness.scenario.loader import load
-from rating_harness.useragent.agent import UserAgent
+from rating_harness.useragent.agent import OtherStack, UserAgent
 from rating_harness.useragent.script import CalleeScript, CallerScript
 from tests.builders import scenario_of
 
@@ -127,9 +127,9 @@ def test_no_end_of_a_plan_is_anything_else(tmp_path: Path) -> None:
             token="1f2e",
             seed=1,
             hosts=lambda name: Host(name, f"198.18.0.{next(numbers)}"),
-            baresip=root,
+            stack=stack,
         )
-        for root in (Path("/root"), None)
+        for stack in (OtherStack("baresip", Path("/root")), None)
     ]
     plan, own = made
     ends = [plan.calls[0].agent, plan.carriers[0].agent]

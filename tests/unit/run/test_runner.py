@@ -18,7 +18,7 @@ from rating_harness.lab.protocol import Program
 from rating_harness.plan.model import Plan
 from rating_harness.run import collector
 from rating_harness.run.runner import run_plan
-from rating_harness.useragent.agent import UserAgent
+from rating_harness.useragent.agent import OtherStack, UserAgent
 from rating_harness.useragent.dialog import Place
 from rating_harness.useragent.script import SenderScript, Socket, from_json
 from tests.unit.plan.test_planner import planned
@@ -89,7 +89,7 @@ def test_a_baresips_calls_have_the_call_ids_that_it_has_sent(tmp_path: Path) -> 
     own = re.sub(rb"(sent \(|received \[)(\d+)", lambda size: b"%b%d" % (size[1], int(size[2]) - shorter), own)
     plan = planned(tmp_path, f"calls: [{CALL % ', repeat: 2'}]\n")
     assert run(lab_with(own, []), plan).call_ids == plan.call_ids
-    agent = UserAgent("caller", "caller-ana", "198.18.0.9", 5060, SCRIPT, baresip=tmp_path)
+    agent = UserAgent("caller", "caller-ana", "198.18.0.9", 5060, SCRIPT, stack=OtherStack("baresip", tmp_path))
     played = replace(plan, calls=(replace(plan.calls[0], agent=agent),))
     lab = lab_with(own, [])
     assert run(lab, played).call_ids == {"ana": ("e064f156b53d76c5", "1f2e-ana-2@sip.test")}

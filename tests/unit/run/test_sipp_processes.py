@@ -13,7 +13,7 @@ from rating_harness.errors import SippError, Timeout
 from rating_harness.lab.protocol import Host, Program
 from rating_harness.run.sipp_processes import SippProcess, await_bound, start_sipp, stop_all
 from rating_harness.sipp.agent import Agent
-from rating_harness.useragent.agent import UserAgent
+from rating_harness.useragent.agent import OtherStack, UserAgent
 from rating_harness.useragent.dialog import Place
 from rating_harness.useragent.script import SenderScript, Socket
 from tests.unit.run.fake_lab import FakeLab, FakeProcess
@@ -95,7 +95,9 @@ def test_a_user_agent_that_failed_is_told_from_kamailio(stopped: bool) -> None:
     with pytest.raises(SippError, match="the user agent on carrier could not do its work") as raised:
         SippProcess(agent, process, stopped=stopped).checked_result()
     with pytest.raises(SippError, match="baresip on carrier could not do its work"):
-        SippProcess(replace(agent, baresip=Path("/root")), process, stopped=stopped).checked_result()
+        SippProcess(
+            replace(agent, stack=OtherStack("baresip", Path("/root"))), process, stopped=stopped
+        ).checked_result()
     assert "no such thing" in str(raised.value)
     process.status = 0
     assert SippProcess(agent, process, stopped=stopped).checked_result().status == 0
