@@ -14,6 +14,7 @@ from rating_harness.errors import LabError, ServiceDied, Timeout
 from rating_harness.lab.docker import DockerLab, Engine
 from rating_harness.lab.docker.engine import connect
 from rating_harness.lab.docker.host import HostContainer
+from rating_harness.lab.docker.lab import NO_CLOCK
 from rating_harness.lab.docker.labels import LAB
 from rating_harness.lab.protocol import Program, Service
 from rating_harness.rating.client import EngineClient
@@ -267,3 +268,13 @@ def test_the_engine_is_asked_whatever_becomes_of_the_environment(monkeypatch: py
         assert engine.client.ping()
     finally:
         engine.close()
+
+
+def test_a_lab_says_why_its_clock_stays_and_where_one_moves(empty_lab: DockerLab) -> None:
+    assert not empty_lab.capabilities.clock
+    assert empty_lab.capabilities.why["clock"] == NO_CLOCK
+    with pytest.raises(LabError, match="no clock that can be moved") as caught:
+        empty_lab.install_clock(b"")
+    assert caught.value.found == NO_CLOCK
+    assert "--lab local" in NO_CLOCK
+    empty_lab.remove_clock()

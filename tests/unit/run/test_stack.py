@@ -10,7 +10,7 @@ import pytest
 
 from rating_harness.errors import EngineError, Location, PlanError, ServiceDied
 from rating_harness.kamailio.rpc import RpcError
-from rating_harness.lab.protocol import Service
+from rating_harness.lab.protocol import Capabilities, Service
 from rating_harness.run.stack import Stack
 from rating_harness.scenario.loader import load
 from tests.unit.plan.test_planner import planned
@@ -269,3 +269,10 @@ def test_too_little_memory_to_start_is_told_without_a_line(
         stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own, memory: 5m}\n"))
     assert hint in (raised.value.hint or "")
     assert (raised.value.where is not None) == is_placed
+
+
+def test_a_scenario_whose_clock_cannot_be_moved_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    call = CALL.replace("}]", ", hold: 1m}]")
+    scenario = planned(tmp_path, call + "clock: {skip: 5s, when: ana is answered}\n").scenario
+    lab = FakeLab(capabilities=Capabilities(why={"clock": "no container has it"}))
+    assert fake_stack(lab).unmet(scenario) == "requires a clock that can be moved: no container has it"

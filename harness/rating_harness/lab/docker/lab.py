@@ -59,6 +59,13 @@ TERMINATION = 5.0
 THREADS = 8
 
 
+NO_CLOCK = (
+    "its page and its library are files of this machine, which no container has: each is made before it's known "
+    "whether its clock is to be moved, by an engine that may be elsewhere; --lab local has such a clock"
+)
+"""Why a lab in Docker can't put its clock forward (`rating_harness.lab.clock`)."""
+
+
 class DockerLab:
     """Implements `rating_harness.lab.protocol.Lab`. Made by `open`, or found again by `attach`."""
 
@@ -189,7 +196,7 @@ class DockerLab:
             why["unplug"] = f"the engine's kernel is {version}, and dropping packets unnoticed takes {needed}"
         if self._network.subnet6 is None:
             why["ipv6"] = self._network.why or "the lab's network was made without it"
-        why["clock"] = "containers, of an engine that may be elsewhere, share no memory with the harness"
+        why["clock"] = NO_CLOCK
         return Capabilities(unplug="unplug" not in why, ipv6="ipv6" not in why, why=why)
 
     # --- hosts ------------------------------------------------------------------------------------------------------
