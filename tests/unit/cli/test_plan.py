@@ -45,6 +45,17 @@ def test_everything_decided_is_printed(tmp_path: Path) -> None:
     assert "<scenario" not in result.output
 
 
+def test_memory_and_the_rates_of_steps_are_printed(tmp_path: Path) -> None:
+    rest = (
+        "kamailio: {memory: 1g, package_memory: 32m}\n"
+        'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
+        "load: {steps: [{rate: 10, duration: 2s, ramp: 1s}, {rate: 0, duration: 500ms}, {rate: 20, duration: 1s}]}\n"
+    )
+    output = _printed(tmp_path, rest=rest).output
+    assert "\n    -m 1024\n    -M 32\n" in output
+    assert "at once, 35 calls at 5.5 from 0s, 10.5 from 1s, 0 from 2s, 20.5 from 2.5s a second" in output
+
+
 def test_the_same_seed_prints_the_same(tmp_path: Path) -> None:
     assert _printed(tmp_path, "--seed", "7").output == _printed(tmp_path, "--seed", "7").output
     assert _printed(tmp_path, "--seed", "7").output != _printed(tmp_path, "--seed", "8").output
