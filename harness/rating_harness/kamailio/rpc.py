@@ -24,6 +24,9 @@ RPC_PORT = 8060
 
 _LARGEST_DATAGRAM = 1 << 20
 
+_FITS = 100
+"""Entries of a table whose dump fits into a datagram, of 200 KB on Linux."""
+
 
 class RpcError(LabError):
     """Kamailio answered with an error, or didn't answer at all (``code`` None)."""
@@ -96,6 +99,7 @@ class KamailioClient:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._id = 0
+        self._too_large: dict[str, int] = {}
 
     def close(self) -> None:
         self._transport.close()
@@ -142,14 +146,22 @@ class KamailioClient:
     def tables(self, prefix: str, *, most: int = 2000) -> dict[str, dict[str, str]]:
         """Tables of the module htable whose names begin with ``prefix``, those that hold anything: key -> value.
 
+        One whose dump is larger than a datagram may be is left out; Kamailio says nothing then but to its log.
+
         :param most: a table with more entries than that isn't read: it's left out.
         """
         held: dict[str, dict[str, str]] = {}
         for table in self.call("htable.stats") or ():
             name, size = str(table.get("name", "")), int(table.get("all", 0))
-            if name.startswith(prefix) and 0 < size <= most:
+            if name.startswith(prefix) and 0 < size <= min(most, self._too_large.get(name, most + 1) - 1):
+                try:
+                    slots = self.call("htable.dump", name) or ()
+                except RpcError as error:
+                    if error.code is not None or size <= _FITS:
+                        raise
+                    self._too_large[name] = size
+                    continue
                 # An array of slots, each an object with its entry and one more for each that collides.
-                slots = self.call("htable.dump", name) or ()
                 entries = (entry for slot in slots for entry in slot.get("slot", ()))
                 held[name] = {str(entry["name"]): str(entry["value"]) for entry in entries}
         return held

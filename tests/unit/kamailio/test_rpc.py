@@ -1,0 +1,54 @@
+"""What Kamailio's JSON-RPC says, and what it can't say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from rating_harness.kamailio.rpc import KamailioClient, RpcError
+
+
+class FakeTransport:
+    """Tables of so many entries; a dump of more than ``largest`` is never answered."""
+
+    def __init__(self, largest: int, **sizes: int) -> None:
+        self.largest = largest
+        self.sizes = sizes
+        self.dumped: list[str] = []
+
+    def exchange(self, request: bytes) -> bytes:
+        asked = json.loads(request)
+        if asked["method"] == "htable.stats":
+            return self._answer([{"name": name, "all": size} for name, size in self.sizes.items()])
+        (name,) = asked["params"]
+        self.dumped.append(name)
+        if self.sizes[name] > self.largest:
+            raise RpcError("Kamailio's JSON-RPC socket doesn't answer")
+        entries = [{"slot": [{"name": f"call-{number}", "value": "ended"}]} for number in range(self.sizes[name])]
+        return self._answer(entries)
+
+    def _answer(self, result: Any) -> bytes:
+        return json.dumps({"jsonrpc": "2.0", "result": result}).encode()
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_table_that_is_too_large_for_a_datagram_is_left_out_and_tried_once() -> None:
+    transport = FakeTransport(300, rating_state=560, rating_cseq=40, other=5)
+    client = KamailioClient(transport)
+    for _ in range(3):
+        assert {name: len(held) for name, held in client.tables("rating_").items()} == {"rating_cseq": 40}
+    assert transport.dumped == ["rating_state", "rating_cseq", "rating_cseq", "rating_cseq"]
+    transport.sizes["rating_state"] = 250
+    assert len(client.tables("rating_")["rating_state"]) == 250, "it has become smaller"
+    transport.sizes["rating_state"] = 3000
+    assert "rating_state" not in client.tables("rating_")
+
+
+def test_a_small_table_that_is_not_told_is_a_kamailio_that_does_not_answer() -> None:
+    client = KamailioClient(FakeTransport(50, rating_state=60))
+    with pytest.raises(RpcError, match="doesn't answer"):
+        client.tables("rating_")
