@@ -264,10 +264,17 @@ class Session:
         return Message(f"ACK {invite.uri} SIP/2.0", headers).encode()
 
     async def acknowledge(self, transaction: ClientTransaction, *, times: int = 1) -> None:
-        """The ACK of a 2xx (section 13.2.2.4), as its INVITE was said; sent again whenever the 2xx comes again."""
+        """The ACK of a 2xx (section 13.2.2.4), as its INVITE was said; sent again whenever the 2xx comes again.
+
+        An offer that came in the 2xx, since the INVITE had none, is answered in it (section 13.2.1).
+        """
         assert transaction.message is not None
         number = CSeq(transaction.message.cseq[0])
         ack = SipRequest("ACK", cseq=number)
+        offer = transaction.final.result().body.decode("latin-1") if transaction.final.done() else ""
+        if offer and not transaction.message.body:
+            own = self.sdp or mirrored(offer, self.endpoint.socket.local.address)
+            ack = replace(ack, body=answer_to(offer, own), content_type=SDP_TYPE)
         if transaction.request is not None and tag_of(transaction.message.header("To") or "") is not None:
             said = transaction.request
             ack = replace(ack, uri=said.uri, route=said.route, swap=said.swap, transport=said.transport)
@@ -432,6 +439,14 @@ def is_of_another_end(reply: Message, first: Message) -> bool:
 
 
 _ANSWERS = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+
+
+def mirrored(offer: str, address: str) -> str:
+    """An answer to an offer with all that it has, at another address."""
+    kept = [line for line in offer.splitlines() if line[:2] not in ("v=", "o=", "s=", "c=", "t=")]
+    where = f"IN IP{'6' if ':' in address else '4'} {address}"
+    lines = ["v=0", f"o=- 1 1 {where}", "s=-", f"c={where}", "t=0 0", *kept]
+    return "".join(f"{line}\r\n" for line in lines)
 
 
 def answer_to(offer: str, own: str) -> str:

@@ -169,6 +169,28 @@ def test_a_call(stage: Stage) -> None:
     assert f"c=IN IP4 {stage.callee.address}" in answer.body
 
 
+@pytest.mark.parametrize("direction", ["", "a=sendonly"])
+def test_an_offer_in_the_answer_is_answered_in_the_ack(stage: Stage, direction: str) -> None:
+    offer = f"{SDP}\n{direction}".rstrip()
+    asks = TimedRequest(0, Happening("answered", 0.1), SipRequest("INVITE"))
+    script = stage.caller_script(sdp="", requests=(asks,), holds=(0.8,))
+    _, carrier = stage.call(script, stage.callee_script(Treatment(sdp=offer)))
+    acks = [m for m in carrier.messages() if m.method == "ACK"]
+    assert len(acks) == 2
+    for ack in acks:
+        assert ack.header("Content-Type") == "application/sdp"
+        assert f"c=IN IP4 {stage.caller.address}" in ack.body
+        assert "m=audio 6000 RTP/AVP 8" in ack.body
+        assert ("a=recvonly" in ack.body) == bool(direction)
+
+
+def test_an_ack_has_no_answer_where_the_invite_had_the_offer(stage: Stage) -> None:
+    asks = TimedRequest(0, Happening("answered", 0.1), SipRequest("INVITE", body=SDP))
+    script = stage.caller_script(requests=(asks,), holds=(0.8,))
+    _, carrier = stage.call(script, stage.callee_script(Treatment(sdp=SDP)))
+    assert [m.body for m in carrier.messages() if m.method == "ACK"] == ["", ""]
+
+
 @pytest.mark.parametrize(
     ("caller", "callee", "sent", "received"),
     [
