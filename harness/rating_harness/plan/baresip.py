@@ -88,6 +88,21 @@ def _reasons(scenario: Scenario) -> Iterator[str]:
         yield from _unavailable(where, behaviour, list(others.values()))
     for index, received in enumerate(scenario.expect.received):
         yield from _of_received(f"expect.received[{index}]", received)
+    yield from _of_call_ids(scenario)
+
+
+def _of_call_ids(scenario: Scenario) -> Iterator[str]:
+    """What is expected by a Call-ID: those that are planned have the call's id between hyphens."""
+    marks = [f"-{call.id}-" for call in scenario.calls]
+    expected = scenario.expect
+    for name, each in (
+        ("log", expected.log),
+        ("requests", expected.requests),
+        ("transactions", expected.transactions),
+    ):
+        for index, item in enumerate(each):
+            if any(mark in repr(item) for mark in marks):
+                yield _reason(f"expect.{name}[{index}]", "a call's Call-ID is in it, which it makes itself")
 
 
 def reason(ends: str, where: str, why: str | None = None) -> str:

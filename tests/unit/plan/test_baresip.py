@@ -90,6 +90,8 @@ def test_what_it_can_do(tmp_path: Path, rest: str) -> None:
         (CALL % "" + "load: {rate: 5, duration: 2s}\n", "load"),
         (CALL % ", hold: 10m" + "clock: {skip: 5s, when: ana is answered}\n", "clock"),
         (CALL % "" + "faults: [{on: agent, call: ana, status: 500}]\n", "faults[0].call"),
+        (CALL % "" + r"expect: {log: [{line: '/call=\S+-ana-/'}]}" + "\n", "expect.log[0]"),
+        (CALL % "" + "expect: {transactions: [{transaction_tag: '/-ana-1@/'}]}\n", "expect.transactions[0]"),
         (TWO % ("", ", ring: 1s"), "calls[1].to"),
         (TWO % ("", "") + "carriers: {carrier: {calls: {bob: {refuse: 486}}}}\n", "calls[1].to"),
         (
