@@ -111,7 +111,7 @@ class Statements:
             return list(_widest(reaching))
         hits = {row.scenario: weights.keys() & row.statements for row in reaching}
         highest = max((kills.get(row.scenario, 0.0) for row in reaching), default=0.0) or 1.0
-        texts = self._expecting(reaching, words)
+        texts = self._expecting(reaching, f"{words} {self._text(mutant)}")
         fresh = {row.scenario: (1 + texts[row.scenario]) * row.worth**0.5 for row in reaching}
         proven = {name: (1 + 9 * kills.get(name, 0.0) / highest) * value for name, value in fresh.items()}
         left, chosen = sorted(reaching, key=lambda row: row.scenario), list[Row]()
@@ -132,11 +132,14 @@ class Statements:
         known = Counter(word for row in rows for word in row.expected & named)
         return {row.scenario: sum(_SAID / known[word] ** 2 for word in row.expected & named) for row in rows}
 
+    def _text(self, mutant: Mutant) -> str:
+        """The first line of its statement; nothing where that isn't known."""
+        return self.keys.get((mutant.file, mutant.line, mutant.column or 0), "").partition("\0")[2]
+
     def _belonging(self, mutant: Mutant, words: str) -> Mapping[str, float]:
         """Statements that have to do with a mutant, and how much: what is rare says more."""
         weights: dict[str, float] = {}
-        place = (mutant.file, mutant.line, mutant.column or 0)
-        named = set(_WORD.findall(words)) | set(_WORD.findall(self.keys.get(place, "").partition("\0")[2]))
+        named = set(_WORD.findall(words)) | set(_WORD.findall(self._text(mutant)))
         for statement in self._of_route.get(mutant.route, ()):
             weights[statement] = 1.0
         for word in named:
