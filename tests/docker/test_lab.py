@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 from dataclasses import replace
@@ -278,3 +279,13 @@ def test_a_lab_says_why_its_clock_stays_and_where_one_moves(empty_lab: DockerLab
     assert caught.value.found == NO_CLOCK
     assert "--lab local" in NO_CLOCK
     empty_lab.remove_clock()
+
+
+def test_a_person_is_inside_kamailios_container(lab: DockerLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    inside = lab.command_inside(("kamctl", "rpc", "core.uptime"))
+    assert inside.argv[1:3] == ("exec", "--interactive")
+    assert inside.argv[-4:] == (lab.service("kamailio").container, "kamctl", "rpc", "core.uptime")
+    assert "RPCFIFOPATH=/run/lab/kamailio_rpc.fifo" in inside.argv
+    with pytest.raises(LabError, match="nothing of the machine's files"):
+        lab.command_inside((), on_machine=True)

@@ -278,7 +278,8 @@ class DockerLab:
             hint = f"docker exec -it {self.service('kamailio').container} bash, from where there is one"
             raise MissingTool("there is no docker command, which enters a container", hint=hint)
         terminal = ("--interactive", "--tty") if os.isatty(0) and os.isatty(1) else ("--interactive",)
-        argv = (docker, "exec", *terminal, self.service("kamailio").container, *(tuple(command) or SHELL))
+        fifo = ("--env", f"RPCFIFOPATH={RUN}/kamailio_rpc.fifo")  # kamctl(8) has another path in Debian's packages
+        argv = (docker, "exec", *terminal, *fifo, self.service("kamailio").container, *(tuple(command) or SHELL))
         return PersonsCommand(argv, dict(os.environ))
 
     def install_clock(self, library: bytes) -> MovedClock:
