@@ -134,6 +134,10 @@ class KamailioClient:
         """Such as ``kamailio 6.0.1 (x86_64/linux)``."""
         return str(self.call("core.version"))
 
+    def methods(self) -> frozenset[str]:
+        """The commands that it knows (``system.listMethods``): a module brings its own."""
+        return frozenset(map(str, self.call("system.listMethods")))
+
     def dialogs(self) -> list[dict[str, Any]]:
         """``dlg.list``: each with ``call-id``, ``state``, ``lifetime``, ``from_uri``, ``to_uri``, ``timeout``..."""
         listed = self.call("dlg.list")

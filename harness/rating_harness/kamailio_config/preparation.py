@@ -42,8 +42,34 @@ _FOREIGN: Mapping[str, str] = {
     "pidfile": "the lab has a directory of its own",
     "pid_file": "the lab has a directory of its own",
     "disable_tcp": "scenarios and the lab's JSON-RPC come over TCP, too",
+    "enable_sctp": "a lab's machine need not have SCTP",
+    "fork": "the lab needs all of Kamailio's processes",
+    "log_engine_type": "the lab reads the log from standard error",
+    "log_engine_data": "the lab reads the log from standard error",
+    "mlock_pages": "the lab's Kamailio has the limits of its machine",
+    "open_files_limit": "the lab's Kamailio has the limits of its machine",
+    "real_time": "the lab's Kamailio has the limits of its machine",
+    "rt_prio": "the lab's Kamailio has the limits of its machine",
+    "rt_policy": "the lab's Kamailio has the limits of its machine",
 }
 """Settings of a machine that the lab isn't, and why each is left out."""
+
+_CACHE: Mapping[str, str] = {
+    "use_dns_cache": "names of a local lab are in a hosts file, which the DNS cache doesn't read",
+    "use_dns_failover": "it needs the DNS cache, which doesn't read the hosts file of a local lab",
+}
+_OFF = ("no", "off", "false", "disable", "0")
+_HARMLESS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("disable_tcp", "enable_sctp", "mlock_pages", "real_time", *_CACHE), _OFF),
+    "fork": ("yes", "on", "true", "enable", "1"),
+}
+"""Values with which a setting stays."""
+
+_NOTICE = 1
+"""The log level (``debug``) at which rating.cfg says what it does; Kamailio's default is 0."""
+
+_SOCKET = "kamailio_rpc.sock"
+"""Where a local lab asks: jsonrpcs' own default, in Kamailio's run directory."""
 
 _LISTENERS = frozenset({"listen", "socket"})
 _ADDRESS = re.compile(
@@ -149,7 +175,9 @@ def prepare(configuration: Configuration, *, needs_http: bool, fast_timers: bool
     left_out: list[Span] = []
     for setting in configuration.settings:
         name = setting.name.text
-        why = _FOREIGN.get(name)
+        why = _FOREIGN.get(name) or (None if needs_http else _CACHE.get(name))
+        if setting.text.lower() in _HARMLESS.get(name, ()):
+            continue
         if name in _LISTENERS:
             why, listener = _moved(_address_of(setting))
             listeners += [listener] if listener else []
@@ -241,7 +269,7 @@ def _with_fast_timers(
 def _with_rpc(
     configuration: Configuration, findings: Findings, *, needs_http: bool
 ) -> tuple[str, tuple[Change, ...], tuple[Change, ...]]:
-    """What has to be added for the lab to ask Kamailio by JSON-RPC."""
+    """What has to be added for the lab to ask Kamailio by JSON-RPC, and to hear from it."""
     end = Location(configuration.main, configuration.sources[configuration.main].lines, 1)
     added, lines, obstacles = [], [], []
     if "jsonrpcs" not in findings.modules:
@@ -256,6 +284,15 @@ def _with_rpc(
         if "jsonrpcs" in findings.modules:
             how = "HTTP" if needs_http else "its datagram socket"
             added.append(Change(end, f"JSON-RPC answers over {how} too", "the lab has no other way to it"))
+    level = next((each.text for each in reversed(configuration.settings) if each.name.text == "debug"), "0")
+    if re.fullmatch(r"-?\d+", level) and int(level) < _NOTICE:
+        lines.append(f"debug={_NOTICE}\n")
+        what = f"debug is {_NOTICE} (NOTICE) in place of {level}"
+        added.append(Change(end, what, "scenarios and failures look at what is logged"))
+    elsewhere = next(_values(configuration, "jsonrpcs", "dgram_socket"), _SOCKET)
+    if not needs_http and elsewhere != _SOCKET:
+        lines.append(f'modparam("jsonrpcs", "dgram_socket", "{_SOCKET}")\n')
+        added.append(Change(end, f"JSON-RPC's datagram socket is not {elsewhere}", "the lab asks at one of its own"))
     if needs_http and not findings.answers_http:
         route = next((each for each in configuration.routes if _takes_http(each)), None)
         if route is None:

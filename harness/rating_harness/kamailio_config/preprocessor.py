@@ -193,7 +193,7 @@ _DIRECTIVES = {
 }
 
 _BLANK = " \t\b\r"
-_SKIP = re.compile(r"[ \t\b\r\n]+|\\\n")
+_SKIP = re.compile(r"[ \t\b\r\n\ufeff]+|\\\n")
 _HEX4 = "[0-9a-fA-F]{1,4}"
 _IPV6 = re.compile(
     rf"(?:{_HEX4}:){{7}}{_HEX4}|(?:{_HEX4}:){{1,7}}(?::{_HEX4}){{1,7}}|:(?::{_HEX4}){{1,7}}|(?:{_HEX4}:){{1,7}}:|::"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from rating_harness.contract import CONTRACT
@@ -80,6 +80,9 @@ _NO_AGENT = (
 _TRIED = 10.0
 """Seconds that a clock is put forward when it's tried."""
 
+_COMMANDS = {"dialog": "dlg.list", "htable": "htable.stats"}
+"""A command of JSON-RPC's that the module brings."""
+
 _SUBSCRIBER = "subscriber"
 """The htable of users and their passwords."""
 
@@ -98,6 +101,7 @@ class Stack:
         self._variant: Variant | None = _first_variant(options)
         self._last_variant = _first_variant(options)
         self._starts = 0
+        self._commands: tuple[int, frozenset[str]] | None = None
         self._dirty: set[str] = set()
         self._logged = ""
         self._tables: frozenset[str] = frozenset()
@@ -594,12 +598,25 @@ class Stack:
             found["records"] = self.engine.unreadable
         if self.options.engine == "none":
             found["requests"] = self.engine.unreadable
-        modules = self._findings.modules if self._findings else None
-        if modules is not None and "dialog" not in modules:
-            found["dialogs"] = "the configuration doesn't load the module dialog"
-        if modules is not None and "htable" not in modules:
-            found["tables"] = "the configuration doesn't load the module htable"
+        modules: Mapping[str, Literal["dialog", "htable"]] = {"dialogs": "dialog", "tables": "htable"}
+        for what, module in modules.items():
+            if not self._loads(module):
+                found[what] = f"the configuration doesn't load the module {module}"
         return found
+
+    def _loads(self, module: Literal["dialog", "htable"]) -> bool:
+        """Whether Kamailio's configuration loads a module, as far as that can be known."""
+        if self._findings is not None:
+            return module in self._findings.modules
+        if self._prepared is None and not self.options.is_foreign:
+            return True
+        # One that can't be parsed, or that runs elsewhere, is asked what it knows.
+        if self._commands is None or self._commands[0] != self._starts:
+            try:
+                self._commands = self._starts, self.kamailio.methods()
+            except RpcError:
+                return True
+        return _COMMANDS[module] in self._commands[1]
 
     def unmet(self, scenario: Scenario) -> str | None:
         """Why a scenario can't be run here: what it requires and this lab lacks; None when it has all of it."""

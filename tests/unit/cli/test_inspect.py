@@ -102,7 +102,7 @@ def test_json_for_programs(own: Path) -> None:
     found = json.loads(run(own, "--json").output)
     assert found["listeners"] == ["listen=udp:0.0.0.0:5060"]
     assert list(found["modules"]) == ["tm", "xhttp"]
-    assert len(found["changes"]) == 4
+    assert len(found["changes"]) == 5
 
 
 def test_one_that_can_t_be_parsed(own: Path) -> None:

@@ -9,7 +9,7 @@ from rating_harness.kamailio_config.parser import parse_files
 from rating_harness.kamailio_config.preparation import Prepared, prepare
 
 MAIN = "/etc/kamailio/kamailio.cfg"
-BASE = """loadmodule "tm.so"
+BASE = """debug=2 loadmodule "tm.so"
 loadmodule "dialog.so"
 loadmodule "jsonrpcs.so"
 request_route { exit; }
@@ -243,3 +243,46 @@ def test_what_cant_be_parsed_doesnt_keep_the_rest_from_being_prepared(wrong: str
 def test_a_listener_that_is_yet_to_be_filled_in_gives_way_too() -> None:
     found = tolerantly_prepared(f'listen=udp:<fill_in>:5060 advertise <this>:5060 name "x"\n{BASE}')
     assert found.texts[MAIN] == " " * 56 + f"\n{BASE}"
+
+
+@pytest.mark.parametrize(("line", "level"), [("", "0"), ("debug=0", "0"), ("debug = -1", "-1")])
+def test_what_rating_logs_can_be_seen(line: str, level: str) -> None:
+    found = prepared(BASE.replace("debug=2", line))
+    assert found.additions == "debug=1\n"
+    assert [change.what for change in found.changes] == [f"debug is 1 (NOTICE) in place of {level}"]
+    assert prepared(BASE.replace("debug=2", "debug=1")).additions == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "enable_sctp=yes",
+        "fork=no",
+        'log_engine_type="udp"',
+        'log_engine_data="127.0.0.1:9060"',
+        "mlock_pages=yes",
+        "open_files_limit=1000000",
+        "real_time=7",
+        "disable_tcp=yes",
+    ],
+)
+def test_what_only_the_users_machine_may_have_gives_way(line: str) -> None:
+    found = prepared(f"{line}\n{BASE}")
+    assert said(found) == [f"1: {line} is left out"]
+    assert found.texts[MAIN] == f"{' ' * len(line)}\n{BASE}"
+
+
+@pytest.mark.parametrize("line", ["use_dns_cache=on", "use_dns_failover=yes"])
+def test_the_dns_cache_gives_way_where_names_are_in_a_hosts_file(line: str) -> None:
+    assert said(prepared(f"{line}\n{BASE}")) == [f"1: {line} is left out"]
+    assert line in prepared(f"{line}\n{BASE}", needs_http=True).texts.get(MAIN, line)
+
+
+def test_a_datagram_socket_elsewhere_is_the_labs() -> None:
+    text = BASE + 'modparam("jsonrpcs", "dgram_socket", "/var/run/kamailio/mine.sock")\n'
+    assert prepared(text).additions == 'modparam("jsonrpcs", "dgram_socket", "kamailio_rpc.sock")\n'
+    assert "dgram_socket" not in prepared(text, needs_http=True).additions
+
+
+def test_a_byte_order_mark_is_no_mistake() -> None:
+    assert prepared(f"\ufeff{BASE}").changes == ()

@@ -191,6 +191,9 @@ class FakeKamailio:
     def tables(self, prefix: str) -> dict[str, dict[str, str]]:
         return {}
 
+    def methods(self) -> frozenset[str]:
+        return frozenset({"dlg.list", "htable.stats"})
+
     def version(self) -> str:
         return "kamailio 6.0.1 (x86_64)"
 

@@ -11,6 +11,7 @@ import pytest
 from rating_harness.errors import EngineError, Location, PlanError, ServiceDied
 from rating_harness.kamailio.rpc import RpcError
 from rating_harness.lab.protocol import Capabilities, Service
+from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
 from rating_harness.scenario.loader import load
 from tests.unit.plan.test_planner import planned
@@ -276,3 +277,28 @@ def test_a_scenario_whose_clock_cannot_be_moved_is_left_out_with_the_reason(tmp_
     scenario = planned(tmp_path, call + "clock: {skip: 5s, when: ana is answered}\n").scenario
     lab = FakeLab(capabilities=Capabilities(why={"clock": "no container has it"}))
     assert fake_stack(lab).unmet(scenario) == "requires a clock that can be moved: no container has it"
+
+
+@pytest.mark.parametrize(
+    ("commands", "unobserved"),
+    [
+        ({"dlg.list", "htable.stats", "core.version"}, []),
+        ({"dlg.list"}, ["tables"]),
+        (set(), ["dialogs", "tables"]),
+    ],
+)
+def test_a_configuration_that_cant_be_parsed_is_asked_what_it_has(
+    tmp_path: Path, commands: set[str], unobserved: list[str]
+) -> None:
+    """Its routes are in Lua, say: that it has no htable is no fault of Kamailio's."""
+    own_configuration(tmp_path, '#!KAMAILIO\ncfgengine "lua"\n')
+    stack = fake_stack(FakeLab(), Options(kamailio_config=tmp_path / "own"))
+
+    class Knowing(FakeKamailio):
+        def methods(self) -> frozenset[str]:
+            return frozenset(commands)
+
+    clients: Any = stack
+    stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    clients.kamailio = Knowing()
+    assert sorted(stack.unobserved) == unobserved
