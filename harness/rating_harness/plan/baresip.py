@@ -178,6 +178,8 @@ def _of_expectation(where: str, expected: CallExpectation) -> Iterator[str]:
 def _of_received(where: str, received: Any) -> Iterator[str]:
     if received.reason is not None:
         yield _reason(f"{where}.reason", "it has its own reason phrases (RFC 3261 section 7.2)")
+    if any(name.lower() == "cseq" for name in received.headers):
+        yield _reason(f"{where}.headers.CSeq", "its CSeq numbers begin anywhere (RFC 3261 section 8.1.1.5)")
     if isinstance(received.sdp, SdpExpectation):
         for name in said(received.sdp):
             if name not in ("media", "direction"):

@@ -75,6 +75,10 @@ def test_what_it_can_do(tmp_path: Path, rest: str) -> None:
             CALL % ", expect: {received: [{by: callee, sdp: {codecs: [PCMA]}}]}",
             "calls[0].expect.received[0].sdp.codecs",
         ),
+        (
+            CALL % ', expect: {received: [{by: callee, method: BYE, headers: {CSeq: "2 BYE"}}]}',
+            "calls[0].expect.received[0].headers.CSeq",
+        ),
         ('calls: [{id: ana, from: ["1000", "1001"], to: "39"}]\n', "calls[0].from"),
         ('calls: [{id: ana, from: "a!b", to: "39"}]\n', "calls[0].from"),
         (CALL % "" + "carriers: {carrier: {refuse: 503}}\n", "carriers.carrier.refuse"),
