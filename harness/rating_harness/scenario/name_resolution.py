@@ -69,7 +69,10 @@ def _unknown(path: ValuePath, what: str, name: str, known: Iterable[str]) -> Fin
     names = sorted(known)
     close = did_you_mean(name, names)
     guess = f"did you mean '{close}'? " if close else ""
-    return Finding(path, f"no {what} {name!r}", guess + there(names))
+    hint = guess + there(names)
+    if what.startswith("carrier ") and not names:
+        hint = f"given makes it: 'given: {{carriers: [{{carrier_tag: {name[:40]}, host: {name[:40]}}}]}}'."
+    return Finding(path, f"no {what} {name!r}", hint)
 
 
 def _calls(scenario: Scenario, known: _Known) -> Iterator[Finding]:
