@@ -26,6 +26,7 @@ VALIDATOR = jsonschema.Draft202012Validator(scenario_schema())
 BEYOND_A_SCHEMA = {
     "names that nobody has, or two have": """
         unknown-account unknown-call unknown-call-in-fault unknown-carrier unknown-host unknown-pricelist
+        carrier-that-nothing-gives
         unknown-service expected-carrier-unknown fault-on-agnt record-of-unknown-account same-account same-id
         second-id-that-waits second-rate table-of-nobody waits-for-itself""",
     "contradictions": """
