@@ -228,7 +228,7 @@ def _text(start: str, headers: dict[str, str]) -> bytes:
 
 
 def _header(text: str, name: str) -> str:
-    found = re.search(rf"^{name}: (.*?)\r?$", text, re.MULTILINE)
+    found = re.search(rf"^{name}:[ \t]*(.*?)[ \t]*\r?$", text, re.MULTILINE)
     return found[1] if found else ""
 
 
