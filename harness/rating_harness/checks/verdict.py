@@ -85,6 +85,7 @@ def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
             findings += check(case)
     if "strict_peer" not in scenario.invariants and any(message.is_brief for message in evidence.messages):
         unchecked["strict_peer"] = _BRIEF
+    unchecked |= {name: why for name, why in evidence.unobserved.items() if name.startswith("table ")}
     return Verdict(scenario.id, tuple(findings), unchecked)
 
 

@@ -296,7 +296,8 @@ class Evidence:
 
     :param idle: indexes of the scenario's faults that were never applied.
     :param tables: Kamailio's tables of calls in the end, name -> key -> value; None when it didn't say.
-    :param unobserved: what can't be observed here, and why: ``records``, ``requests``, ``dialogs``, ``tables``.
+    :param unobserved: what can't be observed here, and why: ``records``, ``requests``, ``dialogs``, ``tables``,
+        and ``table NAME`` for one of Kamailio's.
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
     :param skipped: seconds that the lab's clock was put forward meanwhile; all times here are on that clock.
     :param captured: what Kamailio itself sent and received, of all calls; None when that wasn't captured.

@@ -100,6 +100,8 @@ class KamailioClient:
         self._transport = transport
         self._id = 0
         self._too_large: dict[str, int] = {}
+        self.unread_tables: dict[str, int] = {}
+        """Tables that `tables` left out the last time, and how many entries each has."""
 
     def close(self) -> None:
         self._transport.close()
@@ -150,20 +152,24 @@ class KamailioClient:
     def tables(self, prefix: str, *, most: int = 2000) -> dict[str, dict[str, str]]:
         """Tables of the module htable whose names begin with ``prefix``, those that hold anything: key -> value.
 
-        One whose dump is larger than a datagram may be is left out; Kamailio says nothing then but to its log.
+        One whose dump is larger than a datagram may be is left out (`unread_tables`); Kamailio says nothing then but
+        to its log.
 
         :param most: a table with more entries than that isn't read: it's left out.
         """
         held: dict[str, dict[str, str]] = {}
+        self.unread_tables = {}
         for table in self.call("htable.stats") or ():
             name, size = str(table.get("name", "")), int(table.get("all", 0))
-            if name.startswith(prefix) and 0 < size <= min(most, self._too_large.get(name, most + 1) - 1):
+            if name.startswith(prefix) and size > min(most, self._too_large.get(name, most + 1) - 1):
+                self.unread_tables[name] = size
+            elif name.startswith(prefix) and size > 0:
                 try:
                     slots = self.call("htable.dump", name) or ()
                 except RpcError as error:
                     if error.code is not None or size <= _FITS:
                         raise
-                    self._too_large[name] = size
+                    self._too_large[name] = self.unread_tables[name] = size
                     continue
                 # An array of slots, each an object with its entry and one more for each that collides.
                 entries = (entry for slot in slots for entry in slot.get("slot", ()))

@@ -187,6 +187,7 @@ class Collector:
             nonlocal seen
             self._exchanges.drain()
             log, routes = self._log()
+            tables = self._tables()
             seen = replace(
                 evidence,
                 ended=self._stack.now(),
@@ -194,7 +195,8 @@ class Collector:
                 exchanges=self._exchanges.exchanges,
                 log=log,
                 routes=routes,
-                tables=self._tables(),
+                tables=tables,
+                unobserved={**evidence.unobserved, **self._unread_tables()},
             )
             return settled(seen)
 
@@ -228,6 +230,11 @@ class Collector:
             return None
         known = self._known()
         return {name: _about(known, entries) for name, entries in tables.items()}
+
+    def _unread_tables(self) -> dict[str, str]:
+        """Tables that hold more than can be read, and why they aren't judged."""
+        unread = self._stack.kamailio.unread_tables
+        return {f"table {name}": f"its {size} entries are more than can be read" for name, size in unread.items()}
 
     def _own_dialogs(self) -> tuple[Dialog, ...]:
         known = None if self._plan.knows_call_ids else self._known()

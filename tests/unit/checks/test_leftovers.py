@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,7 +13,7 @@ from rating_harness.checks.health import nothing_left_waiting
 from rating_harness.checks.model import Case
 from rating_harness.checks.requests import requests_are_as_agreed
 from rating_harness.evidence.model import Evidence, Exchange
-from rating_harness.kamailio.rpc import KamailioClient
+from rating_harness.kamailio.rpc import KamailioClient, Transport
 from tests.builders import CALL_ID, CARRIER, answered_call, evidence_of, exchange, scenario_of
 
 PLAIN = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
@@ -116,10 +116,11 @@ class _Answers:
 
 def test_tables_are_read_of_those_that_hold_anything_and_not_too_much() -> None:
     answers = _Answers({"rating_state": 2, "rating_end": 0, "rating_dialog": 9_000, "subscriber": 5})
-    client = KamailioClient.__new__(KamailioClient)
+    client = KamailioClient(cast("Transport", None))
     client.call = answers.call  # type: ignore[method-assign]
     assert client.tables("rating_") == {"rating_state": {"key-0": "0", "key-1": "1"}}
     assert answers.dumped == ["rating_state"]
+    assert client.unread_tables == {"rating_dialog": 9_000}
 
 
 # --- requests -------------------------------------------------------------------------------------------------------

@@ -57,6 +57,14 @@ def test_without_dialogs_or_rating_the_rest_is_judged(tmp_path: Path) -> None:
     assert [finding.check for finding in judge(busy, blind).findings] == ["calls[0].expect.reply"]
 
 
+def test_a_table_that_is_too_large_to_be_read_is_said_and_the_others_are_judged(tmp_path: Path) -> None:
+    scenario, evidence = scenario_of(tmp_path / "s.yaml", PLAIN), sound()
+    unread = replace(evidence, unobserved={"table rating_state": WHY})
+    assert judge(scenario, unread).unchecked == {"table rating_state": WHY}
+    none = replace(unread, tables=None)
+    assert [finding.check for finding in judge(scenario, none).findings] == ["always: tables"]
+
+
 def test_keys_of_tables_name_their_call() -> None:
     assert {call_of(key) for key in ("a@b", "a@b::part", "a@b tag", "caller:a@b", "callee:a@b")} == {"a@b"}
     left = left_over({"rating_bye": {"callee:a@b": "sip:x"}, "rating_early": {"a@b tag": "sip:y"}})

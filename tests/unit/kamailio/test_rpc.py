@@ -41,11 +41,14 @@ def test_a_table_that_is_too_large_for_a_datagram_is_left_out_and_tried_once() -
     client = KamailioClient(transport)
     for _ in range(3):
         assert {name: len(held) for name, held in client.tables("rating_").items()} == {"rating_cseq": 40}
+        assert client.unread_tables == {"rating_state": 560}
     assert transport.dumped == ["rating_state", "rating_cseq", "rating_cseq", "rating_cseq"]
     transport.sizes["rating_state"] = 250
     assert len(client.tables("rating_")["rating_state"]) == 250, "it has become smaller"
+    assert client.unread_tables == {}
     transport.sizes["rating_state"] = 3000
     assert "rating_state" not in client.tables("rating_")
+    assert client.unread_tables == {"rating_state": 3000}
 
 
 def test_a_small_table_that_is_not_told_is_a_kamailio_that_does_not_answer() -> None:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 from rating_harness.deadline import Deadline
@@ -178,6 +179,8 @@ class FakeLab:
 
 class FakeKamailio:
     """JSON-RPC of a Kamailio with no dialogs."""
+
+    unread_tables: Mapping[str, int] = MappingProxyType({})
 
     def uptime(self) -> int:
         return 1
