@@ -139,5 +139,5 @@ def test_a_run_with_workers_leaves_nothing(engine: Engine, tmp_path: Path, how: 
         finally:
             run.kill()
     await_condition(
-        lambda: not any(left(engine, lab_id) for lab_id in labs), Deadline(20), "the end of what the labs had"
+        lambda: not any(left(engine, lab_id) for lab_id in labs), Deadline(90), "the end of what the labs had"
     )

@@ -32,7 +32,7 @@ def web(name: str = "web", *aliases: str) -> Service:
 
 def shell(lab: DockerLab, name: str, script: str) -> tuple[int, str]:
     process = lab.run(Program(name, "sipp", ("sh", "-c", script), lab.host(name)))
-    status = process.wait(Deadline(20))
+    status = process.wait(Deadline(60))
     output = process.output()
     process.remove()
     return status, output
@@ -49,7 +49,7 @@ def reaches(lab: DockerLab, service: str = "web", path: str = "/hello") -> str:
 def test_kamailio_answers_options(lab: DockerLab) -> None:
     caller = lab.host("pinging")
     process = lab.run(sipp(caller, PING, lab.host("kamailio").address))
-    assert process.wait(Deadline(10)) == 0, process.output()
+    assert process.wait(Deadline(60)) == 0, process.output()
     lab.release("pinging")
 
 
@@ -79,8 +79,8 @@ def test_a_call_through_kamailio_is_rated(lab: DockerLab) -> None:
         engine.seed(GIVEN)
         answering = lab.run(sipp(lab.host("carrier"), CARRIER))
         calling = lab.run(sipp(lab.host("caller"), CALL, lab.host("kamailio").address))
-        assert calling.wait(Deadline(20)) == 0, calling.output()
-        assert answering.wait(Deadline(10)) == 0, answering.output()
+        assert calling.wait(Deadline(60)) == 0, calling.output()
+        assert answering.wait(Deadline(60)) == 0, answering.output()
         assert calling.list_files() == ["messages.log", "scenario.xml"]
         assert b"INVITE sip:39040123456@" in (calling.read_file("messages.log") or b"")
         await_condition(lambda: engine.accounts(["1000"])[0]["balance"] != 1000, Deadline(30), "the call's fee")
@@ -109,7 +109,7 @@ def test_a_host_is_found_by_its_name_and_aliases_while_it_exists(empty_lab: Dock
 
 def test_a_host_that_takes_a_released_one_s_place_has_nothing_of_it(engine: Engine, empty_lab: DockerLab) -> None:
     old = empty_lab.host("old", "nick")
-    empty_lab.start_service(web("old", "nick"), Deadline(20))
+    empty_lab.start_service(web("old", "nick"), Deadline(60))
     empty_lab.release("old")
     new = empty_lab.host("new")
     assert shell(empty_lab, "asking", "getent hosts old nick")[0] == 2
@@ -119,7 +119,7 @@ def test_a_host_that_takes_a_released_one_s_place_has_nothing_of_it(engine: Engi
 
     empty_lab.disconnect("new")
     empty_lab.release("new")
-    empty_lab.start_service(web(), Deadline(20))
+    empty_lab.start_service(web(), Deadline(60))
     assert reaches(empty_lab) == "hello"
 
 
@@ -137,24 +137,24 @@ def test_a_host_that_could_not_be_made_spoils_no_other(empty_lab: DockerLab, mon
 
 
 def test_two_labs_never_see_each_other(empty_lab: DockerLab) -> None:
-    empty_lab.start_service(web(), Deadline(20))
+    empty_lab.start_service(web(), Deadline(60))
     with DockerLab.open() as other:
-        other.start_service(web(), Deadline(20))
+        other.start_service(web(), Deadline(60))
         here, there = empty_lab.host("web").address, other.host("web").address
         assert here != there
         fetch = "python3 -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=2)' http://{}:8000/hello"
         own = other.run(Program("own", "harness", ("sh", "-c", fetch.format(there)), other.host("own")))
         foreign = other.run(Program("foreign", "harness", ("sh", "-c", fetch.format(here)), other.host("foreign")))
         by_name = other.run(Program("name", "harness", ("sh", "-c", fetch.format("web")), other.host("name")))
-        assert own.wait(Deadline(10)) == 0
-        assert by_name.wait(Deadline(10)) == 0
-        assert foreign.wait(Deadline(10)) == 1
+        assert own.wait(Deadline(60)) == 0
+        assert by_name.wait(Deadline(60)) == 0
+        assert foreign.wait(Deadline(60)) == 1
         assert "timed out" in foreign.output()
 
 
 def test_a_command_that_is_not_in_the_image(empty_lab: DockerLab) -> None:
     with pytest.raises(ServiceDied, match="status 127") as caught:
-        empty_lab.start_service(Service("web", "sipp", ("no-such-program",), ports=(80,), ready="/"), Deadline(20))
+        empty_lab.start_service(Service("web", "sipp", ("no-such-program",), ports=(80,), ready="/"), Deadline(60))
     assert "no-such-program" in str(caught.value)
 
 
@@ -167,7 +167,7 @@ def test_a_program_s_files_are_the_same_read_from_the_disk_and_from_the_engine(
     script = "mkdir more; echo out > more/output; echo trace > trace; rm given; echo x >> kept; sleep 60"
     files = {"given": b"given\n", "kept": b"kept\n", "untouched": b"\xff"}
     process = empty_lab.run(Program("writing", "sipp", ("sh", "-c", script), empty_lab.host("writing"), files))
-    await_condition(lambda: process.read_file("kept") == b"kept\nx\n", Deadline(20), "all its files")
+    await_condition(lambda: process.read_file("kept") == b"kept\nx\n", Deadline(60), "all its files")
 
     def check() -> None:
         assert process.list_files() == ["kept", "more/output", "trace", "untouched"]
@@ -178,14 +178,14 @@ def test_a_program_s_files_are_the_same_read_from_the_disk_and_from_the_engine(
 
     check()
     process.signal(signal.SIGKILL)
-    process.wait(Deadline(20))
+    process.wait(Deadline(60))
     check()
     process.remove()
 
 
 def test_an_unplugged_host_is_silent_both_ways_and_through_a_restart(empty_lab: DockerLab) -> None:
     assert empty_lab.capabilities.unplug
-    empty_lab.start_service(web(), Deadline(20))
+    empty_lab.start_service(web(), Deadline(60))
     empty_lab.disconnect("web")
     assert reaches(empty_lab) == "ConnectTimeout"
     assert shell(empty_lab, "asking", "getent hosts web")[0] == 0
@@ -193,9 +193,9 @@ def test_an_unplugged_host_is_silent_both_ways_and_through_a_restart(empty_lab: 
     send = "import socket; print(socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('{}', 9)))"
     peer = empty_lab.host("asking").address
     inside = empty_lab.run(Program("in", "harness", ("python3", "-c", send.format(peer)), empty_lab.host("web")))
-    assert inside.wait(Deadline(10)) == 0, inside.output()
+    assert inside.wait(Deadline(60)) == 0, inside.output()
 
-    empty_lab.stop_service("web", Deadline(20))
+    empty_lab.stop_service("web", Deadline(60))
     with pytest.raises(Timeout):
         empty_lab.restart_service("web", Deadline(3))
     empty_lab.reconnect("web")
@@ -207,7 +207,7 @@ def test_where_addresses_can_not_be_reached_ports_are_published(
     empty_lab: DockerLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(empty_lab, "_reachable", False)
-    empty_lab.start_service(web(), Deadline(20))
+    empty_lab.start_service(web(), Deadline(60))
     assert empty_lab.endpoint("web", 8000).url.startswith("http://127.0.0.1:")
     assert reaches(empty_lab) == "hello"
     with pytest.raises(LabError, match="port 9 of web can't be reached"):
@@ -220,7 +220,7 @@ def test_a_person_finds_a_service_where_it_is_published(empty_lab: DockerLab) ->
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     published = (f"127.0.0.1:{port}:8000", f"127.0.0.1:{port}:53/udp")
-    empty_lab.start_service(replace(web(), published=published), Deadline(20))
+    empty_lab.start_service(replace(web(), published=published), Deadline(60))
     assert empty_lab.published("web", 8000) == empty_lab.published("web", 53) == f"127.0.0.1:{port}"
     assert httpx.get(f"http://127.0.0.1:{port}/hello").text == "hello"
     assert reaches(empty_lab) == "hello"
@@ -228,11 +228,11 @@ def test_a_person_finds_a_service_where_it_is_published(empty_lab: DockerLab) ->
 
 
 def test_a_lab_is_found_again_by_its_id(empty_lab: DockerLab) -> None:
-    empty_lab.start_service(web("web", "www"), Deadline(20))
+    empty_lab.start_service(web("web", "www"), Deadline(60))
     again = DockerLab.attach(empty_lab.id)
     assert again.host("web") == empty_lab.host("web")
     assert reaches(again) == "hello"
-    again.restart_service("web", Deadline(20), how=signal.SIGKILL)
+    again.restart_service("web", Deadline(60), how=signal.SIGKILL)
     with pytest.raises(LabError, match="already one of host web"):
         again.host("www")
     assert again.host("new").address != again.host("web").address
@@ -249,7 +249,7 @@ def left(engine: Engine, lab_id: str) -> list[str]:
 
 
 def test_stop_leaves_nothing(engine: Engine, empty_lab: DockerLab) -> None:
-    empty_lab.start_service(web(), Deadline(20))
+    empty_lab.start_service(web(), Deadline(60))
     empty_lab.run(Program("sleeper", "sipp", ("sleep", "60"), empty_lab.host("sleeper")))
     empty_lab.pause("sleeper")
     empty_lab.host("still-starting")

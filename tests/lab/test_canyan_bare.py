@@ -63,7 +63,7 @@ def serving(scenario: str) -> Iterator[str]:
         where = ("-i", host.address, "-p", "5080")
         argv = ("sipp", "-sf", "uas.xml", *where, "-nostdin", "-trace_stat", "-stf", "stat.csv")
         server = lab.run(Program("server", "sipp", argv, host, {"uas.xml": scenario.encode()}))
-        await_condition(lambda: server.read_file("stat.csv") is not None, Deadline(10), "a server's socket")
+        await_condition(lambda: server.read_file("stat.csv") is not None, Deadline(60), "a server's socket")
         yield f"{host.address}:5080"
 
 

@@ -118,9 +118,9 @@ def test_a_request_that_comes_again(lab: LocalLab, tmp_path: Path, behaviour: st
     sipp = carrier_process.process
     peer = None
     try:
-        await_bound([carrier_process], Deadline(10))
+        await_bound([carrier_process], Deadline(60))
         peer = lab.run(Program("peer", "harness", ("python", "-c", PEER, host.address, *steps), lab.host("peer")))
-        assert peer.wait(Deadline(20)) == 0, peer.output()
+        assert peer.wait(Deadline(60)) == 0, peer.output()
         assert peer.output().splitlines() == seen
         assert b"unexpected" not in (errors := sipp.read_file(ERRORS) or b""), errors.decode()
     finally:

@@ -79,7 +79,7 @@ def test_a_killed_run_leaves_nothing(run: subprocess.Popen[bytes], how: signal.S
     assert lab is not None
     os.kill(run.pid, how)
     await_condition(lambda: run.poll() is not None, Deadline(30), "the end of the run")
-    await_condition(lambda: not running_in(lab), Deadline(15), "the end of what ran in the lab")
+    await_condition(lambda: not running_in(lab), Deadline(60), "the end of what ran in the lab")
     lease.sweep()  # what the next run does first
     assert all(each is None or each.id != lab for _, each in lease.leases())
 

@@ -113,7 +113,7 @@ def ask_options(lab: LocalLab, target: str = "kamailio", name: str = "caller") -
 
 def answered_by(process: Process) -> str:
     """What the Kamailio that answered this SIPp says of itself."""
-    assert process.wait(Deadline(10)) == 0, process.output()
+    assert process.wait(Deadline(60)) == 0, process.output()
     (log,) = [name for name in process.list_files() if name.endswith("_logs.log")]
     return (process.read_file(log) or b"").decode().split()[-1]
 
@@ -121,7 +121,7 @@ def answered_by(process: Process) -> str:
 def run(lab: LocalLab, *argv: str, role: Role = "sipp", name: str = "tool") -> tuple[int, str]:
     process = lab.run(Program(name, role, argv, lab.host(name)))
     try:
-        return process.wait(Deadline(10)), process.output()
+        return process.wait(Deadline(60)), process.output()
     finally:
         process.remove()
 
@@ -186,8 +186,8 @@ def without_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_labs_have_a_kamailio_each_on_the_same_address_and_port(lab: LocalLab) -> None:
     with LocalLab.open() as other:
-        lab.start_service(kamailio(answer="first"), Deadline(10))
-        other.start_service(kamailio(answer="second"), Deadline(10))
+        lab.start_service(kamailio(answer="first"), Deadline(60))
+        other.start_service(kamailio(answer="second"), Deadline(60))
         assert lab.host("kamailio") == other.host("kamailio")
         assert answered_by(ask_options(lab)) == "first"
         assert answered_by(ask_options(other)) == "second"
@@ -196,7 +196,7 @@ def test_two_labs_have_a_kamailio_each_on_the_same_address_and_port(lab: LocalLa
 def test_eight_labs_at_once() -> None:
     def call(number: int) -> str:
         with LocalLab.open() as lab:
-            lab.start_service(kamailio(answer=f"lab{number}"), Deadline(20))
+            lab.start_service(kamailio(answer=f"lab{number}"), Deadline(60))
             return answered_by(ask_options(lab))
 
     with ThreadPoolExecutor(8) as pool:
@@ -205,8 +205,8 @@ def test_eight_labs_at_once() -> None:
 
 
 def test_two_services_of_a_lab_have_files_of_their_own_at_the_same_path(lab: LocalLab) -> None:
-    lab.start_service(kamailio("one", "one"), Deadline(10))
-    lab.start_service(kamailio("two", "two"), Deadline(10))
+    lab.start_service(kamailio("one", "one"), Deadline(60))
+    lab.start_service(kamailio("two", "two"), Deadline(60))
     assert answered_by(ask_options(lab, "two")) == "two"
     assert (lab.service("one").read_file("/etc/kamailio/route.cfg") or b"").startswith(b"request_route")
 
@@ -256,8 +256,8 @@ def test_ipv6_reaches_a_host(lab: LocalLab) -> None:
 
 
 def test_who_binds_no_address_has_kamailios(lab: LocalLab) -> None:
-    lab.start_service(kamailio(), Deadline(10))
-    engine = lab.start_service(answering(), Deadline(10))
+    lab.start_service(kamailio(), Deadline(60))
+    engine = lab.start_service(answering(), Deadline(60))
     code = "import urllib.request; urllib.request.urlopen('http://engine:8080/').read()"
     assert python(lab, code) == (0, "")
     assert f"asked by {lab.host('kamailio').address}" in engine.output()
@@ -267,7 +267,7 @@ def test_who_binds_no_address_has_kamailios(lab: LocalLab) -> None:
 
 
 def test_a_service_is_reached_through_its_endpoint(lab: LocalLab) -> None:
-    lab.start_service(answering(text=b"from its own file"), Deadline(10))
+    lab.start_service(answering(text=b"from its own file"), Deadline(60))
     assert get(lab, "engine") == "from its own file"
     run_directory = lab.run_directory("engine")
     assert run_directory
@@ -275,7 +275,7 @@ def test_a_service_is_reached_through_its_endpoint(lab: LocalLab) -> None:
 
 
 def test_a_port_without_a_socket_has_no_endpoint(lab: LocalLab) -> None:
-    lab.start_service(answering(), Deadline(10))
+    lab.start_service(answering(), Deadline(60))
     with pytest.raises(LabError, match="port 81 of engine can't be reached"):
         lab.endpoint("engine", 81)
 
@@ -284,15 +284,15 @@ def test_a_kamailio_with_a_bad_configuration_is_reported(lab: LocalLab) -> None:
     bad = kamailio("kamailio")
     service = Service("kamailio", "kamailio", bad.command, files={**bad.files, "/etc/kamailio/route.cfg": b"rubbish"})
     with suppress(ServiceDied):  # it may end before it can be handed over
-        lab.start_service(service, Deadline(10))
+        lab.start_service(service, Deadline(60))
     process = lab.service("kamailio")
-    assert process.wait(Deadline(10)) != 0
+    assert process.wait(Deadline(60)) != 0
     assert "syntax error" in process.output()
 
 
 def test_a_command_that_does_not_exist(lab: LocalLab) -> None:
     with pytest.raises(LabError, match=r"engine could not be started \(no-such-command\)"):
-        lab.start_service(Service("engine", "kamailio", ("no-such-command",)), Deadline(10))
+        lab.start_service(Service("engine", "kamailio", ("no-such-command",)), Deadline(60))
     for _ in range(2):
         with pytest.raises(LabError, match=r"tool could not be started \(no-such-command\)"):
             run(lab, "no-such-command")
@@ -300,12 +300,12 @@ def test_a_command_that_does_not_exist(lab: LocalLab) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_restart_keeps_files_address_and_log(lab: LocalLab, how: signal.Signals) -> None:
-    process = lab.start_service(kamailio(), Deadline(10))
+    process = lab.start_service(kamailio(), Deadline(60))
     answered_by(ask_options(lab, name="before"))
     run_directory = lab.run_directory("kamailio")
     assert run_directory
     (Path(run_directory) / "kept").touch()
-    lab.restart_service("kamailio", Deadline(10), how=how)
+    lab.restart_service("kamailio", Deadline(60), how=how)
     answered_by(ask_options(lab, name="after"))
     assert (Path(run_directory) / "kept").exists()
     assert process.output().count("Listening on") == 2
@@ -313,17 +313,17 @@ def test_a_restart_keeps_files_address_and_log(lab: LocalLab, how: signal.Signal
 
 
 def test_a_stopped_service_is_gone_with_its_workers_and_can_be_started_again(lab: LocalLab) -> None:
-    process = lab.start_service(kamailio(), Deadline(10))
+    process = lab.start_service(kamailio(), Deadline(60))
     answered_by(ask_options(lab))
-    lab.stop_service("kamailio", Deadline(10))
+    lab.stop_service("kamailio", Deadline(60))
     assert process.poll() == 0
     assert "kamailio" not in processes(lab)
-    lab.restart_service("kamailio", Deadline(10))
+    lab.restart_service("kamailio", Deadline(60))
     answered_by(ask_options(lab, name="after"))
 
 
 def test_workers_whose_main_process_dies_do_not_stay(lab: LocalLab) -> None:
-    process = lab.start_service(kamailio(), Deadline(10))
+    process = lab.start_service(kamailio(), Deadline(60))
     answered_by(ask_options(lab))
     process.signal(signal.SIGKILL)
     assert process.wait(Deadline(30)) == -signal.SIGKILL
@@ -397,7 +397,7 @@ def start_module(lab: LocalLab, module: str, *words: str) -> Process:
 def run_module(lab: LocalLab, module: str, *words: str) -> tuple[int, str]:
     process = start_module(lab, module, *words)
     try:
-        return process.wait(Deadline(10)), process.output()
+        return process.wait(Deadline(60)), process.output()
     finally:
         process.remove()
 
@@ -411,11 +411,11 @@ def check_forked_programs(lab: LocalLab, module: str, parent: str) -> None:
     status, output = run_module(lab, module, "broken")
     assert (status, "RuntimeError: broken on purpose" in output) == (1, True)
     staying = start_module(lab, module, "stay")
-    await_condition(lambda: "leads" in staying.output(), Deadline(10), "its words")
+    await_condition(lambda: "leads" in staying.output(), Deadline(60), "its words")
     assert staying.poll() is None
     assert staying.read_file("said") == b"stay"
     staying.signal(signal.SIGTERM)
-    assert staying.wait(Deadline(10)) == -signal.SIGTERM
+    assert staying.wait(Deadline(60)) == -signal.SIGTERM
     staying.remove()
 
 
@@ -436,7 +436,7 @@ def test_programs_that_are_started_while_their_module_is_imported_wait_for_it(la
     programs = [Program(name, "harness", ("python", "-m", spoken), lab.host(name)) for name in names]
     with ThreadPoolExecutor(len(programs)) as pool:
         processes = list(pool.map(lab.run, programs))
-    assert [process.wait(Deadline(20)) for process in processes] == [3, 3, 3, 3]
+    assert [process.wait(Deadline(60)) for process in processes] == [3, 3, 3, 3]
     assert all("forked" in process.output() for process in processes)
 
 
@@ -532,7 +532,7 @@ def holder_of(lab: LocalLab) -> ProcessIdentity:
 
 
 def test_stopping_leaves_nothing(lab: LocalLab) -> None:
-    lab.start_service(kamailio(), Deadline(10))
+    lab.start_service(kamailio(), Deadline(60))
     process = ask_options(lab)
     holder = holder_of(lab)
     lab.stop()
@@ -541,7 +541,7 @@ def test_stopping_leaves_nothing(lab: LocalLab) -> None:
     assert not directory_of(lab).exists()
     process.remove()
     with pytest.raises(LabError, match="the lab has ended"):
-        lab.start_service(kamailio("another"), Deadline(10))
+        lab.start_service(kamailio("another"), Deadline(60))
 
 
 OPEN_LAB = """
@@ -550,8 +550,8 @@ from rating_harness.deadline import Deadline
 from rating_harness.lab.local import LocalLab
 from tests.lab.test_local_lab import answered_by, answering, ask_options, kamailio
 lab = LocalLab.open(keep="keep" in sys.argv)
-lab.start_service(kamailio(), Deadline(20))
-lab.start_service(answering(), Deadline(20))
+lab.start_service(kamailio(), Deadline(60))
+lab.start_service(answering(), Deadline(60))
 assert answered_by(ask_options(lab)) == "answer"
 print(lab.id, flush=True)
 if "stay" in sys.argv: time.sleep(60)
@@ -575,7 +575,7 @@ def test_a_killed_owner_leaves_nothing() -> None:
         assert lease.holder.alive
         process.kill()
     holder = lease.holder
-    await_condition(lambda: not holder.alive, Deadline(10), "the holder's death")
+    await_condition(lambda: not holder.alive, Deadline(60), "the holder's death")
     assert not directory.exists()
 
 
@@ -587,7 +587,7 @@ def test_a_lab_that_is_kept_can_be_attached_to_and_ends_when_asked_to() -> None:
     lab = LocalLab.attach(lab_id)
     try:
         assert get(lab, "engine") == "hello"
-        lab.restart_service("engine", Deadline(10), how=signal.SIGKILL)
+        lab.restart_service("engine", Deadline(60), how=signal.SIGKILL)
         assert get(lab, "engine") == "hello"
         assert lab.host("engine").address != lab.host("new").address
         assert answered_by(ask_options(lab, name="another")) == "answer"
@@ -626,8 +626,8 @@ def test_a_root_filesystem_without_kamailio_is_refused(tmp_path: Path) -> None:
 def test_the_machines_network_on_addresses_of_the_labs_own() -> None:
     with LocalLab.open(network="host") as one, LocalLab.open(network="host") as two:
         for lab in (one, two):
-            lab.start_service(kamailio(), Deadline(10))
-            lab.start_service(answering(text=lab.id.encode()), Deadline(10))
+            lab.start_service(kamailio(), Deadline(60))
+            lab.start_service(answering(text=lab.id.encode()), Deadline(60))
             assert answered_by(ask_options(lab)) == "answer"
             assert not lab.capabilities.isolated
             assert lab.capabilities.names
@@ -642,7 +642,7 @@ def test_a_root_filesystem_that_cannot_be_entered_still_lends_its_programs(lab: 
     root = rootfs.ensure()
     lab._state.source = ProgramSource(root, root, enterable=False)
     write_wrappers(directory_of(lab) / BIN, lab._state.source)
-    lab.start_service(kamailio(), Deadline(10))
+    lab.start_service(kamailio(), Deadline(60))
     assert answered_by(ask_options(lab)) == "answer"
     assert lab.service("kamailio").read_file("/etc/kamailio/route.cfg")
 
@@ -653,12 +653,12 @@ def test_without_namespaces_all_runs_on_loopback_and_what_is_lost_is_said() -> N
         assert not lab.capabilities.isolated
         assert "Operation not permitted" in lab.capabilities.why["isolated"]
         assert lab.capabilities.names, "a hosts file of the lab's own needs no mount where nss_wrapper is"
-        lab.start_service(kamailio(), Deadline(10))
-        lab.start_service(answering(text=b"here"), Deadline(10))
+        lab.start_service(kamailio(), Deadline(60))
+        lab.start_service(answering(text=b"here"), Deadline(60))
         assert get(lab, "engine") == "here"
         assert answered_by(ask_options(lab, lab.host("kamailio").address)) == "answer"
         assert answered_by(ask_options(lab, "kamailio", "by-name")) == "answer"
-        lab.restart_service("kamailio", Deadline(10), how=signal.SIGKILL)
+        lab.restart_service("kamailio", Deadline(60), how=signal.SIGKILL)
         assert answered_by(ask_options(lab, "kamailio", "again")) == "answer"
     assert not marked(lab.id)
 
@@ -666,9 +666,9 @@ def test_without_namespaces_all_runs_on_loopback_and_what_is_lost_is_said() -> N
 @pytest.mark.usefixtures("without_namespaces")
 def test_without_namespaces_a_name_that_is_added_is_found_and_one_that_is_unknown_is_not() -> None:
     with LocalLab.open(release=rootfs.ensure()) as lab:
-        lab.start_service(kamailio(), Deadline(10))
+        lab.start_service(kamailio(), Deadline(60))
         unknown = ask_options(lab, "late", "before")
-        assert unknown.wait(Deadline(10)) != 0
+        assert unknown.wait(Deadline(60)) != 0
         assert "Unknown remote host 'late'" in unknown.output()
         lab.host("kamailio", "late")
         assert answered_by(ask_options(lab, "late", "after")) == "answer"
