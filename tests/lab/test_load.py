@@ -21,7 +21,7 @@ given:
   accounts: [{account_tag: "1000", type: POSTPAID, balance: 0, max_concurrent_transactions: 1000}]
   carriers: [{carrier_tag: carrier, host: carrier}]
   pricelists: [{pricelist_tag: retail, rates: [{carrier_tag: carrier, prefix: "sip:39", rate: 1}]}]
-load: {steps: [{rate: 10, duration: 500ms}, {rate: 0, duration: 1500ms}, {rate: 20, duration: 500ms}], hold: 500ms}
+load: {steps: [{rate: 10, duration: 500ms}, {rate: 0, duration: 3s}, {rate: 20, duration: 500ms}], hold: 500ms}
 calls: [{id: ana, from: "1000", to: "39040123456"}]
 """
 
@@ -55,7 +55,7 @@ given:
   accounts: [{account_tag: "1000", type: POSTPAID, balance: 0, max_concurrent_transactions: 7}]
   carriers: [{carrier_tag: carrier, host: carrier}]
   pricelists: [{pricelist_tag: retail, rates: [{carrier_tag: carrier, prefix: "sip:39", rate: 1}]}]
-load: {rate: 10, duration: 500ms, hold: 2s}
+load: {rate: 10, duration: 500ms, hold: 4s}
 calls: [{id: ana, from: "1000", to: "39040123456"}]
 """
 
