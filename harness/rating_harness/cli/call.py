@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rating_harness.cli.options import FAILED, PASSED, call_options, command, lab_options, options_of
+from rating_harness.cli.options import FAILED, LAB_AND_ENGINE, PASSED, call_options, command, lab_options, options_of
 
 if TYPE_CHECKING:
     from rating_harness.report.events import Reporter
@@ -21,19 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["call", "watch"]
 
-_LAB = (
-    "lab",
-    "kamailio",
-    "package",
-    "services",
-    "kamailio-config",
-    "define",
-    "agent-url",
-    "api-url",
-    "engine",
-    "target",
-    "persistent-lab",
-)
+_LAB = (*LAB_AND_ENGINE, "target", "persistent-lab")
 
 
 @command()

@@ -38,6 +38,7 @@ from rating_harness.run.options import Options
 __all__ = [
     "FAILED",
     "HELP",
+    "LAB_AND_ENGINE",
     "PASSED",
     "WRONG",
     "as_warning",
@@ -49,6 +50,19 @@ __all__ = [
 ]
 
 PASSED, FAILED, WRONG = 0, 1, 2
+
+LAB_AND_ENGINE = (
+    "lab",
+    "kamailio",
+    "package",
+    "services",
+    "kamailio-config",
+    "define",
+    "agent-url",
+    "api-url",
+    "engine",
+)
+"""Options of a command that makes calls in a lab, of `LAB_OPTIONS`."""
 
 HELP = {"help_option_names": ["-h", "--help"]}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rating_harness.cli.options import FAILED, command, lab_options, options_of
+from rating_harness.cli.options import FAILED, LAB_AND_ENGINE, command, lab_options, options_of
 
 __all__ = ["record"]
 
@@ -17,19 +17,7 @@ __all__ = ["record"]
 @click.option(
     "--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="Write there, not to the screen."
 )
-@lab_options(
-    "lab",
-    "kamailio",
-    "package",
-    "services",
-    "kamailio-config",
-    "define",
-    "agent-url",
-    "api-url",
-    "engine",
-    "seed",
-    "persistent-lab",
-)
+@lab_options(*LAB_AND_ENGINE, "seed", "persistent-lab")
 @click.pass_context
 def record(context: click.Context, /, file: Path, output: Path | None, **lab: Any) -> None:
     """Run the calls of FILE, and write what was seen as expected.

@@ -123,11 +123,7 @@ def ensure(
         if not target.is_dir():
             tar = ensure_tar(release, packages=packages, announce=announce)
             with _scratch(target) as scratch:
-                root = scratch / "root"
-                root.mkdir()
-                _run(["tar", "--extract", "--file", str(tar), "--exclude=./dev/*", "--directory", str(root)], release)
-                # Whoever reads the cache gets no set-uid programs that nobody updates.
-                _run(["chmod", "--recursive", "a+rX,u+w,ug-s", str(root)], release)
+                root = _extracted(tar, scratch, release)
                 lacking = kamailio_in(root)
                 if lacking:
                     raise ImageError(f"the {release} root filesystem is of no use", found=lacking)
@@ -194,12 +190,9 @@ def ensure_stack(name: str, *, announce: Callable[[str], None] | None = None) ->
             say = announce or (lambda line: click.echo(line, err=True))
             say(f"making a root filesystem with {name}, once; a minute at most")
             with _scratch(target) as scratch:
-                tar, root = scratch / "root.tar", scratch / "root"
-                root.mkdir()
+                tar = scratch / "root.tar"
                 _run([*recipe, str(tar)], release)
-                _run(["tar", "--extract", "--file", str(tar), "--exclude=./dev/*", "--directory", str(root)], release)
-                _run(["chmod", "--recursive", "a+rX,u+w,ug-s", str(root)], release)
-                root.rename(target)
+                _extracted(tar, scratch, release).rename(target)
     return target
 
 
@@ -266,6 +259,16 @@ def _scratch(target: Path) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _extracted(tar: Path, scratch: Path, release: str) -> Path:
+    """The directory of what is in the tar, without devices."""
+    root = scratch / "root"
+    root.mkdir()
+    _run(["tar", "--extract", "--file", str(tar), "--exclude=./dev/*", "--directory", str(root)], release)
+    # Whoever reads the cache gets no set-uid programs that nobody updates.
+    _run(["chmod", "--recursive", "a+rX,u+w,ug-s", str(root)], release)
+    return root
 
 
 def _run(command: list[str], release: str) -> None:
