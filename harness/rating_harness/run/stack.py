@@ -93,11 +93,12 @@ _START = 30.0
 class Stack:
     """Brought up by `open`. One scenario after another runs on it; `prepare` makes it as new for each."""
 
-    def __init__(self, lab: Lab, options: Options) -> None:
+    def __init__(self, lab: Lab, options: Options, further: FurtherServices | None = None) -> None:
+        """:param further: those of the options, where they have been read already."""
         self.lab = lab
         self.options = options
         self._composition = compose.load(data_directory("compose") / "lab.yaml")
-        self._further = FurtherServices(options.services)
+        self._further = further or FurtherServices(options.services)
         self._variant: Variant | None = _first_variant(options)
         self._last_variant = _first_variant(options)
         self._starts = 0
@@ -126,6 +127,7 @@ class Stack:
         """
         if options.ends != "own":
             ensure_stack(options.ends)
+        further = FurtherServices(options.services)
         lab = open_lab(
             "local" if options.ends != "own" else options.lab,
             release=options.kamailio,
@@ -133,10 +135,10 @@ class Stack:
             keep=persistent,
             target=options.target,
             packages=options.packages,
-            images=FurtherServices(options.services).images,
+            images=further.images,
         )
         try:
-            stack = cls(lab, options)
+            stack = cls(lab, options, further)
             stack._start(persistent)
         except BaseException:
             lab.stop()
