@@ -10,9 +10,11 @@ from typing import Literal
 from rating_harness.evidence.headers import tag_of
 from rating_harness.evidence.model import Evidence, SipMessage
 
-__all__ = ["Call", "calls_of"]
+__all__ = ["Call", "CallEvent", "calls_of", "event_of"]
 
 EndedBy = Literal["caller", "callee", "kamailio"]
+
+CallEvent = Literal["started", "ringing", "answered", "transferred", "ended"]
 
 
 @dataclass(frozen=True)
@@ -201,3 +203,20 @@ def _call(name: str, index: int, call_id: str, messages: Iterable[SipMessage], e
         carriers=tuple(m for m in ordered if m.host not in callers | strangers),
         strangers=tuple(m for m in ordered if m.host in strangers),
     )
+
+
+def event_of(message: SipMessage) -> CallEvent | None:
+    """What a message says of its call, to the caller that sent or received it."""
+    if message.is_request:
+        if message.method == "INVITE" and message.direction == "sent":
+            return "started"
+        return "ended" if message.method == "BYE" else None
+    if message.method == "REFER" and message.is_final and message.status is not None and message.status < 300:
+        return "transferred"
+    if message.method != "INVITE" or message.status is None or message.status < 180:
+        return None
+    if message.status < 200:
+        return "ringing"
+    if message.status < 300:
+        return "answered"
+    return None if message.status in (401, 407) else "ended"

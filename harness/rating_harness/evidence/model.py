@@ -300,6 +300,7 @@ class Evidence:
         and ``table NAME`` for one of Kamailio's.
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
     :param skipped: seconds that the lab's clock was put forward meanwhile; all times here are on that clock.
+    :param repeated: why the scenario was run before, and run again: what of the harness's own came too late then.
     :param captured: what Kamailio itself sent and received, of all calls; None when that wasn't captured.
     """
 
@@ -326,4 +327,5 @@ class Evidence:
     unsent: tuple[Unsent, ...] = ()
     octets: tuple[Octets, ...] = ()
     skipped: float = 0.0
+    repeated: tuple[str, ...] = ()
     lab: Mapping[str, str] = field(default_factory=dict)

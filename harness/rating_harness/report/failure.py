@@ -19,7 +19,7 @@ from rating_harness.report.presentation import (
     messages_of,
     names_of_calls,
     printable,
-    skipped_text,
+    run_facts,
     title_of,
 )
 from rating_harness.scenario.model import Scenario
@@ -100,7 +100,7 @@ def _title(scenario: Scenario, verdict: Verdict, findings: Sequence[ReportedFind
 
 
 def _skipped(evidence: Evidence) -> Iterator[str]:
-    yield from (f"        {each} of the lab's clock" for each in skipped_text(evidence))
+    yield from (f"        {each}" for each in run_facts(evidence))
 
 
 def _findings(scenario: Scenario, findings: Sequence[ReportedFinding]) -> Iterator[str]:

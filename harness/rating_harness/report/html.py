@@ -35,7 +35,7 @@ from rating_harness.report.presentation import (
     json_text,
     messages_of,
     names_of_calls,
-    skipped_text,
+    run_facts,
     title_of,
 )
 from rating_harness.scenario.model import Scenario
@@ -205,7 +205,7 @@ def _finished(event: events.ScenarioFinished, name: str, texts: Mapping[str, str
     return {
         "outcome": outcome,
         "css": outcome,
-        "seconds": ", ".join([f"{event.seconds:.1f} s", *skipped_text(evidence)]),
+        "seconds": ", ".join([f"{event.seconds:.1f} s", *run_facts(evidence)]),
         "calls": str(figures.calls),
         "setup": "" if figures.setup_p95 is None else f"{figures.setup_p95 * 1000:.0f} ms",
         "findings": [_finding(reported, texts, name) for reported in findings],

@@ -68,6 +68,7 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
         "setup_p95": figures.setup_p95,
         "setup_max": figures.setup_max,
         "clock_skipped": event.evidence.skipped,
+        "repeated": list(event.evidence.repeated),
         "evidence": str(event.folder) if event.folder else None,
         "findings": [
             {

@@ -47,6 +47,7 @@ def junit_properties(evidence: Evidence, folder: Path | None = None) -> list[tup
     properties += [("calls", str(figures.calls)), ("calls.answered", str(figures.answered))]
     if evidence.skipped:
         properties.append(("clock.skipped", f"{evidence.skipped:g}"))
+    properties += [("repeated", why) for why in evidence.repeated]
     if figures.setup_p95 is not None:
         properties.append(("setup.p95", f"{figures.setup_p95:.3f}"))
     if folder is not None:

@@ -22,7 +22,7 @@ __all__ = [
     "messages_of",
     "names_of_calls",
     "printable",
-    "skipped_text",
+    "run_facts",
     "title_of",
 ]
 
@@ -37,9 +37,11 @@ def title_of(scenario: Scenario) -> str:
     return f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
 
 
-def skipped_text(evidence: Evidence) -> list[str]:
-    """How much of the lab's time was skipped, if any: nothing went over the wire meanwhile."""
-    return [f"{evidence.skipped:,.10g} s skipped"] if evidence.skipped else []
+def run_facts(evidence: Evidence) -> list[str]:
+    """What is unusual in a run: how much of the lab's time was skipped, and whether it's the first run."""
+    skipped = [f"{evidence.skipped:,.10g} s skipped"] if evidence.skipped else []
+    late = "; ".join(dict.fromkeys(evidence.repeated))
+    return [*skipped, f"run {len(evidence.repeated) + 1}, since {late}"] if evidence.repeated else skipped
 
 
 def json_text(value: object) -> str:

@@ -21,7 +21,7 @@ from rating_harness.evidence.model import Evidence
 from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
 from rating_harness.report.failure import LADDERS, error_text, failure_text
-from rating_harness.report.presentation import skipped_text, title_of
+from rating_harness.report.presentation import run_facts, title_of
 from rating_harness.report.progress import Progress
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.values import duration_text
@@ -172,7 +172,7 @@ def _finished(event: events.ScenarioFinished, ladders: int | None) -> str:
     if event.scenario.load is not None and figures.setup_p50 is not None and figures.setup_max is not None:
         facts.append(f"p50 {duration_text(round(figures.setup_p50, 3))}")
         facts.append(f"max {duration_text(round(figures.setup_max, 3))}")
-    facts += skipped_text(event.evidence)
+    facts += run_facts(event.evidence)
     of_the_lab = event.evidence.lab.get("unchecked", "")
     unchecked = [
         f"\n        not checked: {n}: {why}" for n, why in event.verdict.unchecked.items() if why not in of_the_lab

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from rating_harness.evidence.model import Dialog, SipMessage
+from rating_harness.evidence.calls import event_of
+from rating_harness.evidence.model import Dialog
 from rating_harness.evidence.statistics import LoadProgress
 from rating_harness.kamailio.rpc import KamailioClient, RpcError
 from rating_harness.run.sipp_processes import SippProcess, messages_in
@@ -40,7 +41,7 @@ class EventWatch:
         if len(trace) != self._sizes.get(call):
             self._sizes[call] = len(trace)
             for message in messages_in(sipp.agent, trace):
-                event = _event_of(message)
+                event = event_of(message)
                 if event is not None:
                     self._events.setdefault((call, event), message.at)
                     if event == "ended":
@@ -70,22 +71,6 @@ class EventWatch:
         """Whether a moment has come; never, where there is none."""
         at = self.due(moment) if moment is not None else None
         return at is not None and at <= now
-
-
-def _event_of(message: SipMessage) -> Event | None:
-    if message.is_request:
-        if message.method == "INVITE" and message.direction == "sent":
-            return "started"
-        return "ended" if message.method == "BYE" else None
-    if message.method == "REFER" and message.is_final and message.status is not None and message.status < 300:
-        return "transferred"
-    if message.method != "INVITE" or message.status is None or message.status < 180:
-        return None
-    if message.status < 200:
-        return "ringing"
-    if message.status < 300:
-        return "answered"
-    return None if message.status in (401, 407) else "ended"
 
 
 class DialogWatch:

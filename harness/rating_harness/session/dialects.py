@@ -15,8 +15,9 @@ from rating_harness.canyan.checks import judge_canyan
 from rating_harness.canyan.loader import load_canyan
 from rating_harness.canyan.model import CanyanScenario
 from rating_harness.canyan.tester import run_bare, run_on_stack
+from rating_harness.checks.lateness import PUNCTUAL
 from rating_harness.checks.model import Verdict
-from rating_harness.errors import Mistake, PlanError, ScenarioError, UsageError
+from rating_harness.errors import EndpointError, Mistake, PlanError, ScenarioError, UsageError
 from rating_harness.evidence.model import Evidence
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.model import Plan
@@ -40,6 +41,7 @@ __all__ = [
     "plan",
     "run",
     "run_without_lab",
+    "too_late",
     "without_sections",
 ]
 
@@ -189,6 +191,21 @@ def run_without_lab(
     if options.target is None or options.agent_url is not None or len(canyan) != len(scenarios):
         return None
     return [run_bare(each, options, executable=executable, echo=echo) for each in canyan]
+
+
+def too_late(scenario: Scenario, evidence: Evidence, verdict: Verdict) -> EndpointError | None:
+    """Why a verdict can't be believed: something of the harness's own came too late. None where it can."""
+    late = () if verdict.passed or isinstance(scenario, CanyanScenario) else checks.late_deeds(scenario, evidence)
+    if not late:
+        return None
+    return EndpointError(
+        "this machine was too busy for the scenario",
+        expected=f"each call and request at most {PUNCTUAL:g} s after its moment",
+        found=", ".join(map(str, late[:3])),
+        where=scenario.where("calls", late[0].index),
+        detail="\n".join(str(finding) for finding in verdict.findings[:3]),
+        hint="what was found may be due to that: run it alone, or fewer side by side",
+    )
 
 
 def judge(scenario: Scenario, evidence: Evidence) -> Verdict:

@@ -36,7 +36,10 @@ from rating_harness.session import dialects
 from rating_harness.session.persistent_lab import borrow
 from rating_harness.session.stored_runs import Store, StoreNotRun
 
-__all__ = ["Outcome", "Session", "event_of"]
+__all__ = ["TRIES", "Outcome", "Session", "event_of"]
+
+TRIES = 3
+"""How often a scenario is run whose failure may be due to something of the harness's own that came too late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,19 +156,31 @@ class Session:
         if reason:
             return Outcome(scenario, 0.0, skipped=reason)
         self._note_coverage(stack, BETWEEN)
+        repeated: tuple[str, ...] = ()
+        while True:
+            plan, evidence = self._observe(stack, scenario)
+            evidence = replace(evidence, repeated=repeated)
+            try:
+                verdict = dialects.judge(scenario, evidence)
+                late = dialects.too_late(scenario, evidence, verdict)
+                if late is not None and len(repeated) + 1 == TRIES:
+                    raise late
+            except EndpointError as error:
+                error.folder = self._store(plan, evidence, error)
+                raise
+            if late is None:
+                folder = self._store(plan, evidence, verdict)
+                return Outcome(scenario, time.monotonic() - started, plan, evidence, verdict, folder)
+            repeated = (*repeated, late.found or "")
+
+    def _observe(self, stack: Stack, scenario: Scenario) -> tuple[Plan, Evidence]:
         try:
             plan, evidence = dialects.run(stack, scenario, token=secrets.token_hex(4), seed=self.options.seed)
         finally:
             self._note_coverage(stack, scenario.id)
         if stack is self._borrowed:
             evidence = replace(evidence, lab={**evidence.lab, "persistent": stack.lab.id})
-        try:
-            verdict = dialects.judge(scenario, evidence)
-        except EndpointError as error:
-            error.folder = self._store(plan, evidence, error)
-            raise
-        folder = self._store(plan, evidence, verdict)
-        return Outcome(scenario, time.monotonic() - started, plan, evidence, verdict, folder)
+        return plan, evidence
 
     def change(self, files: Mapping[str, str]) -> None:
         """Texts in place of those of the configuration's files, by their names: from the next scenario on."""

@@ -197,6 +197,7 @@ FIELDS_OF_THE_FORMAT = {
     "log",
     "messages",
     "octets",
+    "repeated",
     "routes",
     "scenario",
     "services",
@@ -212,7 +213,7 @@ FIELDS_OF_THE_FORMAT = {
 
 def test_other_fields_need_another_format() -> None:
     """Evidence of before is then told by its format, not as one that was damaged."""
-    assert (FORMAT, {field.name for field in fields(Evidence)}) == (4, FIELDS_OF_THE_FORMAT)
+    assert (FORMAT, {field.name for field in fields(Evidence)}) == (5, FIELDS_OF_THE_FORMAT)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,21 @@ def test_each_report_says_how_much_of_the_labs_time_was_skipped(tmp_path: Path) 
     lines = io.StringIO()
     JsonLines(lines).on_event(ended)
     assert json.loads(lines.getvalue().splitlines()[-1])["clock_skipped"] == 14397.0
-    assert "14,397 s skipped of the lab's clock" in failure_text(scenario, evidence, ended.verdict, None)
+    assert "14,397 s skipped" in failure_text(scenario, evidence, ended.verdict, None)
+
+
+def test_each_report_says_that_a_scenario_was_run_again(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n')
+    evidence = evidence_of(answered_call(), repeated=("call ana began 400ms late",))
+    ended = events.ScenarioFinished(START, 3.0, scenario, Verdict(scenario.id, ()), evidence, None, 42)
+    told = "run 2, since call ana began 400ms late"
+    assert f"(1 call, {told}, 3.0 s)" in shown([ended])
+    assert f"3.0 s, {told}" in html_page([ended])
+    assert ("repeated", "call ana began 400ms late") in junit_properties(evidence)
+    lines = io.StringIO()
+    JsonLines(lines).on_event(ended)
+    assert json.loads(lines.getvalue().splitlines()[-1])["repeated"] == ["call ana began 400ms late"]
+    assert f"        {told}\n" in failure_text(scenario, evidence, ended.verdict, None)
 
 
 # --- progress ---
