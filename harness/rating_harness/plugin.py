@@ -523,10 +523,15 @@ def _coverage_shortfall(config: pytest.Config) -> str | None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Called in the end, in the controller: warnings, and what no scenario executes."""
+    """Called in the end, in the controller: warnings, what was run again, and what no scenario executes."""
     warnings: list[str] = config.stash.get(_WARNINGS, [])
     for text in dict.fromkeys(warnings):
         terminalreporter.write_line(f"rating-harness: WARNING  {text}", yellow=True)
+    for report in (each for name in ("passed", "failed") for each in terminalreporter.stats.get(name, ())):
+        late = [why for name, why in report.user_properties if name == "repeated"]
+        if late:
+            text = f"{report.nodeid}: run {len(late) + 1} counts, since {'; '.join(dict.fromkeys(late))}"
+            terminalreporter.write_line(f"rating-harness: RUN AGAIN  {text}", yellow=True)
     directory = config.getoption("--rating-cov")
     if directory is None:
         return

@@ -37,7 +37,7 @@ def run(session: Session, scenario: Scenario) -> Outcome:
         raise LabError("no lab today", hint="try tomorrow, --lab docker, or `rating-harness up --lab local`")
     if "skipped" in scenario.tags:
         return Outcome(scenario, 0.0, skipped="requires tls: there is none")
-    evidence = evidence_of(())
+    evidence = evidence_of((), repeated=("call ana began 400ms late",) if "late" in scenario.tags else ())
     verdict = judge(scenario, evidence) if "bad" in scenario.tags else Verdict(scenario.id, ())
     return Outcome(scenario, 0.1, None, evidence, verdict, None)
 
@@ -139,6 +139,16 @@ def test_a_skip_says_why(project: pytest.Pytester) -> None:
     result = project.runpytest("-rs")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*requires tls: there is none*"])
+
+
+def test_what_was_run_again_is_told(project: pytest.Pytester) -> None:
+    write(project, "scenarios/late.yaml", tag="late")
+    write(project, "scenarios/one.yaml", "One")
+    result = project.runpytest("-q")
+    result.assert_outcomes(passed=2)
+    told = "scenarios/late.yaml::A call is made: run 2 counts, since call ana began 400ms late"
+    result.stdout.fnmatch_lines([f"rating-harness: RUN AGAIN  {told}"])
+    assert result.stdout.str().count("RUN AGAIN") == 1
 
 
 def test_tags_select(project: pytest.Pytester) -> None:
