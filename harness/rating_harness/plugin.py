@@ -186,7 +186,7 @@ def _in_pytest(text: str) -> str:
 
 
 def options_of(config: pytest.Config) -> Options:
-    """:raises pytest.UsageError: options that make no sense."""
+    """:raises pytest.UsageError: options that make no sense, or name what can't be had."""
     from rating_harness.run.lab_options import LAB_OPTIONS
     from rating_harness.run.options import Options
 
@@ -197,7 +197,7 @@ def options_of(config: pytest.Config) -> Options:
     seed = config.stash.get(_SEED, config.getoption("--rating-seed"))
     try:
         return Options.of(defines=config.getoption("--rating-define"), seed=seed, coverage=measured, **others)
-    except UsageError as error:
+    except HarnessError as error:
         raise pytest.UsageError(_in_pytest(str(error))) from None
 
 
@@ -230,6 +230,8 @@ class ScenarioFile(pytest.File):
         from rating_harness.session.dialects import load
 
         own = self.config.getoption("--rating-kamailio-config")
+        if self.config.getoption("--rating-image-config"):
+            own = options_of(self.config).kamailio_config
         lenient = self.config.getoption("--rating-canyan-lenient")
         shipped = data_directory("kamailio")
         for scenario in load(self._shown_path, canyan_lenient=lenient, configuration=own, besides=shipped):

@@ -178,7 +178,9 @@ for _each in (up, status, logs, shell, down):
 @command()
 @click.option("--list", "only_list", is_flag=True, help="Only list the local labs there are.")
 @click.option("--kept", is_flag=True, help="Remove the labs of 'up' of other checkouts too.")
-@click.option("--cache", is_flag=True, help="Remove the cached root filesystems too.")
+@click.option(
+    "--cache", is_flag=True, help="Remove the cached root filesystems, and copies of images' configurations, too."
+)
 def clean(only_list: bool, kept: bool, cache: bool) -> None:
     """Remove the leftovers of killed runs, and this checkout's lab of 'up'.
 
@@ -205,14 +207,14 @@ def _labs() -> list[str]:
 
 def _remove(*, kept: bool, cache: bool) -> list[str]:
     """What was removed, each by a name that says what it was."""
-    from rating_harness.lab import lease, rootfs
+    from rating_harness.lab import docker, lease, rootfs
     from rating_harness.session import persistent_lab
 
     stopped = persistent_lab.stop()
     removed = [f"{stopped.driver} lab {stopped.id}, of 'up'"] if stopped else []
     removed += [f"local lab {lab_id}" for lab_id in lease.sweep(kept=kept)]
     removed += [f"docker lab {lab_id}" for lab_id in _sweep_docker(kept=kept)]
-    for path in rootfs.made_by_this_user() if cache else ():
+    for path in [*rootfs.made_by_this_user(), *docker.copied_configurations()] if cache else ():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
         removed.append(str(path))
     return removed

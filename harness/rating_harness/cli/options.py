@@ -57,6 +57,7 @@ LAB_AND_ENGINE = (
     "package",
     "services",
     "kamailio-config",
+    "image-config",
     "define",
     "agent-url",
     "api-url",

@@ -29,6 +29,7 @@ __all__ = ["run"]
     "package",
     "services",
     "kamailio-config",
+    "image-config",
     "profile",
     "fast-timers",
     "ends",
@@ -138,11 +139,11 @@ def run(
     from rating_harness.session.selection import shard as split
 
     files = {name: others.pop(name) for name in ("html", "junit", "jsonl", "pcap")}
-    lab = others
+    options = options_of({**others, "coverage": cov_kamailio is not None})
     loaded = dialects.load_paths(
         paths,
         canyan_lenient=canyan_lenient,
-        configuration=lab["kamailio_config"],
+        configuration=options.kamailio_config,
         besides=data_directory("kamailio"),
         warn=lambda warning: click.echo(f"{as_warning(warning)}\n", err=True),
     )
@@ -154,7 +155,6 @@ def run(
     scenarios = dialects.without_sections(loaded, *left_out)
     if cov_fail_under is not None and cov_kamailio is None:
         raise UsageError("--cov-fail-under has nothing to measure", expected="--cov-kamailio DIR beside it")
-    options = options_of({**lab, "coverage": cov_kamailio is not None})
     if find_limit:
         unfit = [f"--{name}" for name, value in {**files, "cov-kamailio": cov_kamailio}.items() if value is not None]
         if unfit:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from rating_harness.errors import ConfigurationError, UsageError
 from rating_harness.kamailio.dialog_database import empty_dialog_database
@@ -22,6 +23,9 @@ from rating_harness.plan.model import Plan
 from rating_harness.plan.render import authorities, certificates
 from rating_harness.run.options import Options
 
+if TYPE_CHECKING:
+    from rating_harness.lab.docker.configuration import CopiedConfiguration
+
 __all__ = [
     "LAB_DEFINES",
     "Rewrite",
@@ -29,6 +33,8 @@ __all__ = [
     "kamailio_service",
     "own_siptrace",
     "prepare_configuration",
+    "shown",
+    "user_files",
     "user_paths",
     "with_user_paths",
 ]
@@ -68,6 +74,7 @@ class Variant:
 
     :param configuration: of the user's: a directory with a kamailio.cfg, or a file to take its place; None for the
         project's.
+    :param image: where that was copied from, if it was inside of an image.
     :param traced: whether it logs each action of its routes.
     :param covered: whether its configuration has probes.
     :param fast_timers: whether the user's configuration gets tm's timers of a lab.
@@ -77,6 +84,7 @@ class Variant:
 
     defines: Mapping[str, str] = field(default_factory=dict)
     configuration: Path | None = None
+    image: CopiedConfiguration | None = None
     tls: bool = False
     ipv6: bool = False
     traced: bool = False
@@ -94,6 +102,7 @@ class Variant:
         return cls(
             defines={**options.defines, **plan.defines},
             configuration=own or options.kamailio_config,
+            image=None if own else options.image_config,
             tls=plan.tls,
             ipv6=plan.ipv6,
             traced=plan.traced,
@@ -131,7 +140,7 @@ def kamailio_service(
     if variant.configuration is None:
         defines = {**LAB_DEFINES, "RATING_AGENT_URL": f'"{agent_url}"', **defines}
     else:
-        files = _configuration_files(variant.configuration)
+        files = _configuration_files(variant)
     files |= _changed(variant)
     if prepared is not None:
         files |= {name: text.encode("utf-8", "surrogateescape") for name, text in prepared.texts.items()}
@@ -179,7 +188,7 @@ def _changed(variant: Variant) -> dict[str, bytes]:
     return {f"{_DIRECTORY}/{name}": text.encode("utf-8", "surrogateescape") for name, text in changes}
 
 
-def prepare_configuration(configuration: Path, variant: Variant, driver: Driver, version: str) -> Prepared | None:
+def prepare_configuration(variant: Variant, driver: Driver, version: str) -> Prepared | None:
     """The user's configuration as such a lab runs it.
 
     :param version: Kamailio's, such as ``6.0.1``: some conditions ask for it.
@@ -187,7 +196,7 @@ def prepare_configuration(configuration: Path, variant: Variant, driver: Driver,
         not even the words can be read.
     :raises UsageError: there's no such configuration, or it can't be tested in this lab.
     """
-    files = _configuration_files(configuration) | _changed(variant)
+    files = _configuration_files(variant) | _changed(variant)
     defines = {**version_defines(version), **{name: value or None for name, value in variant.defines.items()}}
     # lark takes a while to import, and most runs parse nothing.
     from rating_harness.kamailio_config.parser import parse_files
@@ -229,7 +238,7 @@ def own_siptrace(variant: Variant, service: Service, prepared: Prepared | None =
     """
     if prepared is not None:
         return _OWN_SIPTRACE if "siptrace" in prepared.findings.modules else None
-    files = _configuration_files(variant.configuration) if variant.configuration else service.files
+    files = _configuration_files(variant) if variant.configuration else service.files
     if not _mentions(files, b"siptrace", str(variant.defines)):
         return None  # and need not be tokenized, which takes a tenth of a second
 
@@ -265,35 +274,55 @@ def _define_options(defines: Mapping[str, str]) -> list[str]:
     return [word for name, value in defines.items() for word in ("-A", f"{name}={value}" if value else name)]
 
 
-def _configuration_files(configuration: Path) -> dict[str, bytes]:
-    """What is to be below /etc/kamailio: all of a directory, or a file with the other .cfg files beside it."""
-    return {inside: path.read_bytes() for inside, path in _configuration_paths(configuration).items()}
+def _configuration_files(variant: Variant) -> dict[str, bytes]:
+    """What is to be below /etc/kamailio: all of a directory, or a file with the other .cfg files beside it.
+
+    What was elsewhere inside of an image is there, too: files may be included by their whole paths.
+    """
+    return {inside: path.read_bytes() for inside, path in user_files(variant).items()}
 
 
-def _configuration_paths(configuration: Path) -> dict[str, Path]:
-    """:raises UsageError: there's no such configuration."""
+def user_files(variant: Variant) -> dict[str, Path]:
+    """The file on this machine of each of a configuration's, by its path where Kamailio runs.
+
+    :raises UsageError: there's no such configuration.
+    """
+    configuration = variant.configuration or data_directory("kamailio")
     directory, main = configuration, configuration / "kamailio.cfg"
     if configuration.is_file():
         directory, main = configuration.parent, configuration
     if not main.is_file():
         raise UsageError("there is no such configuration of Kamailio", expected=str(main), where=str(configuration))
-    files = directory.rglob("*") if main.name == "kamailio.cfg" else directory.glob("*.cfg")
-    return {
-        **{
-            f"{_DIRECTORY}/{path.relative_to(directory).as_posix()}": path for path in sorted(files) if path.is_file()
-        },
-        _MAIN: main,
-    }
+    is_whole = main.name == "kamailio.cfg" or variant.image is not None
+    files = directory.rglob("*") if is_whole else directory.glob("*.cfg")
+    found = {path.relative_to(directory).as_posix(): path for path in sorted(files) if path.is_file()}
+    inside = variant.image.inside if variant.image is not None else _DIRECTORY
+    return {f"{place}/{name}": path for place in (inside, _DIRECTORY) for name, path in found.items()} | {_MAIN: main}
 
 
 def user_paths(variant: Variant) -> Mapping[str, Path]:
-    """Which file of the user's each file below /etc/kamailio is: what Kamailio says of one is true of the other."""
-    return _configuration_paths(variant.configuration or data_directory("kamailio"))
+    """Which file of the user's each file below /etc/kamailio is: what Kamailio says of one is true of the other.
+
+    One that is inside of an image is ``IMAGE:/etc/kamailio/kamailio.cfg``.
+    """
+    return {inside: Path(shown(str(path), variant)) for inside, path in user_files(variant).items()}
+
+
+def shown(path: str, variant: Variant) -> str:
+    """The name by which the user knows a file of the configuration."""
+    image = variant.image
+    if image is None or variant.configuration is None:
+        return path
+    copy = variant.configuration.parent if variant.configuration.is_file() else variant.configuration
+    inside = PurePosixPath(path)
+    return f"{image.image}:{image.inside}/{inside.relative_to(copy)}" if inside.is_relative_to(copy) else path
 
 
 def with_user_paths(text: str, paths: Mapping[str, Path]) -> str:
     """What Kamailio said, with the user's own paths."""
-    return _INSIDE.sub(lambda match: str(paths.get(match[0], match[0])), text)
+    elsewhere = any(not path.startswith(f"{_DIRECTORY}/") for path in paths)
+    return (_ANYWHERE if elsewhere else _INSIDE).sub(lambda match: str(paths.get(match[0], match[0])), text)
 
 
+_ANYWHERE = re.compile(r"(?<![\w./:])/[^\s,;:)'\"\]>]+")
 _INSIDE = re.compile(rf"{_DIRECTORY}/[^\s,;:)'\"\]>]+")

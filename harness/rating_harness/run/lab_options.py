@@ -57,7 +57,17 @@ LAB_OPTIONS: Mapping[str, LabOption] = {
             metavar="FILE",
             type=Path,
         ),
-        LabOption("kamailio-config", "Your own configuration, with its kamailio.cfg.", metavar="DIR", type=Path),
+        LabOption(
+            "kamailio-config",
+            "Your own configuration, with its kamailio.cfg. With --image-config: where it is inside of the image.",
+            metavar="DIR",
+            type=Path,
+        ),
+        LabOption(
+            "image-config",
+            "Test the configuration inside of the image of --kamailio: in /etc/kamailio, or at --kamailio-config.",
+            flag=True,
+        ),
         LabOption(
             "profile",
             "contract: only what any configuration with rating promises, the default with your own. all: also what "

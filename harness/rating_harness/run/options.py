@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import secrets
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from rating_harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from rating_harness.lab.docker.configuration import CopiedConfiguration
     from rating_harness.rating.engine_file import EngineFile
 
 __all__ = ["Options"]
@@ -30,6 +32,7 @@ class Options:
     :param packages: of Debian's, to be installed where Kamailio runs: modules that its configuration loads, say.
     :param services: a compose file with further services that Kamailio needs, such as a database.
     :param kamailio_config: a directory whose ``kamailio.cfg`` is run in place of the project's.
+    :param image_config: where ``kamailio_config`` was copied from; None: it's the user's own.
     :param profile: ``contract``: scenarios that require a policy of the project's configuration are skipped; None:
         so with a configuration of the user's.
     :param fast_timers: the user's configuration has tm's timers of a lab.
@@ -50,6 +53,7 @@ class Options:
     packages: tuple[str, ...] = ()
     services: Path | None = None
     kamailio_config: Path | None = None
+    image_config: CopiedConfiguration | None = None
     profile: Literal["contract", "all"] | None = None
     fast_timers: bool = False
     agent_url: str | None = None
@@ -71,11 +75,14 @@ class Options:
         :param engine: the path of an engine file, or ``none``.
         :raises UsageError: a definition without a name; an engine file that can't be used; options that contradict
             each other.
+        :raises MissingTool, ImageError: the configuration inside of an image can't be had.
         """
         if engine is not None:
             from rating_harness.rating.engine_file import load
 
             others["engine"] = "none" if engine == "none" else load(Path(engine))
+        if others.pop("image_config", False):
+            others = cls._with_copy(others)
         others["packages"] = tuple(others.pop("package", ()))
         values: dict[str, str] = {}
         for text in defines:
@@ -86,6 +93,45 @@ class Options:
         options = cls(defines=values, **others) if seed is None else cls(defines=values, seed=seed, **others)
         options._check()
         return options
+
+    @staticmethod
+    def _with_copy(others: Mapping[str, Any]) -> dict[str, Any]:
+        """The options with the configuration that is inside of ``kamailio``'s image, copied out of it.
+
+        :raises UsageError: there is no image to copy it from.
+        """
+        image, lab, wanted = (others.get(name) for name in ("kamailio", "lab", "kamailio_config"))
+        if others.get("target") is not None:
+            raise UsageError(
+                "a Kamailio that runs already has its own configuration", found="--image-config, --target"
+            )
+        if image in (None, "trixie", "sid"):
+            raise UsageError(
+                "--image-config tests the configuration inside of an image",
+                expected="--kamailio IMAGE too",
+                found="--image-config alone" if image is None else f"--kamailio {image}, which has Debian's",
+            )
+        if Path(image).is_dir():
+            raise UsageError(
+                "--image-config tests the configuration inside of an image",
+                expected="--kamailio IMAGE",
+                found=f"--kamailio {image}, a directory",
+                hint=f"in place of --image-config: --kamailio-config {Path(image) / 'etc/kamailio'}",
+            )
+        if lab == "local":
+            raise UsageError(
+                "an image is run by a Docker engine", expected="--lab docker, or auto", found="--lab local"
+            )
+        if wanted is not None and not wanted.is_absolute():
+            raise UsageError(
+                "with --image-config, --kamailio-config is a path inside of the image",
+                expected="an absolute path, such as /usr/local/etc/kamailio",
+                found=str(wanted),
+            )
+        from rating_harness.lab.docker.configuration import copy_configuration
+
+        copy = copy_configuration(image, posixpath.normpath(wanted or "/etc/kamailio"))
+        return {**others, "kamailio_config": copy.path, "image_config": copy}
 
     @property
     def is_embedded(self) -> bool:

@@ -54,6 +54,8 @@ from rating_harness.run.kamailio import (
     kamailio_service,
     own_siptrace,
     prepare_configuration,
+    shown,
+    user_files,
     user_paths,
     with_user_paths,
 )
@@ -265,7 +267,7 @@ class Stack:
         described = self._composition.services[KAMAILIO]
         self._prepared = None
         if variant.configuration is not None:
-            self._prepared = prepare_configuration(variant.configuration, variant, self.lab.driver, self.installed)
+            self._prepared = prepare_configuration(variant, self.lab.driver, self.installed)
         return kamailio_service(
             described,
             variant,
@@ -372,8 +374,10 @@ class Stack:
     def _did_not_start(self, status: int | None) -> ServiceDied:
         log = self.kamailio_log
         modules = self._prepared.findings.modules if self._prepared else {}
-        where = where_it_stands(self._kamailio_output(), self._paths, modules)
+        where = where_it_stands(self._kamailio_output(), user_files(self._last_variant), modules)
         hint = remedy(log, where)
+        if where is not None:
+            where = replace(where, path=shown(where.path, self._last_variant))
         if hint is None and (hint := self._memory_hint(log)):
             where = None  # where it happened to be when it had no memory left
         return ServiceDied(
@@ -747,7 +751,11 @@ class Stack:
 def _first_variant(options: Options) -> Variant:
     """Kamailio as no scenario wants it otherwise."""
     return Variant(
-        options.defines, options.kamailio_config, covered=options.coverage, fast_timers=options.fast_timers
+        options.defines,
+        options.kamailio_config,
+        options.image_config,
+        covered=options.coverage,
+        fast_timers=options.fast_timers,
     )
 
 

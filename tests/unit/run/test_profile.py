@@ -118,6 +118,23 @@ def test_a_scenario_with_a_configuration_of_its_own_knows_it(tmp_path: Path, own
     assert stack.unmet(scenario(tmp_path, text)) is None
 
 
+@pytest.mark.parametrize(
+    ("others", "found"),
+    [
+        ({}, "--image-config alone"),
+        ({"kamailio": "sid"}, "--kamailio sid, which has Debian's"),
+        ({"kamailio": "/usr"}, "--kamailio /usr, a directory"),
+        ({"kamailio": "team/sip:1", "lab": "local"}, "--lab local"),
+        ({"kamailio": "team/sip:1", "target": "127.0.0.1"}, "--image-config, --target"),
+        ({"kamailio": "team/sip:1", "kamailio_config": Path("kamailio")}, "kamailio"),
+    ],
+)
+def test_what_is_inside_of_an_image_needs_one(others: dict[str, Any], found: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        Options.of(defines=(), seed=1, image_config=True, **others)
+    assert raised.value.found == found
+
+
 @pytest.mark.parametrize("others", [{}, {"target": "127.0.0.1"}])
 def test_fast_timers_change_a_configuration_of_ones_own(others: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--fast-timers changes a configuration of your own"):

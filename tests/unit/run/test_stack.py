@@ -10,6 +10,7 @@ import pytest
 
 from rating_harness.errors import EngineError, Location, PlanError, ServiceDied
 from rating_harness.kamailio.rpc import RpcError
+from rating_harness.lab.docker.configuration import CopiedConfiguration
 from rating_harness.lab.protocol import Capabilities, Service
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
@@ -59,6 +60,27 @@ def test_the_cause_names_the_users_own_file_and_line(tmp_path: Path) -> None:
     assert str(error.where) == f"{routes}:3:5"
     assert str(routes) in (error.detail or "")
     assert "/etc/kamailio" not in str(error)
+
+
+@pytest.mark.parametrize("inside", ["/etc/kamailio", "/opt/sip/kamailio"])
+@pytest.mark.parametrize("main", ["kamailio.cfg", "production.cfg"])
+def test_the_cause_names_a_file_inside_of_an_image(tmp_path: Path, inside: str, main: str) -> None:
+    own_configuration(tmp_path, "# broken\n\nlisten={{ address }}\n")
+    (tmp_path / "own" / "kamailio.cfg").rename(tmp_path / "own" / main)
+    copy = tmp_path / "own" / main if main == "production.cfg" else tmp_path / "own"
+    options = Options(kamailio_config=copy, image_config=CopiedConfiguration("team/sip:1", copy, inside))
+    log = BROKEN.replace("/etc/kamailio", inside)
+    lab = FakeLab(
+        dies=lambda service: log if b"broken" in service.files.get(f"{inside}/parts/routes.cfg", b"") else None
+    )
+    stack = fake_stack(lab, options)
+    with pytest.raises(ServiceDied) as raised:
+        stack.prepare(planned(tmp_path, CALL + "kamailio: {defines: {FR_TIMER: 1000}}\n"))
+    error = raised.value
+    assert str(error.where) == f"team/sip:1:{inside}/parts/routes.cfg:3:5"
+    assert f"in config file team/sip:1:{inside}/parts/routes.cfg, line 3" in (error.detail or "")
+    assert error.hint == "is {{ address }} there to be filled in? give a copy in which it is"
+    assert str(tmp_path) not in str(error)
 
 
 @pytest.mark.parametrize("text", ["{{ address }}", "${LISTEN}", "%%HOST%%", "__PUBLIC_IP__", "<%= @ip %>", "@HOST@"])

@@ -75,7 +75,7 @@ class Images:
         """
         roles = [role for role in get_args(Role) if role not in self.chosen]
         with ThreadPoolExecutor(len(roles) + 1) as threads:
-            chosen = threads.map(self._chosen, self.chosen.values())
+            chosen = threads.map(self.id_of, self.chosen.values())
             base = self._base()
             built = threads.map(lambda role: self._for_role(role, base), roles)
             return {**dict(zip(roles, built, strict=True)), **dict(zip(self.chosen, chosen, strict=True))}
@@ -92,7 +92,11 @@ class Images:
             lambda name: self._build(name, context, f"compose/{role}.Dockerfile", arguments),
         )
 
-    def _chosen(self, name: str) -> str:
+    def id_of(self, name: str) -> str:
+        """The id of an image of the user's, which is pulled where the engine hasn't got it.
+
+        :raises ImageError: there is none of that name.
+        """
         image = self._present(name) or self._pull(name)
         if image is None:
             raise ImageError(
