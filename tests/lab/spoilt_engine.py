@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import Any
 
 from rating_harness.cli.main import main
 from rating_harness.rating.engine import operations, timestamps
@@ -19,6 +20,7 @@ from rating_harness.rating.engine.arithmetic import Tariff
 from rating_harness.rating.engine.calls import Call, CallRequest
 from rating_harness.rating.engine.decision import Decision
 from rating_harness.rating.engine.operations import Operations
+from rating_harness.rating.engine.store import Store
 
 __all__ = ["SpoiltEngine", "running_spoilt_engine"]
 
@@ -98,6 +100,48 @@ def _wrong_records(now: Callable[[], str]) -> None:
     Operations._charge = charged  # type: ignore[method-assign]
 
 
+_COLUMNS = (
+    *("id", "tenant", "transaction_tag", "account_tag", "source", "source_ip", "destination", "carrier_ip", "tags"),
+    *("destination_rate", "timestamp_begin", "timestamp_end", "primary", "inbound", "duration", "fee"),
+)
+"""Of a record of a call, as the engine stores it."""
+
+FIELDS: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
+    "a minute later": {"timestamp_end": lambda at: at + 60_000},
+    "before the INVITE": {"timestamp_begin": lambda at: at - 20_000},
+    "no duration": {"duration": lambda _: 0},
+    "duration below zero": {"duration": lambda length: -length},
+    "another destination": {"destination": lambda uri: uri.replace("39040123456", "39040999999")},
+    "another fee in the record": {"fee": lambda fee: fee + 1},
+    "another account in the record": {"account_tag": lambda _: SPOILT_ACCOUNT},
+    "another Call-ID": {"transaction_tag": lambda tag: f"x{tag}"},
+}
+"""What is written in a record's place, when all else is as it should be; times are in milliseconds."""
+
+
+def _wrong_fields(now: Callable[[], str]) -> None:
+    honest = Store.write
+
+    def write(self: Store, statement: str, row: tuple[Any, ...]) -> None:
+        if statement == vars(operations)["_CALLED"]:
+            changes = FIELDS.get(now(), {})
+            row = tuple(
+                changes[name](value) if name in changes else value for name, value in zip(_COLUMNS, row, strict=True)
+            )
+        honest(self, statement, row)
+
+    Store.write = write  # type: ignore[assignment, method-assign]
+
+
+def _charged_without_record(now: Callable[[], str]) -> None:
+    honest = Operations._note_call
+
+    def noted(self: Operations, *of_the_call: Any) -> bool:
+        return True if now() == "charged without a record" else honest(self, *of_the_call)
+
+    Operations._note_call = noted  # type: ignore[assignment, method-assign]
+
+
 def _record_of_a_refused_call(now: Callable[[], str]) -> None:
     honest = Operations._note_authorization
 
@@ -113,6 +157,13 @@ def _record_of_a_refused_call(now: Callable[[], str]) -> None:
 
 if __name__ == "__main__":
     wrong = Path(sys.argv.pop(1))
-    for spoil in (_wrong_fee, _wrong_duration, _wrong_records, _record_of_a_refused_call):
+    for spoil in (
+        _wrong_fee,
+        _wrong_duration,
+        _wrong_records,
+        _wrong_fields,
+        _charged_without_record,
+        _record_of_a_refused_call,
+    ):
         spoil(lambda: wrong.read_text(encoding="utf-8"))
     main(["engine", *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""Twelve ways to spoil a record, by a configuration or by an engine, in a lab: each is told in its own words, alone.
+"""Ways to spoil a record, by a configuration or by an engine, in a lab: each is told in its own words, alone.
 
 Nothing is expected of the record. The embedded engine can't hold two records of a call: `test_own_engine` has that.
 """
@@ -103,6 +103,10 @@ def session(engine: SpoiltEngine) -> Iterator[Session]:
         ("no record", "begin_and_end", r"its record$"),
         ("duration of its own", "record", r"the duration in its record disagrees with its timestamps"),
         ("record of a refused call", "record", r"was not answered, but has a record"),
+        ("a minute later", "record", r"its record ends (59|60|61)s late"),
+        ("another account in the record", "record", r"its record is on another account"),
+        ("another Call-ID", "record", r"its record has another Call-ID"),
+        ("charged without a record", "begin_and_end", r"its record$"),
     ],
 )
 def test_an_engine_that_spoils_records_fails_alone(

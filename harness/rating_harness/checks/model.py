@@ -125,6 +125,12 @@ class Case:
         known = {call.call_id for call in self.calls}
         return tuple(each for tag, found in self._by_tag.items() if tag not in known for each in found)
 
+    @cached_property
+    def strange_records(self) -> tuple[Mapping[str, Any], ...]:
+        """Records of no call of the scenario, of which nothing was asked of the agent."""
+        known = {call.call_id for call in self.calls} | self._by_tag.keys()
+        return tuple(each for tag, found in self._records.items() if tag not in known for each in found)
+
     def is_authorised(self, call: Call) -> bool:
         """Whether the agent let the call go out: with a yes for each account that the request names."""
         return any(_is_yes(exchange) for exchange in self.exchanges(call, CONTRACT.paths.authorization))

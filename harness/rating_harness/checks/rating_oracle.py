@@ -53,9 +53,9 @@ def instant(text: object) -> datetime | None:
     """A timestamp of the API: ISO 8601, in UTC where it names no zone; None where it isn't one."""
     try:
         read = datetime.fromisoformat(str(text))
-    except ValueError:
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def seconds_charged(begin: datetime, end: datetime) -> int:

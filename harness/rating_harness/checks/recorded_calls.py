@@ -8,23 +8,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeGuard
 
 from rating_harness.checks.call_ends import SLACK, WHOLE, Interval, answer_of, end_of, off
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.checks.rating_oracle import Price, instant, payers, price_of, price_of_record, seconds_charged
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
+from rating_harness.evidence.headers import uri_key
 from rating_harness.scenario.calls import DEFAULT_HOLD
 from rating_harness.scenario.values import duration_text
 
-__all__ = ["fees_are_right", "records_are_the_calls"]
+__all__ = [
+    "accounts_with_wrong_records",
+    "fees_are_right",
+    "has_wrong_record",
+    "is_number",
+    "payers_of",
+    "records_are_the_calls",
+]
 
 _FIELD, _PATH = CONTRACT.fields, CONTRACT.paths
 
 _EARLY = 0.05
 """Seconds by which a BYE may seem to be sent before the call was held to its end."""
+
+_A_DAY = 86400
+"""Seconds."""
 
 _MANY = 200
 """Calls up to which another one is looked for that a record belongs to."""
@@ -47,6 +58,35 @@ def records_are_the_calls(case: Case) -> Iterator[Finding]:
                     finding = _wrong_times(case, call, index, record) or _wrong_party(case, call, index, record)
                     if finding is not None:
                         yield finding
+    yield from _of_strangers(case)
+
+
+def _of_strangers(case: Case) -> Iterator[Finding]:
+    """Records of calls that nobody made, each Call-ID once. What was asked of the agent is judged as a request."""
+    strangers = {str(record.get(_FIELD.call)): record for record in case.strange_records if _is_booked(record)}
+    for index, planned in enumerate(case.scenario.calls):
+        for call in case.of(planned.id) if strangers else ():
+            record = _under_another_call_id(case, call)
+            if record is not None and str(record.get(_FIELD.call)) in strangers:
+                del strangers[str(record.get(_FIELD.call))]
+                message = f"call {call.id}: its record has another Call-ID"
+                seen = f"{record.get(_FIELD.call)!r}: {_shown(record)}"
+                yield broken(case, "record", message, repr(call.call_id), seen, call=call, index=index)
+    for tag, record in strangers.items():
+        message = f"a record of a call that nobody made, on account {record.get(_FIELD.account)}"
+        yield broken(case, "record", message, "records of the scenario's calls alone", f"{tag!r}: {_shown(record)}")
+
+
+def _under_another_call_id(case: Case, call: Call) -> Record | None:
+    """Of an answered call without a record: a stranger's that begins with it, on an account that pays for it."""
+    if call.answered is None or any(_is_booked(record) for record in case.records(call)):
+        return None
+    for record in case.strange_records:
+        begin = instant(record.get(_FIELD.began_at))
+        is_payers = str(record.get(_FIELD.account)) in payers_of(case, call)
+        if is_payers and begin is not None and _is_booked(record) and not off(begin.timestamp(), answer_of(call)):
+            return record
+    return None
 
 
 def _is_booked(record: Record) -> bool:
@@ -70,7 +110,7 @@ def _booked_once(case: Case, call: Call, index: int, booked: Sequence[Record]) -
     for record in booked:
         account = str(record.get(_FIELD.account))
         by_account[account] = by_account.get(account, 0) + 1
-    wanted = _payers(case, call)
+    wanted = payers_of(case, call)
     strange = [account for account in by_account if wanted and account not in wanted]
     for account in strange:
         message = f"call {call.id}: its record is on another account"
@@ -90,7 +130,7 @@ def _accounts(wanted: Mapping[str, bool]) -> str:
     return ", ".join(wanted)
 
 
-def _payers(case: Case, call: Call) -> Mapping[str, bool]:
+def payers_of(case: Case, call: Call) -> Mapping[str, bool]:
     """Who pays for a call, by what was authorised; empty where ``given`` doesn't say."""
     asked = next(iter(case.exchanges(call, _PATH.authorization)), None)
     if asked is None:
@@ -102,7 +142,7 @@ def _payers(case: Case, call: Call) -> Mapping[str, bool]:
 def _wrong_party(case: Case, call: Call, index: int, record: Record) -> Finding | None:
     """Whom the record says that the call was between, and which side of it the account is."""
     begun = next(iter(case.accepted(call, _PATH.begin)), None)
-    account, booked = str(record.get(_FIELD.account)), _payers(case, call)
+    account, booked = str(record.get(_FIELD.account)), payers_of(case, call)
     wanted: dict[str, object] = {}
     if begun is not None:
         wanted = {key: begun.requested(key) for key in (_FIELD.source, _FIELD.destination)}
@@ -111,10 +151,18 @@ def _wrong_party(case: Case, call: Call, index: int, record: Record) -> Finding 
             wanted |= {_FIELD.inbound: booked[account], _FIELD.primary: account in named}
     for key, expected in wanted.items():
         seen = record.get(key)
-        if expected is not None and seen not in (None, "", expected):
+        if expected is not None and seen not in (None, "", expected) and not _is_same_party(expected, seen):
             message = f"call {call.id}: {key} in its record on account {account}"
             return broken(case, "record", message, _plain(expected), _plain(seen), call=call, index=index)
     return None
+
+
+def _is_same_party(uri: object, seen: object) -> bool:
+    """Whether a record's text means a URI: the URI itself, however it's spelled, or its user part alone."""
+    if not (isinstance(uri, str) and isinstance(seen, str)):
+        return False
+    user = uri.partition(":")[2].rpartition("@")[0]
+    return uri_key(uri) == uri_key(seen) or (user != "" and user == seen)
 
 
 def _plain(value: object) -> str:
@@ -128,7 +176,7 @@ def _wrong_times(case: Case, call: Call, index: int, record: Record) -> Finding 
     """The one thing that is wrong with a record's times, in words that say what became of the call."""
     begin, end = instant(record.get(_FIELD.began_at)), instant(record.get(_FIELD.ended_at))
     if begin is None or end is None:
-        seen = _shown(record)
+        seen = _shown(record) + (": an unbilled call" if end is None else "")
         message = f"call {call.id}: its record has no begin or no end"
         return broken(case, "record", message, "both, in ISO 8601", seen, call=call, index=index)
     answer, over = answer_of(call), end_of(case, call, index)
@@ -147,10 +195,15 @@ def _wrong_times(case: Case, call: Call, index: int, record: Record) -> Finding 
             return broken(case, "record", message, wanted, seen, call=call, index=index)
     charged = seconds_charged(begin, end)
     duration = record.get(_FIELD.duration)
-    if not isinstance(duration, int | float) or abs(duration - charged) >= WHOLE:
+    if not is_number(duration) or not abs(duration - charged) < WHOLE:
         message = f"call {call.id}: the duration in its record disagrees with its timestamps"
         return broken(case, "record", message, f"{charged} s", f"{duration} s", call=call, index=index)
     return None
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """JSON's true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _reported(case: Case, call: Call, kind: str, key: str) -> datetime | None:
@@ -159,7 +212,7 @@ def _reported(case: Case, call: Call, kind: str, key: str) -> datetime | None:
         return None
     reports = case.accepted(call, kind)
     value = reports[0].requested(key) if len(reports) == 1 and reports[0].fault is None else None
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if is_number(value):
         return datetime.fromtimestamp(value, UTC)
     return instant(value) if value is not None else None
 
@@ -233,10 +286,13 @@ def _clock(at: float) -> str:
 
 
 def fees_are_right(case: Case) -> Iterator[Finding]:
-    """Each record's fee is what a call of the recorded length costs its account."""
+    """Each record's fee is what a call of the recorded length costs its account.
+
+    Where the record's length is told as wrong, a fee that is right for the call itself isn't told a second time.
+    """
     for index, planned in enumerate(case.scenario.calls):
         for call in case.of(planned.id):
-            wanted = _payers(case, call)
+            wanted = payers_of(case, call)
             for record in case.records(call):
                 account = str(record.get(_FIELD.account))
                 begin, end = instant(record.get(_FIELD.began_at)), instant(record.get(_FIELD.ended_at))
@@ -244,12 +300,52 @@ def fees_are_right(case: Case) -> Iterator[Finding]:
                     continue
                 price = _price(case, call, record, is_inbound=wanted.get(account, False))
                 seconds = seconds_charged(begin, end)
-                fee = price.fee(begin, end) if price else 0
-                if record.get(_FIELD.fee) != fee:
+                fee, charged = price.fee(begin, end) if price else 0, record.get(_FIELD.fee)
+                is_right = is_number(charged) and charged == fee
+                if not is_right and not _is_fee_of_the_call(case, call, index, record, price):
                     message = f"call {call.id}: its fee on account {account}"
                     why = f"{seconds} s at {price}" if price else "no rate is for it"
-                    seen = str(record.get(_FIELD.fee))
-                    yield broken(case, "fee", message, f"{fee}: {why}", seen, call=call, index=index)
+                    yield broken(case, "fee", message, f"{fee}: {why}", str(charged), call=call, index=index)
+
+
+def _is_fee_of_the_call(case: Case, call: Call, index: int, record: Record, price: Price | None) -> bool:
+    """Whether the record's times or duration are told as wrong, and its fee is that of its duration, or of a length
+    that the call may have had."""
+    charged, duration = record.get(_FIELD.fee), record.get(_FIELD.duration)
+    if price is None or not is_number(charged) or not _has_wrong_times(case, call, index, record):
+        return False
+    lengths = {duration} if is_number(duration) and 0 <= duration < _A_DAY else set()
+    over, answer = end_of(case, call, index), answer_of(call)
+    if over is not None:
+        least, most = over.earliest - answer.latest - WHOLE, over.latest - answer.earliest + WHOLE
+        lengths |= set(range(max(0, math.floor(least)), math.ceil(most) + 1))
+    begin = datetime.fromtimestamp(0, UTC)
+    return charged in {price.fee(begin, begin + timedelta(seconds=length)) for length in lengths}
+
+
+def _has_wrong_times(case: Case, call: Call, index: int, record: Record) -> bool:
+    is_judged = "record" not in case.scenario.invariants and case.scenario.calls[index].method == "INVITE"
+    return is_judged and call.answered is not None and _wrong_times(case, call, index, record) is not None
+
+
+def has_wrong_record(case: Case, call: Call) -> bool:
+    """Whether a record without a begin or an end, or one that has another Call-ID, is told of by this check."""
+    if "record" in case.scenario.invariants or call.answered is None:
+        return False
+    return any(map(_is_booked, case.records(call))) or _under_another_call_id(case, call) is not None
+
+
+def accounts_with_wrong_records(case: Case) -> frozenset[str]:
+    """Accounts whose records these checks find wrong: what they have paid is told by that."""
+    findings: list[Finding] = []
+    for name, check in (("record", records_are_the_calls), ("fee", fees_are_right)):
+        findings += check(case) if name not in case.scenario.invariants else ()
+    wrong = {finding.call_id for finding in findings}
+    explained: set[str] = set()
+    for call in case.calls:
+        if call.call_id in wrong:
+            explained |= {*payers_of(case, call), *(str(record.get(_FIELD.account)) for record in case.records(call))}
+    return frozenset(explained)
 
 
 def _price(case: Case, call: Call, record: Record, *, is_inbound: bool) -> Price | None:

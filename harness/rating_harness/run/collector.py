@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import Timeout
@@ -64,6 +65,7 @@ class Collector:
         self._dialogs = DialogWatch(stack.kamailio, [plan.token if plan.knows_call_ids else ""], stack.now)
         self._exchanges = ExchangeLog(stack.tap, stack.engine_file)
         self._left: int | None = None
+        self._strange_before = self._strange_records()
 
     def look(self) -> None:
         """Take over what is new."""
@@ -109,6 +111,20 @@ class Collector:
             accounts={account["account_tag"]: dict(account) for account in engine.accounts(tags)} if tags else {},
             transactions=tuple(dict(record) for record in engine.transactions(transaction_tags=call_ids)),
         )
+
+    def _strange_records(self) -> list[dict[str, Any]]:
+        """Records that the scenario's accounts have of calls which it didn't make."""
+        tags = [account.account_tag for account in self._plan.scenario.given.accounts]
+        known = self._known()
+        records = self._stack.engine.transactions(account_tags=tags) if tags else []
+        return [dict(each) for each in records if each["transaction_tag"] and each["transaction_tag"] not in known]
+
+    def _with_strange_records(self, evidence: Evidence) -> Evidence:
+        """The evidence with the records of other calls that weren't there before."""
+        new = tuple(each for each in self._strange_records() if each not in self._strange_before)
+        if evidence.after is None or not new:
+            return evidence
+        return replace(evidence, after=replace(evidence.after, transactions=(*evidence.after.transactions, *new)))
 
     def gather(
         self,
@@ -215,7 +231,7 @@ class Collector:
         ):
             # Whatever Kamailio still has to do for these calls is none of the next scenario's.
             self._stack.spoiled(KAMAILIO)
-        return seen
+        return self._with_strange_records(seen)
 
     def _is_due(self, seen: Evidence, deadline: Deadline) -> bool:
         """Whether Kamailio will do something for a call before that."""
