@@ -16,10 +16,13 @@ from rating_harness.scenario.model import Call as PlannedCall
 from rating_harness.scenario.requests import Request
 from rating_harness.scenario.values import Moment, duration_text
 
-__all__ = ["PUNCTUAL", "LateDeed", "late_deeds"]
+__all__ = ["PUNCTUAL", "STALLED", "LateDeed", "late_deeds"]
 
 PUNCTUAL = 0.25
 """Seconds by which a call or a request may come after its moment."""
+
+STALLED = 0.5
+"""Seconds for which the harness itself may get no processor: nor may Kamailio have got one then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,9 @@ def late_deeds(case: Case) -> tuple[LateDeed, ...]:
     if case.scenario.load is not None or case.evidence.skipped:
         return ()
     found = (deed for index, planned in enumerate(case.scenario.calls) for deed in _deeds(case, index, planned))
-    late = (deed for deed in found if deed.at - deed.due > PUNCTUAL and not _is_held_up(case, deed))
+    late = [deed for deed in found if deed.at - deed.due > PUNCTUAL and not _is_held_up(case, deed)]
+    if case.evidence.stalled > STALLED:
+        late.append(LateDeed("the harness itself went on", 0, 0.0, case.evidence.stalled))
     return tuple(sorted(late, key=lambda deed: deed.due - deed.at))
 
 

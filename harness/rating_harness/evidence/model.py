@@ -301,6 +301,7 @@ class Evidence:
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
     :param skipped: seconds that the lab's clock was put forward meanwhile; all times here are on that clock.
     :param repeated: why the scenario was run before, and run again: what of the harness's own came too late then.
+    :param stalled: seconds by which a pause of the harness's own lasted too long, at most: the machine stood still.
     :param captured: what Kamailio itself sent and received, of all calls; None when that wasn't captured.
     """
 
@@ -328,4 +329,5 @@ class Evidence:
     octets: tuple[Octets, ...] = ()
     skipped: float = 0.0
     repeated: tuple[str, ...] = ()
+    stalled: float = 0.0
     lab: Mapping[str, str] = field(default_factory=dict)

@@ -404,7 +404,7 @@ class Campaign:
             waiting.put(each)
 
         def worker() -> None:
-            session = Session(options, _forget, alone=True)
+            session = Session(options, _forget, alone=True, again=False)
             try:
                 for each in _taken(waiting, self._stop):
                     do(session, each)
@@ -555,7 +555,7 @@ def installed_version(options: Options, home: Path) -> str:
         known = {}
     origin = " ".join([options.lab, options.kamailio or "default", *options.packages])
     if origin not in known:
-        session = Session(options, _forget, alone=True)
+        session = Session(options, _forget, alone=True, again=False)
         try:
             known[origin] = session.stack.installed
         finally:

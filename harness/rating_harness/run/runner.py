@@ -73,6 +73,7 @@ class _Run:
         self._strangers: list[SippProcess] = []
         self._spans: list[Span] = []
         self._paces: dict[str, Process] = {}
+        self._stalled = 0.0
 
     def run(self, settled: Settled) -> Evidence:
         check_outages(self._stack, self._plan.outages)
@@ -121,7 +122,8 @@ class _Run:
         spans = [*self._spans, *requests.spans, *clock.spans]
         evidence = collector.gather(started, before, self._sipps, timeline, spans)
         octets = sorted((each for sipp in self._sipps for each in sipp.octets), key=lambda each: each.at)
-        evidence = replace(evidence, unsent=requests.unsent(self._sipps), octets=tuple(octets), skipped=clock.skipped)
+        evidence = replace(evidence, unsent=requests.unsent(self._sipps), octets=tuple(octets))
+        evidence = replace(evidence, skipped=clock.skipped, stalled=round(self._stalled, 3))
         return collector.await_records(evidence, settled)
 
     def _call_ids(self) -> Mapping[str, tuple[str, ...]]:
@@ -182,7 +184,12 @@ class _Run:
             left = started + self._plan.horizon - clock.remaining - self._stack.now()
             if is_over or left <= 0:
                 return are_over
-            time.sleep(min(_TICK, left))
+            self._sleep(min(_TICK, left))
+
+    def _sleep(self, seconds: float) -> None:
+        before = time.monotonic()
+        time.sleep(seconds)
+        self._stalled = max(self._stalled, time.monotonic() - before - seconds)
 
     def _read_events(self, events: EventWatch) -> bool:
         """Whether all calls are over, or can't begin any more, and what happened in them is known."""

@@ -86,13 +86,17 @@ class Session:
         store: Store,
         *,
         alone: bool = False,
+        again: bool = True,
         store_not_run: StoreNotRun = lambda scenario, error, log: None,
     ) -> None:
         """:param alone: never on the persistent lab.
+        :param again: run again what may have failed since something of the harness's own came too late; else it has
+            failed.
         :param store_not_run: what stores why a scenario could not be run.
         """
         self.options = options
         self._store = store
+        self._again = again
         self._store_not_run = store_not_run
         self._own: Stack | None = None
         self._borrowed: Stack | None = None
@@ -162,7 +166,7 @@ class Session:
             evidence = replace(evidence, repeated=repeated)
             try:
                 verdict = dialects.judge(scenario, evidence)
-                late = dialects.too_late(scenario, evidence, verdict)
+                late = dialects.too_late(scenario, evidence, verdict) if self._again else None
                 if late is not None and len(repeated) + 1 == TRIES:
                     raise late
             except EndpointError as error:

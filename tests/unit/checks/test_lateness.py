@@ -122,6 +122,12 @@ def test_neither_under_load_nor_with_a_clock_that_is_put_forward(tmp_path: Path)
     assert late(tmp_path, evidence_of(answered_call(at=3.0)), rest="load: {rate: 1, duration: 1s}\n") == []
 
 
+def test_a_machine_that_stood_still(tmp_path: Path) -> None:
+    assert late(tmp_path, replace(evidence_of(answered_call()), stalled=0.4)) == []
+    told = ["the harness itself went on 700ms late"]
+    assert late(tmp_path, replace(evidence_of(answered_call()), stalled=0.7)) == told
+
+
 def test_the_latest_comes_first(tmp_path: Path) -> None:
     evidence = evidence_of(
         [*answered_call(at=1.0, hold=2.0), sip(2.8, "caller-third", "sent", f"INVITE {_URI}", call_id="third")]

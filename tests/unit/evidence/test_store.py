@@ -204,6 +204,7 @@ FIELDS_OF_THE_FORMAT = {
     "sipp",
     "skipped",
     "spans",
+    "stalled",
     "started",
     "tables",
     "unobserved",

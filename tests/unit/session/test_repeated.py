@@ -26,7 +26,9 @@ def run_of(at: float) -> Evidence:
     return evidence_of(messages, [exchange(0.5 + at, "authorization")], after=records(9.0, 8))
 
 
-def outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: int, *lateness: float) -> tuple[Outcome, int]:
+def outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: int, *lateness: float, again: bool = True
+) -> tuple[Outcome, int]:
     """What becomes of runs, one after the other, and how many there were."""
     runs: Iterator[float] = iter(lateness)
     made = []
@@ -36,7 +38,7 @@ def outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: int, *lat
         return None, run_of(next(runs))
 
     monkeypatch.setattr(dialects, "run", run)
-    session = Session(Options(lab="local"), lambda plan, evidence, verdict: tmp_path, alone=True)
+    session = Session(Options(lab="local"), lambda plan, evidence, verdict: tmp_path, alone=True, again=again)
     session._own = SimpleNamespace(unmet=lambda scenario: None, probes=None)  # type: ignore[assignment]
     scenario = scenario_of(tmp_path / "s.yaml", CALL % expected + f"invariants: {{{ALL_OFF}}}\n")
     return session.run(scenario), len(made)
@@ -71,6 +73,13 @@ def test_a_failure_too_late_is_run_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert runs == 3
     assert found.evidence is not None
     assert run_facts(found.evidence) == ["run 3, since call ana began 400ms late; call ana began 600ms late"]
+
+
+def test_who_wants_no_repetition_gets_the_first_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, runs = outcome(tmp_path, monkeypatch, 486, 0.4, again=False)
+    assert found.verdict is not None
+    assert not found.verdict.passed
+    assert runs == 1
 
 
 def test_what_is_always_late_is_no_failure_of_kamailio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
