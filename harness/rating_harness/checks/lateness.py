@@ -71,7 +71,7 @@ def _deeds(case: Case, index: int, planned: PlannedCall) -> Iterator[LateDeed]:
         return
     begun = next((m.at for m in call.caller if m.direction == "sent" and m.is_request), None)
     due = _due(case, planned.start, call)
-    if begun is not None and due is not None:
+    if begun is not None and due is not None and (planned.start != Moment(None) or _counts_from_start(case)):
         yield LateDeed(f"call {call.id} began", index, due, begun)
     if planned.cancel is not None:
         due, sent = _due(case, planned.cancel, call), _first(call.caller, "CANCEL")
@@ -79,6 +79,13 @@ def _deeds(case: Case, index: int, planned: PlannedCall) -> Iterator[LateDeed]:
             yield LateDeed(f"call {call.id} was given up", index, due, sent)
     yield from _hang_up(planned, index, call)
     yield from _requests(case, planned, index, call)
+
+
+def _counts_from_start(case: Case) -> bool:
+    """Whether something is to happen so long after the first calls began: else their own moment is any."""
+    moments = [call.start for call in case.scenario.calls]
+    moments += [each for fault in case.scenario.faults for each in (fault.when, fault.until) if each is not None]
+    return any(moment.event is None and moment.delay for moment in moments)
 
 
 def _due(case: Case, moment: Moment, own: Call) -> float | None:

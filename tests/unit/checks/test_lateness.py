@@ -39,6 +39,15 @@ def test_a_call_with_a_delay_of_its_own(tmp_path: Path) -> None:
     assert late(tmp_path, evidence, ", start: 1s") == ["call ana began 500ms late"]
 
 
+def test_a_call_at_once_is_late_only_where_another_counts_from_the_same_moment(tmp_path: Path) -> None:
+    evidence = evidence_of([*answered_call(at=0.5), sip(1.0, "caller-b", "sent", f"INVITE {_URI}", call_id="b")])
+    assert late(tmp_path, evidence, "", '{id: b, from: "1000", to: "39040123456"}') == []
+    told = ["call ana began 500ms late"]
+    assert late(tmp_path, evidence, "", '{id: b, from: "1000", to: "39040123456", start: 1s}') == told
+    assert late(tmp_path, evidence, rest="faults: [{path: authorization, delay: 1s, when: 300ms}]\n") == told
+    assert late(tmp_path, evidence, rest="faults: [{path: authorization, delay: 1s, until: ana is ended}]\n") == []
+
+
 def test_a_call_whose_moment_never_came(tmp_path: Path) -> None:
     evidence = evidence_of([*refused_call(), sip(9.0, "caller-third", "sent", f"INVITE {_URI}", call_id="third")])
     assert late(tmp_path, evidence, "", THIRD) == []
