@@ -44,8 +44,8 @@ def test_a_call_at_once_is_late_only_where_another_counts_from_the_same_moment(t
     assert late(tmp_path, evidence, "", '{id: b, from: "1000", to: "39040123456"}') == []
     told = ["call ana began 500ms late"]
     assert late(tmp_path, evidence, "", '{id: b, from: "1000", to: "39040123456", start: 1s}') == told
-    assert late(tmp_path, evidence, rest="faults: [{path: authorization, delay: 1s, when: 300ms}]\n") == told
-    assert late(tmp_path, evidence, rest="faults: [{path: authorization, delay: 1s, until: ana is ended}]\n") == []
+    assert late(tmp_path, evidence, rest="faults: [{on: agent, delay: 1s, when: 300ms}]\n") == told
+    assert late(tmp_path, evidence, rest="faults: [{on: agent, delay: 1s, until: ana is ended}]\n") == []
 
 
 def test_a_call_whose_moment_never_came(tmp_path: Path) -> None:
