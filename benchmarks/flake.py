@@ -25,6 +25,7 @@ import click
 
 BUSY_EVERY = 3
 _TOTALS = re.compile(r"(\d+) (passed|failed|errors?|skipped)")
+_AGAIN = re.compile(r"^rating-harness: (RUN AGAIN .*)$", re.MULTILINE)
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.*)$", re.MULTILINE)
 
 
@@ -77,6 +78,7 @@ def run_once(options: Sequence[str], number: int) -> dict[str, Any]:
         "status": status,
         **totals,
         "failures": _FAILED.findall(output),
+        "again": _AGAIN.findall(output),
     }
     if status != 0:
         result["output"] = output[-20_000:] + errors[-2_000:]
@@ -88,7 +90,7 @@ def told(result: Mapping[str, Any]) -> str:
         f"{result[what]} {what}" for what in ("passed", "failed", "error", "skipped") if what in result
     )
     line = f"run {result['run']:3}{' busy' if result['busy'] else '     '}  {result['seconds']:6.1f} s  {totals}"
-    return "\n".join([line, *(f"         {failure}" for failure in result["failures"])])
+    return "\n".join([line, *(f"         {each}" for each in (*result["failures"], *result.get("again", ())))])
 
 
 def results_file(options: Sequence[str]) -> Path:
@@ -117,7 +119,8 @@ def main(runs: int, options: tuple[str, ...]) -> None:
             click.echo(told(results[-1]))
     failed = sum(result["status"] != 0 for result in results)
     passed = sum(result.get("passed", 0) for result in results)
-    click.echo(f"{len(results)} runs, {passed} scenarios passed, {failed} runs failed; {file}")
+    again = sum(len(result.get("again", ())) for result in results)
+    click.echo(f"{len(results)} runs, {passed} scenarios passed, {again} run again, {failed} runs failed; {file}")
     raise SystemExit(1 if failed else 0)
 
 
