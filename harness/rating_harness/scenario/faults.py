@@ -33,6 +33,23 @@ class Fault(Model):
     )
     OUTAGES: ClassVar[tuple[str, ...]] = ("kill", "restart", "stop", "pause", "unplug")
 
+    meanings = (
+        (
+            "down off offline away dead unavailable crash",
+            "an agent that is away has 'refuse', a service that is gone 'kill'",
+        ),
+        ("slow latency wait sleep", "an answer that comes late is 'delay'"),
+        ("code http_status error http_error", "an HTTP status is 'status'"),
+        ("answer response reply json", "another answer is 'body', one with other fields has 'set' or 'remove'"),
+        ("timeout no_answer hang mute", "an agent that never answers is 'silent'"),
+        ("start after from at begin", "it begins with 'when'"),
+        ("end for duration stop_after", "it ends with 'until'; how long an outage lasts is its own value: kill: 2s"),
+        ("service target where host", "where it goes wrong is 'on'"),
+        ("request kind only method", "the requests that it's for are 'path'"),
+        ("count repeat", "for how many requests is 'times'"),
+        ("offline_network disconnect network cut", "a service off the network is 'unplug'"),
+    )
+
     on: Annotated[Text, key("Where: agent, engine, kamailio, or a carrier's host name.", "agent")]
 
     path: Annotated[ExchangePath | None, key("Only requests of this kind; all when not given.", "begin")] = None

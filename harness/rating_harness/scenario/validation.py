@@ -226,6 +226,9 @@ def _wrong_value(tree: Mapping, model: type[Model], path: ValuePath) -> tuple[st
             takes = f"without '- '. {takes}"
         return f"{place} can't be {shown(plain(node))}", takes
     value = node.value
+    mapping = introspection.model_at(model, path)
+    if mapping is not None and (meaning := _meaning_of(mapping, value)):
+        return f"{place} can't be {shown(value)}", f"{meaning}. {takes}"
     if wanted.startswith("a list"):
         return f"{place} can't be {shown(value)}", f"in brackets: [{node.text[:60]}]"
     if isinstance(value, str):
@@ -249,6 +252,16 @@ def _wrong_value(tree: Mapping, model: type[Model], path: ValuePath) -> tuple[st
             f'put it in quotes: "{node.text}"',
         )
     return f"{place} can't be {shown(value)}", takes
+
+
+def _meaning_of(mapping: type[Model], value: object) -> str | None:
+    """What a plain value means where a mapping is wanted: a status, or a word for one of its keys."""
+    first, *_ = str(value).split() or [""]
+    if not (first.isdigit() and len(first) == 3):
+        return mapping.meaning(first)
+    meaning = mapping.meaning("status")
+    named = re.search(r"'([a-z_]+)'", meaning) if meaning else None
+    return f"{meaning}: {{{named[1]}: {first}}}" if named else meaning
 
 
 def _spelled_otherwise(text: str) -> bool:
