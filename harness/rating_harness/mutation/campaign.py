@@ -214,6 +214,7 @@ class Campaign:
                     subject.numbers.get(each.id, 0),
                     frozenset(_defines(self.options, each)),
                     frozenset(re.findall(r"[A-Za-z0-9_]+", _texts(each))),
+                    each.clock is not None,
                 )
         failing = [each.id for each in self.scenarios if each.id in known and known[each.id]["passed"] is False]
         if failing:

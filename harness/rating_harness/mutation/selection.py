@@ -27,6 +27,7 @@ class Row:
     :param defined: the names of all that it defines: their defaults count for nothing.
     :param expected: the words of what it expects: of a log line, a reason phrase, a header.
     :param is_current: whether that's of the configuration as it is now, and not of an older one.
+    :param moves_clock: whether it puts the clock forward, and so sees what expires.
     """
 
     scenario: str
@@ -38,6 +39,7 @@ class Row:
     defines: int = 0
     defined: frozenset[str] = field(default=frozenset(), repr=False)
     expected: frozenset[str] = field(default=frozenset(), repr=False)
+    moves_clock: bool = False
 
     @property
     def worth(self) -> float:
@@ -65,6 +67,21 @@ _EVEN = 0.01
 _AGAIN = 0.3
 """What a statement is worth for each further row that executes it: rows of the same path expect different things."""
 
+_OF_TIME = re.compile(r"\$shtex|expire|lifetime|time_?out|timer|interval|\$TV\(|\$Ts\b")
+"""Of a statement that is noticed later, if at all."""
+
+_LASTING = re.compile(r"\$shtex|expire|lifetime")
+"""Of a statement by which its route says how long something stays."""
+
+_CLEAN_UP = "drop-cleanup"
+"""The operator that leaves something for ever, which is noticed once all that is kept for a while is gone."""
+
+_TURN_OF_CLOCK = 4
+"""Which of the rows is one that moves the clock, where the route says elsewhere how long something stays."""
+
+_PART = 4
+"""A row takes as much of a mutant's time as that part of it at most, however long it is: so that it leaves some."""
+
 
 @dataclass(frozen=True)
 class Statements:
@@ -82,8 +99,9 @@ class Statements:
 
         Those come first that execute most of what belongs to it: its route, the routes that are called there, and
         statements that name what it names, a table say; what few rows execute counts more. Those that killed more,
-        expect more and take less time count more too. Together they take as long as ``most`` ordinary rows do, or one
-        row does.
+        expect more and take less time count more too. Each second one takes another path through the route than those
+        before it, and what has to do with time meets those that move the clock. Together they take about as long as
+        ``most`` ordinary rows do.
 
         :param kills: of each scenario, weighed as the caller likes.
         :param words: the text that is changed, before and after.
@@ -114,16 +132,31 @@ class Statements:
         texts = self._expecting(reaching, f"{words} {self._text(mutant)}")
         fresh = {row.scenario: (1 + texts[row.scenario]) * row.worth**0.5 for row in reaching}
         proven = {name: (1 + 9 * kills.get(name, 0.0) / highest) * value for name, value in fresh.items()}
-        left, chosen = sorted(reaching, key=lambda row: row.scenario), list[Row]()
+        route = frozenset(self._of_route.get(mutant.route, ()))
+        paths = {row.scenario: row.statements & route for row in reaching}
+        clocks = self._turns_of_clock(mutant, words, 2 * most)
+        left, chosen, taken = sorted(reaching, key=lambda row: row.scenario), list[Row](), set[frozenset[str]]()
         while left and len(chosen) < 2 * most:
             # By turns, so that a scenario which never killed yet has its chance.
-            favour = fresh if len(chosen) % 2 else proven
-            best = max(left, key=lambda row: _gain(weights, hits[row.scenario]) * favour[row.scenario])
+            turn = len(chosen)
+            favour = fresh if turn % 2 else proven
+            wanted = [row for row in left if row.moves_clock] if turn in clocks else []
+            wanted = wanted or ([row for row in left if paths[row.scenario] not in taken] if turn % 2 else [])
+            best = max(wanted or left, key=lambda row: _gain(weights, hits[row.scenario]) * favour[row.scenario])
             left.remove(best)
             chosen.append(best)
+            taken.add(paths[best.scenario])
             for each in hits[best.scenario]:
                 weights[each] *= _AGAIN
         return chosen
+
+    def _turns_of_clock(self, mutant: Mutant, words: str, most: int) -> frozenset[int]:
+        """Which of the rows are to be such as move the clock: each third, one, or none in particular."""
+        if mutant.operator == _CLEAN_UP or _OF_TIME.search(f"{words} {self._text(mutant)}"):
+            return frozenset(range(0, most, 3))
+        if any(_LASTING.search(key) for key in self._of_route.get(mutant.route, ())):
+            return frozenset({_TURN_OF_CLOCK})
+        return frozenset()
 
     @staticmethod
     def _expecting(rows: Sequence[Row], words: str) -> Mapping[str, float]:
@@ -207,11 +240,12 @@ def _gain(weights: Mapping[str, float], hits: Iterable[str]) -> float:
 
 
 def _within(rows: Iterable[Row], seconds: float) -> Iterator[Row]:
-    """Those that fit into that time, in their order; the very first in any case."""
+    """Those that fit into that time, in their order; the very first in any case. What takes long counts as a part."""
     left = seconds
     for number, row in enumerate(rows):
-        if number == 0 or row.seconds <= left:
-            left -= row.seconds
+        cost = min(row.seconds, seconds / _PART)
+        if number == 0 or cost <= left:
+            left -= cost
             yield row
 
 

@@ -140,8 +140,13 @@ def test_one_row_for_each_path_first_then_the_others() -> None:
 def test_all_of_it_within_the_time_of_ordinary_rows() -> None:
     """The median of these rows is 3 s."""
     assert chosen(mutant(1), most=2) == ["fast", "other"]
-    assert chosen(mutant(1), most=3) == ["fast", "other"], "with the slow one it would be 15 s of 9"
-    assert chosen(mutant(2), {"slow": 1}, most=2) == ["slow"], "the first in any case, and then nothing fits"
+    rows = [Row(f"row {n}", 1.0 + n / 10, frozenset({A})) for n in range(9)]
+    assert len(PLACES.rows_for(mutant(1), rows, {}, 3)) == 3, "as many as are wanted"
+    long = [Row(f"long {n}", 90.0, frozenset({A})) for n in range(6)]
+    found = [row.scenario for row in PLACES.rows_for(mutant(1), [*rows, *long], {"long 1": 9, "long 2": 8}, 9)]
+    assert found[0] == "long 1"
+    assert len(found) > 3, "what takes long leaves some time for others"
+    assert sum(name.startswith("long") for name in found) <= 4, "a quarter of the time for each"
     long = Row("long", 40.0, frozenset({C}))
     assert [row.scenario for row in PLACES.rows_for(mutant(3), [long], {}, 8)] == ["long"]
 
@@ -190,6 +195,31 @@ def test_a_row_that_never_killed_has_its_turn() -> None:
     kills = {row.scenario: 9.0 for row in rows}
     rows.append(Row("new", 1.0, frozenset({A}), expectations=2))
     assert [row.scenario for row in PLACES.rows_for(mutant(1), rows, kills, 4)][1] == "new"
+
+
+def test_what_has_to_do_with_time_meets_those_that_move_the_clock() -> None:
+    here = statement_key("route[X]", "$shtex(calls=>$ci) = 30;", 0)
+    beside = statement_key("route[X]", "$var(x) = 1;", 0)
+    apart = statement_key("route[Y]", "$var(x) = 1;", 0)
+    places = Statements({("k.cfg", line, 1): key for line, key in enumerate((here, beside, apart), 1)})
+    ran = frozenset({here, beside, apart})
+    rows = [Row(f"plain {n}", 1.0, ran, expectations=9) for n in range(9)]
+    rows.append(Row("later", 9.0, ran, moves_clock=True))
+    turns = [
+        [row.scenario for row in places.rows_for(mutant(line, route=route), rows, {}, 9)]
+        for line, route in ((1, "route[X]"), (2, "route[X]"), (3, "route[Y]"))
+    ]
+    assert turns[0][0] == "later"
+    assert turns[1].index("later") == 4, "the route says how long something stays"
+    assert "later" not in turns[2]
+    left = Mutant("id", "drop-cleanup", "route[Y]", "k.cfg", 3, 1, ())
+    assert places.rows_for(left, rows, {}, 9)[0].scenario == "later"
+
+
+def test_each_second_row_takes_another_path_through_the_route() -> None:
+    rows = [Row(f"same {n}", 1.0, frozenset({A, B}), expectations=90) for n in range(9)]
+    rows.append(Row("another", 2.0, frozenset({A})))
+    assert [row.scenario for row in PLACES.rows_for(mutant(1), rows, {}, 9)][1] == "another"
 
 
 def test_rows_that_killed_before_come_first() -> None:
