@@ -44,9 +44,12 @@ from rating_harness.mutation.mutants import START, Edit, Mutant, identified
 from rating_harness.mutation.same_meaning import (
     LOG_FUNCTIONS,
     Flow,
+    are_of_two_iterations,
+    are_two_readings,
     calls_something,
     is_alone_in_its_if,
     is_bare_negation,
+    is_lock_beside,
     is_log_beside,
 )
 
@@ -132,6 +135,9 @@ _COUNTERPARTS = {
     "$dlg(h_entry)": "$dlg(h_id)",
     "$dlg(h_id)": "$dlg(h_entry)",
 }
+_INDEPENDENT = (is_log_beside, are_two_readings, are_of_two_iterations, is_lock_beside)
+"""By which two neighbours may change places without a difference."""
+
 _FLAGS = {"yes": "no", "no": "yes", "on": "off", "off": "on", "true": "false", "false": "true"}
 _NEGATED = frozenset({"==", "!=", "eq", "ne", "ieq", "ine"})
 """Comparisons whose other one is their contrary."""
@@ -253,7 +259,8 @@ class _Work:
 
     def _are_independent(self, first: Statement, second: Statement) -> bool:
         """Two assignments that call nothing, of which neither names what the other sets: their order is the same."""
-        if is_log_beside(first, second, (self._text(first), self._text(second))):
+        texts = (self._text(first), self._text(second))
+        if any(rule(first, second, texts) for rule in _INDEPENDENT):
             return True
         if not (isinstance(first, Assignment) and isinstance(second, Assignment)):
             return False

@@ -28,7 +28,17 @@ from rating_harness.kamailio_config.tree import (
     walk,
 )
 
-__all__ = ["LOG_FUNCTIONS", "Flow", "calls_something", "is_alone_in_its_if", "is_bare_negation", "is_log_beside"]
+__all__ = [
+    "LOG_FUNCTIONS",
+    "Flow",
+    "are_of_two_iterations",
+    "are_two_readings",
+    "calls_something",
+    "is_alone_in_its_if",
+    "is_bare_negation",
+    "is_lock_beside",
+    "is_log_beside",
+]
 
 LOG_FUNCTIONS = frozenset(
     {"xlog", "xlogl", "xinfo", "xwarn", "xerr", "xalert", "xnotice", "xdbg", "xcrit", "log", "xlogm"}
@@ -37,6 +47,20 @@ LOG_FUNCTIONS = frozenset(
 _CALLERS = frozenset({"route", "route_if_exists"})
 _RESULTS = frozenset({"$rc", "$retcode", "$?"})
 _ARMING = frozenset({"t_on_failure", "t_on_reply", "t_on_branch", "t_on_branch_failure"})
+
+
+_READING = frozenset({"jansson_get", "jansson_array_size"})
+"""Functions that only write what they find to the variable that is their last argument."""
+
+_ITERATION = frozenset({"sht_iterator_start", "sht_iterator_end"})
+_LOCKING = frozenset({"sht_lock", "sht_unlock", "lock", "unlock"})
+_OF_THE_PROCESS = re.compile(r"\$(var|http_req)\(")
+"""Variables that no other process sees."""
+
+_SHARED = re.compile(
+    r"\$(sht|shv|shtex|shtinc|dlg|dlg_var|stat|TV|T[sS]|RANDOM)\b|\$\((sht|shv|dlg|dlg_var|stat|TV)\b"
+)
+"""Variables whose value may be another one a moment later."""
 
 
 @dataclass(frozen=True)
@@ -143,4 +167,48 @@ def is_log_beside(first: Statement, second: Statement, texts: Iterable[str]) -> 
             if isinstance(other, Assignment) and not calls_something(other.value):
                 return re.sub(r"=>.*", "", text[1 - this].partition("=")[0].strip()).rstrip(")") not in text[this]
             return calls[1 - this] in ("send_reply", "sl_send_reply", "t_reply")
+    return False
+
+
+def _function(statement: Statement) -> str:
+    return statement.call.function.text if isinstance(statement, CallStatement) else ""
+
+
+def are_two_readings(first: Statement, second: Statement, texts: Sequence[str]) -> bool:
+    """Whether both only look something up, each into a variable that the other doesn't name.
+
+    :param texts: of the two, in their order.
+    """
+    if not {_function(first), _function(second)} <= _READING:
+        return False
+    targets = [re.findall(r"\$\w+\([^()]*\)", text)[-1:] for text in texts]
+    return all(targets) and targets[0][0] not in texts[1] and targets[1][0] not in texts[0]
+
+
+def are_of_two_iterations(first: Statement, second: Statement, texts: Sequence[str]) -> bool:
+    """Whether one ends, and the other starts, an iteration of another name; or sets a variable of the process only.
+
+    :param texts: of the two, in their order.
+    """
+    functions = [_function(first), _function(second)]
+    if set(functions) == _ITERATION:
+        names = [re.findall(r"\(\s*\"([^\"]*)\"", text)[:1] for text in texts]
+        return names[0] != names[1]
+    return _sets_only_its_own(first, second, texts, _ITERATION)
+
+
+def is_lock_beside(first: Statement, second: Statement, texts: Sequence[str]) -> bool:
+    """Whether one takes or frees a lock, and the other sets a variable of the process to what nobody else changes.
+
+    :param texts: of the two, in their order.
+    """
+    return _sets_only_its_own(first, second, texts, _LOCKING)
+
+
+def _sets_only_its_own(first: Statement, second: Statement, texts: Sequence[str], functions: frozenset[str]) -> bool:
+    for this, other, text, call in ((first, second, texts[0], texts[1]), (second, first, texts[1], texts[0])):
+        if isinstance(this, Assignment) and _function(other) in functions:
+            target = text.partition("=")[0].strip()
+            is_own = _OF_THE_PROCESS.match(target) is not None and not calls_something(this.value)
+            return is_own and not _SHARED.search(text) and target.removesuffix(")") not in call
     return False

@@ -48,7 +48,7 @@ def test_what_may_stay_is_gone_after_its_time(tmp_path: Path, table: str, after:
     "tables",
     [
         {},
-        {"rating_state": {CALL_ID: "ended"}, "rating_cseq": {CALL_ID: "1"}, "rating_answer": {CALL_ID: "b1"}},
+        {"rating_state": {CALL_ID: "ended"}, "rating_cseq": {CALL_ID: "1"}},
         {"rating_state": {CALL_ID: "failed"}, "rating_byes": {CALL_ID: "2"}},
         {"rating_cseq": {CALL_ID: "1"}},  # a configuration that has no table of states
     ],
@@ -67,6 +67,7 @@ def test_what_is_documented_may_stay(tmp_path: Path, tables: Tables) -> None:
         ({"rating_end": {CALL_ID: "{}"}, "rating_state": {CALL_ID: "ended"}},
          "has an end that the agent hasn't taken"),
         ({"rating_request": {"77": CALL_ID}}, "has a request under way"),
+        ({"rating_state": {CALL_ID: "ended"}, "rating_answer": {CALL_ID: "b1"}}, "is in the table rating_answer: b1"),
         ({"rating_state": {CALL_ID: "begun"}}, "is in the table rating_state: begun"),
         ({"rating_state": {}, "rating_mine": {CALL_ID: "x"}}, "is in the table rating_mine: x"),
         ({"rating_state": {CALL_ID: "asked"}, "rating_cseq": {CALL_ID: "1"}}, "is in the table rating_state: asked"),
