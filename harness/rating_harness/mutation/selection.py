@@ -52,7 +52,9 @@ def statement_key(route: str, text: str, number: int) -> str:
     return f"{route}\0{' '.join(text.split())}\0{number}"
 
 
-_WORD = re.compile(r"(?<![$\w])[A-Za-z_]\w{2,}")
+_WORD = re.compile(r"(?:var|avp|vn|dlg|dlg_var|xavp)\(\w+|(?<![$\w])[A-Za-z_]\w{2,}")
+"""A pseudo-variable with its name, however it's written (``$var(rs)``, ``$(var(rs){s.len})``), or any other name."""
+
 _DEFAULT = re.compile(r"#!trydef\s+(\w+)")
 _TEXT = re.compile(r"[A-Za-z0-9_]+")
 _SAID = 100.0

@@ -216,6 +216,14 @@ def test_what_has_to_do_with_time_meets_those_that_move_the_clock() -> None:
     assert places.rows_for(left, rows, {}, 9)[0].scenario == "later"
 
 
+def test_rows_come_first_that_execute_what_names_the_same_variable() -> None:
+    here = statement_key("route[X]", '$var(rs) = "";', 0)
+    other = statement_key("route[Z]", "$du = $(var(rs){s.select,0,,});", 0)
+    places = Statements({("k.cfg", line, 1): key for line, key in enumerate((here, other), 1)})
+    rows = [Row("plain", 1.0, frozenset({here})), Row("reads it", 1.1, frozenset({here, other}))]
+    assert places.rows_for(mutant(1), rows, {}, 1)[0].scenario == "reads it"
+
+
 def test_each_second_row_takes_another_path_through_the_route() -> None:
     rows = [Row(f"same {n}", 1.0, frozenset({A, B}), expectations=90) for n in range(9)]
     rows.append(Row("another", 2.0, frozenset({A})))
