@@ -214,6 +214,18 @@ def test_where_addresses_can_not_be_reached_ports_are_published(
         empty_lab.endpoint("web", 9)
 
 
+def test_a_service_that_is_started_anew_is_reached_where_it_was(
+    empty_lab: DockerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(empty_lab, "_reachable", False)
+    empty_lab.start_service(web(), Deadline(60))
+    before = empty_lab.endpoint("web", 8000)
+    empty_lab.stop_service("web", Deadline(60))
+    empty_lab.start_service(replace(web(), files={"/run/lab/hello": b"anew"}), Deadline(60))
+    assert empty_lab.endpoint("web", 8000) == before
+    assert reaches(empty_lab) == "anew"
+
+
 def test_a_person_finds_a_service_where_it_is_published(empty_lab: DockerLab) -> None:
     assert empty_lab.host("web").name == "web"
     with socket.socket() as free:

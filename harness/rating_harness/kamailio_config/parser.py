@@ -14,7 +14,7 @@ from lark.tree import Meta
 
 from rating_harness.errors import ConfigurationError, Location
 from rating_harness.kamailio_config.positions import Span
-from rating_harness.kamailio_config.preprocessor import RawToken, Reader, tokenize
+from rating_harness.kamailio_config.preprocessor import RawToken, Reader, main_file, tokenize
 from rating_harness.kamailio_config.tree import (
     Assignment,
     Attribute,
@@ -66,9 +66,9 @@ def load(
     :param defines: those of the command line; None is the value of one without a value.
     :param installed: the directory that absolute includes mean where they name nothing on this machine: what a
         configuration includes from there lies beside it.
-    :raises ConfigurationError: Kamailio would refuse it.
+    :raises ConfigurationError: Kamailio would refuse it, or there is none.
     """
-    main = path / "kamailio.cfg" if path.is_dir() else path
+    main = main_file(path)
 
     def read(name: str, within: str | None) -> tuple[str, str] | None:
         wanted = Path(name)

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NoReturn
 
 from rating_harness.errors import ConfigurationError, Location
@@ -18,7 +19,7 @@ from rating_harness.kamailio_config.define_expressions import evaluate
 from rating_harness.kamailio_config.positions import Source, Span
 from rating_harness.kamailio_config.tree import Directive
 
-__all__ = ["RawToken", "Reader", "Tokens", "tokenize", "version_defines"]
+__all__ = ["RawToken", "Reader", "Tokens", "main_file", "tokenize", "version_defines"]
 
 Reader = Callable[[str, str | None], "tuple[str, str] | None"]
 """Called with the name of a file as it is included, and the file that includes it (None for the main one): its name
@@ -28,6 +29,27 @@ _INCLUDES = 10
 """Kamailio's ``MAX_INCLUDE_DEPTH``."""
 _EXPANSIONS = 1000
 """A define that stands for itself would be expanded for ever; Kamailio's memory ends it."""
+
+
+def main_file(configuration: Path) -> Path:
+    """The file that Kamailio is started with.
+
+    :param configuration: that file itself, or a directory with a ``kamailio.cfg``.
+    :raises ConfigurationError: there is none that can be read.
+    """
+    main = configuration / "kamailio.cfg" if configuration.is_dir() else configuration
+    if not main.exists() or main.is_dir():
+        found = sorted(path.name for path in configuration.glob("*.cfg"))
+        raise ConfigurationError(
+            "there is no such configuration of Kamailio",
+            where=str(configuration),
+            expected="a directory with a kamailio.cfg in it, or a file",
+            found=f"a directory with {', '.join(found[:8]) or 'no .cfg file'}" if configuration.is_dir() else None,
+            hint=f"{configuration / found[0]} is one file" if len(found) == 1 else None,
+        )
+    if not os.access(main, os.R_OK):
+        raise ConfigurationError("this configuration of Kamailio may not be read", where=str(main))
+    return main
 
 
 @dataclass(frozen=True, slots=True)

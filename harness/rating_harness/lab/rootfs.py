@@ -232,8 +232,9 @@ def check(root: Path) -> Path:
     if lacking:
         raise MissingTool(
             f"{root} can't be used for Kamailio",
-            expected="the directory of a root filesystem with Kamailio 6.0 or later",
+            expected="trixie, sid, or the directory of a root filesystem with Kamailio 6.0 or later",
             found=lacking,
+            hint=None if root.exists() else "an image is run by a Docker engine: --lab docker",
         )
     return root.resolve()
 

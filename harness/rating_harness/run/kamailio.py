@@ -15,7 +15,7 @@ from rating_harness.kamailio.dialog_database import empty_dialog_database
 from rating_harness.kamailio.siptrace import tracing
 from rating_harness.kamailio.trace import TRACING
 from rating_harness.kamailio_config.preparation import Prepared, prepare
-from rating_harness.kamailio_config.preprocessor import tokenize, version_defines
+from rating_harness.kamailio_config.preprocessor import main_file, tokenize, version_defines
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Service
 from rating_harness.plan.callers import DEFAULT_DOMAIN
@@ -133,7 +133,7 @@ def kamailio_service(
     :param prepared: the user's configuration as this lab runs it (`prepare_configuration`).
     :param rewrite: what changes the files before they are used.
     :param capture: the address that each SIP message is sent to as well; None: to none.
-    :raises UsageError: there's no such configuration.
+    :raises ConfigurationError: there's no such configuration, or it can't be read.
     """
     defines = dict(variant.defines)
     files = dict(service.files)
@@ -194,7 +194,8 @@ def prepare_configuration(variant: Variant, driver: Driver, version: str) -> Pre
     :param version: Kamailio's, such as ``6.0.1``: some conditions ask for it.
     :return: of one that can't be parsed, what can be: Kamailio says what's wrong with the rest. None for one of which
         not even the words can be read.
-    :raises UsageError: there's no such configuration, or it can't be tested in this lab.
+    :raises ConfigurationError: there's no such configuration, or it can't be read.
+    :raises UsageError: it can't be tested in this lab.
     """
     files = _configuration_files(variant) | _changed(variant)
     defines = {**version_defines(version), **{name: value or None for name, value in variant.defines.items()}}
@@ -279,20 +280,28 @@ def _configuration_files(variant: Variant) -> dict[str, bytes]:
 
     What was elsewhere inside of an image is there, too: files may be included by their whole paths.
     """
-    return {inside: path.read_bytes() for inside, path in user_files(variant).items()}
+    files = {}
+    for inside, path in user_files(variant).items():
+        try:
+            files[inside] = path.read_bytes()
+        except OSError as error:
+            raise ConfigurationError(
+                "this file of the configuration can't be read",
+                where=shown(str(path), variant),
+                found=error.strerror,
+                hint="all that lies beside kamailio.cfg is taken along: let it be read, or give a copy without it",
+            ) from None
+    return files
 
 
 def user_files(variant: Variant) -> dict[str, Path]:
     """The file on this machine of each of a configuration's, by its path where Kamailio runs.
 
-    :raises UsageError: there's no such configuration.
+    :raises ConfigurationError: there's no such configuration.
     """
     configuration = variant.configuration or data_directory("kamailio")
-    directory, main = configuration, configuration / "kamailio.cfg"
-    if configuration.is_file():
-        directory, main = configuration.parent, configuration
-    if not main.is_file():
-        raise UsageError("there is no such configuration of Kamailio", expected=str(main), where=str(configuration))
+    main = main_file(configuration)
+    directory = main.parent
     is_whole = main.name == "kamailio.cfg" or variant.image is not None
     files = directory.rglob("*") if is_whole else directory.glob("*.cfg")
     found = {path.relative_to(directory).as_posix(): path for path in sorted(files) if path.is_file()}

@@ -75,6 +75,7 @@ class Options:
         :param engine: the path of an engine file, or ``none``.
         :raises UsageError: a definition without a name; an engine file that can't be used; options that contradict
             each other.
+        :raises ConfigurationError: there's no such configuration of Kamailio.
         :raises MissingTool, ImageError: the configuration inside of an image can't be had.
         """
         if engine is not None:
@@ -150,6 +151,10 @@ class Options:
 
     def _check(self) -> None:
         self._check_packages()
+        if self.kamailio_config is not None:
+            from rating_harness.kamailio_config.preprocessor import main_file
+
+            main_file(self.kamailio_config)
         if self.ends != "own" and (self.lab not in ("auto", "local") or self.target is not None):
             raise UsageError(
                 f"--ends {self.ends} needs a local lab",

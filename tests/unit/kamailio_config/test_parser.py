@@ -311,8 +311,27 @@ def test_the_projects_own_configuration(switches: tuple[str, ...]) -> None:
 
 
 def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="there is no such configuration"):
+    with pytest.raises(ConfigurationError, match="there is no such configuration") as caught:
         load(tmp_path)
+    assert caught.value.found == "a directory with no .cfg file"
+    for name in ("production.cfg", "kamailio.cfg.dpkg-old"):
+        (tmp_path / name).touch()
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path)
+    assert caught.value.found == "a directory with production.cfg"
+    assert caught.value.hint == f"{tmp_path / 'production.cfg'} is one file"
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path / "gone.cfg")
+    assert caught.value.where == str(tmp_path / "gone.cfg")
+    assert caught.value.found is None
+
+
+def test_one_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kamailio.cfg").touch()
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(ConfigurationError, match="may not be read") as caught:
+        load(tmp_path)
+    assert caught.value.where == str(tmp_path / "kamailio.cfg")
 
 
 def test_an_absolute_include_means_what_lies_beside_it(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from rating_harness.errors import LabError, MissingTool
-from rating_harness.lab.docker.engine import available, connect, engine_errors
+from rating_harness.lab.docker.engine import available, connect, engine_errors, has_ended
 
 
 @pytest.mark.parametrize("address", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1", "nonsense://x"])
@@ -95,3 +95,37 @@ def test_its_errors_say_what_was_being_done(error: Exception, found: str) -> Non
 def test_other_errors_pass() -> None:
     with pytest.raises(KeyError), engine_errors("baking"):
         raise KeyError
+
+
+def refused(status: int, explanation: str) -> docker.errors.APIError:
+    response = requests.Response()
+    response.status_code = status
+    return docker.errors.APIError("refused", response=response, explanation=explanation)
+
+
+@pytest.mark.parametrize(
+    ("status", "explanation", "ended"),
+    [
+        (409, "Container 1f2e is not running", True),
+        (500, "can only kill running containers. 1f2e is in state exited: container state improper", True),
+        (500, "can only kill running containers. 1f2e is in state paused: container state improper", False),
+        (500, "no such signal", False),
+    ],
+)
+def test_a_signal_comes_too_late_for_a_container_that_has_ended(status: int, explanation: str, ended: bool) -> None:
+    assert has_ended(refused(status, explanation)) is ended
+
+
+@pytest.mark.parametrize(
+    ("explanation", "hint"),
+    [
+        ("runc create failed: error setting rlimit type 7: operation not permitted", "default_ulimits"),
+        ("runc create failed: no such device", None),
+    ],
+)
+def test_limits_that_cannot_be_set_are_told_with_what_to_do(explanation: str, hint: str | None) -> None:
+    with pytest.raises(LabError) as caught, engine_errors("starting the host carrier"):
+        raise refused(500, explanation)
+    assert caught.value.found == explanation
+    assert (hint is None) == (caught.value.hint is None)
+    assert hint is None or hint in str(caught.value.hint)

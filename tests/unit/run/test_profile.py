@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rating_harness.deadline import Deadline
-from rating_harness.errors import Timeout, UsageError
+from rating_harness.errors import ConfigurationError, Timeout, UsageError
 from rating_harness.kamailio.rpc import RpcError
 from rating_harness.lab.external import WHY
 from rating_harness.lab.protocol import Capabilities
@@ -116,6 +116,11 @@ def test_a_scenario_with_a_configuration_of_its_own_knows_it(tmp_path: Path, own
     stack = stack_with(Options(kamailio_config=own), tmp_path)
     text = f"kamailio: {{config: {own.name}, defines: {{RATING_END_PATIENCE: 1}}}}\n{POLICY}"
     assert stack.unmet(scenario(tmp_path, text)) is None
+
+
+def test_a_configuration_that_is_not_there_is_told_before_any_scenario_runs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no such configuration of Kamailio"):
+        Options.of(defines=(), seed=1, kamailio_config=tmp_path / "kamailio")
 
 
 @pytest.mark.parametrize(

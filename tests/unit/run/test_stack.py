@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rating_harness.errors import EngineError, Location, PlanError, ServiceDied
+from rating_harness.errors import ConfigurationError, EngineError, Location, PlanError, ServiceDied
 from rating_harness.kamailio.rpc import RpcError
 from rating_harness.lab.docker.configuration import CopiedConfiguration
 from rating_harness.lab.protocol import Capabilities, Service
@@ -60,6 +60,23 @@ def test_the_cause_names_the_users_own_file_and_line(tmp_path: Path) -> None:
     assert str(error.where) == f"{routes}:3:5"
     assert str(routes) in (error.detail or "")
     assert "/etc/kamailio" not in str(error)
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_configuration(tmp_path, "# fine\n")
+    key = tmp_path / "own" / "key.pem"
+    key.touch()
+    read = Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path == key:
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(ConfigurationError, match="this file of the configuration can't be read") as raised:
+        fake_stack(FakeLab()).prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    assert (raised.value.where, raised.value.found) == (str(key), "Permission denied")
 
 
 @pytest.mark.parametrize("inside", ["/etc/kamailio", "/opt/sip/kamailio"])

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import docker
+import requests
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
 from rating_harness.errors import LabError, MissingTool
 
-__all__ = ["Engine", "available", "connect", "engine_errors"]
+__all__ = ["Engine", "available", "connect", "engine_errors", "has_ended"]
 
 CONNECTS_WITHIN = 1
 """Seconds in which something must listen on an engine's local socket for it to count as there."""
@@ -26,6 +27,13 @@ ANSWERS_WITHIN = 10
 
 CALL_TIMEOUT = 60
 """Seconds for one call of the engine's API."""
+
+_ENDED = re.compile(r"can only kill running containers.* in state (?!paused)")
+_REMEDIES = {
+    "error setting rlimit": "Podman gives containers higher limits than it may set on this machine; lower ones in "
+    '/etc/containers/containers.conf: [containers] default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]',
+}
+"""What to do about an error that isn't this lab's, by words of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,14 @@ def engine_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except (DockerException, RequestException) as error:
-        raise LabError(f"the Docker engine failed while {doing}", found=_explanation(error)) from error
+        found = _explanation(error)
+        hint = next((hint for words, hint in _REMEDIES.items() if words in found), None)
+        raise LabError(f"the Docker engine failed while {doing}", found=found, hint=hint) from error
+
+
+def has_ended(error: APIError) -> bool:
+    """Whether a signal was refused because the container doesn't run any more; Podman 4 calls that a server error."""
+    return error.status_code == requests.codes.conflict or _ENDED.search(_explanation(error)) is not None
 
 
 def _knock(address: str) -> None:

@@ -135,10 +135,14 @@ class HostContainer:
     def plug(self) -> None:
         self._run(PLUG, "the host can't be plugged in again")
 
-    def published(self, port: int) -> int | None:
-        """The port of the engine's machine at which that port of the host is found; None when it isn't published."""
+    def published(self, port: int | str) -> int | None:
+        """The port of the engine's machine at which that port of the host is found; None when it isn't published.
+
+        :param port: ``5060``, or ``5060/udp``.
+        """
+        wanted: Any = port  # the stubs know numbers only
         with engine_errors("looking at a host's ports"):
-            bindings = self._engine.client.api.port(self.container, port)
+            bindings = self._engine.client.api.port(self.container, wanted)
         return int(bindings[0]["HostPort"]) if bindings else None
 
     def remove(self) -> None:

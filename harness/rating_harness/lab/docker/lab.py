@@ -79,7 +79,6 @@ class DockerLab:
         self._images = images
         self._network = network
         self._labels = {LAB: lab_id, LEASE: lease.label()}
-        self._reachable = networks.is_local(network.gateway)
         self._hosts = Hosts(network.subnet, network.subnet6)
         self._containers: dict[str, Future[HostContainer]] = {}
         self._services: dict[str, tuple[ServiceFacts, ContainerProcess]] = {}
@@ -291,10 +290,11 @@ class DockerLab:
     def start_service(self, service: Service, deadline: Deadline) -> Process:
         self._forget_ended(service.name)
         host = self.host(service.name, *service.aliases)
+        container = self._host_container(host.name)
         published = self._ports_to_publish(service)
-        if published:
+        if any(container.published(port) is None for port in published):
             # Ports are published when a container is made, and only now are they known.
-            self._host_container(host.name).remove()
+            container.remove()
             with self._lock:
                 self._containers[host.name] = self._begin_host(host, published)
         values = {"{address}": host.address, "{address6}": host.address6 or "", "{run}": RUN}
@@ -313,6 +313,11 @@ class DockerLab:
         process.start()
         self._await_ready(facts, process, deadline)
         return process
+
+    @cached_property
+    def _reachable(self) -> bool:
+        """Whether this machine reaches the lab's addresses. Podman makes a bridge only for its first container."""
+        return networks.is_local(self._network.gateway)
 
     def _ports_to_publish(self, service: Service) -> Published:
         """Those that a person wants, and on an engine that is elsewhere those that the harness itself needs."""

@@ -15,7 +15,7 @@ from docker.errors import APIError, NotFound
 from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError, Timeout
 from rating_harness.lab.docker.archive import unpack
-from rating_harness.lab.docker.engine import Engine, engine_errors
+from rating_harness.lab.docker.engine import Engine, engine_errors, has_ended
 from rating_harness.lab.ready import last_lines
 
 __all__ = ["WORK", "ContainerProcess", "remove_container"]
@@ -88,8 +88,7 @@ class ContainerProcess:
             try:
                 self._api.kill(self._container, named)
             except APIError as error:
-                # 409: it isn't running any more.
-                if error.status_code != requests.codes.conflict:
+                if not has_ended(error):
                     raise
 
     def pause(self) -> None:
