@@ -76,6 +76,7 @@ ELSEWHERE: Mapping[str, str] = {
     "cd /usr/share/kamailio/db_sqlite": "names files of a Debian package",
     "git clone": "downloads another project",
     "git apply": "tests/lab/test_stock_configuration.py applies the patch",
+    "podman system service": "needs Podman: docs/ci.md says what was run there",
     "docker compose up": "pulls images: tests/docker has the drivers' own way to the same file",
     "apt-get source kamailio": "downloads Kamailio's sources",
     "towncrier build": "changes the checkout: tests/unit/test_contributing.py reads the fragments",

@@ -63,6 +63,11 @@ class HttpTransport:
             except httpx.HTTPError as error:
                 raise RpcError(f"Kamailio's JSON-RPC at {url} doesn't answer: {error}") from None
             else:
+                if response.status_code == httpx.codes.FORBIDDEN:
+                    raise RpcError(
+                        f"Kamailio's JSON-RPC at {url} is forbidden to this machine (403): RPC_NETWORKS of the "
+                        "project's kamailio.cfg says to whom it isn't"
+                    )
                 return response.content
         raise RpcError(f"Kamailio's JSON-RPC over HTTP can't be reached: {'; '.join(refused)}")
 

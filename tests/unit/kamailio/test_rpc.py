@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import pytest
 
-from rating_harness.kamailio.rpc import KamailioClient, RpcError
+from rating_harness.kamailio.rpc import HttpTransport, KamailioClient, RpcError
+from rating_harness.lab.protocol import Endpoint
 
 
 class FakeTransport:
@@ -55,3 +57,17 @@ def test_a_small_table_that_is_not_told_is_a_kamailio_that_does_not_answer() -> 
     client = KamailioClient(FakeTransport(50, rating_state=60))
     with pytest.raises(RpcError, match="doesn't answer"):
         client.tables("rating_")
+
+
+def test_a_kamailio_that_forbids_this_machine_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(client: httpx.Client, url: str, **_: object) -> httpx.Response:
+        return httpx.Response(403, request=httpx.Request("POST", url))
+
+    monkeypatch.setattr(httpx.Client, "post", forbidden)
+    client = KamailioClient(HttpTransport(Endpoint("http://10.0.0.2:8060")))
+    try:
+        with pytest.raises(RpcError, match="is forbidden to this machine") as raised:
+            client.uptime()
+        assert "http://10.0.0.2:8060/RPC" in str(raised.value)
+    finally:
+        client.close()
