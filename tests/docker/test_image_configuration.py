@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import secrets
 import subprocess
 import sys
@@ -146,7 +147,8 @@ def test_the_configuration_inside_of_an_image_is_what_is_tested(engine: Engine, 
     command += ["--rating-kamailio", image, "--rating-image-config"]
     command += ["--rating-kamailio-config", f"{inside}/production.cfg", "--rating-jsonl", "run.jsonl"]
     try:
-        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         told = (tmp_path / "run.jsonl").read_text()
     finally:
         engine.client.images.remove(image)
