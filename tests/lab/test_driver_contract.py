@@ -164,6 +164,55 @@ def test_the_next_program_of_that_name_has_nothing_of_it(lab: Lab) -> None:
     assert shell(lab, "ls") == (0, "")
 
 
+def test_a_prepared_program_begins_at_its_moment_once_and_with_what_is_known_by_then(lab: Lab) -> None:
+    script = "cat known late; cat; exit 3"
+    host = lab.host("tool")
+    prepared = lab.prepare(Program("tool", "sipp", ("sh", "-c", script), host, {"known": b"known\n"}))
+    try:
+        with pytest.raises(LabError, match="nothing runs on"):
+            lab.pause("tool")
+        process = prepared.start({"late": b"late\n" * 1000})
+        assert process.name == prepared.name == "tool"
+        assert process.wait(Deadline(PATIENCE)) == 3
+        assert process.output() == "known\n" + "late\n" * 1000
+        assert process.list_files() == ["known", "late"]
+        with pytest.raises(LabError, match="tool has begun already"):
+            prepared.start()
+    finally:
+        prepared.remove()
+        prepared.remove()
+    assert shell(lab, "ls") == (0, "")
+
+
+def test_a_prepared_program_that_never_begins_is_removed(lab: Lab) -> None:
+    prepared = lab.prepare(Program("tool", "sipp", ("sh", "-c", "touch begun"), lab.host("tool")))
+    prepared.remove()
+    assert shell(lab, "ls") == (0, "")
+    lab.prepare(Program("other", "sipp", ("sh", "-c", "touch begun"), lab.host("other")))
+    lab.release("other")
+    assert shell(lab, "ls", host="other") == (0, "")
+    lab.release("other")
+
+
+def test_a_prepared_program_is_signalled_and_frozen_as_any_other_once_it_has_begun(lab: Lab) -> None:
+    script = "trap 'echo got; exit 4' USR1; touch listens; while :; do sleep 0.02; date +%s%N >ticks; done"
+    prepared = lab.prepare(Program("tool", "sipp", ("sh", "-c", script), lab.host("tool")))
+    try:
+        process = prepared.start()
+        await_condition(lambda: process.read_file("listens") is not None, Deadline(PATIENCE), "its trap")
+        lab.pause("tool")
+        ticks = process.read_file("ticks")
+        time.sleep(0.2)
+        assert process.read_file("ticks") == ticks
+        assert process.poll() is None
+        lab.resume("tool")
+        process.signal(signal.SIGUSR1)
+        assert process.wait(Deadline(PATIENCE)) == 4
+        assert process.output() == "got\n"
+    finally:
+        prepared.remove()
+
+
 def test_files_are_read_while_they_grow(lab: Lab) -> None:
     process = started(lab, "while :; do head -c 4096 /dev/zero >> grows; sleep 0.02; done")
     try:

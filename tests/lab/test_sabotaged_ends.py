@@ -12,16 +12,17 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGKILL, Signals
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 import pytest
 
 from rating_harness.errors import EndpointError, HarnessError, SippError
 from rating_harness.lab.clock import compiled
-from rating_harness.lab.protocol import Lab, Process, Program
+from rating_harness.lab.protocol import Lab, Prepared, Process, Program
 from rating_harness.run import runner
 from rating_harness.run.options import Options
-from rating_harness.run.sipp_processes import SippProcess, start_sipp
+from rating_harness.run.sipp_processes import PreparedSipp, SippProcess, prepare_sipp, start_sipp
 from rating_harness.scenario.loader import load
 from rating_harness.session.session import Session
 from rating_harness.session.stored_runs import RunStore
@@ -53,6 +54,9 @@ class LabOfSpoiltPrograms:
     def run(self, program: Program) -> Process:
         return self._lab.run(self._spoil(program))
 
+    def prepare(self, program: Program) -> Prepared:
+        return self._lab.prepare(self._spoil(program))
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._lab, name)
 
@@ -76,6 +80,20 @@ class Killed:
         return getattr(self.process, name)
 
 
+@dataclass
+class PreparedToBeKilled:
+    """Once it has begun, its process is that of ``killed``."""
+
+    program: Prepared
+    killed: Callable[[Process], Process]
+
+    def start(self, files: Mapping[str, bytes] = MappingProxyType({})) -> Process:
+        return self.killed(self.program.start(files))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.program, name)
+
+
 @dataclass(frozen=True)
 class Sabotage:
     """What is done to the end on one host."""
@@ -90,12 +108,26 @@ class Sabotage:
         """In place of `start_sipp`."""
         if agent.host != self.host:
             return start_sipp(lab, agent, name)
-        if isinstance(agent, Agent):
-            agent = replace(agent, scenario=self.scenario(agent.scenario))
-        spoilt: Any = LabOfSpoiltPrograms(lab, lambda program: self.program(lab, program))
-        sipp = start_sipp(spoilt, agent, name)
+        sipp = start_sipp(self._spoilt(lab), self._played(agent), name)
         sipp.process = self.killed(sipp.process)
         return sipp
+
+    def prepare(self, lab: Lab, agent: Agent | UserAgent, name: str) -> PreparedSipp:
+        """In place of `prepare_sipp`."""
+        if agent.host != self.host:
+            return prepare_sipp(lab, agent, name)
+        prepared = prepare_sipp(self._spoilt(lab), self._played(agent), name)
+        return replace(prepared, program=cast(Prepared, PreparedToBeKilled(prepared.program, self.killed)))
+
+    def _spoilt(self, lab: Lab) -> Any:
+        return LabOfSpoiltPrograms(lab, lambda program: self.program(lab, program))
+
+    def _played(self, agent: Agent | UserAgent) -> Agent | UserAgent:
+        return replace(agent, scenario=self.scenario(agent.scenario)) if isinstance(agent, Agent) else agent
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(runner, "start_sipp", self.start)
+        monkeypatch.setattr(runner, "prepare_sipp", self.prepare)
 
 
 def _with_wrong_ack(scenario: str) -> str:
@@ -199,7 +231,7 @@ def test_a_spoilt_end_is_the_harness_s_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "s.yaml").write_text(TEXT.replace("HOLD", sabotage.hold))
-    monkeypatch.setattr(runner, "start_sipp", sabotage.start)
+    sabotage.install(monkeypatch)
     with pytest.raises(HarnessError) as caught:
         session.run(load(tmp_path / "s.yaml")[0])
     assert type(caught.value) is kind, caught.value
@@ -218,7 +250,7 @@ def test_the_same_call_with_its_ends_as_they_are_passes(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "s.yaml").write_text(TEXT.replace("HOLD", "1s"))
-    monkeypatch.setattr(runner, "start_sipp", Sabotage(CALLER).start)
+    Sabotage(CALLER).install(monkeypatch)
     verdict = session.run(load(tmp_path / "s.yaml")[0]).verdict
     assert verdict is not None
     assert verdict.findings == ()

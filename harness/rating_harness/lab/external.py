@@ -27,6 +27,7 @@ from rating_harness.lab.protocol import (
     Host,
     MovedClock,
     PersonsCommand,
+    Prepared,
     Process,
     Program,
     Service,
@@ -196,6 +197,9 @@ class ExternalLab:
 
     def run(self, program: Program) -> Process:
         return self._inner.run(program)
+
+    def prepare(self, program: Program) -> Prepared:
+        return self._inner.prepare(program)
 
     def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
         raise LabError("the target isn't the harness's to enter", hint="ssh, or docker exec, as it was started")

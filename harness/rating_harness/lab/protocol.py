@@ -7,7 +7,8 @@ Two kinds of things run in a lab:
 
 * **services** (`Service`): Kamailio, the rating engine, the tap. They start with the lab, are probed until they are
   ready, and are expected to live as long as the lab does;
-* **programs** (`Program`): SIPp, mostly. They start and end with a scenario, each on a host of its own.
+* **programs** (`Program`): SIPp, mostly. They start and end with a scenario, each on a host of its own. One that
+  begins at a moment is prepared before it (`Prepared`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from rating_harness.deadline import Deadline
@@ -28,6 +30,7 @@ __all__ = [
     "Lab",
     "MovedClock",
     "PersonsCommand",
+    "Prepared",
     "Process",
     "Program",
     "Role",
@@ -136,6 +139,23 @@ class Process(Protocol):
 
     def remove(self) -> None:
         """Kill it if it runs, and forget its files. Idempotent."""
+
+
+class Prepared(Protocol):
+    """A program that is there and hasn't begun (`Lab.prepare`): what is done to its host isn't done to it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def start(self, files: Mapping[str, bytes] = MappingProxyType({})) -> Process:
+        """Have it begin, once.
+
+        :param files: further ones, which are in its working directory when it begins.
+        :raises LabError: it has begun already, or has ended before it was to begin.
+        """
+
+    def remove(self) -> None:
+        """Kill it if it's there, begun or not, and forget its files. Idempotent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +281,12 @@ class Lab(Protocol):
 
     def run(self, program: Program) -> Process:
         """Start a program. It isn't waited for."""
+
+    def prepare(self, program: Program) -> Prepared:
+        """Make a program ready, so that it begins at its moment as fast as this lab can.
+
+        :raises LabError: it can't be started at all.
+        """
 
     def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
         """How a person on this machine runs a command inside of the lab, beside Kamailio: with its files.

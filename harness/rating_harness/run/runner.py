@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 
 from rating_harness.deadline import Deadline
@@ -11,12 +12,21 @@ from rating_harness.errors import HarnessError, ServiceDied, SippError
 from rating_harness.evidence.memory_shortage import memory_shortages
 from rating_harness.evidence.model import Evidence, Span
 from rating_harness.evidence.redaction import redacted_message
-from rating_harness.lab.protocol import Process
+from rating_harness.lab.protocol import Prepared, Process
 from rating_harness.plan.model import Plan, PlannedRequest
+from rating_harness.run.background import Background
 from rating_harness.run.clock import ClockRun, unanswered
 from rating_harness.run.collector import Collector, Settled
-from rating_harness.run.requests import RequestRun
-from rating_harness.run.sipp_processes import SippProcess, await_bound, start_pace, start_sipp, stop_all
+from rating_harness.run.requests import RequestOfCall, RequestRun, strangers_of
+from rating_harness.run.sipp_processes import (
+    PreparedSipp,
+    SippProcess,
+    await_bound,
+    prepare_pace,
+    prepare_sipp,
+    start_sipp,
+    stop_all,
+)
 from rating_harness.run.stack import KAMAILIO, Stack
 from rating_harness.run.timeline import Timeline, check_outages
 from rating_harness.run.watch import EventWatch, LoadWatch
@@ -64,6 +74,11 @@ def _files_of(sipps: Iterable[SippProcess]) -> dict[str, bytes]:
     return found
 
 
+def _name(agent: Agent | UserAgent) -> str:
+    """What its program is called in the lab."""
+    return f"sipp-{agent.host}-{agent.port}-{agent.transport}"
+
+
 class _Run:
     def __init__(self, stack: Stack, plan: Plan) -> None:
         self._stack = stack
@@ -72,7 +87,12 @@ class _Run:
         self._callers: dict[str, SippProcess] = {}
         self._strangers: list[SippProcess] = []
         self._spans: list[Span] = []
-        self._paces: dict[str, Process] = {}
+        self._background = Background()
+        self._made: list[Process | Prepared] = []
+        self._prepared: dict[str, PreparedSipp] = {}
+        self._beginning: dict[str, Future[SippProcess]] = {}
+        self._prepared_paces: dict[str, Prepared] = {}
+        self._paces: dict[str, Future[Process]] = {}
         self._stalled = 0.0
 
     def run(self, settled: Settled) -> Evidence:
@@ -86,8 +106,9 @@ class _Run:
             self._stack.spoiled(KAMAILIO)
             raise
         finally:
-            for process in (*self._paces.values(), *(sipp.process for sipp in self._sipps)):
-                process.remove()
+            with self._background:
+                self._background.settle()
+                self._background.all(made.remove for made in self._made)
             for name in self._hosts():
                 self._stack.lab.release(name)
 
@@ -103,18 +124,18 @@ class _Run:
 
     def _observe(self, settled: Settled) -> Evidence:
         collector = Collector(self._stack, self._plan, self._call_ids)
-        for carrier in self._plan.carriers:
-            if carrier.agent is not None:
-                self._carriers.append(self._start(carrier.agent))
+        strangers = self._prepare_ends()
         await_bound(self._carriers, Deadline(_BIND))
         before = collector.records(with_transactions=False)
         started = self._stack.now()
         events = EventWatch(started, self._plan.moments, self._stack.now)
         timeline = Timeline(self._stack, self._plan, events)
-        requests = RequestRun(self._stack, self._plan, events, self._ends_of)
+        requests = RequestRun(self._stack, self._plan, events, self._ends_of, strangers, self._background)
         self._strangers = requests.strangers
         clock = ClockRun(self._stack, self._plan, events, lambda: self._unanswered(collector))
         are_over = self._make_calls(started, events, timeline, requests, collector, clock)
+        self._background.settle()
+        self._take_begun()
         collector.await_quiet(calls_are_over=are_over)
         timeline.finish()
         requests.finish()
@@ -134,14 +155,57 @@ class _Run:
         own = {name: tuple(sipp.call_ids) for name, sipp in self._callers.items()}
         return {name: (*own.get(name, ()), *ids[len(own.get(name, ())) :]) for name, ids in planned.items()}
 
-    def _ends_of(self, request: PlannedRequest) -> list[SippProcess]:
-        """The programs that send a request when they're signalled: a call's caller, or whoever may be its callee."""
+    def _ends_of(self, request: PlannedRequest) -> list[SippProcess] | None:
+        """The programs that send a request when they're signalled: a call's caller, or whoever may be its callee.
+
+        None while the caller is being started.
+        """
         if request.by == "caller":
+            if request.call in self._beginning:
+                return None
             return [self._callers[request.call]] if request.call in self._callers else []
         return [carrier for carrier in self._carriers if isinstance(carrier.agent, UserAgent)]
 
+    def _prepare_ends(self) -> dict[RequestOfCall, PreparedSipp]:
+        """Start the carriers, and have all others ready for their moments, side by side: in a lab of containers each
+        takes half a second. The strangers.
+
+        :raises LabError: one of them can't be started.
+        """
+        strangers = strangers_of(self._stack, self._plan)
+        submit = self._background.submit
+        carriers = [
+            submit(self._start, carrier.agent) for carrier in self._plan.carriers if carrier.agent is not None
+        ]
+        calls = {call.id: submit(self._prepare, call.agent) for call in self._plan.calls}
+        prepared_strangers = {key: submit(self._prepare, agent, agent.host) for key, agent in strangers.items()}
+        paces = {
+            call.id: submit(self._prepare_pace, call.agent)
+            for call in self._plan.calls
+            if isinstance(call.agent, Agent) and call.agent.changes
+        }
+        self._background.settle()
+        self._carriers = [each.result() for each in carriers if each.exception() is None]
+        for future in carriers:
+            future.result()
+        self._prepared = {name: future.result() for name, future in calls.items()}
+        self._prepared_paces = {name: future.result() for name, future in paces.items()}
+        return {key: future.result() for key, future in prepared_strangers.items()}
+
     def _start(self, agent: Agent | UserAgent) -> SippProcess:
-        return start_sipp(self._stack.lab, agent, f"sipp-{agent.host}-{agent.port}-{agent.transport}")
+        sipp = start_sipp(self._stack.lab, agent, _name(agent))
+        self._made.append(sipp.process)
+        return sipp
+
+    def _prepare(self, agent: Agent | UserAgent, name: str | None = None) -> PreparedSipp:
+        prepared = prepare_sipp(self._stack.lab, agent, name or _name(agent))
+        self._made.append(prepared.program)
+        return prepared
+
+    def _prepare_pace(self, agent: Agent) -> Prepared:
+        prepared = prepare_pace(self._stack.lab, agent)
+        self._made.append(prepared)
+        return prepared
 
     def _unanswered(self, collector: Collector) -> str | None:
         """A request of any end, or to the agent, that waits for its answer; None where none does."""
@@ -169,9 +233,11 @@ class _Run:
             clock.advance(self._stack.now())
             now = self._stack.now()
             for call in self._plan.calls:
-                if call.id not in self._callers and events.is_due(call.start, now):
-                    self._callers[call.id] = self._start(call.agent)
+                has_begun = call.id in self._callers or call.id in self._beginning
+                if not has_begun and events.is_due(call.start, now):
+                    self._beginning[call.id] = self._background.submit(self._prepared[call.id].start)
                     self._spans.append(Span(f"call {call.id}", now))
+            self._take_begun()
             timeline.advance(now)
             requests.advance(now, self._callers)
             self._set_paces()
@@ -191,13 +257,20 @@ class _Run:
         time.sleep(seconds)
         self._stalled = max(self._stalled, time.monotonic() - before - seconds)
 
+    def _take_begun(self) -> None:
+        """:raises LabError: a caller couldn't be started."""
+        for name in [name for name, future in self._beginning.items() if future.done()]:
+            self._callers[name] = self._beginning.pop(name).result()
+
     def _read_events(self, events: EventWatch) -> bool:
         """Whether all calls are over, or can't begin any more, and what happened in them is known."""
         is_over = True
         for call in self._plan.calls:
             sipp = self._callers.get(call.id)
             if sipp is None:
-                if events.is_hopeless(call.start):
+                if call.id in self._beginning:
+                    is_over = False
+                elif events.is_hopeless(call.start):
                     events.never(call.id)
                 else:
                     is_over = False
@@ -214,16 +287,16 @@ class _Run:
 
         :raises SippError: it isn't given them.
         """
-        for name, sipp in self._callers.items():
-            if not (isinstance(sipp.agent, Agent) and sipp.agent.changes):
-                continue
-            if name not in self._paces and sipp.process.read_file(STATISTICS) is not None:
-                self._paces[name] = start_pace(self._stack.lab, sipp)
-            if name in self._paces and self._paces[name].poll() not in (None, 0):
+        for name, prepared in self._prepared_paces.items():
+            sipp = self._callers.get(name)
+            if name not in self._paces and sipp is not None and sipp.process.read_file(STATISTICS) is not None:
+                self._paces[name] = self._background.submit(prepared.start)
+        for name, pace in self._paces.items():
+            if pace.done() and pace.result().poll() not in (None, 0):
                 raise SippError(
-                    f"SIPp on {sipp.agent.host} isn't given its rates",
-                    found=f"exit status {self._paces[name].poll()}",
-                    detail=self._paces[name].output()[-2000:],
+                    f"SIPp on {self._callers[name].agent.host} isn't given its rates",
+                    found=f"exit status {pace.result().poll()}",
+                    detail=pace.result().output()[-2000:],
                 )
 
     def _check_ends(self) -> None:

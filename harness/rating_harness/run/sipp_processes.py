@@ -11,14 +11,23 @@ from pathlib import Path
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import SippError, Timeout
 from rating_harness.evidence.model import Octets, SipMessage, SippResult
-from rating_harness.lab.protocol import Host, Lab, Process, Program, Role
+from rating_harness.lab.protocol import Host, Lab, Prepared, Process, Program, Role
 from rating_harness.sipp import pace
-from rating_harness.sipp.agent import CONTROL_PORT, ERRORS, STATISTICS, Agent, launch
+from rating_harness.sipp.agent import CONTROL_PORT, ERRORS, STATISTICS, Agent, command_of
 from rating_harness.sipp.result import check_status, read_result
 from rating_harness.sipp.trace import is_cut, parse_octets, parse_trace, read_messages
 from rating_harness.useragent.agent import FAILED, OCTETS, UNSENT, UserAgent
 
-__all__ = ["SippProcess", "await_bound", "messages_in", "start_pace", "start_sipp", "stop_all"]
+__all__ = [
+    "PreparedSipp",
+    "SippProcess",
+    "await_bound",
+    "messages_in",
+    "prepare_pace",
+    "prepare_sipp",
+    "start_sipp",
+    "stop_all",
+]
 
 _PACE = "pace.py"
 
@@ -98,6 +107,21 @@ def messages_in(agent: Agent | UserAgent, trace: bytes) -> Iterator[SipMessage]:
     return read_messages(agent, trace) if isinstance(agent, Agent) else parse_trace(trace, agent.host)
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedSipp:
+    """One that is there, and begins at its moment."""
+
+    agent: Agent | UserAgent
+    program: Prepared
+
+    def start(self, agent: UserAgent | None = None) -> SippProcess:
+        """:param agent: what it is to be, where that wasn't known when it was prepared: another script."""
+        if agent is None:
+            return SippProcess(self.agent, self.program.start())
+        files = {name: content for name, content in agent.all_files.items() if name not in agent.files}
+        return SippProcess(agent, self.program.start(files))
+
+
 def start_sipp(
     lab: Lab,
     agent: Agent | UserAgent,
@@ -114,29 +138,38 @@ def start_sipp(
     :param executable: a SIPp of this machine's in place of the lab's.
     :param options: further words of its command, behind all others.
     """
+    return SippProcess(agent, lab.run(_program(lab, agent, name, host, executable, options)))
+
+
+def prepare_sipp(lab: Lab, agent: Agent | UserAgent, name: str) -> PreparedSipp:
+    """Have it ready for its moment.
+
+    :param name: of the program in the lab.
+    """
+    return PreparedSipp(agent, lab.prepare(_program(lab, agent, name)))
+
+
+def _program(
+    lab: Lab,
+    agent: Agent | UserAgent,
+    name: str,
+    host: Host | None = None,
+    executable: str | None = None,
+    options: tuple[str, ...] = (),
+) -> Program:
     if isinstance(agent, UserAgent):
-        where = host or lab.host(agent.place or agent.host)
-        return SippProcess(agent, lab.run(Program(name, "harness", agent.command, where, agent.all_files)))
-    started: list[Process] = []
-
-    def start(argv: tuple[str, ...]) -> None:
-        words = [executable or word if word == "sipp" else word for word in argv]
-        role: Role = "harness" if executable else "sipp"
-        program = Program(name, role, (*words, *options), host or lab.host(agent.host), agent.all_files)
-        started.append(lab.run(program))
-
-    launch(agent, start)
-    return SippProcess(agent, started[0])
+        return Program(name, "harness", agent.command, host or lab.host(agent.place or agent.host), agent.all_files)
+    words = [executable or word if word == "sipp" else word for word in command_of(agent)]
+    role: Role = "harness" if executable else "sipp"
+    return Program(name, role, (*words, *options), host or lab.host(agent.host), agent.all_files)
 
 
-def start_pace(lab: Lab, sipp: SippProcess) -> Process:
-    """Start what gives a SIPp its rates, one after another (`rating_harness.sipp.pace`)."""
-    agent = sipp.agent
-    assert isinstance(agent, Agent)
+def prepare_pace(lab: Lab, agent: Agent) -> Prepared:
+    """Have ready what gives a SIPp its rates, one after another (`rating_harness.sipp.pace`)."""
     changes = [(at, rate * agent.period) for at, rate in agent.changes]
     files = {_PACE: Path(pace.__file__).read_bytes(), pace.CHANGES: json.dumps(changes).encode()}
     command = ("python", _PACE, agent.control or agent.address, str(CONTROL_PORT))
-    return lab.run(Program(f"pace-{agent.host}-{agent.port}", "harness", command, lab.host(agent.host), files))
+    return lab.prepare(Program(f"pace-{agent.host}-{agent.port}", "harness", command, lab.host(agent.host), files))
 
 
 def await_bound(sipps: Iterable[SippProcess], deadline: Deadline) -> None:

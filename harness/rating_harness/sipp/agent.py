@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rating_harness.sipp import _pysipp
 
-__all__ = ["CONTROL_PORT", "ERRORS", "LINES", "LOG", "MESSAGES", "STATISTICS", "Agent", "Transport", "launch"]
+__all__ = ["CONTROL_PORT", "ERRORS", "LINES", "LOG", "MESSAGES", "STATISTICS", "Agent", "Transport", "command_of"]
 
 Transport = Literal["udp", "tcp", "tls"]
 
@@ -80,13 +80,13 @@ class Agent:
         return {**self.files, self.scenario_file: self.scenario.encode()}
 
 
-def launch(agent: Agent, start: Callable[[tuple[str, ...]], None]) -> None:
-    """Have pysipp render the agent's command and hand it to ``start``, which mustn't wait for it."""
+def command_of(agent: Agent) -> tuple[str, ...]:
+    """Its command, as pysipp renders it."""
+    rendered: list[str] = []
 
     class Runner:
         def __call__(self, commands: Iterable[str], **_: Any) -> dict[str, Any]:
-            for rendered in commands:
-                start(("env", "TZ=UTC", *shlex.split(rendered)))
+            rendered.extend(commands)
             return {}
 
     class Plugin:
@@ -96,6 +96,8 @@ def launch(agent: Agent, start: Callable[[tuple[str, ...]], None]) -> None:
 
     with _ONE_AT_A_TIME, _pysipp.plugin.register([Plugin()]):
         _pysipp.agent.Scenario([_user_agent(agent)], defaults={"recv_timeout": None})(block=False)
+    (command,) = rendered
+    return ("env", "TZ=UTC", *shlex.split(command))
 
 
 _ONE_AT_A_TIME = threading.Lock()

@@ -11,6 +11,7 @@ from typing import Any
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import ServiceDied
+from rating_harness.lab.local.process import DeferredProgram
 from rating_harness.lab.protocol import (
     Capabilities,
     Driver,
@@ -18,6 +19,7 @@ from rating_harness.lab.protocol import (
     Host,
     MovedClock,
     PersonsCommand,
+    Prepared,
     Process,
     Program,
     Service,
@@ -164,6 +166,10 @@ class FakeLab:
         process = self._runs(program)
         self.programs.append(process)
         return process
+
+    def prepare(self, program: Program) -> Prepared:
+        self.done.append(f"prepare {program.name}")
+        return DeferredProgram(program, self.run)
 
     def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
         raise NotImplementedError

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
-from rating_harness.errors import ServiceDied, SippError
+from rating_harness.errors import LabError, ServiceDied, SippError
 from rating_harness.evidence.model import Evidence
-from rating_harness.lab.protocol import Program
+from rating_harness.lab.local.process import DeferredProgram
+from rating_harness.lab.protocol import Process, Program
 from rating_harness.plan.model import Plan
 from rating_harness.run import collector
 from rating_harness.run.runner import run_plan
@@ -261,3 +265,115 @@ def test_records_are_not_awaited_for_what_is_due_much_later(tmp_path: Path, monk
     started = time.monotonic()
     run_plan(stack, planned(tmp_path, f"calls: [{CALL % ''}]\n"), lambda evidence: False)
     assert time.monotonic() - started < 50
+
+
+class PreparedByHand(DeferredProgram):
+    """Its start waits for what ``waits`` says of its name."""
+
+    waits: Callable[[str], object] = staticmethod(lambda name: None)
+    is_removed = False
+
+    def start(self, files: Mapping[str, bytes] = MappingProxyType({})) -> Process:
+        self.waits(self.name)
+        return super().start(files)
+
+    def remove(self) -> None:
+        self.is_removed = True
+        super().remove()
+
+
+class PreparingLab(FakeLab):
+    """What it prepares is kept in ``prepared``."""
+
+    def __init__(self, waits: Callable[[str], object], trace: bytes = ANSWERED) -> None:
+        super().__init__(runs=lab_with(trace, [])._runs)
+        self._waits = waits
+        self.prepared: list[PreparedByHand] = []
+
+    def prepare(self, program: Program) -> PreparedByHand:
+        super().prepare(program)
+        prepared = PreparedByHand(program, self.run)
+        prepared.waits = self._waits
+        self.prepared.append(prepared)
+        return prepared
+
+
+TWO = '{id: ana, from: "1000", to: "39040123456"}, {id: bob, from: "1001", to: "39040123456"%s}'
+
+
+def test_a_call_that_takes_its_time_to_begin_keeps_no_other_from_its_moment(tmp_path: Path) -> None:
+    begun = threading.Barrier(2, timeout=30)
+    lab = PreparingLab(lambda name: begun.wait())
+    evidence = run(lab, planned(tmp_path, f"calls: [{TWO % ''}]\n"))
+    assert [span.what for span in evidence.spans] == ["call ana", "call bob"]
+    assert {result.host for result in evidence.sipp} == {"carrier", "caller-ana", "caller-bob"}
+
+
+def test_all_is_prepared_before_the_first_call_begins_and_what_never_began_is_removed(tmp_path: Path) -> None:
+    lab = PreparingLab(lambda name: None, REFUSED)
+    said = ", requests: [{by: stranger, method: BYE}]"
+    bob = f'{{id: bob, from: "1000", to: "39", start: ana is answered{said}}}'
+    evidence = run(lab, planned(tmp_path, f"calls: [{CALL % ''}, {bob}]\n"))
+    names = ["sipp-caller-ana-5060-udp", "sipp-caller-bob-5060-udp", "stranger-bob-0"]
+    assert sorted(prepared.name for prepared in lab.prepared) == names
+    first_run = lab.done.index(f"run {names[0]}")
+    assert {f"prepare {name}" for name in names} <= set(lab.done[:first_run])
+    assert all(prepared.is_removed for prepared in lab.prepared)
+    assert {result.host for result in evidence.sipp} == {"carrier", "caller-ana"}
+    assert [unsent.call for unsent in evidence.unsent] == ["bob"]
+
+
+def test_a_call_that_can_not_begin_ends_the_run(tmp_path: Path) -> None:
+    def refuses(name: str) -> None:
+        if "bob" in name:
+            raise LabError("the engine is out of luck")
+
+    lab = PreparingLab(refuses)
+    with pytest.raises(LabError, match="out of luck"):
+        run(lab, planned(tmp_path, f"calls: [{TWO % ''}]\n"))
+    assert all(prepared.is_removed for prepared in lab.prepared)
+    assert all(program.removed for program in lab.programs)
+
+
+def test_what_can_not_be_prepared_ends_the_run_before_any_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = PreparingLab(lambda name: None)
+    prepare = lab.prepare
+
+    def refuses(program: Program) -> PreparedByHand:
+        if "bob" in program.name:
+            raise LabError("there is no room for bob")
+        return prepare(program)
+
+    monkeypatch.setattr(lab, "prepare", refuses)
+    with pytest.raises(LabError, match="no room for bob"):
+        run(lab, planned(tmp_path, f"calls: [{TWO % ''}]\n"))
+    assert "run sipp-caller-ana-5060-udp" not in lab.done
+    assert [prepared.is_removed for prepared in lab.prepared] == [True]
+    assert all(program.removed for program in lab.programs)
+
+
+def test_a_signal_waits_for_a_caller_that_is_being_started(tmp_path: Path) -> None:
+    """Its moment comes while its program begins."""
+    is_over = threading.Event()
+
+    def waits(name: str) -> None:
+        if "bob" in name:
+            assert is_over.wait(30)
+
+    lab = PreparingLab(waits)
+    bob = ", start: ana is answered, requests: [{method: INFO, at: ana is answered}]"
+    stack = fake_stack(lab)
+    looks = iter(range(1_000_000))
+    dialogs = stack.kamailio.dialogs
+
+    def look() -> Any:
+        if next(looks) == 3:  # by then the request is due
+            is_over.set()
+        return dialogs()
+
+    stack.kamailio.dialogs = look  # type: ignore[method-assign]
+    run_plan(stack, planned(tmp_path, f"calls: [{TWO % bob}]\n"))
+    (caller,) = [program for program in lab.programs if "bob" in program.name]
+    assert caller.signals == [signal.SIGRTMIN]

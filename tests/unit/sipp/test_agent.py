@@ -8,7 +8,7 @@ import pluggy
 import pytest
 
 from rating_harness.sipp import _pysipp
-from rating_harness.sipp.agent import Agent, launch
+from rating_harness.sipp.agent import Agent, command_of
 
 CALLER = Agent(
     role="caller",
@@ -24,20 +24,13 @@ CALLER = Agent(
 CARRIER = Agent(role="carrier", host="carrier", address="198.18.0.30", port=5070, scenario="<scenario/>")
 
 
-def command_of(agent: Agent) -> list[str]:
-    started: list[tuple[str, ...]] = []
-    launch(agent, started.append)
-    (command,) = started
-    return list(command)
-
-
-def option(command: list[str], name: str) -> str:
+def option(command: tuple[str, ...], name: str) -> str:
     return command[command.index(name) + 1]
 
 
 def test_a_caller() -> None:
     command = command_of(CALLER)
-    assert command[:3] == ["env", "TZ=UTC", "sipp"]
+    assert command[:3] == ("env", "TZ=UTC", "sipp")
     assert option(command, "-sf") == "uac-caller-ana.xml"
     assert (option(command, "-i"), option(command, "-p")) == ("198.18.0.40", "5060")
     assert (option(command, "-m"), option(command, "-r"), option(command, "-t")) == ("3", "50", "u1")

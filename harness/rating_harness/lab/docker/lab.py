@@ -26,6 +26,7 @@ from rating_harness.lab.docker import network as networks
 from rating_harness.lab.docker.archive import pack
 from rating_harness.lab.docker.cleanup import remove_lab, sweep
 from rating_harness.lab.docker.engine import Engine, connect, engine_errors
+from rating_harness.lab.docker.held import GATE, HeldProgram, held_command
 from rating_harness.lab.docker.host import EGRESS_SINCE, HostContainer, Published
 from rating_harness.lab.docker.images import Images
 from rating_harness.lab.docker.labels import HOST, IMAGES, LAB, LEASE, PROCESS, SERVICE, DockerLease, ServiceFacts
@@ -41,6 +42,7 @@ from rating_harness.lab.protocol import (
     Host,
     MovedClock,
     PersonsCommand,
+    Prepared,
     Process,
     Program,
     Service,
@@ -57,6 +59,9 @@ TERMINATION = 5.0
 """Seconds that a service has to end in good order before it's killed."""
 
 THREADS = 8
+
+HELD_WITHIN = 30.0
+"""Seconds within which a program that is prepared waits for its moment, its imports included."""
 
 
 NO_CLOCK = (
@@ -173,6 +178,8 @@ class DockerLab:
             self._hosts.hosts.clear()
             self._containers.clear()
             self._services.clear()
+            for process in self._processes:
+                process.close_input()
             self._processes.clear()
             self._vacant.clear()
         self._engine.close()
@@ -305,7 +312,7 @@ class DockerLab:
             image=self._images.get(service.name) or self._images[service.role],
             command=[_fill(word, values) for word in service.command],
             files=service.files,
-            directory=RUN,
+            directories=[RUN],
             environment=service.environment,
             labels={SERVICE: facts.label()},
         )
@@ -393,16 +400,28 @@ class DockerLab:
         """Nothing: each process has a container of its own."""
 
     def run(self, program: Program) -> Process:
-        process = self._create(
+        process = self._create_program(program)
+        process.start()
+        return process
+
+    def prepare(self, program: Program) -> Prepared:
+        process = self._create_program(program, is_held=True)
+        try:
+            return HeldProgram(process, Deadline(HELD_WITHIN))
+        except BaseException:
+            process.remove()
+            raise
+
+    def _create_program(self, program: Program, *, is_held: bool = False) -> ContainerProcess:
+        return self._create(
             program.name,
             program.host.name,
             image=self._images[program.role],
-            command=program.argv,
+            command=held_command(program.argv) if is_held else program.argv,
             files={f"{WORK}/{name}": content for name, content in program.files.items()},
-            directory=WORK,
+            directories=[WORK, GATE] if is_held else [WORK],
+            is_held=is_held,
         )
-        process.start()
-        return process
 
     def _create(
         self,
@@ -412,9 +431,10 @@ class DockerLab:
         image: str,
         command: Iterable[str],
         files: Mapping[str, bytes],
-        directory: str,
+        directories: Sequence[str],
         environment: Mapping[str, str] = MappingProxyType({}),
         labels: Mapping[str, str] = MappingProxyType({}),
+        is_held: bool = False,
     ) -> ContainerProcess:
         api = self._engine.client.api
         container = self._host_container(host).container
@@ -428,12 +448,13 @@ class DockerLab:
                 name=f"{_name(self.id)}-{name}-{secrets.token_hex(2)}",
                 entrypoint=[],
                 working_dir=WORK,
+                stdin_open=is_held,
                 environment=dict(environment),
                 labels={**self._labels, PROCESS: host, **labels},
                 host_config=api.create_host_config(network_mode=f"container:{container}", init=True),
             )["Id"]
-            api.put_archive(created, "/", pack({"/etc/gai.conf": IPV4_FIRST.encode(), **files}, [directory]))
-        process = ContainerProcess(self._engine, created, name, host)
+            api.put_archive(created, "/", pack({"/etc/gai.conf": IPV4_FIRST.encode(), **files}, directories))
+        process = ContainerProcess(self._engine, created, name, host, is_held=is_held)
         with self._lock:
             self._processes.append(process)
         return process
@@ -452,7 +473,8 @@ class DockerLab:
         """What runs on the host of that name."""
         host = self._named(name)
         with self._lock:
-            processes = [process for process in self._processes if process.host == host and process.poll() is None]
+            begun = [process for process in self._processes if process.host == host and not process.is_held]
+        processes = [process for process in begun if process.poll() is None]
         if not processes:
             raise LabError(f"nothing runs on the host {name}")
         return processes

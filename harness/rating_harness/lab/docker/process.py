@@ -31,16 +31,20 @@ class ContainerProcess:
     """Implements `rating_harness.lab.protocol.Process`.
 
     :param host: the name of the host on which it runs.
+    :ivar is_held: its program hasn't begun (`rating_harness.lab.docker.held`).
     """
 
-    def __init__(self, engine: Engine, container: str, name: str, host: str) -> None:
+    def __init__(self, engine: Engine, container: str, name: str, host: str, *, is_held: bool = False) -> None:
         self._engine = engine
         self._api = engine.client.api
         self._container = container
         self._files: dict[str, bytes] | None = None
         self._removed: int | None = None
+        self._pid = 0
+        self._input: _Input | None = None
         self.name = name
         self.host = host
+        self.is_held = is_held
 
     @property
     def container(self) -> str:
@@ -53,15 +57,34 @@ class ContainerProcess:
         :raises LabError: the engine can't, because the program isn't in the image, say.
         """
         self._files = None
+        self._pid = 0
         with engine_errors(f"starting {self.name}"):
             self._api.start(self._container)
 
     def poll(self) -> int | None:
         if self._removed is not None:
             return self._removed
+        if self._is_among_processes:
+            return None
         with engine_errors(f"looking at {self.name}"):
             state = self._state()
-        return None if state["Running"] else _status(state["ExitCode"])
+        if not state["Running"]:
+            return _status(state["ExitCode"])
+        self._pid = int(state["Pid"])
+        return None
+
+    @property
+    def _is_among_processes(self) -> bool:
+        """Whether this machine itself runs it, which takes the engine a hundred times as long to say.
+
+        The control group has the container's id in its path, so no other process is mistaken for it.
+        """
+        if not self._pid:
+            return False
+        try:
+            return self._container in Path(f"/proc/{self._pid}/cgroup").read_text(encoding="ascii")
+        except OSError:
+            return False
 
     def wait(self, deadline: Deadline) -> int:
         if self._removed is not None:
@@ -79,8 +102,25 @@ class ContainerProcess:
             detail=last_lines(self.output()),
         )
 
+    def _signalled_here(self, signum: signal.Signals) -> bool:
+        """Whether this process could send it itself: the engine starts a program for that, which takes its time."""
+        # What the engine kills it waits for.
+        if signum == signal.SIGKILL or not self._pid:
+            return False
+        try:
+            process = os.pidfd_open(self._pid)
+            try:
+                if not self._is_among_processes:
+                    return False
+                signal.pidfd_send_signal(process, signum)
+            finally:
+                os.close(process)
+        except OSError:
+            return False
+        return True
+
     def signal(self, signum: signal.Signals) -> None:
-        if self._removed is not None:
+        if self._removed is not None or self._signalled_here(signum):
             return
         # Of the real-time signals only the first and the last have a name.
         named = signum.name if isinstance(signum, signal.Signals) else str(int(signum))
@@ -118,6 +158,33 @@ class ContainerProcess:
             return self._all_files().get(str(PurePosixPath(name)))
         return next((content for _, content in self._archive(f"{WORK}/{name}")), None)
 
+    def open_input(self) -> None:
+        """Attach to the standard input of one that was made with it and hasn't been started yet."""
+        with engine_errors(f"attaching to {self.name}"):
+            self._input = _Input(self._api.attach_socket(self._container, {"stdin": 1, "stream": 1}))
+
+    def write_input(self, data: bytes) -> None:
+        """The last that is written to its standard input.
+
+        :raises LabError: nobody reads it.
+        """
+        if self._input is None:
+            raise LabError(f"nothing can be written to {self.name}")
+        with engine_errors(f"writing to {self.name}"):
+            self._input.write(data)
+        self.close_input()
+
+    def close_input(self) -> None:
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+
+    def has_written(self, path: str) -> bool:
+        """Whether there's a file of that absolute path which isn't the image's."""
+        if self._upper is not None:
+            return Path(self._upper + path).is_file()
+        return bool(self._archive(path))
+
     def list_files(self) -> Sequence[str]:
         if self._removed is None and self._work is not None:
             return sorted(str(path.relative_to(self._work)) for path in self._work.rglob("*") if path.is_file())
@@ -128,23 +195,28 @@ class ContainerProcess:
         if self._removed is not None:
             return
         self._removed = -signal.SIGKILL
+        self.close_input()
         with engine_errors(f"removing {self.name}"):
             remove_container(self._engine, self._container)
 
     def _state(self) -> Any:
         return self._api.inspect_container(self._container)["State"]
 
-    @cached_property
+    @property
     def _work(self) -> Path | None:
-        """The working directory as the engine keeps it; None where this process can't read it there.
+        """The working directory as the engine keeps it; None where this process can't read it there."""
+        return Path(self._upper + WORK) if self._upper is not None else None
+
+    @cached_property
+    def _upper(self) -> str | None:
+        """Where the engine keeps what has been written in the container; None where this process can't read it.
 
         For each archive the engine starts a process of its own, and a trace is read fifty times a second.
         """
         with engine_errors(f"looking at {self.name}"):
             driver = self._api.inspect_container(self._container).get("GraphDriver") or {}
         upper = (driver.get("Data") or {}).get("UpperDir") if driver.get("Name") == "overlay2" else None
-        work = Path(upper + WORK) if upper else None
-        return work if work is not None and os.access(work, os.R_OK | os.X_OK) else None
+        return upper if upper and os.access(upper + WORK, os.R_OK | os.X_OK) else None
 
     def _ended(self) -> bool:
         return self.poll() is not None
@@ -164,6 +236,27 @@ class ContainerProcess:
             except NotFound:
                 return []
             return list(unpack(chunks))
+
+
+class _Input:
+    """Somebody's end of a container's standard input."""
+
+    def __init__(self, attached: Any) -> None:
+        """:param attached: as docker-py gives it: a socket, or what reads one."""
+        self._attached = attached
+        self._socket = getattr(attached, "_sock", attached)
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise LabError("the container doesn't read", found=error.strerror) from error
+
+    def close(self) -> None:
+        # docker-py leaves the response there, which has the connection.
+        response = getattr(self._attached, "_response", None)
+        (response or self._attached).close()
+        self._socket.close()
 
 
 def remove_container(engine: Engine, container: str) -> None:

@@ -35,7 +35,7 @@ from rating_harness.lab.local.client import (
 from rating_harness.lab.local.hosts import NETWORK, NETWORK6, Hosts, hosts_file
 from rating_harness.lab.local.layout import PATH, Place, rewrite, skeleton
 from rating_harness.lab.local.packet_filter import PacketFilter
-from rating_harness.lab.local.process import LocalProcess, LocalService
+from rating_harness.lab.local.process import DeferredProgram, LocalProcess, LocalService
 from rating_harness.lab.local.programs import BIN, ProgramSource, choose, write_wrappers
 from rating_harness.lab.local.shell import child_of, entering, program_in
 from rating_harness.lab.local.state import LabState, read_state, write_state
@@ -46,6 +46,7 @@ from rating_harness.lab.protocol import (
     Endpoint,
     Host,
     PersonsCommand,
+    Prepared,
     Process,
     Program,
     Role,
@@ -326,6 +327,9 @@ class LocalLab:
             process.remove()
             raise
         return process
+
+    def prepare(self, program: Program) -> Prepared:
+        return DeferredProgram(program, self.run)
 
     def import_module(self, module: str) -> None:
         self._client.import_module(self._forked({}, module))

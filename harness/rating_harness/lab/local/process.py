@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from signal import SIGCONT, SIGKILL, Signals
+from types import MappingProxyType
 from typing import Any, BinaryIO, Self
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError, Timeout
 from rating_harness.lab.local.client import HolderClient
 from rating_harness.lab.local.layout import Place
-from rating_harness.lab.protocol import Endpoint, Host
+from rating_harness.lab.protocol import Endpoint, Host, Process, Program
 from rating_harness.lab.ready import await_ready, check_alive, last_lines
 
-__all__ = ["LocalProcess", "LocalService", "ServiceRecord"]
+__all__ = ["DeferredProgram", "LocalProcess", "LocalService", "ServiceRecord"]
 
 _TERMINATION = 5.0
 """Seconds that a service has to end in good order before it is killed, and that the kernel has to kill it."""
@@ -102,6 +103,33 @@ class LocalProcess:
             # The lab has ended, and so has everything in it; or it was never started.
             self._status = -SIGKILL
         shutil.rmtree(self.place.directory, ignore_errors=True)
+
+
+@dataclass(slots=True)
+class DeferredProgram:
+    """Implements `rating_harness.lab.protocol.Prepared` where starting a program takes ten milliseconds: nothing is
+    done beforehand.
+
+    :param run: `rating_harness.lab.protocol.Lab.run`.
+    """
+
+    program: Program
+    run: Callable[[Program], Process]
+    _process: Process | None = field(default=None, init=False)
+
+    @property
+    def name(self) -> str:
+        return self.program.name
+
+    def start(self, files: Mapping[str, bytes] = MappingProxyType({})) -> Process:
+        if self._process is not None:
+            raise LabError(f"{self.name} has begun already")
+        self._process = self.run(replace(self.program, files={**self.program.files, **files}))
+        return self._process
+
+    def remove(self) -> None:
+        if self._process is not None:
+            self._process.remove()
 
 
 @dataclass(frozen=True, slots=True)
