@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -65,17 +66,20 @@ class Collector:
         self._dialogs = DialogWatch(stack.kamailio, [plan.token if plan.knows_call_ids else ""], stack.now)
         self._exchanges = ExchangeLog(stack.tap, stack.engine_file)
         self._left: int | None = None
+        self._lock = threading.Lock()
         self._strange_before = self._strange_records()
 
     def look(self) -> None:
-        """Take over what is new."""
-        self._dialogs.look(_DIALOGS)
-        self._exchanges.drain()
+        """Take over what is new. A Kamailio that stands still has it wait for seconds."""
+        with self._lock:
+            self._dialogs.look(_DIALOGS)
+            self._exchanges.drain()
 
     def unanswered(self) -> str | None:
         """A request to the agent that has no answer yet; None where all have."""
-        self._exchanges.drain()
-        return self._exchanges.unanswered
+        with self._lock:
+            self._exchanges.drain()
+            return self._exchanges.unanswered
 
     def await_quiet(self, *, calls_are_over: bool) -> None:
         """Wait until no dialog is left and no request is unanswered, for `QUIET` seconds at most.

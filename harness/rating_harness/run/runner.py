@@ -228,6 +228,7 @@ class _Run:
         planned = sum(len(call.call_ids) for call in self._plan.calls)
         tell = self._stack.tell_load if self._plan.scenario.load is not None else None
         load = LoadWatch(planned, self._stack.kamailio, tell)
+        looking = self._background.submit(collector.look)
         while True:
             are_over = self._read_events(events)
             clock.advance(self._stack.now())
@@ -242,7 +243,9 @@ class _Run:
             requests.advance(now, self._callers)
             self._set_paces()
             load.advance(now, self._callers.values())
-            collector.look()
+            if looking.done():
+                looking.result()
+                looking = self._background.submit(collector.look)
             self._check_kamailio(timeline)
             self._check_ends()
             is_over = are_over and not timeline.is_ahead and not requests.is_ahead and not clock.is_ahead

@@ -27,9 +27,16 @@ __all__ = ["main"]
 
 _HERE = Path()
 
+_SIGNALS = 24
+"""How many requests of a call can wait for an event of another one."""
+
+_MOMENTS = [signal.SIGRTMIN + number for number in range(_SIGNALS)]
+
 
 def main(script: str) -> int:
     """Exit status: 0, or 255 when it could not do its work."""
+    # Until somebody waits for them they would end it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _MOMENTS)
     try:
         asyncio.run(_run(from_json(Path(script).read_text(encoding="utf-8"))))
     except BaseException:  # noqa: BLE001 - it's written down for whoever started this
@@ -47,6 +54,7 @@ async def _run(script: CallerScript | CalleeScript | SenderScript) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     for number in range(_SIGNALS):
         loop.add_signal_handler(signal.SIGRTMIN + number, signals[number].set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _MOMENTS)
     stopped = loop.create_task(stop.wait())
     if isinstance(script, SenderScript):
         await _send(script, trace)
@@ -76,10 +84,6 @@ def _error_in(context: dict[str, Any]) -> BaseException:
     """What asyncio says of a callback or a task that nobody waited for."""
     error = context.get("exception")
     return error if isinstance(error, BaseException) else RuntimeError(context.get("message", "unknown"))
-
-
-_SIGNALS = 24
-"""How many requests of a call can wait for an event of another one."""
 
 
 async def _send(script: SenderScript, trace: Trace) -> None:
