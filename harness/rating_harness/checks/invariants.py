@@ -136,13 +136,13 @@ def first_error(errors: str) -> str:
 
 
 def one_final_reply(case: Case) -> Iterator[Finding]:
-    """Each caller gets one final reply; none where none can come."""
+    """Each caller gets one final reply, but for answers that it declined; none where none can come."""
     for index, planned in enumerate(case.scenario.calls):
         vanish = planned.vanish
         gone_early = vanish is not None and vanish.who == "caller" and vanish.at.event == "ringing"
         silence_expected = planned.expect.reply is not None and planned.expect.reply.code.matches(None)
         for call in case.of(planned.id):
-            finals = call.finals
+            finals = [final for final in call.finals if final not in call.declined]
             if len(finals) > 1 or (not finals and call.caller and not gone_early and not silence_expected):
                 yield broken(
                     case,

@@ -75,6 +75,28 @@ class Call:
     def final(self) -> SipMessage | None:
         return self.finals[0] if self.finals else None
 
+    @cached_property
+    def declined(self) -> tuple[SipMessage, ...]:
+        """Further answers of the carrier that answered first, which its caller acknowledged and hung up.
+
+        A request that was forked behind a carrier gets them, each of a dialog of its own (RFC 3261 section 13.2.2.4).
+        """
+        if self.answered is None or self.final is None:
+            return ()
+        first = tag_of(self.final.header("To") or "")
+        answers = [m for m in self.carriers if m.direction == "sent" and m.is_final and m.method == "INVITE"]
+        host = next((m.host for m in answers if tag_of(m.header("To") or "") == first), None)
+        forked = {tag_of(m.header("To") or "") for m in answers if m.host == host and m.status == 200} - {first, None}
+
+        def has_sent(method: str, tag: str | None) -> bool:
+            return any(
+                m.direction == "sent" and m.is_request and m.method == method and tag_of(m.header("To") or "") == tag
+                for m in self.caller
+            )
+
+        further = [(m, tag_of(m.header("To") or "")) for m in self.finals[1:]]
+        return tuple(m for m, tag in further if tag in forked and has_sent("ACK", tag) and has_sent("BYE", tag))
+
     @property
     def answered(self) -> float | None:
         """When the caller got the 2xx to its INVITE."""
@@ -86,14 +108,17 @@ class Call:
     @cached_property
     def byes(self) -> tuple[SipMessage, ...]:
         """BYEs that end the call: none that was refused (RFC 3261 section 12.2.1.2), and none of an answer that its
-        caller never got (section 13.2.2.4).
+        caller never got, or got beside the first (section 13.2.2.4).
         """
 
         def tags(messages: Iterable[SipMessage], direction: Literal["sent", "received"]) -> set[str | None]:
             answers = (m for m in messages if m.method == "INVITE" and m.is_final and (m.status or 0) < 300)
             return {tag_of(m.header("To") or "") for m in answers if m.direction == direction} - {None}
 
-        declined = tags(self.carriers, "sent") - tags(self.caller, "received") if self.answered is not None else set()
+        declined: set[str | None] = set()
+        if self.answered is not None and self.final is not None:
+            further = tags(self.caller, "received") - {tag_of(self.final.header("To") or "")}
+            declined = (tags(self.carriers, "sent") - tags(self.caller, "received")) | further
         return tuple(
             m
             for m in self.messages

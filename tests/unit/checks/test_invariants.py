@@ -154,6 +154,30 @@ def test_two_answers_of_two_callees_are_two_final_replies(tmp_path: Path) -> Non
     assert "200 OK, 200 OK" in found(tmp_path, run)["final_reply"][0]
 
 
+def forked(*, hung_up: bool, by: str = "carrier") -> Evidence:
+    """A request that was forked behind the carrier: its caller gets a second answer, which it acknowledges."""
+    uri, b2 = "sip:39040123456@sip.test", "b2"
+    ends: list[tuple[float, Any, Any]] = [(0.12, "caller-ana", "sent"), (0.121, by, "received")]
+    more = [sip(0.11, by, "sent", "200 OK", to_tag=b2), sip(0.111, "caller-ana", "received", "200 OK", to_tag=b2)]
+    more += [sip(*end, f"ACK {uri}", to_tag=b2) for end in ends]
+    if hung_up:
+        branch = "z9hG4bK-declined"
+        more += [sip(*end, f"BYE {uri}", cseq="2 BYE", branch=branch, to_tag=b2) for end in ends]
+        replied: list[tuple[float, Any, Any]] = [(0.13, by, "sent"), (0.131, "caller-ana", "received")]
+        more += [sip(*end, "200 OK", cseq="2 BYE", branch=branch, to_tag=b2) for end in replied]
+    run = sound()
+    return replace(run, messages=tuple(sorted((*run.messages, *more), key=lambda m: m.at)))
+
+
+def test_an_answer_that_the_caller_declined_is_no_second_final_reply(tmp_path: Path) -> None:
+    assert found(tmp_path, forked(hung_up=True)) == {}
+
+
+@pytest.mark.parametrize("run", [forked(hung_up=False), forked(hung_up=True, by="other")])
+def test_an_answer_that_goes_on_or_is_another_carriers_is_one(tmp_path: Path, run: Evidence) -> None:
+    assert "200 OK, 200 OK" in found(tmp_path, run)["final_reply"][0]
+
+
 def test_a_record_without_an_end_is_an_unbilled_call(tmp_path: Path) -> None:
     begun = {key: value for key, value in RECORD.items() if key != "timestamp_end"}
     findings = found(tmp_path, sound(after=records(9.0, 8, begun)))
