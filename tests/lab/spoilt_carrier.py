@@ -21,6 +21,8 @@ __all__ = ["AHEAD"]
 AHEAD = 2.0
 """Seconds that the clock of a spoilt end is ahead."""
 
+_HONEST = endpoint.Connection.send, endpoint.Trace.note
+
 _TO = re.compile(rb"(\r\nTo: [^\r\n]*?<sip:)([^@>\r\n]*)([^\r\n;]*)")
 
 
@@ -67,6 +69,35 @@ def _dies() -> None:
     endpoint.Trace.note = note  # type: ignore[method-assign]
 
 
+def _with_other_replies(pattern: bytes, replacement: bytes) -> None:
+    """Its replies to INVITEs."""
+
+    def send(self: endpoint.Connection, data: bytes) -> None:
+        is_one = data.startswith(b"SIP/2.0") and b" INVITE\r\n" in data
+        _HONEST[0](self, re.sub(pattern, replacement, data) if is_one else data)
+
+    endpoint.Connection.send = send  # type: ignore[method-assign]
+
+
+def _without_answer_in_trace() -> None:
+    def note(self: endpoint.Trace, data: bytes, transport: Transport, *, sent: bool) -> None:
+        if not data.startswith(b"SIP/2.0 200"):
+            _HONEST[1](self, data, transport, sent=sent)
+
+    endpoint.Trace.note = note  # type: ignore[method-assign]
+
+
+def _leaves() -> None:
+    """It ends with status 0, once it has got the INVITE."""
+
+    def note(self: endpoint.Trace, data: bytes, transport: Transport, *, sent: bool) -> None:
+        _HONEST[1](self, data, transport, sent=sent)
+        if data.startswith(b"INVITE "):
+            os._exit(0)
+
+    endpoint.Trace.note = note  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     match sys.argv.pop(1):
         case "parameter in To":
@@ -77,6 +108,14 @@ if __name__ == "__main__":
             _without_end_of_trace()
         case "dies":
             _dies()
+        case "leaves":
+            _leaves()
+        case "no Contact":
+            _with_other_replies(rb"\r\nContact: [^\r\n]*", b"")
+        case "no SIP":
+            _with_other_replies(rb"^SIP/2.0", b"SPI/2.0")
+        case "no answer in its trace":
+            _without_answer_in_trace()
         case "clock ahead":
             vars(endpoint)["datetime"] = _Ahead
         case how:

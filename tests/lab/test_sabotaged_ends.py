@@ -190,6 +190,31 @@ SABOTAGES: Mapping[str, tuple[Sabotage, type[HarnessError], tuple[str, ...]]] = 
         SippError,
         ("the user agent on carrier could not do its work", "signal 9"),
     ),
+    "a carrier leaves": (
+        _spoilt_carrier("leaves"),
+        SippError,
+        ("the user agent on carrier ended by itself", "exit status 0"),
+    ),
+    "a carrier says not where it is": (
+        _spoilt_carrier("no Contact"),
+        EndpointError,
+        ("our own end carrier sent a malformed", "an answer without a Contact"),
+    ),
+    "a carrier sends what isn't SIP": (
+        _spoilt_carrier("no SIP"),
+        EndpointError,
+        ("our own end carrier sent a malformed message", "no SIP message: 'SPI/2.0"),
+    ),
+    "a carrier's trace lacks its answer": (
+        _spoilt_carrier("no answer in its trace"),
+        EndpointError,
+        ("the trace of carrier lacks the 200 to INVITE that Kamailio got from it",),
+    ),
+    "a caller's SIPp makes no call": (
+        Sabotage(CALLER, program=lambda _, program: replace(program, argv=("true",))),
+        EndpointError,
+        ("our own end caller-ana made no call",),
+    ),
     "a caller's trace is cut": (
         Sabotage(CALLER, scenario=_with_long_requests, program=_with_full_disk),
         EndpointError,

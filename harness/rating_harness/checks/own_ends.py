@@ -25,6 +25,8 @@ from rating_harness.evidence.headers import (
     uri_key,
 )
 from rating_harness.evidence.model import SipMessage, SippResult
+from rating_harness.scenario.behaviour import CarrierBehaviour
+from rating_harness.scenario.calls import DEFAULT_HOLD
 from rating_harness.scenario.model import Call as PlannedCall
 
 __all__ = ["CLOCKS", "check_own_ends"]
@@ -43,6 +45,9 @@ def check_own_ends(case: Case) -> None:
 def _errors(case: Case) -> Iterator[EndpointError]:
     for result in case.evidence.sipp:
         yield from _cut(case, result)
+    yield from _unreadable(case)
+    yield from _untraced(case)
+    yield from _replies_to_nothing(case)
     for index, planned in enumerate(case.scenario.calls):
         for call in case.of(planned.id):
             if any(message.is_brief for message in call.messages):
@@ -50,6 +55,7 @@ def _errors(case: Case) -> Iterator[EndpointError]:
             yield from _malformed(case, planned, index, call)
             yield from _lost(case, planned, index, call)
             yield from _clocks(case, index, call)
+            yield from _not_done(case, planned, index, call)
     yield from _given_up(case)
 
 
@@ -86,21 +92,58 @@ def _malformed(case: Case, planned: PlannedCall, index: int, call: Call) -> Iter
     by_host: dict[str, list[SipMessage]] = {}
     for message in call.messages:
         by_host.setdefault(message.host, []).append(message)
-    for host, messages in by_host.items():
-        if not _is_ours(case, planned, host):
-            continue
-        end = _End(host, tuple(messages))
-        for message in messages:
-            if message.direction == "sent" and not _is_meant(planned, message):
-                reason = _wrong(end, message, planned)
-                if reason:
-                    yield EndpointError(
-                        f"{_whose(case)} {host} sent a malformed {_name(message)}",
-                        expected="what RFC 3261 has",
-                        found=reason,
-                        where=case.scenario.where("calls", index),
-                        hint=f"this is {_fault_of(case)}'s fault, and says nothing of Kamailio",
-                    )
+    ends = {host: _End(host, tuple(each)) for host, each in by_host.items() if _is_ours(case, planned, host)}
+    for message in call.messages:
+        if message.host in ends and message.direction == "sent" and not _is_meant(planned, message):
+            reason = _wrong(ends[message.host], message, planned)
+            if reason:
+                yield _sent_malformed(case, message.host, _name(message), reason, index)
+
+
+def _sent_malformed(case: Case, host: str, what: str, reason: str, index: int | None = None) -> EndpointError:
+    return EndpointError(
+        f"{_whose(case)} {host} sent a malformed {what}",
+        expected="what RFC 3261 has",
+        found=reason,
+        where=case.scenario.where("scenario") if index is None else case.scenario.where("calls", index),
+        hint=f"this is {_fault_of(case)}'s fault, and says nothing of Kamailio",
+    )
+
+
+def _ends_of_templates(case: Case) -> frozenset[str]:
+    """Callers, carriers and phones that do what a template of ours says, and whose whole messages are there."""
+    by_hand = {f"caller-{planned.id}" for planned in case.scenario.calls if planned.sipp is not None}
+    by_hand |= {host for host, behaviour in case.scenario.carriers.items() if _is_by_hand(behaviour)}
+    brief = {message.host for message in case.evidence.messages if message.is_brief}
+    return frozenset(each.host for each in case.evidence.sipp if each.role != "stranger") - by_hand - brief
+
+
+def _is_by_hand(behaviour: CarrierBehaviour) -> bool:
+    return any(each.sipp is not None for each in (behaviour, *behaviour.calls.values(), *behaviour.attempts))
+
+
+def _unreadable(case: Case) -> Iterator[EndpointError]:
+    """What an end sent is SIP, unless the scenario has it send other octets."""
+    if any(request.bytes is not None for planned in case.scenario.calls for request in planned.requests):
+        return
+    ends = _ends_of_templates(case)
+    for each in case.evidence.octets:
+        if each.direction == "sent" and each.host in ends:
+            yield _sent_malformed(case, each.host, "message", f"no SIP message: {each.data[:60]!r}")
+
+
+def _replies_to_nothing(case: Case) -> Iterator[EndpointError]:
+    """A reply has the Call-ID and the CSeq of a request (RFC 3261 section 8.2.6.2)."""
+    ends = _ends_of_templates(case)
+    got: set[tuple[object, ...]] = set()
+    for message in case.evidence.messages:
+        if message.host in ends and message.direction == "received" and message.is_request:
+            got.add((message.host, message.call_id, message.cseq, message.method))
+    for message in case.evidence.messages:
+        key = (message.host, message.call_id, message.cseq, message.method)
+        if message.host in ends and message.direction == "sent" and not message.is_request and key not in got:
+            reason = f"it got no {message.method} with CSeq {message.cseq} and Call-ID {message.call_id}"
+            yield _sent_malformed(case, message.host, _name(message), reason)
 
 
 def _fault_of(case: Case) -> str:
@@ -135,7 +178,7 @@ def _wrong(end: _End, message: SipMessage, planned: PlannedCall) -> str:
         return f"Content-Length is {length}, its body has {size} bytes"
     if not message.is_request:
         return _wrong_reply(end, message)
-    reason = _wrong_request(end, message)
+    reason = _wrong_request(end, message) or ("" if _is_authors(planned, message) else _wrong_number(end, message))
     if reason or not message.is_within_dialog or message.method == "CANCEL" or _is_authors(planned, message):
         return reason
     return "" if message.method == "ACK" and not _is_ack_of_2xx(end, message) else _wrong_way(end, message)
@@ -166,6 +209,21 @@ def _wrong_request(end: _End, request: SipMessage) -> str:
     if request.method == "ACK":
         return _wrong_ack(end, request)
     return _wrong_tag(end, request) if request.is_within_dialog else ""
+
+
+def _wrong_number(end: _End, request: SipMessage) -> str:
+    """A request's CSeq is higher than that of the INVITE which began its dialog (RFC 3261 section 12.2.1.1)."""
+    if request.method in ("ACK", "CANCEL") or not request.is_within_dialog:
+        return ""
+    own = tag_of(request.header("From") or "")
+    begun = [
+        m.cseq
+        for m in end.messages
+        if m.direction == "sent" and m.is_request and m.method == "INVITE" and not m.is_within_dialog
+        if tag_of(m.header("From") or "") == own
+    ]
+    least = min(begun, default=request.cseq - 1) + 1
+    return "" if request.cseq >= least else f"its CSeq is {request.cseq}, and has to be {least} at least"
 
 
 def _keys(uris: Iterable[str]) -> tuple[str, ...]:
@@ -323,6 +381,12 @@ def _wrong_reply(end: _End, reply: SipMessage) -> str:
             return f"the tag of {name} is {sent.parameters.get('tag')}, and was {got.parameters.get('tag')}"
     if (reply.status or 0) > 100 and not reply.is_within_dialog and reply.method != "CANCEL":
         return "no tag in To"
+    if (reply.status or 0) in range(200, 300) and reply.method == "INVITE":
+        if reply.header("Contact") is None:
+            return "an answer without a Contact"
+        lost = [each for each in _keys(_routes(request)) if each not in _keys(_routes(reply))]
+        if lost and not request.is_within_dialog:
+            return f"it lacks Record-Routes of the request: {', '.join(lost)}"
     if _ways_back(reply) != _ways_back(request):
         return f"its Vias aren't the request's: {'; '.join(_all(reply, 'Via'))}"
     return ""
@@ -369,6 +433,74 @@ def _cut(case: Case, result: SippResult) -> Iterator[EndpointError]:
             where=case.scenario.where("scenario"),
             hint="is the disk full, or was SIPp killed?",
         )
+
+
+def _not_done(case: Case, planned: PlannedCall, index: int, call: Call) -> Iterator[EndpointError]:
+    """A caller that was started makes its call, and hangs it up where that is its part."""
+    result = next((each for each in case.evidence.sipp if each.host == f"caller-{planned.id}"), None)
+    if result is None or result.failed or planned.sipp is not None or any(f.is_outage for f in case.scenario.faults):
+        return
+    sent = [m for m in call.caller if m.direction == "sent" and m.is_request and m.method != "ACK"]
+    what = ""
+    if not sent and call.index == 1 and planned.transport == "udp" and not result.created:
+        what = "made no call"
+    elif (
+        planned.hangup == "caller"
+        and not result.successful
+        and call.answered is not None
+        and not call.byes
+        and planned.vanish is None
+    ):
+        due = call.answered + _longest(case, planned) + _TO_HANG_UP
+        is_over = result.status is not None or case.evidence.ended > due
+        if is_over and all(call.reply_to(m) is not None for m in sent) and not any(m.method == "BYE" for m in sent):
+            what = "never hung up"
+    if what:
+        yield EndpointError(
+            f"{_whose(case)} {result.host} {what}",
+            expected="what the scenario has it do",
+            found="it still ran" if result.status is None else f"it ended with status {result.status}",
+            where=case.scenario.where("calls", index),
+            hint=f"was its program stopped? This is {_fault_of(case)}'s fault, and says nothing of Kamailio",
+        )
+
+
+_TO_HANG_UP = 5.0
+"""Seconds by which a caller may be late to hang up."""
+
+
+def _longest(case: Case, planned: PlannedCall) -> float:
+    hold = (case.scenario.load.hold if case.scenario.load is not None else None) or planned.hold
+    return hold.high if hold is not None else DEFAULT_HOLD
+
+
+def _untraced(case: Case) -> Iterator[EndpointError]:
+    """What Kamailio got from an end is in that end's trace: else that was cut, or lacks messages."""
+    ends = _ends_of_templates(case) - {each.host for each in case.evidence.sipp if each.failed}
+    sent = {_passed(message) for message in case.evidence.messages if message.direction == "sent"}
+    known = {call.call_id for call in case.calls}
+    for each in case.evidence.captured or ():
+        message = each.message
+        if each.direction != "received" or each.peer not in ends or message is None or message.call_id not in known:
+            continue
+        if _passed(message) not in sent and not _is_lossy(case):
+            yield EndpointError(
+                f"the trace of {each.peer} lacks the {_name(message)} that Kamailio got from it",
+                expected="what an end sent, in its trace",
+                found="a trace that lacks messages",
+                where=case.scenario.where("scenario"),
+                hint="is the disk full, or was the program killed?",
+            )
+
+
+def _passed(message: SipMessage) -> tuple[object, ...]:
+    return (message.call_id, message.method, message.status, message.cseq)
+
+
+def _is_lossy(case: Case) -> bool:
+    """Whether an end loses messages on purpose, of which its trace may say nothing."""
+    calls, carriers = case.scenario.calls, case.scenario.carriers.values()
+    return any(call.loss for call in calls) or any(carrier.loss for carrier in carriers)
 
 
 def _lost(case: Case, planned: PlannedCall, index: int, call: Call) -> Iterator[EndpointError]:

@@ -79,7 +79,7 @@ class SipMessage:
     @property
     def is_brief(self) -> bool:
         """Whether it was read from SIPp's short trace, which has no headers but Call-ID and CSeq."""
-        return self.header("Via") is None
+        return self.header("Via") is None and self.header("From") is None
 
     @property
     def is_final(self) -> bool:

@@ -31,6 +31,8 @@ __all__ = [
 
 _PACE = "pace.py"
 
+_OURS = "the evidence holds what it was to do; this says nothing of Kamailio"
+
 _STOP = 5.0
 """Seconds that a SIPp has to end after SIGTERM."""
 
@@ -92,7 +94,19 @@ class SippProcess:
         # SIPp says nothing when it's stopped; a user agent that failed says so even then.
         failed = isinstance(self.agent, UserAgent) and result.status == FAILED
         check_status(replace(result, stopped=result.stopped and not failed), self.process.output(), self.program)
+        if isinstance(self.agent, UserAgent) and self.agent.role == "carrier" and self._has_left(result):
+            raise SippError(
+                f"{self.program} on {result.host} ended by itself",
+                found=f"exit status {result.status}",
+                detail=self.process.output()[-2000:] or None,
+                hint=_OURS,
+            )
         return replace(result, trace_cut=not self.agent.brief and is_cut(self.trace))
+
+    def _has_left(self, result: SippResult) -> bool:
+        """Whether a carrier of our own isn't there any more, though nobody ended it."""
+        is_own = isinstance(self.agent, UserAgent) and self.agent.stack is None
+        return is_own and not result.stopped and result.status is not None
 
     @property
     def program(self) -> str:
@@ -187,10 +201,12 @@ def await_bound(sipps: Iterable[SippProcess], deadline: Deadline) -> None:
                     f"{sipp.program} on {sipp.agent.host} ended at once",
                     found=f"exit status {sipp.process.poll()}",
                     detail=sipp.process.output()[-2000:],
+                    hint=_OURS,
                 )
             return sipp.process.read_file(STATISTICS) is not None
 
-        await_condition(bound, deadline, f"{sipp.program} on {sipp.agent.host} binding its sockets")
+        what = f"{sipp.program} on {sipp.agent.host} binding its sockets"
+        await_condition(bound, deadline, what, hint=_OURS)
 
 
 def stop_all(sipps: Iterable[SippProcess]) -> None:

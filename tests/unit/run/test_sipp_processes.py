@@ -100,4 +100,14 @@ def test_a_user_agent_that_failed_is_told_from_kamailio(stopped: bool) -> None:
         ).checked_result()
     assert "no such thing" in str(raised.value)
     process.status = 0
-    assert SippProcess(agent, process, stopped=stopped).checked_result().status == 0
+    assert SippProcess(replace(agent, role="caller"), process, stopped=stopped).checked_result().status == 0
+
+
+def test_a_carrier_that_ends_before_it_is_stopped_is_the_harness_s_fault() -> None:
+    place = Place("198.18.0.30", 5060)
+    script = SenderScript("s", Socket(place, place, "udp"), ("x",))
+    agent = UserAgent("carrier", "carrier", "198.18.0.30", 5060, script)
+    process = FakeProcess("a", status=0)
+    assert SippProcess(agent, process, stopped=True).checked_result().status == 0
+    with pytest.raises(SippError, match="the user agent on carrier ended by itself"):
+        SippProcess(agent, process).checked_result()
