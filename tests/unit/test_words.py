@@ -47,6 +47,7 @@ IN_THEIR_COMMON_MEANING = (
     "connected again",
     "found again",
     "start it again",
+    "RUN AGAIN",
 )
 """Of messages: what is done once more."""
 

@@ -51,7 +51,13 @@ def needs_user_agent(call: Call) -> bool:
         or any(name.lower() in MADE_BY_SIPP for name in call.headers)
         or any("100rel" in value for _, value in header_lines(call.headers))
         or any(each.at.event != "answered" or "sdp" in each.model_fields_set for each in call.reinvite)
+        or answers_in_ack(call)
     )
+
+
+def answers_in_ack(call: Call) -> bool:
+    """Whether the callee's 200 has the offer, which the ACK is to answer (RFC 3261 section 13.2.1)."""
+    return call.method == "INVITE" and call.sdp is False
 
 
 def speaks_tls_by_sipp(scenario: Scenario) -> bool:

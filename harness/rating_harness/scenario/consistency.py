@@ -304,6 +304,9 @@ def _many(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
     words += [("headers", name) for name in call.headers if name.lower() in MADE_BY_SIPP]
     if any("sdp" in each.model_fields_set or each.at.event != "answered" for each in call.reinvite):
         words.append(("reinvite",))
+    if call.method == "INVITE" and call.sdp is False:
+        message = "SIPp makes these calls, and answers no offer that comes in the 200"
+        yield _clash((*path, "sdp"), message, "leave it out, or make fewer calls, without steps of a load")
     for word in words:
         who = "calls of a load with steps: SIPp makes them, which has no means" if number <= TRACED else many
         fewer = "one 'rate' for all" if number <= TRACED else "fewer calls"

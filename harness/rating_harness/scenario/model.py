@@ -116,7 +116,7 @@ INVARIANTS: dict[str, str] = {
     "both_ends": "ACK and BYE reach the other side, which accepts them; what ended in the engine is over for both",
     "strict_peer": "nothing reaches an end that a peer after RFC 3261 would refuse",
     "requests": "requests to the agent are as agreed, and name the call's own caller and answer",
-    "balances": "balances move by exactly the fees; of an account whose records are wrong, these alone are told",
+    "balances": "balances move by exactly the fees; where records are wrong, these alone are reported",
     "running": "no running transaction is left",
     "dialogs": "no dialog is active at the end",
     "tables": "Kamailio waits for nothing, and keeps no more of a call than is documented",

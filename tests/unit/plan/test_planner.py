@@ -71,7 +71,6 @@ def test_the_same_seed_draws_the_same(tmp_path: Path) -> None:
         ", reinvite: [after 500ms, {at: after 1s, by: callee}], hangup: callee, hold: 2s",
         ", auth: {username: '1000', password: secret}",
         ", headers: {X-Test: 'a & b < c'}",
-        ", sdp: false",
         ", transport: tcp",
         ", ipv6: true",
         ", retransmit: [INVITE, ACK, BYE]",
