@@ -19,7 +19,7 @@ STATES = "rating_state"
 _OVER = frozenset({"ended", "failed"})
 """States of a call that is over. They are kept for 30 s, so that what comes late is known for that."""
 
-_WITH_THE_STATE = frozenset({STATES, "rating_cseq", "rating_byes"})
+_WITH_THE_STATE = frozenset({STATES, "rating_cseq", "rating_key", "rating_byes"})
 """Tables whose entries are kept as long as the state is."""
 
 _WAITING = {
@@ -49,6 +49,7 @@ _DUE = frozenset({"rating_later", "rating_overdue", "rating_bye_later", "rating_
 _KEPT = {
     STATES: 30,
     "rating_cseq": 30,
+    "rating_key": 30,
     "rating_declined": 60,
     "rating_refused": 60,
     "rating_given_up": 60,
