@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from pydantic import BaseModel
@@ -567,10 +566,8 @@ def installed_version(options: Options, home: Path) -> str:
 
 
 def chosen(trials: Sequence[Trial], *, sample: int | None, seed: int, shuffled: bool) -> list[Trial]:
-    """All of them, or a sample: the same for the same seed."""
-    random = Random(seed)
-    if sample is not None and sample < len(trials):
-        return random.sample(list(trials), sample)
-    if shuffled:
-        return random.sample(list(trials), len(trials))
-    return list(trials)
+    """All of them, or a sample: for the same seed the same ones in the same order, whichever others there are."""
+    if sample is None and not shuffled:
+        return list(trials)
+    in_order = sorted(trials, key=lambda trial: hashlib.sha256(f"{seed} {trial.id}".encode()).digest())
+    return in_order[:sample]

@@ -15,6 +15,7 @@ from rating_harness.kamailio_config.parser import load
 from rating_harness.lab.files import data_directory
 from rating_harness.mutation.accepted import Accepted, read_accepted, stale
 from rating_harness.mutation.answers import Sabotage, sabotages
+from rating_harness.mutation.campaign import chosen as sampled
 from rating_harness.mutation.mutants import START, Mutant
 from rating_harness.mutation.operators import mutants_of
 from rating_harness.mutation.report import MutationReport
@@ -337,3 +338,16 @@ def test_what_the_project_accepts_of_its_own_configuration() -> None:
     for rule in accepted.costs:
         for pattern in rule.routes:
             assert any(fnmatchcase(title, pattern) for title in titles), f"no route fits {pattern}"
+
+
+def test_a_sample_is_the_same_whichever_others_there_are() -> None:
+    every = [replace(mutant(1), id=f"m{number}") for number in range(200)]
+    fewer = every[:50] + every[60:]
+    whole = [each.id for each in sampled(every, sample=None, seed=7, shuffled=True)]
+    assert sorted(whole) == sorted(each.id for each in every)
+    assert [each.id for each in sampled(every, sample=20, seed=7, shuffled=False)] == whole[:20]
+    removed = {each.id for each in every[50:60]}
+    left = [each for each in whole if each not in removed]
+    assert [each.id for each in sampled(fewer, sample=20, seed=7, shuffled=False)] == left[:20]
+    assert whole != [each.id for each in sampled(every, sample=None, seed=8, shuffled=True)]
+    assert list(sampled(every, sample=None, seed=7, shuffled=False)) == every
