@@ -156,7 +156,11 @@ def end_of(case: Case, call: Call, index: int) -> Interval | None:
 
     Without any BYE, when the limit was reached; None where there was none.
     """
-    accepted = [bye for bye in byes_of(case, call) if bye.is_accepted]
+    byes = byes_of(case, call)
+    accepted = [bye for bye in byes if bye.is_accepted]
+    if not accepted and "strict_peer" in case.scenario.invariants:
+        # What a strict peer refuses this one took, and the scenario says why.
+        accepted = [bye for bye in byes if bye.reply is not None and (bye.reply.status or 0) < 300]
     if accepted:
         latest = [
             bye.arrived.at if bye.arrived else bye.reply.at if bye.reply else bye.sent.at + _UNANSWERED

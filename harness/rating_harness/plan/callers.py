@@ -163,9 +163,11 @@ def _sipp(
         period=pace.period,
         limit=call.concurrency,
         changes=pace.changes,
-        # SIPp would take the reply to what it sent again for a request to send that once more.
+        # A phone answers what no scenario foresees: Kamailio's own OPTIONS (dialog's ka_timer). SIPp would take the
+        # reply to what it sent again for a request to send that once more.
         options={
             **pace.options,
+            **({"auto_answer": True} if call.sipp is None else {}),
             **({"no_retransmission": True} if call.retransmit else {}),
             **({"loss": call.loss} if call.loss else {}),
         },

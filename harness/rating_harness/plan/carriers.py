@@ -128,7 +128,7 @@ def _carrier(context: _Context, name: str, port: int, transport: Transport) -> A
         text, keys = file.read_text(), behaviour.sipp.variables
         files, options = companions(behaviour.sipp, context.scenario.origin.file.parent)
     else:
-        text, keys, files, options = _render(context, name, behaviour), {}, {}, {}
+        text, keys, files, options = _render(context, name, behaviour), {}, {}, {"auto_answer": True}
     return Agent(
         role="carrier",
         host=name,

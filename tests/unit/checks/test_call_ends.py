@@ -187,6 +187,23 @@ def test_a_bye_that_a_strict_callee_refuses_is_not_the_calls_end(tmp_path: Path)
     assert over.earliest - case.evidence.started == pytest.approx(6.1)
 
 
+def test_a_bye_that_a_lenient_callee_took_ends_the_call_where_the_scenario_says_that_it_is_lenient(
+    tmp_path: Path,
+) -> None:
+    route = {"Route": "<sip:proxy@198.18.0.9;lr>"}
+    messages = [m for m in answered_call(hold=1.0) if not at(CARRIER, "BYE")(m) or m.status is not None]
+    bye = sip(1.1, CARRIER, "received", f"BYE {_URI}", cseq="2 BYE", to_tag="b1", headers={**route, "Require": "x"})
+    text = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
+    ended = []
+    for lenient in ("", "invariants: {strict_peer: it takes anything}\n"):
+        case = Case(scenario_of(tmp_path / "s.yaml", text + lenient), run_of((*messages, bye)))
+        over = end_of(case, case.calls[0], 0)
+        assert over is not None
+        ended.append(over.earliest - case.evidence.started)
+    assert ended[0] > 3000, "at the limit, after an hour"
+    assert ended[1] == pytest.approx(1.1)
+
+
 @pytest.mark.parametrize(("status", "ends"), [(408, True), (481, False), (403, False)])
 def test_a_bye_that_nobody_took_ends_the_call_where_its_reply_says_so(
     tmp_path: Path, status: int, ends: bool

@@ -138,7 +138,7 @@ def test_steps_make_their_calls_one_rate_after_another(tmp_path: Path) -> None:
     assert [len(call.call_ids) for call in plan.calls] == [187, 188]
     agent = plan.calls[0].agent
     assert isinstance(agent, Agent)
-    assert (agent.rate, agent.period, agent.options, agent.limit) == (0, 0.05, {}, 5)
+    assert (agent.rate, agent.period, agent.limit) == (0, 0.05, 5)
     assert [at for at, _ in agent.changes] == [0, 1, 2, 5, 6, 7, 15]
     assert [round(rate, 3) for _, rate in agent.changes] == [2.5, 5.5, 0, 5.5, 15.5, 20.062, 20.062]
     assert plan.horizon >= 15 + 10

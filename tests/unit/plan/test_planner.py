@@ -49,6 +49,15 @@ def test_call_ids_are_decided(tmp_path: Path) -> None:
     assert (agent.call_id, agent.calls) == ("1f2e-ana-%u@sip.test", 2)
 
 
+def test_a_caller_of_sipps_answers_what_kamailio_asks_by_itself(tmp_path: Path) -> None:
+    """What an author's own SIPp scenario answers is its author's."""
+    ours = planned(tmp_path, PLAIN % "").calls[0].agent
+    (tmp_path / "own.xml").write_text("<scenario><send><![CDATA[ INVITE sip:x SIP/2.0 ]]></send></scenario>")
+    theirs = planned(tmp_path, PLAIN % ", sipp: own.xml").calls[0].agent
+    assert ours.options.get("auto_answer") is True
+    assert "auto_answer" not in theirs.options
+
+
 def test_the_same_seed_draws_the_same(tmp_path: Path) -> None:
     rest = PLAIN % ", repeat: {min: 1, max: 1000}"
     draws = [len(planned(tmp_path, rest, seed=seed).call_ids["ana"]) for seed in (1, 1, 2)]
