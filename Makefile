@@ -76,7 +76,7 @@ matrix: setup ## Run all scenarios with one Kamailio after another: KAMAILIOS="t
 .PHONY: test
 test: setup ## Run the project's own tests
 	@$(BIN)/rating-harness prepare --lab local
-	$(BIN)/pytest tests --ignore tests/browser --rating-persistent-lab no -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest tests --ignore tests/browser --rating-lab local --rating-persistent-lab no -n $(WORKERS) $(ARGS)
 
 .PHONY: test-browser
 test-browser: setup ## Look at the HTML report in Chromium, without a window (installs it: as root, with apt)

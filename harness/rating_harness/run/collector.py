@@ -125,7 +125,8 @@ class Collector:
 
     def _with_strange_records(self, evidence: Evidence) -> Evidence:
         """The evidence with the records of other calls that weren't there before."""
-        new = tuple(each for each in self._strange_records() if each not in self._strange_before)
+        known = [_unnumbered(record) for record in self._strange_before]
+        new = tuple(each for each in self._strange_records() if _unnumbered(each) not in known)
         if evidence.after is None or not new:
             return evidence
         return replace(evidence, after=replace(evidence.after, transactions=(*evidence.after.transactions, *new)))
@@ -274,3 +275,8 @@ def _broke_connections(exchanges: Iterable[Exchange], log: Iterable[LogLine]) ->
     return any(each.status is None or each.fault in _BREAKING for each in exchanges) or any(
         line.level == "ERROR" and "http_async_client" in line.text for line in log
     )
+
+
+def _unnumbered(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says. Its id may be its place in the engine's list, which changes when another is added."""
+    return {name: value for name, value in record.items() if name != "id"}
