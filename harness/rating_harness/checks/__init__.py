@@ -1,6 +1,6 @@
 """Verdicts: pure functions of what was expected and what was observed."""
 
 from rating_harness.checks.model import Finding, Verdict
-from rating_harness.checks.verdict import judge, late_deeds, records_settled
+from rating_harness.checks.verdict import judge, records_settled
 
-__all__ = ["Finding", "Verdict", "judge", "late_deeds", "records_settled"]
+__all__ = ["Finding", "Verdict", "judge", "records_settled"]

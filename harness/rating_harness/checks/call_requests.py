@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rating_harness.checks.format import reply_text
 from rating_harness.checks.model import Case, Finding, unmet
 from rating_harness.checks.received import wrong_headers
-from rating_harness.evidence.calls import Call
+from rating_harness.evidence.calls import Call, host_of_stranger, is_of_request
 from rating_harness.evidence.headers import branch_of
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.matchers import MISSING
@@ -31,35 +31,33 @@ def check_call_requests(case: Case) -> Iterator[Finding]:
             if unsent:
                 yield unmet(case, path, f"{what} was never sent", "sent", unsent[0].why, within=("at",))
             elif request.expect is not None:
-                yield from _reply(case, path, request, request.expect, planned.id, what)
+                yield from _reply(case, path, number, request, request.expect, planned.id, what)
     yield from _registrations(case)
 
 
 def _reply(
-    case: Case, path: ValuePath, request: Request, expect: RequestReply, call: str, what: str
+    case: Case, path: ValuePath, number: int, request: Request, expect: RequestReply, call: str, what: str
 ) -> Iterator[Finding]:
-    number = path[-1]
     if request.by == "stranger":
-        host = f"stranger-{call}-{number}"
+        host = host_of_stranger(call, number)
         messages = [message for message in case.evidence.messages if message.host == host]
         yield from _judged(case, path, expect, what, _answer(case, host, messages, None), None)
         return
     for each in case.of(call):
         side = each.caller if request.by == "caller" else each.carriers
-        yield from _judged(case, path, expect, what, _answer(case, None, side, f"-request-{number}-"), each)
+        yield from _judged(case, path, expect, what, _answer(case, None, side, number), each)
 
 
 def _answer(
-    case: Case, host: str | None, messages: Sequence[SipMessage], branch: str | None
+    case: Case, host: str | None, messages: Sequence[SipMessage], number: int | None
 ) -> tuple[int, str, SipMessage | None] | None:
     """Status and reason of the final reply, which may be one to the same request with credentials; None for none.
 
     :param host: of a stranger, who gets nothing else than replies; also those that aren't SIP.
-    :param branch: a part of the branch of the request.
+    :param number: of an end's own request; None for a stranger's, which sends nothing else.
     """
-    wanted = {branch_of(m.header("Via")) for m in messages if m.direction == "sent" and m.is_request}
-    if branch is not None:
-        wanted = {each for each in wanted if each is not None and branch in f"{each}-"}
+    sent = [m for m in messages if m.direction == "sent" and m.is_request]
+    wanted = {branch_of(m.header("Via")) for m in sent if number is None or is_of_request(m, number)}
     finals = [
         m
         for m in messages

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rating_harness.checks.model import Case
-from rating_harness.evidence.calls import Call, event_of
-from rating_harness.evidence.headers import branch_of
+from rating_harness.evidence.calls import Call, event_of, host_of_stranger, is_of_request
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.model import Call as PlannedCall
-from rating_harness.scenario.requests import Request
 from rating_harness.scenario.values import Moment, duration_text
 
 __all__ = ["PUNCTUAL", "STALLED", "LateDeed", "late_deeds"]
@@ -69,10 +67,9 @@ def _deeds(case: Case, index: int, planned: PlannedCall) -> Iterator[LateDeed]:
     call = next(iter(case.of(planned.id)), None)
     if call is None or planned.sipp is not None or any(message.is_brief for message in call.messages):
         return
-    begun = next((m.at for m in call.caller if m.direction == "sent" and m.is_request), None)
     due = _due(case, planned.start, call)
-    if begun is not None and due is not None and (planned.start != Moment(None) or _counts_from_start(case)):
-        yield LateDeed(f"call {call.id} began", index, due, begun)
+    if call.invite is not None and due is not None and (planned.start != Moment(None) or _counts_from_start(case)):
+        yield LateDeed(f"call {call.id} began", index, due, call.invite.at)
     if planned.cancel is not None:
         due, sent = _due(case, planned.cancel, call), _first(call.caller, "CANCEL")
         if due is not None and sent is not None:
@@ -117,32 +114,15 @@ def _hang_up(planned: PlannedCall, index: int, call: Call) -> Iterator[LateDeed]
 
 
 def _requests(case: Case, planned: PlannedCall, index: int, call: Call) -> Iterator[LateDeed]:
-    """Requests of one side and method, in the order of their moments, are the messages in the order of theirs."""
-    wanted: dict[tuple[str, str | None], list[tuple[float, Request]]] = {}
     for number, request in enumerate(planned.requests):
         due = _due(case, request.at, call)
-        if due is None:
-            continue
         if request.by == "stranger":
-            host = f"stranger-{call.id}-{number}"
-            sent = (m.at for m in case.evidence.messages if m.host == host and m.direction == "sent")
-            octets = (each.at for each in case.evidence.octets if each.host == host and each.direction == "sent")
-            first = min((*sent, *octets), default=None)
-            if first is not None:
-                yield LateDeed(f"request {number} of call {call.id} was sent", index, due, first)
+            host, what = host_of_stranger(call.id, number), f"request {number} of call {call.id}"
+            sent = [m.at for m in case.evidence.messages if m.host == host and m.direction == "sent"]
+            sent += [each.at for each in case.evidence.octets if each.host == host and each.direction == "sent"]
         else:
-            wanted.setdefault((request.by, request.method), []).append((due, request))
-    for (by, method), planned_requests in wanted.items():
-        sent_ones = _distinct(call.caller if by == "caller" else call.carriers, method)
-        if len(sent_ones) == len(planned_requests):
-            for (due, _), at in zip(sorted(planned_requests, key=lambda each: each[0]), sent_ones, strict=True):
-                yield LateDeed(f"the {method} of call {call.id}'s {by} was sent", index, due, at)
-
-
-def _distinct(messages: tuple[SipMessage, ...], method: str | None) -> list[float]:
-    """When each request of a method was sent the first time, but for those that make the call."""
-    times: dict[tuple[int, str | None], float] = {}
-    for m in messages:
-        if m.is_request and m.direction == "sent" and m.method == method and m.is_within_dialog:
-            times.setdefault((m.cseq, branch_of(m.header("Via"))), m.at)
-    return sorted(times.values())
+            what = f"the {request.method} of call {call.id}'s {request.by}"
+            side = call.caller if request.by == "caller" else call.carriers
+            sent = [m.at for m in side if m.direction == "sent" and m.is_request and is_of_request(m, number)]
+        if due is not None and sent:
+            yield LateDeed(f"{what} was sent", index, due, min(sent))

@@ -9,8 +9,6 @@ from rating_harness.checks.calls import check_calls
 from rating_harness.checks.failures import check_failures
 from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, Check, unmoved_clock, unused_faults
 from rating_harness.checks.kamailio import check_dialogs, check_log, check_routes
-from rating_harness.checks.lateness import LateDeed
-from rating_harness.checks.lateness import late_deeds as late_deeds_of
 from rating_harness.checks.load import check_fees, check_load
 from rating_harness.checks.model import Case, Verdict
 from rating_harness.checks.own_ends import check_own_ends
@@ -23,7 +21,7 @@ from rating_harness.evidence.model import Evidence
 from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Scenario
 
-__all__ = ["judge", "late_deeds", "records_settled"]
+__all__ = ["judge", "records_settled"]
 
 _EXPECTATIONS = (
     unused_faults,
@@ -89,11 +87,6 @@ def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
         unchecked["strict_peer"] = _BRIEF
     unchecked |= {name: why for name, why in evidence.unobserved.items() if name.startswith("table ")}
     return Verdict(scenario.id, tuple(findings), unchecked)
-
-
-def late_deeds(scenario: Scenario, evidence: Evidence) -> tuple[LateDeed, ...]:
-    """What our own ends did too late: where there are findings too, they say nothing of Kamailio."""
-    return late_deeds_of(Case(scenario, evidence))
 
 
 def _possible(checks: Iterable[Check], evidence: Evidence) -> list[Check]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from rating_harness.evidence.headers import tag_of
+from rating_harness.evidence.headers import branch_of, tag_of
 from rating_harness.evidence.model import Evidence, SipMessage
 
-__all__ = ["Call", "CallEvent", "calls_of", "event_of"]
+__all__ = ["Call", "CallEvent", "calls_of", "event_of", "host_of_stranger", "is_of_request"]
 
 EndedBy = Literal["caller", "callee", "kamailio"]
 
@@ -245,3 +245,13 @@ def event_of(message: SipMessage) -> CallEvent | None:
     if message.status < 300:
         return "answered"
     return None if message.status in (401, 407) else "ended"
+
+
+def host_of_stranger(call: str, index: int) -> str:
+    """The host from which a call's request of that index is sent, when a stranger sends it."""
+    return f"stranger-{call}-{index}"
+
+
+def is_of_request(message: SipMessage, index: int) -> bool:
+    """Whether its branch says that it's the request of that index of its call, which an end of ours sent."""
+    return f"-request-{index}-" in f"{branch_of(message.header('Via'))}-"

@@ -59,7 +59,7 @@ def failure_text(
     findings = causes_first(case, verdict.findings)
     calls = _calls_shown(evidence, verdict, findings)
     shown = calls[:ladders]
-    above = [*_title(scenario, verdict, findings), *_skipped(evidence), *_findings(scenario, findings)]
+    above = [*_title(scenario, verdict, findings), *_run_facts(evidence), *_findings(scenario, findings)]
     below = [
         *_left_out(len(calls) - len(shown)),
         *_strangers(case),
@@ -99,7 +99,7 @@ def _title(scenario: Scenario, verdict: Verdict, findings: Sequence[ReportedFind
     yield f"        {where.path}:{where.line}"
 
 
-def _skipped(evidence: Evidence) -> Iterator[str]:
+def _run_facts(evidence: Evidence) -> Iterator[str]:
     yield from (f"        {each}" for each in run_facts(evidence))
 
 

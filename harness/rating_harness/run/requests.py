@@ -11,6 +11,7 @@ from typing import cast
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import Timeout
+from rating_harness.evidence.calls import host_of_stranger
 from rating_harness.evidence.model import Span, Unsent
 from rating_harness.plan.model import Plan, PlannedCall, PlannedRequest
 from rating_harness.plan.render import certificates
@@ -19,7 +20,7 @@ from rating_harness.run.background import Background
 from rating_harness.run.sipp_processes import PreparedSipp, SippProcess
 from rating_harness.run.stack import KAMAILIO, Stack
 from rating_harness.run.watch import EventWatch
-from rating_harness.useragent.agent import UserAgent, host_of_stranger
+from rating_harness.useragent.agent import UserAgent
 from rating_harness.useragent.dialog import Dialog, Place, Unknown, build
 from rating_harness.useragent.message import Message, new_branch
 from rating_harness.useragent.script import NEVER_CAME, CalleeScript, SenderScript, Socket, Transport

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import HarnessError, ServiceDied, SippError
+from rating_harness.evidence.calls import host_of_stranger
 from rating_harness.evidence.memory_shortage import memory_shortages
 from rating_harness.evidence.model import Evidence, Span
 from rating_harness.evidence.redaction import redacted_message
@@ -32,7 +33,7 @@ from rating_harness.run.timeline import Timeline, check_outages
 from rating_harness.run.watch import EventWatch, LoadWatch
 from rating_harness.sipp.agent import ERRORS, STATISTICS, Agent
 from rating_harness.sipp.result import WORKED
-from rating_harness.useragent.agent import UserAgent, host_of_stranger
+from rating_harness.useragent.agent import UserAgent
 
 __all__ = ["Settled", "run_plan"]
 
@@ -143,8 +144,13 @@ class _Run:
         spans = [*self._spans, *requests.spans, *clock.spans]
         evidence = collector.gather(started, before, self._sipps, timeline, spans)
         octets = sorted((each for sipp in self._sipps for each in sipp.octets), key=lambda each: each.at)
-        evidence = replace(evidence, unsent=requests.unsent(self._sipps), octets=tuple(octets))
-        evidence = replace(evidence, skipped=clock.skipped, stalled=round(self._stalled, 3))
+        evidence = replace(
+            evidence,
+            unsent=requests.unsent(self._sipps),
+            octets=tuple(octets),
+            skipped=clock.skipped,
+            stalled=round(self._stalled, 3),
+        )
         return collector.await_records(evidence, settled)
 
     def _call_ids(self) -> Mapping[str, tuple[str, ...]]:

@@ -15,8 +15,8 @@ from rating_harness.canyan.checks import judge_canyan
 from rating_harness.canyan.loader import load_canyan
 from rating_harness.canyan.model import CanyanScenario
 from rating_harness.canyan.tester import run_bare, run_on_stack
-from rating_harness.checks.lateness import PUNCTUAL
-from rating_harness.checks.model import Verdict
+from rating_harness.checks.lateness import PUNCTUAL, late_deeds
+from rating_harness.checks.model import Case, Verdict
 from rating_harness.errors import EndpointError, Mistake, PlanError, ScenarioError, UsageError
 from rating_harness.evidence.model import Evidence
 from rating_harness.lab.protocol import Host
@@ -195,7 +195,9 @@ def run_without_lab(
 
 def too_late(scenario: Scenario, evidence: Evidence, verdict: Verdict) -> EndpointError | None:
     """Why a verdict can't be believed: something of the harness's own came too late. None where it can."""
-    late = () if verdict.passed or isinstance(scenario, CanyanScenario) else checks.late_deeds(scenario, evidence)
+    if verdict.passed or isinstance(scenario, CanyanScenario):
+        return None
+    late = late_deeds(Case(scenario, evidence))
     if not late:
         return None
     return EndpointError(

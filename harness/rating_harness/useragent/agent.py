@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from rating_harness.useragent.script import Script, Transport, to_json
 
-__all__ = ["OCTETS", "UNSENT", "USER_AGENT", "OtherStack", "UserAgent", "host_of_stranger", "write_statistics"]
+__all__ = ["OCTETS", "UNSENT", "USER_AGENT", "OtherStack", "UserAgent", "write_statistics"]
 
 USER_AGENT = "rating_harness.useragent"
 """The module that a user agent runs."""
@@ -90,11 +90,6 @@ class UserAgent:
         if self.stack is not None:
             return ("python", "-m", self.stack.module, self.scenario_file, str(self.stack.root))
         return ("python", "-m", USER_AGENT, self.scenario_file)
-
-
-def host_of_stranger(call: str, index: int) -> str:
-    """The host from which a call's request of that index is sent, when a stranger sends it."""
-    return f"stranger-{call}-{index}"
 
 
 def write_statistics(directory: Path, calls: int) -> None:
