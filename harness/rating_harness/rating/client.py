@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self
 
@@ -159,7 +160,7 @@ class EngineClient:
     def _checked(self, records: list[Any], record: type, operation: Operation) -> list[Any]:
         """The records as they are, if their fields have the contract's types."""
         try:
-            TypeAdapter(list[record]).validate_python(records)  # type: ignore[valid-type]
+            _list_of(record).validate_python(records)
         except ValidationError as error:
             wrong = error.errors()[0]
             place = ".".join(map(str, wrong["loc"]))
@@ -219,6 +220,11 @@ class EngineClient:
         hint: str | None = None,
     ) -> EngineError:
         return EngineError(message, where=self._url, expected=expected, found=found, detail=str(operation), hint=hint)
+
+
+@cache
+def _list_of(record: type) -> TypeAdapter[list[Any]]:
+    return TypeAdapter(list[record])  # type: ignore[valid-type]
 
 
 def _deletion(ids: Sequence[str]) -> Operation:

@@ -5,6 +5,7 @@ Field names and nulls are the API's; timestamps are ISO 8601 in UTC without a zo
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal, get_args, get_type_hints
 
 # pydantic reads no other TypedDict before Python 3.12.
@@ -95,6 +96,7 @@ class Transaction(TypedDict):
     fee: int | None
 
 
+@cache
 def selection(record: type) -> str:
     """The GraphQL selection of all fields of a record type: ``{id tenant destination_rate {prefix rate}}``."""
     fields = [f"{name} {nested}".rstrip() for name, nested in _nested(record).items()]
