@@ -48,6 +48,8 @@ $(VENV)/.installed: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@# Where PYTHONDONTWRITEBYTECODE is set, each of a run's processes would compile the whole harness anew.
+	@$(BIN)/python -m compileall -q harness
 	@touch $@
 
 LOCKED = pip compile -q --universal --python-version 3.11 --constraints constraints.txt --generate-hashes \
