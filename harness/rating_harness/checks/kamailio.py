@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
-from rating_harness.checks.format import seconds
+from rating_harness.checks.format import seconds, shown
 from rating_harness.checks.model import Case, Finding, broken, unmet
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Dialog, LogLine
-from rating_harness.scenario.matchers import Exactly
+from rating_harness.scenario.matchers import MISSING, Exactly, Matcher, PartOfList, PartOfMapping
 from rating_harness.scenario.model import DialogExpectation, LogExpectation
 
-__all__ = ["check_dialogs", "check_log", "check_routes", "no_alarm"]
+__all__ = ["check_dialogs", "check_log", "check_routes", "check_rpc", "no_alarm"]
 
 _STATES = {"early": (2,), "confirmed_na": (3,), "confirmed": (4,), "deleted": (5,)}
 
@@ -139,6 +139,48 @@ def check_routes(case: Case) -> Iterator[Finding]:
                 "Kamailio was not traced" if seen is None else "run" if name in seen else "not run",
                 hint=_similar(name, list(seen)) if seen and wanted else "",
             )
+
+
+def check_rpc(case: Case) -> Iterator[Finding]:
+    """What Kamailio answered to commands of its RPC: a finding for each value that's another one."""
+    answers = case.evidence.rpc
+    for index, expect in enumerate(case.scenario.expect.rpc):
+        path = ("expect", "rpc", index)
+        command = " ".join(map(str, (expect.command, *expect.parameters)))
+        answer = next((a for a in answers if (a.command, a.parameters) == (expect.command, expect.parameters)), None)
+        if answer is None or answer.error:
+            seen = answer.error if answer is not None else "no answer"
+            yield unmet(case, path, f"what Kamailio answers to {command}", str(expect.result), seen)
+            continue
+        for place, wanted, seen in _unlike(expect.result, answer.result):
+            what = f"{place} in what" if place else "what"
+            yield unmet(case, (*path, "result"), f"{what} Kamailio answers to {command}", wanted, seen)
+
+
+def _unlike(wanted: Matcher, seen: object, place: str = "") -> Iterator[tuple[str, str, str]]:
+    """The values that are other ones: where, what was expected, what was seen."""
+    if wanted.matches(seen):
+        return
+    if isinstance(wanted, PartOfMapping) and isinstance(seen, Mapping):
+        for name, value in wanted.values.items():
+            yield from _unlike(value, seen.get(name, MISSING), f"{place}.{name}".lstrip("."))
+    elif isinstance(wanted, PartOfList) and isinstance(seen, list):
+        for item in wanted.items:
+            if not any(map(item.matches, seen)):
+                yield from _unlike_all(item, seen, place)
+    else:
+        yield place, str(wanted), shown(seen)[:200]
+
+
+def _unlike_all(item: Matcher, seen: list[object], place: str) -> Iterator[tuple[str, str, str]]:
+    """Of the items of a list the one that was meant, by its first key, is another one; or there is none."""
+    if isinstance(item, PartOfMapping) and item.values:
+        name, first = next(iter(item.values.items()))
+        for each in seen:
+            if isinstance(each, Mapping) and first.matches(each.get(name, MISSING)):
+                yield from _unlike(item, each, f"{place}[{name} {first}]")
+                return
+    yield place, f"one like {item}", f"none of {len(seen)}"
 
 
 def _similar(name: str, ran: list[str]) -> str:

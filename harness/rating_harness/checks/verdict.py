@@ -8,7 +8,7 @@ from rating_harness.checks.call_requests import check_call_requests
 from rating_harness.checks.calls import check_calls
 from rating_harness.checks.failures import check_failures
 from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, Check, unmoved_clock, unused_faults
-from rating_harness.checks.kamailio import check_dialogs, check_log, check_routes
+from rating_harness.checks.kamailio import check_dialogs, check_log, check_routes, check_rpc
 from rating_harness.checks.load import check_fees, check_load
 from rating_harness.checks.model import Case, Verdict
 from rating_harness.checks.own_ends import check_own_ends
@@ -38,6 +38,7 @@ _EXPECTATIONS = (
     check_log,
     check_setup,
     check_routes,
+    check_rpc,
 )
 _RECORDS = (check_transactions, check_accounts, check_fees, check_requests, check_log)
 

@@ -22,6 +22,7 @@ __all__ = [
     "LogLine",
     "Octets",
     "Records",
+    "RpcAnswer",
     "ServiceState",
     "SipMessage",
     "SippResult",
@@ -224,6 +225,19 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class RpcAnswer:
+    """What Kamailio answered to a command of its RPC, without credentials.
+
+    :param error: why there's no result; else empty.
+    """
+
+    command: str
+    parameters: tuple[str | int, ...]
+    result: Any = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SippResult:
     """How one SIPp process ended.
 
@@ -299,6 +313,7 @@ class Evidence:
     :param unobserved: what can't be observed here, and why: ``records``, ``requests``, ``dialogs``, ``tables``,
         and ``table NAME`` for one of Kamailio's.
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
+    :param rpc: what Kamailio answered to the commands that the scenario expects something of, in their order.
     :param skipped: seconds that the lab's clock was put forward meanwhile; all times here are on that clock.
     :param repeated: why the scenario was run before, and run again: what of the harness's own came too late then.
     :param stalled: seconds by which a pause of the harness's own lasted too long, at most: the machine stood still.
@@ -319,6 +334,7 @@ class Evidence:
     after: Records | None = None
     log: tuple[LogLine, ...] = ()
     routes: Mapping[str, int] | None = None
+    rpc: tuple[RpcAnswer, ...] = ()
     sipp: tuple[SippResult, ...] = ()
     services: tuple[ServiceState, ...] = ()
     spans: tuple[Span, ...] = ()

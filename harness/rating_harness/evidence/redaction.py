@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 __all__ = [
     "REDACTED",
@@ -16,6 +17,7 @@ __all__ = [
     "redacted_message",
     "redacted_text",
     "redacted_url",
+    "redacted_value",
 ]
 
 REDACTED = "redacted"
@@ -31,6 +33,9 @@ _DIGEST_LINE = re.compile(
 _YAML_PASSWORD = re.compile(r"""(\bpassword["']?\s*:\s*)("(?:\\.|[^"\\])*"|'(?:''|[^'])*'|[^\s,}\]]+)""")
 _RARE = 6
 """Characters from which on a password is no other word by chance."""
+
+_SECRET = re.compile(r"authorization|password|passwd|secret|token", re.IGNORECASE)
+"""In a name: what has it may be secret."""
 
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 _AFTER_PASSWORD = r"(\bpassword[\"']?\s*[:=]\s*[\"']?)"
@@ -61,6 +66,19 @@ def redacted_line(line: str) -> str:
 def redacted_url(url: str) -> str:
     """A URL without its user and password."""
     return _USER_INFO.sub("", url)
+
+
+def redacted_value(value: Any) -> Any:
+    """A value of JSON without users of URLs, and without what is named as a secret, by its key or by its ``name``."""
+    if isinstance(value, Mapping):
+        is_secret = isinstance(value.get("name"), str) and _SECRET.search(value["name"]) is not None
+        return {
+            key: REDACTED if _SECRET.search(key) or (is_secret and key == "value") else redacted_value(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [redacted_value(each) for each in value]
+    return redacted_url(value) if isinstance(value, str) else value
 
 
 def redacted_text(text: str, passwords: Mapping[str, str] | Iterable[str]) -> str:

@@ -33,7 +33,7 @@ from rating_harness.evidence.sip import parse_message
 
 __all__ = ["FORMAT", "read", "write", "write_files"]
 
-FORMAT = 5
+FORMAT = 6
 """Counts up with each change after which an older `read` would be wrong."""
 
 _CORE, _SIP, _CAPTURE, _HTTP, _LOG = "evidence.json", "sip", "capture.jsonl", "http.jsonl", "kamailio.log"

@@ -28,6 +28,7 @@ class Row:
     :param expected: the words of what it expects: of a log line, a reason phrase, a header.
     :param is_current: whether that's of the configuration as it is now, and not of an older one.
     :param moves_clock: whether it puts the clock forward, and so sees what expires.
+    :param reads_settings: whether it expects something of what Kamailio says by RPC of its own settings.
     """
 
     scenario: str
@@ -40,6 +41,7 @@ class Row:
     defined: frozenset[str] = field(default=frozenset(), repr=False)
     expected: frozenset[str] = field(default=frozenset(), repr=False)
     moves_clock: bool = False
+    reads_settings: bool = False
 
     @property
     def worth(self) -> float:
@@ -127,8 +129,9 @@ class Statements:
     ) -> list[Row]:
         ran = Counter(statement for row in rows for statement in row.statements)
         weights = {key: weight / ran[key] for key, weight in self._belonging(mutant, words).items() if key in ran}
+        readers = sorted((row for row in reaching if row.reads_settings and mutant.column is None), key=_seconds)
         if not weights:
-            return list(_widest(reaching))
+            return [*readers, *(row for row in _widest(reaching) if row not in readers)]
         hits = {row.scenario: weights.keys() & row.statements for row in reaching}
         highest = max((kills.get(row.scenario, 0.0) for row in reaching), default=0.0) or 1.0
         texts = self._expecting(reaching, f"{words} {self._text(mutant)}")
@@ -137,7 +140,8 @@ class Statements:
         route = frozenset(self._of_route.get(mutant.route, ()))
         paths = {row.scenario: row.statements & route for row in reaching}
         clocks = self._turns_of_clock(mutant, words, 2 * most)
-        left, chosen, taken = sorted(reaching, key=lambda row: row.scenario), list[Row](), set[frozenset[str]]()
+        left, chosen, taken = sorted(reaching, key=lambda row: row.scenario), readers, set[frozenset[str]]()
+        left = [row for row in left if row not in readers]
         while left and len(chosen) < 2 * most:
             # By turns, so that a scenario which never killed yet has its chance.
             turn = len(chosen)
@@ -235,6 +239,10 @@ class Statements:
             found = [row for row in candidates if any(each.partition("\0")[0] in titles for each in row.statements)]
             titles = self._callers(titles) - titles  # a route that is new is run by those who run what calls it
         return found
+
+
+def _seconds(row: Row) -> float:
+    return row.seconds
 
 
 def _gain(weights: Mapping[str, float], hits: Iterable[str]) -> float:

@@ -17,10 +17,12 @@ from rating_harness.evidence.model import (
     Exchange,
     LogLine,
     Records,
+    RpcAnswer,
     ServiceState,
     SippResult,
     Span,
 )
+from rating_harness.evidence.redaction import redacted_value
 from rating_harness.evidence.tables import PREFIX, call_of, earliest_due, left_over
 from rating_harness.kamailio.log import parse_log
 from rating_harness.kamailio.rpc import RpcError
@@ -31,6 +33,7 @@ from rating_harness.run.sipp_processes import SippProcess
 from rating_harness.run.stack import KAMAILIO, Stack
 from rating_harness.run.timeline import Timeline
 from rating_harness.run.watch import DialogWatch
+from rating_harness.scenario.model import RpcExpectation
 
 __all__ = ["Collector", "Settled"]
 
@@ -236,7 +239,18 @@ class Collector:
         ):
             # Whatever Kamailio still has to do for these calls is none of the next scenario's.
             self._stack.spoiled(KAMAILIO)
-        return self._with_strange_records(seen)
+        return self._with_strange_records(replace(seen, rpc=self._answers()))
+
+    def _answers(self) -> tuple[RpcAnswer, ...]:
+        """What Kamailio answers to the commands of which something is expected."""
+        return tuple(map(self._answer, self._plan.scenario.expect.rpc))
+
+    def _answer(self, asked: RpcExpectation) -> RpcAnswer:
+        try:
+            result = self._stack.kamailio.call(asked.command, *asked.parameters)
+        except RpcError as error:
+            return RpcAnswer(asked.command, asked.parameters, error=str(error))
+        return RpcAnswer(asked.command, asked.parameters, redacted_value(result))
 
     def _is_due(self, seen: Evidence, deadline: Deadline) -> bool:
         """Whether Kamailio will do something for a call before that."""

@@ -14,9 +14,11 @@ from rating_harness.scenario.fields import (
     Flag,
     FlagMatch,
     HeaderMatches,
+    Int32,
     MethodName,
     Model,
     NumberMatch,
+    PartMatch,
     PercentMatch,
     Positive,
     Provisional,
@@ -42,6 +44,7 @@ __all__ = [
     "Reply",
     "RequestExpectation",
     "Routes",
+    "RpcExpectation",
     "SdpExpectation",
     "TransactionExpectation",
 ]
@@ -262,6 +265,21 @@ class Routes(Model):
     not_run: Annotated[tuple[Text, ...], key("Routes that did not run.", ["RATING_BEGIN_TRANSACTION"])] = ()
 
 
+class RpcExpectation(Model):
+    """What Kamailio answers to a command of its RPC, once the calls are over: a setting, a table, a statistic."""
+
+    command: Annotated[Text, key("The command, with its module.", "core.tcp_options", "htable.listTables")]
+    parameters: Annotated[tuple[Text | Int32, ...], key("Its parameters.", ["rating_state"])] = ()
+    result: Annotated[
+        PartMatch,
+        key(
+            "What it answers: of a mapping the keys that are named, of a list items that are in it somewhere.",
+            {"connect_timeout": 3},
+            [{"name": "rating_state", "expire": 2147483647}],
+        ),
+    ]
+
+
 class Percentiles(Model):
     """Times of many calls, from INVITE to the final reply."""
 
@@ -313,6 +331,13 @@ class Expectations(Model):
         key(
             "Lines of Kamailio's log that must, or must not, be there.",
             ["/rating timeout/", {"line": "/lost/", "absent": True}],
+        ),
+    ] = ()
+    rpc: Annotated[
+        tuple[RpcExpectation, ...],
+        key(
+            "What Kamailio answers to commands of its RPC.",
+            [{"command": "core.tcp_options", "result": {"connect_timeout": 3}}],
         ),
     ] = ()
     routes: Annotated[Routes | None, key("Routes that ran, and that did not.", {"run": ["SIPOUT"]})] = None

@@ -49,6 +49,7 @@ __all__ = [
     "No",
     "NumberMatch",
     "Outage",
+    "PartMatch",
     "PerCent",
     "PerSecond",
     "PerSecondOrNone",
@@ -305,6 +306,12 @@ ValueMatch = Annotated[
     PlainValidator(matchers.parse_any_matcher),
     WithJsonSchema({}),
     Takes("any value, 3 ± 1, /a regular expression/, any, absent"),
+]
+PartMatch = Annotated[
+    Matcher,
+    PlainValidator(matchers.parse_part_matcher),
+    WithJsonSchema({}),
+    Takes("any value, 3 ± 1, /a regular expression/, any, absent; a part of a mapping or of a list"),
 ]
 
 

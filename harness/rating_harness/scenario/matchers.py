@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -34,6 +34,8 @@ __all__ = [
     "Missing",
     "Near",
     "OneOf",
+    "PartOfList",
+    "PartOfMapping",
     "Pattern",
     "Status",
     "parse_any_matcher",
@@ -42,6 +44,7 @@ __all__ = [
     "parse_flag_matcher",
     "parse_header_matcher",
     "parse_number_matcher",
+    "parse_part_matcher",
     "parse_percent_matcher",
     "parse_status_matcher",
     "parse_text_matcher",
@@ -211,6 +214,34 @@ class OneOf:
         return " or ".join(map(str, self.choices))
 
 
+@dataclass(frozen=True, slots=True)
+class PartOfMapping:
+    """A mapping with at least these values."""
+
+    values: Mapping[str, Matcher]
+
+    def matches(self, seen: object) -> bool:
+        return isinstance(seen, Mapping) and all(
+            value.matches(seen.get(name, MISSING)) for name, value in self.values.items()
+        )
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(f"{name}: {value}" for name, value in self.values.items()) + "}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartOfList:
+    """A list that has an item like each of these, in whatever order."""
+
+    items: tuple[Matcher, ...]
+
+    def matches(self, seen: object) -> bool:
+        return isinstance(seen, list) and all(any(item.matches(each) for each in seen) for item in self.items)
+
+    def __str__(self) -> str:
+        return "[" + ", ".join(map(str, self.items)) + "]"
+
+
 def _keyword(value: object) -> Matcher | None:
     if value == "any":
         return ANY
@@ -316,6 +347,15 @@ def parse_any_matcher(value: object) -> Matcher:
         except ValueError:
             return Exactly(value)
     return Exactly(value)
+
+
+def parse_part_matcher(value: object) -> Matcher:
+    """As `parse_any_matcher`; of a mapping the keys that are named, of a list the items, and others may be there."""
+    if isinstance(value, Mapping):
+        return PartOfMapping({str(name): parse_part_matcher(inner) for name, inner in value.items()})
+    if isinstance(value, list | tuple):
+        return PartOfList(tuple(map(parse_part_matcher, value)))
+    return parse_any_matcher(value)
 
 
 _SEVERAL_STATUSES = re.compile(

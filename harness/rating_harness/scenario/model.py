@@ -39,6 +39,7 @@ from rating_harness.scenario.expectations import (
     Reply,
     RequestExpectation,
     Routes,
+    RpcExpectation,
     SdpExpectation,
     TransactionExpectation,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "RequestExpectation",
     "Requires",
     "Routes",
+    "RpcExpectation",
     "Running",
     "Scenario",
     "Sdp",

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from rating_harness.checks.kamailio import check_routes
+from rating_harness.checks.kamailio import check_routes, check_rpc
 from rating_harness.checks.model import Case, Finding
+from rating_harness.evidence.model import RpcAnswer
 from tests.builders import answered_call, evidence_of, scenario_of
 
 
@@ -29,3 +31,50 @@ def test_a_route_that_did_not_run_and_one_that_did(tmp_path: Path) -> None:
 
 def test_without_a_trace_nothing_is_known(tmp_path: Path) -> None:
     assert [finding.seen for finding in _found(tmp_path, None)] == ["Kamailio was not traced"] * 2
+
+
+_EXPECTED = """calls: [{id: ana, from: "1000", to: "39"}]
+expect:
+  rpc:
+    - {command: core.tcp_options, result: {connect_timeout: 3, async: 1}}
+    - {command: htable.listTables, result: [{name: rating_state, expire: 60, size: 16}, {name: trunk}]}
+    - {command: cfg.get, parameters: [core, debug], result: 2}
+"""
+_TCP = RpcAnswer("core.tcp_options", (), {"connect_timeout": 3, "async": 1, "no_connect": 0})
+_TABLES = RpcAnswer("htable.listTables", (), [{"name": "trunk"}, {"name": "rating_state", "expire": 60, "size": 16}])
+_DEBUG = RpcAnswer("cfg.get", ("core", "debug"), 2)
+
+
+def _of_rpc(tmp_path: Path, *answers: RpcAnswer) -> list[tuple[str, str, str]]:
+    scenario = scenario_of(tmp_path / "scenario.yaml", _EXPECTED)
+    found = check_rpc(Case(scenario, evidence_of(answered_call(), rpc=answers)))
+    return [(each.message, each.expected, each.seen) for each in found]
+
+
+def test_answers_to_commands_as_expected(tmp_path: Path) -> None:
+    assert _of_rpc(tmp_path, _TCP, _TABLES, _DEBUG) == []
+
+
+def test_a_finding_for_each_value_that_is_another_one(tmp_path: Path) -> None:
+    tcp = replace(_TCP, result={"connect_timeout": 30})
+    tables = replace(_TABLES, result=[{"name": "rating_state", "expire": 61, "size": 16}])
+    debug = replace(_DEBUG, result=True)
+    assert _of_rpc(tmp_path, tcp, tables, debug) == [
+        ("connect_timeout in what Kamailio answers to core.tcp_options", "3", "30"),
+        ("async in what Kamailio answers to core.tcp_options", "1", "nothing"),
+        ("[name rating_state].expire in what Kamailio answers to htable.listTables", "60", "61"),
+        ("what Kamailio answers to htable.listTables", "one like {name: trunk}", "none of 1"),
+        ("what Kamailio answers to cfg.get core debug", "2", "true"),
+    ]
+
+
+def test_a_command_that_is_refused_or_was_never_given(tmp_path: Path) -> None:
+    refused = replace(_DEBUG, result=None, error="Kamailio refused cfg.get: no such command")
+    assert _of_rpc(tmp_path, _TCP, refused) == [
+        (
+            "what Kamailio answers to htable.listTables",
+            "[{name: rating_state, expire: 60, size: 16}, {name: trunk}]",
+            "no answer",
+        ),
+        ("what Kamailio answers to cfg.get core debug", "2", "Kamailio refused cfg.get: no such command"),
+    ]

@@ -199,6 +199,7 @@ FIELDS_OF_THE_FORMAT = {
     "octets",
     "repeated",
     "routes",
+    "rpc",
     "scenario",
     "services",
     "sipp",
@@ -214,7 +215,7 @@ FIELDS_OF_THE_FORMAT = {
 
 def test_other_fields_need_another_format() -> None:
     """Evidence of before is then told by its format, not as one that was damaged."""
-    assert (FORMAT, {field.name for field in fields(Evidence)}) == (5, FIELDS_OF_THE_FORMAT)
+    assert (FORMAT, {field.name for field in fields(Evidence)}) == (6, FIELDS_OF_THE_FORMAT)
 
 
 @pytest.mark.parametrize(

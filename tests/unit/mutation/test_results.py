@@ -177,6 +177,14 @@ def test_what_is_read_at_the_start_meets_those_whose_defines_leave_it_in() -> No
     assert [row.scenario for row in places.rows_for(mutant(8, None, START), rows, {}, 9)] == ["with"], "the widest"
 
 
+def test_settings_meet_those_first_that_read_them() -> None:
+    reads = replace(Row("reads", 9.0, frozenset({A})), reads_settings=True)
+    rows = [Row("wide", 1.0, frozenset({A, B})), reads]
+    words = 'modparam("htable", "htable", "calls=>size=4;")'
+    assert next(row.scenario for row in PLACES.rows_for(mutant(9, None, START), rows, {}, 9, words)) == "reads"
+    assert [row.scenario for row in PLACES.rows_for(mutant(1), rows, {"wide": 1}, 1)] == ["wide"]
+
+
 def test_a_default_meets_those_who_do_not_define_it() -> None:
     rows = [Row("defines", 1.0, frozenset({A}), defined=frozenset({"WAIT"})), Row("takes it", 1.0, frozenset({A}))]
     found = PLACES.rows_for(mutant(9, None, START), rows, {}, 9, "#!trydef WAIT 5 #!trydef WAIT 50")
