@@ -24,7 +24,8 @@ def check_dialogs(case: Case) -> Iterator[Finding]:
     for index, expect in enumerate(case.scenario.expect.dialogs):
         for call in case.of(expect.call):
             dialog = by_call_id.get(call.call_id)
-            if expect.absent or (dialog is None and (expect.timeout is not None or expect.state is not None)):
+            is_wanted = expect.gone is None or expect.timeout is not None or expect.state is not None
+            if expect.absent or (dialog is None and is_wanted):
                 yield from _presence(case, index, expect, call, dialog)
             else:
                 yield from _timeout(case, index, expect, call, dialog)
@@ -39,7 +40,7 @@ def _presence(
         return
     seen = "none was listed" if dialog is None else f"one, with a timeout of {dialog.lifetime} s"
     wanted = "none" if expect.absent else "one that Kamailio lists"
-    path = ("expect", "dialogs", index, "absent")
+    path = ("expect", "dialogs", index, "absent" if expect.absent else "call")
     yield unmet(case, path, f"the dialog of call {call.id}", wanted, seen, call=call)
 
 

@@ -123,8 +123,10 @@ def check_requests(case: Case) -> Iterator[Finding]:
 
 
 def _absence(judged: _Judged) -> Iterator[Finding]:
-    if judged.meant:
-        yield judged.finding("absent", judged.what, "none", _kinds(judged.meant))
+    """No request is as all the rest says."""
+    found = [each for each in judged.meant if not any(_fields(judged, each)) and not any(_status(judged, each))]
+    if found:
+        yield judged.finding("absent", judged.what, "none", _kinds(found))
 
 
 def _each(judged: _Judged) -> Iterator[Finding]:

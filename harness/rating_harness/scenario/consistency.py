@@ -18,6 +18,7 @@ from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.nodes import ValuePath
 from rating_harness.scenario.requests import Request
 from rating_harness.scenario.sipp_files import KEYWORDS, call_id_prefix, has_field, names_in, needed_files
+from rating_harness.scenario.vacuous import impossible
 from rating_harness.scenario.values import PLACEHOLDERS, Moment, duration_text, placeholders_in
 from rating_harness.scenario.yaml_parser import is_file
 
@@ -26,6 +27,7 @@ __all__ = ["contradictions", "refuses"]
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%#]+")
 _CREDENTIAL = re.compile(r"[^\s\[\]]+")
 _DOMAIN = re.compile(r"([A-Za-z0-9\-.]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
+_HOST = re.compile(r"[A-Za-z0-9._\-]+|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
 _MADE_ANYWAY = frozenset({"via", "v", "call-id", "i", "cseq", "content-length", "l"})
 _OF_THE_DIALOG = frozenset({"from", "f", "to", "t", "record-route"})
 _HEADER = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
@@ -55,6 +57,10 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
     if config is not None and not (is_file(folder / config) or is_file(folder / config / "kamailio.cfg")):
         message = f"no configuration of Kamailio {config[:80]!r}"
         yield Finding(("kamailio", "config"), message, "a file, or a directory with a kamailio.cfg in it")
+    for index, carrier in enumerate(scenario.given.carriers):
+        if not _HOST.fullmatch(carrier.host):
+            hint = "a name or an address alone; its port and its transport are 'port' and 'protocol'"
+            yield Finding(("given", "carriers", index, "host"), f"{carrier.host[:60]!r} can't be a host", hint)
     yield from _start_circles(scenario)
     for path, behaviour in _behaviours(scenario):
         yield from _behaviour(behaviour, path)
@@ -74,6 +80,7 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
     yield from skips_over(scenario)
     yield from _absences(scenario.expect)
     yield from _expectations(scenario.expect)
+    yield from impossible(scenario)
 
 
 _DELETE_ONE = "delete one of the two"
@@ -258,6 +265,7 @@ def _vanish(who: str, at: Moment, path: ValuePath) -> Iterator[Finding]:
 
 
 def _call_expectation(expect: CallExpectation, path: ValuePath) -> Iterator[Finding]:
+    yield from _header_names(expect.headers, (*path, "headers"))
     if expect.reply is None:
         return
     code = expect.reply.code
@@ -517,10 +525,11 @@ def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path, *, calls: bool =
 
 def _headers(headers: HeaderValues, path: ValuePath, made: frozenset[str] = frozenset()) -> Iterator[Finding]:
     """``made``: names, in small letters, of headers that can't be replaced."""
+    yield from _header_names(headers, path)
     for name, value in headers.items():
         if not _HEADER.fullmatch(name):
-            yield _clash((*path, name), f"{name[:60]!r} is no name of a SIP header", "the name alone, without ':'")
-        elif name.lower() in ("request-uri", "r-uri", "ruri"):
+            continue
+        if name.lower() in ("request-uri", "r-uri", "ruri"):
             yield _clash((*path, name), "the Request-URI is no header", "it has a key of its own: 'uri'")
         elif name.lower() in made:
             hint = "delete it; a request under 'requests', or a SIPp file under 'sipp', can say anything"
@@ -530,6 +539,12 @@ def _headers(headers: HeaderValues, path: ValuePath, made: frozenset[str] = froz
         else:
             for index, each in enumerate(value):
                 yield from _single_line("a header's value", each, (*path, name, index))
+
+
+def _header_names(names: Iterable[str], path: ValuePath) -> Iterator[Finding]:
+    for name in names:
+        if not _HEADER.fullmatch(name):
+            yield _clash((*path, name), f"{name[:60]!r} is no name of a SIP header", "the name alone, without ':'")
 
 
 def _single_line(what: str, text: str, path: ValuePath) -> Iterator[Finding]:
@@ -585,6 +600,7 @@ def _received(received: Received, path: ValuePath) -> Iterator[Finding]:
         yield from _idle(received, path, ("reason",), "it is of a request", "say which reply with 'reply'")
     if received.absent:
         yield from _idle(received, path, ("count", "nth"), "there must be no such message")
+    yield from _header_names(received.headers, (*path, "headers"))
 
 
 def _absences(expect: Expectations) -> Iterator[Finding]:

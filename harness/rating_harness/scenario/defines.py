@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, there
-from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.model import Routes, Scenario
 from rating_harness.scenario.nodes import ValuePath
 
-__all__ = ["Defines", "Switched", "read_defines", "unmet_defines", "wrong_defines"]
+__all__ = ["Defines", "Switched", "read_defines", "unmet_defines", "wrong_defines", "wrong_routes"]
 
 _DEFAULT = re.compile(r"^[ \t]*[#!]!(?:try|re)?def(?:ine)?[ \t]+(\w+)(?:[ \t]+(\S.*?))?[ \t]*$", re.MULTILINE)
 _CONDITION = re.compile(r"^[ \t]*[#!]!(?:ifdef|ifndef|ifexp|elif)\b(.*)$", re.MULTILINE)
@@ -26,6 +26,10 @@ _IN_TEXT = re.compile(r"\$defn?v?\((\w+)\)")
 _LARGEST = 4 * 1024 * 1024
 _DIRECTIVE = re.compile(r"^[ \t]*[#!]!(\w+)[ \t]*(\w*)")
 _TABLE = re.compile(r"""modparam\s*\(\s*["']htable["']\s*,\s*["']htable["']\s*,\s*["'](\w+)=>""")
+_ROUTE = re.compile(r"""^[ \t]*\w*route[ \t]*\[[ \t]*["']?([^\]"'\n]+?)["']?[ \t]*\]""", re.MULTILINE)
+_ROUTE_WITHOUT_NAME = "DEFAULT_ROUTE"
+"""What Kamailio calls request_route, and other routes without a name, in its trace."""
+
 _REGISTRAR = "WITH_REGISTRAR"
 
 
@@ -49,6 +53,7 @@ class Defines:
     :param numbers: those whose default is a whole number.
     :param words: every word of it outside of texts: a define may be used without being asked for.
     :param tables: its htables.
+    :param routes: names of its routes.
     :param implied: the defines that it sets itself.
     """
 
@@ -57,6 +62,7 @@ class Defines:
     numbers: frozenset[str]
     words: frozenset[str]
     tables: tuple[Switched, ...] = ()
+    routes: frozenset[str] = frozenset()
     implied: tuple[Switched, ...] = ()
 
     def missing(self, table: str, defines: Iterable[str]) -> frozenset[str] | None:
@@ -97,6 +103,7 @@ def read_defines(configurations: Sequence[Path]) -> Defines | None:
         numbers=frozenset(name for name, value in defaults.items() if _NUMBER.fullmatch(value)),
         words=frozenset(_WORD.findall(_TEXT.sub('""', text))) | frozenset(_IN_TEXT.findall(text)),
         tables=tuple(each for is_table, each in switched if is_table),
+        routes=frozenset({*_ROUTE.findall(text), _ROUTE_WITHOUT_NAME}),
         implied=tuple(each for is_table, each in switched if not is_table),
     )
 
@@ -156,6 +163,22 @@ def wrong_defines(defines: Mapping[str, str | int], known: Defines | None) -> It
             yield Finding(path, message, f"with quotes inside of quotes: '\"{inner}\"'")
         elif name in known.numbers and not _NUMBER.fullmatch(str(value)) and value not in known.names:
             yield Finding(path, f"{name} is a number to Kamailio, and {shown!r} is none", "a number alone: 5000")
+
+
+def wrong_routes(routes: Routes | None, known: Defines | None) -> Iterator[Finding]:
+    """Routes that the configuration doesn't have: one that isn't to run would hold whatever happens."""
+    if routes is None or known is None:
+        return
+    for key, names in (("run", routes.run), ("not_run", routes.not_run)):
+        for index, name in enumerate(names):
+            path: ValuePath = ("expect", "routes", key, index)
+            if name not in known.routes:
+                inner = re.sub(r"^\w*route\s*[\[(]\s*[\"']?|[\"']?\s*[\])]$", "", name)
+                close = inner if inner in known.routes else did_you_mean(inner, sorted(known.routes))
+                hint = f"did you mean '{close}'?" if close else there(sorted(known.routes))
+                yield Finding(path, f"the configuration has no route {name[:60]!r}", hint)
+            elif key == "not_run" and name in routes.run:
+                yield Finding(path, f"{name!r} is in 'run' too", "delete one of the two")
 
 
 def unmet_defines(scenario: Scenario, known: Defines | None) -> Iterator[Finding]:

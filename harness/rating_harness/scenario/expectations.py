@@ -192,7 +192,7 @@ class RequestExpectation(Model):
         key("Fields of each of them; others may be there.", {"account_tag": "1000", "timestamp_begin": "any"}),
     ] = Field(default_factory=dict)
     status: Annotated[StatusMatch | None, key("The HTTP status that Kamailio got.", 200)] = None
-    absent: Annotated[Flag, key("There is no such request.", True)] = False
+    absent: Annotated[Flag, key("There is no request that is as all the rest says.", True)] = False
 
 
 class TransactionExpectation(Model):

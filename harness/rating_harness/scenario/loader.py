@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rating_harness.errors import ScenarioError, UsageError
 from rating_harness.scenario.consistency import contradictions
-from rating_harness.scenario.defines import read_defines, unmet_defines, wrong_defines
+from rating_harness.scenario.defines import read_defines, unmet_defines, wrong_defines, wrong_routes
 from rating_harness.scenario.diagnostics import Mistakes, did_you_mean
 from rating_harness.scenario.includes import own_goes_first, with_shared
 from rating_harness.scenario.matrix import check_used, interpolate, rows
@@ -104,6 +104,7 @@ def _scenario(tree: Mapping, path: Path, mistakes: Mistakes, configurations: lis
             *contradictions(scenario, path.parent),
             *misplaced_transfers(scenario),
             *wrong_defines(scenario.kamailio.defines, defines),
+            *wrong_routes(scenario.expect.routes, defines),
         ):
             span = span_at(remaining, finding.path, key=finding.at_key)
             if mistakes.full:

@@ -254,6 +254,9 @@ def _pattern(value: object) -> Matcher | None:
     return None
 
 
+_NEARLY_PATTERN = re.compile(r"/(?:(?P<pattern>.+)/(?P<flags>[imsx]{1,3})|(?P<rest>\^[^/]*))", re.DOTALL)
+"""What was meant as a regular expression: flags behind it as Perl has them, or no end."""
+
 _TOLERANCE = re.compile(rf"\s*{TOLERANCE}\s*")
 _COMPARISON = re.compile(r"(?:(<=|>=|<|>)\s*|(at most|at least|below|above)\s+)(.+)")
 _SIGNS = {"at most": "<=", "at least": ">=", "below": "<", "above": ">"}
@@ -326,7 +329,12 @@ def parse_text_matcher(value: object) -> Matcher:
     """A text, ``/regular expression/``, ``any``, ``absent``."""
     if not isinstance(value, str):
         raise Unfit("this is no text", "put it in quotes")
-    return _keyword(value) or _pattern(value) or Exactly(value)
+    matcher = _keyword(value) or _pattern(value)
+    if matcher is None and (match := _NEARLY_PATTERN.fullmatch(value)):
+        flags = f"(?{match['flags']})" if match["flags"] else ""
+        meant = f"/{flags}{match['pattern'] or match['rest']}/"
+        raise Unfit("a regular expression begins and ends with '/'", f"did you mean: {meant}")
+    return matcher or Exactly(value)
 
 
 def parse_header_matcher(value: object) -> Matcher | tuple[Matcher, ...]:

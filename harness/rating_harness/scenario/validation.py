@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from difflib import SequenceMatcher
 from typing import TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
@@ -172,18 +173,23 @@ def _known_keys(model: type[Model], path: ValuePath) -> str:
     key, parent = str(path[-1]), introspection.model_at(model, path[:-1])
     if parent is None:
         return ""
-    if key.isdigit():
+    if re.fullmatch(r"[0-9]+ *(?:ms|s|m|h|%)?", key):
         return "a decimal is written with a point; inside { } a comma begins the next key"
     meant = _meant(model, path)
     if meaning := parent.meaning(key):
         return f"{meaning}. It takes: {_wanted(model, meant)}." if meant else meaning
+    elsewhere = introspection.homes(model).get(key)
+    if elsewhere and (meant is None or not _is_slip(key, str(meant[-1]))):
+        return f"its place is {' or '.join(elsewhere[:3])}"
     if meant is not None:
         return f"did you mean '{meant[-1]}'? It takes: {_wanted(model, meant)}."
-    elsewhere = introspection.homes(model).get(key)
-    if elsewhere:
-        return f"its place is {' or '.join(elsewhere[:3])}"
     known = list(introspection.fields(parent))
     return listing([f"{way(path[:-1])} takes: {known[0]}", *known[1:]])
+
+
+def _is_slip(key: str, meant: str) -> bool:
+    """Whether two words differ by a slip of the finger or two, so that one that is right elsewhere isn't meant."""
+    return SequenceMatcher(None, key, meant).ratio() > 0.8
 
 
 def _example(model: type[Model], path: ValuePath) -> str:
@@ -266,4 +272,4 @@ def _meaning_of(mapping: type[Model], value: object) -> str | None:
 
 def _spelled_otherwise(text: str) -> bool:
     """Whether a text would be a number or a flag without its quotes."""
-    return text in ("true", "false") or (text.lstrip("-").isascii() and text.lstrip("-").isdigit() and len(text) < 20)
+    return text in ("true", "false") or (re.fullmatch(r"-?(?:0|[1-9][0-9]{0,18})", text) is not None)

@@ -125,16 +125,48 @@ def parse_duration(value: object) -> float:
     match = re.fullmatch(rf"({NUMBER})\s*([a-zA-Zµ]*)", text, re.ASCII)
     parts = re.findall(r"([0-9]+)([hms])", text) if re.fullmatch(_PARTS, text, re.ASCII) else []
     if match is None and not parts:
-        raise Unfit(f"{value[:40]!r} is no duration")
+        raise Unfit(f"{value[:40]!r} is no duration", _meant_duration(text))
     number, unit = match.groups() if match else parts[0]
     if not unit:
         raise Unfit(f"{number} has no unit", f"{number}s, {number}ms or {number}m (minutes)?")
     if unit not in _UNITS:
-        raise Unfit(f"{unit[:20]!r} is no unit of time", "units are ms, s, m (minutes) and h")
+        meant = _meant_duration(text)
+        hint = f"{meant} U{_OF_TIME[1:]}" if meant else _OF_TIME
+        raise Unfit(f"{unit[:20]!r} is no unit of time", hint)
     seconds = round(sum(float(each) * _UNITS[of] for each, of in parts or [(number, unit)]), 6)
     if seconds > _LONGEST:
         raise Unfit(f"{value} is more than a week", "a scenario that takes so long can't be run")
     return seconds
+
+
+_OF_TIME = "units are ms, s, m (minutes) and h"
+_SPELLINGS = {
+    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+}
+_SMALLER = {"h": "m", "m": "s"}
+
+
+def _meant_duration(text: str) -> str:
+    """A question for what is most likely meant by a duration in other words; empty where nobody knows.
+
+    ``1min``, ``90 sec``, ``5S``, ``1m30``, ``1m 30s``, ``1 minute 30 seconds``, ``.5s``, ``1d``, ``PT1M30S``.
+    """
+    plain = text.strip().lower().removeprefix("pt").lstrip("+").replace(",", ".")
+    pairs = re.findall(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([a-z]*)", plain)
+    if not pairs or re.fullmatch(r"(?:(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*[a-z]*(?:\s*and)?\s*)+", plain) is None:
+        return ""
+    meant, before = "", ""
+    for number, word in pairs:
+        unit = _SPELLINGS.get(word) or (_SMALLER.get(before) if not word else None)
+        if word in ("d", "day", "days") and len(pairs) == 1 and number.isdecimal():
+            number, unit = str(24 * int(number)), "h"
+        if unit is None:
+            return ""
+        meant, before = f"{meant}{'0' if number.startswith('.') else ''}{number}{unit}", unit
+    return f"did you mean {meant}?" if re.fullmatch(DURATION, meant) else ""
 
 
 def duration_text(seconds: float) -> str:

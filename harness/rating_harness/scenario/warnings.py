@@ -14,6 +14,7 @@ from rating_harness.scenario.given import Account, Rate
 from rating_harness.scenario.matchers import Absent, Anything
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.nodes import ValuePath
+from rating_harness.scenario.vacuous import vacuous
 from rating_harness.scenario.values import Moment, duration_text
 
 __all__ = ["warnings"]
@@ -35,6 +36,7 @@ def warnings(scenario: Scenario) -> Iterator[Finding]:
     yield from _ended_by_another(scenario)
     yield from _linked_to_itself(scenario)
     yield from _carriers_after_the_end(scenario)
+    yield from vacuous(scenario)
     if scenario.clock == ():
         yield Finding(("clock",), "an empty list skips nothing", "clock: {skip: 9m50s, when: ana is answered}")
 

@@ -113,6 +113,15 @@ def _unclosed_quote(text: str, at: int) -> yaml.Mark | None:
     return None
 
 
+def _swallowed(text: str) -> tuple[int, int] | None:
+    """Line and column of the last comment that follows something on its line; None: there is none."""
+    found = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := re.search(r"\S.*?\s(#)", line):
+            found = (number, match.start(1) + 1)
+    return found
+
+
 def explain(error: yaml.MarkedYAMLError, path: str, text: str) -> tuple[Span, str, str]:
     """The place, the message and the hint."""
     quote = _unclosed_quote(text, error.problem_mark.index) if error.problem_mark is not None else None
@@ -120,6 +129,10 @@ def explain(error: yaml.MarkedYAMLError, path: str, text: str) -> tuple[Span, st
         span = Span(path, quote.line + 1, quote.column + 1, quote.line + 1, quote.column + 2)
         return span, "this quote isn't closed: the text goes on to the next quote", "close it where the text ends"
     problem = error.problem or "this is not YAML"
+    comment = _swallowed(text) if problem.startswith("expected the node content") else None
+    if comment is not None:
+        message = "a '#' after a space begins a comment, and a bracket before it isn't closed"
+        return Span(path, *comment, comment[0], comment[1] + 1), message, "a text that begins with '#' goes in quotes"
     ours = _Problem("", problem.replace("{", "{{").replace("}", "}}"), "")
     words: tuple[str, ...] = ()
     for candidate in _PROBLEMS:

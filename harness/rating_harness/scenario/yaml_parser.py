@@ -34,7 +34,20 @@ _WORD_BOOL = re.compile(r"(?:yes|no|on|off)", re.IGNORECASE)
 _ODD_SPACE = re.compile("(?:^[ -]*|:)([\u00a0\u2000-\u200b\u202f\u3000\ufeff])", re.MULTILINE)
 _TYPOGRAPHIC = re.compile("[\u201c\u201d\u201e\u2018\u2019].*")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+_SIXTIES = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_OTHER_NUMBER = re.compile(
+    r"[-+]?(?:[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?|0x[0-9a-fA-F_]+|0o[0-7]+|0b[01_]+|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)"
+)
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
+
+
+def _minutes(text: str) -> str:
+    """What ``1:30`` or ``1:02:03`` is as a duration; nothing where it's none."""
+    parts = text.split(":")
+    if not all(each.isdecimal() for each in parts) or len(parts) > 3:
+        return ""
+    units = ("h", "m", "s")[-len(parts) :]
+    return "".join(f"{int(each)}{unit}" for each, unit in zip(parts, units, strict=True) if int(each)) or "0s"
 
 
 class _Tag:
@@ -42,6 +55,7 @@ class _Tag:
 
     TEXT, NULL, BOOL, INT, FLOAT = ".text", ".null", ".bool", ".int", ".float"
     WORD_BOOL, LEADING_ZERO, SEQUENCE, MAPPING = ".word-bool", ".leading-zero", ".sequence", ".mapping"
+    SIXTIES, OTHER_NUMBER = ".sixties", ".other-number"
 
 
 _PLAIN = (
@@ -51,6 +65,8 @@ _PLAIN = (
     (_FLOAT, _Tag.FLOAT),
     (_WORD_BOOL, _Tag.WORD_BOOL),
     (_LEADING_ZERO, _Tag.LEADING_ZERO),
+    (_SIXTIES, _Tag.SIXTIES),
+    (_OTHER_NUMBER, _Tag.OTHER_NUMBER),
 )
 
 
@@ -120,6 +136,9 @@ def decode(raw: bytes, path: str, mistakes: Mistakes) -> str | None:
     """The text of a file: UTF-8, with or without a byte order mark, no larger than it may be."""
     if len(raw) > LARGEST_FILE:
         mistakes.add(Span(path, 1, 1, 1, 2), f"the file is larger than {LARGEST_FILE // 1024} KiB", "divide it")
+        return None
+    if raw.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        mistakes.add(Span(path, 1, 1, 1, 2), "the file is UTF-32", "save it as UTF-8")
         return None
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         mistakes.add(Span(path, 1, 1, 1, 2), "the file is UTF-16", "save it as UTF-8")
@@ -236,8 +255,20 @@ class _Converter:
                     f'write {flag}, or "{text}" in quotes when the text is meant',
                 )
             case _Tag.LEADING_ZERO:
+                number = text.replace("_", "").lstrip("+-0") or "0"
+                sign = "-" if text.startswith("-") else ""
                 self._mistakes.add(
-                    span, f"{text} begins with 0: some programs read another number", f'put it in quotes: "{text}"'
+                    span,
+                    f"{text} begins with 0: some programs read another number",
+                    f'put it in quotes when it is a name: "{text}"; as a number it is {sign}{number}',
+                )
+            case _Tag.SIXTIES | _Tag.OTHER_NUMBER if not self._yaml11:
+                duration = _minutes(text) if node.tag == _Tag.SIXTIES else ""
+                other = f"a duration has units: {duration}" if duration else "a number has decimal digits alone"
+                self._mistakes.add(
+                    span,
+                    f"{text} is a number to some programs and a text to others",
+                    f'put it in quotes when it is a text: "{text}"; {other}',
                 )
         if node.style is None and _TYPOGRAPHIC.fullmatch(text):
             self._mistakes.add(span, "typographic quotes are part of the text", """type " or ' instead""")

@@ -57,11 +57,20 @@ def test_of_a_call(tmp_path: Path, expect: str, other: str) -> None:
     [
         ("dialogs: [{call: ana, timeout: 1h}]", "dialogs: [{call: ana, timeout: 10h}]"),
         ("dialogs: [{call: ana, state: confirmed}]", "dialogs: [{call: ana, state: deleted}]"),
+        ("dialogs: [{call: ana}]", "dialogs: [{call: ana, absent: true}]"),
         ("dialogs: [{call: ana, gone: true}]", "dialogs: [{call: ana, absent: true}]"),
         ("requests: [{call: ana, order: [authorization, begin, end]}]", "requests: [{call: ana, order: [end]}]"),
         ("requests: [{call: ana, path: end, count: 1}]", "requests: [{call: ana, path: end, count: 2}]"),
         ("requests: [{path: end, fields: {account_tag: any}}]", "requests: [{path: end, fields: {account_tag: x}}]"),
         ("requests: [{path: end, status: 200}]", "requests: [{path: end, absent: true}]"),
+        (
+            "requests: [{path: end, fields: {account_tag: '2000'}, absent: true}]",
+            "requests: [{path: end, fields: {account_tag: '1000'}, absent: true}]",
+        ),
+        (
+            "requests: [{path: end, status: 500, absent: true}]",
+            "requests: [{path: end, status: 200, absent: true}]",
+        ),
         ("transactions: [{call: ana, account_tag: '1000', fee: 2 ± 1}]", "transactions: [{call: ana, fee: 9}]"),
         ("transactions: [{call: ana, duration: 2s}]", "transactions: [{call: ana, duration: 9s ± 1s}]"),
         ("transactions: [{call: ana, timestamp_end: any}]", "transactions: [{call: ana, absent: true}]"),
@@ -81,6 +90,13 @@ def test_of_the_whole(tmp_path: Path, expect: str, other: str) -> None:
     assert judge(scenario_of(tmp_path / "s.yaml", WHOLE.format(expect)), EVIDENCE).findings == ()
     (finding,) = judge(scenario_of(tmp_path / "s.yaml", WHOLE.format(other)), EVIDENCE).findings
     assert finding.check.startswith("expect.")
+    assert finding.where.line == 9
+
+
+def test_a_dialog_that_was_never_listed_is_told(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", WHOLE.format("dialogs: [{call: ana}]"))
+    (finding,) = judge(scenario, replace(EVIDENCE, dialogs=())).findings
+    assert (finding.expected, finding.seen) == ("one that Kamailio lists", "none was listed")
     assert finding.where.line == 9
 
 

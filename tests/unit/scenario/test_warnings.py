@@ -293,6 +293,25 @@ def test_a_define_that_the_configuration_does_not_take(tmp_path: Path, defines: 
     assert warned(tmp_path, rest) == []
 
 
+def test_a_route_that_the_configuration_does_not_have(tmp_path: Path) -> None:
+    (tmp_path / "kamailio.cfg").write_text("request_route {\n}\nroute[SIPOUT] {\n}\nevent_route[dialog:end] {\n}\n")
+    rest = "calls:\n" + ANA % "" + "expect: {routes: {%s}}\n"
+    known = "run: [SIPOUT, DEFAULT_ROUTE], not_run: ['dialog:end']"
+    assert warned(tmp_path, rest % known, configuration=tmp_path) == []
+    for words, message in (
+        ("not_run: [SIPUOT]", "the configuration has no route 'SIPUOT'"),
+        ("run: ['route[SIPOUT]']", "the configuration has no route 'route[SIPOUT]'"),
+        ("run: ['route(SIPOUT)']", "the configuration has no route 'route(SIPOUT)'"),
+        ("run: [SIPOUT], not_run: [SIPOUT]", "'SIPOUT' is in 'run' too"),
+    ):
+        assert warned(tmp_path, rest % words) == []
+        with pytest.raises(ScenarioError) as caught:
+            warned(tmp_path, rest % words, configuration=tmp_path)
+        (mistake,) = caught.value.mistakes
+        assert (mistake.where.line, mistake.message) == (8, message)
+        assert "SIPOUT" in mistake.hint or "delete" in mistake.hint
+
+
 @pytest.mark.parametrize("name", ["FR_TIMER", "DNS_CACHE", "WITH_TLS", "RATING_HTTP_TIMEOUT", "BARE", "IN_TEXT"])
 def test_a_define_that_it_takes(tmp_path: Path, name: str) -> None:
     (tmp_path / "kamailio.cfg").write_text(CONFIGURATION)
@@ -370,3 +389,59 @@ def test_other_conditions_of_a_configuration_are_not_guessed_at(tmp_path: Path) 
     rest = f"kamailio: {{tables: {{one: {{a: 1}}, two: {{a: 1}}, three: {{a: 1}}}}}}\ncalls:\n{ANA % ''}"
     found = [message for _, message in warned(tmp_path, rest, configuration=tmp_path)]
     assert found == ["without MINE the configuration has no htable 'three'"]
+
+
+ALWAYS = "this holds whatever happens"
+
+
+@pytest.mark.parametrize(
+    ("expect", "message"),
+    [
+        ("transactions: [{call: ana, count: at least 0}]", ALWAYS),
+        ("transactions: [{call: ana, count: above -1}]", ALWAYS),
+        ("requests: [{call: ana, path: end, count: any}]", ALWAYS),
+        ("carriers: [{host: carrier, invites: at least 0}]", ALWAYS),
+        ("accounts: [{account_tag: '2000', running: any}]", ALWAYS),
+        ("replies: {200: at most 100%}", ALWAYS),
+        ("asr: at least 0%", ALWAYS),
+        ("failures: at least 0", ALWAYS),
+        ("received: [{by: callee, count: any}]", ALWAYS),
+        ("accounts: [{account_tag: '2000'}]", "nothing is expected of this account"),
+        (
+            "transactions: [{call: ana, destination_rate: {prfix: absent}}]",
+            "'prfix' is absent whatever happens: nothing has that name",
+        ),
+        (
+            "requests: [{call: ana, fields: {acount_tag: absent}}]",
+            "'acount_tag' is absent whatever happens: nothing has that name",
+        ),
+        (
+            "received: [{headers: {P-Aserted-Identity: absent}}]",
+            "'P-Aserted-Identity' is absent whatever happens: nothing has that name",
+        ),
+        ("received: [{method: MESAGE, absent: true}]", "no message has the method 'MESAGE'"),
+        ("received: [{method: MESAGE, count: 0}]", "no message has the method 'MESAGE'"),
+    ],
+)
+def test_what_holds_whatever_happens_is_told(tmp_path: Path, expect: str, message: str) -> None:
+    rest = "calls:\n" + ANA % "" + f"expect:\n  {expect}\n"
+    assert warned(tmp_path, rest) == [(9, message)]
+
+
+@pytest.mark.parametrize(
+    "expect",
+    [
+        "transactions: [{call: ana, count: at least 0, fee: 1}]",
+        "transactions: [{call: ana, count: at least 1}]",
+        "transactions: [{call: ana, fee: at least 0}]",
+        "transactions: [{call: ana, duration: at least 0s}]",
+        "accounts: [{account_tag: '2000', balance: below 0}]",
+        "failures: any",
+        "asr: any",
+        "replies: {200: at most 99%}",
+        "requests: [{call: ana, fields: {vendor_tag: absent, account_tag: any}}]",
+        "received: [{method: FOO, absent: true}, {headers: {X-Retry-After: absent, Retry-After: absent}}]",
+    ],
+)
+def test_what_some_run_could_fail_is_not_told(tmp_path: Path, expect: str) -> None:
+    assert warned(tmp_path, "calls:\n" + ANA % "" + f"expect:\n  {expect}\n") == []
