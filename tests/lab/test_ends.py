@@ -225,7 +225,7 @@ def test_octets_arrive_as_they_are(session: Session, tmp_path: Path) -> None:
 def test_a_kamailio_that_cannot_start_harms_nobody_else(session: Session, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
-    (own / "kamailio.cfg").write_text('#!KAMAILIO\nloadmodule "no_such_module.so"\n')
+    (own / "kamailio.cfg").write_text('#!KAMAILIO\nloadmodule "no_such_module.so"\nrequest_route { exit; }\n')
     call = 'calls: [{id: ana, from: "1000", to: "39", hold: 200ms}]\n'
     with pytest.raises(ServiceDied) as raised:
         run(session, tmp_path / "broken.yaml", "kamailio: {config: own}\n" + call)

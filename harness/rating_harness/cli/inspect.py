@@ -65,14 +65,15 @@ def inspect(
     try:
         configuration = load(path, {**version_defines(kamailio), **given})
     except ConfigurationError as error:
-        error.hint = error.hint or (remedy("", error.where) if isinstance(error.where, Location) else None)
+        # What is to be filled in is no mistake in Kamailio's language, whatever it looks like.
+        error.hint = (remedy("", error.where) if isinstance(error.where, Location) else None) or error.hint
         raise
     prepared = prepare(configuration, needs_http=lab == "docker", fast_timers=fast_timers)
     left_out = _left_out(path, prepared.findings, list(given), scenarios) if scenarios else {}
     if as_json:
         findings = asdict(prepared.findings)
         findings["modules"] = {name: str(where) for name, where in prepared.findings.modules.items()}
-        findings |= {name: sorted(getattr(prepared.findings, name)) for name in ("tables", "defines")}
+        findings |= {name: sorted(getattr(prepared.findings, name)) for name in ("tables", "defines", "variables")}
         changes = {"changes": prepared.changes, "obstacles": prepared.obstacles}
         shown = {name: [str(each) for each in found] for name, found in changes.items()}
         shown["lacking"] = _lacking(prepared.findings)

@@ -71,12 +71,16 @@ _NOTICE = 1
 _SOCKET = "kamailio_rpc.sock"
 """Where a local lab asks: jsonrpcs' own default, in Kamailio's run directory."""
 
+_INSTALLED = re.compile(r"/(?:\S+/)?(?:kamailio|ser)/modules(?:_k|_s)?/+(?=[\w-]+(?:\.so)?$)")
+"""Where modules are on one distribution or another. A path of its own is that of a module of somebody's own."""
+
 _LISTENERS = frozenset({"listen", "socket"})
 _ADDRESS = re.compile(
     r"^\s*\"?(?:(?P<transport>udp|tcp|tls|sctp):)?"
     r"(?P<host>\[[^\]]+\]|[^:\s\"]+)(?::(?P<port>\d+))?",
     re.IGNORECASE,
 )
+_NAMED = re.compile(r"\bname\b\s*(?P<name>\S+)", re.IGNORECASE)
 _LOOPBACK = re.compile(r"^(127\.\d+\.\d+\.\d+|localhost|lo|\[?::1\]?)$")
 _HTTP, _DATAGRAM = 1, 4
 """Bits of jsonrpcs' parameter ``transport`` (its documentation, section 3.1)."""
@@ -118,6 +122,7 @@ class Findings:
     :param timers: tm's ``fr_timer`` and ``fr_inv_timer``, in milliseconds.
     :param tables: names of its htables.
     :param defines: names that it defines, was given, or asks for.
+    :param variables: of the environment, that it asks for (``#!defenv``).
     """
 
     modules: Mapping[str, Location]
@@ -130,6 +135,7 @@ class Findings:
     timers: Mapping[str, int]
     tables: frozenset[str]
     defines: frozenset[str]
+    variables: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +170,18 @@ event_route[xhttp:request] {
 """
 
 
-def prepare(configuration: Configuration, *, needs_http: bool, fast_timers: bool = False) -> Prepared:
+def prepare(
+    configuration: Configuration, *, needs_http: bool, fast_timers: bool = False, is_whole: bool = True
+) -> Prepared:
     """Make a configuration fit for a lab.
 
     :param needs_http: whether JSON-RPC is reached over HTTP only, as in a container.
     :param fast_timers: whether tm's timers become `FAST_TIMERS`, where they're longer.
+    :param is_whole: whether all of it could be parsed: what is missing then is missing.
     """
     changes: list[Change] = []
     listeners: list[str] = []
-    left_out: list[Span] = []
+    replaced: list[tuple[Span, str]] = []
     for setting in configuration.settings:
         name = setting.name.text
         why = _FOREIGN.get(name) or (None if needs_http else _CACHE.get(name))
@@ -182,9 +191,15 @@ def prepare(configuration: Configuration, *, needs_http: bool, fast_timers: bool
             why, listener = _moved(_address_of(setting))
             listeners += [listener] if listener else []
         if why:
-            left_out.append(setting.span)
+            replaced.append((setting.span, ""))
             text = " ".join(setting.span.text(configuration.sources).split())
             changes.append(Change(_place(setting.span), f"{text} is left out", why))
+    for module in configuration.modules:
+        directory = _INSTALLED.match(module.path.value)
+        if directory and not module.path.span.expanded:
+            replaced.append((module.path.span, f'"{module.path.value[directory.end() :]}"'))
+            what = f"{module.module} is loaded without {directory[0].rstrip('/')}"
+            changes.append(Change(_place(module.span), what, _FOREIGN["mpath"]))
     findings = inspect(configuration)
     additions, added, obstacles = _with_rpc(configuration, findings, needs_http=needs_http)
     defines: dict[str, str] = {}
@@ -195,14 +210,25 @@ def prepare(configuration: Configuration, *, needs_http: bool, fast_timers: bool
             findings, timers={name: min(ms, FAST_TIMERS[name]) for name, ms in findings.timers.items()}
         )
     return Prepared(
-        texts=_blanked(configuration, left_out),
+        texts=_replaced(configuration, replaced),
         listeners=tuple(dict.fromkeys(listeners)),
         additions=additions,
         defines=defines,
         changes=(*changes, *added),
-        obstacles=obstacles,
+        obstacles=(*obstacles, *(_without_routes(configuration) if is_whole else ())),
         findings=findings,
+        is_whole=is_whole,
     )
+
+
+def _without_routes(configuration: Configuration) -> Iterator[Change]:
+    """Kamailio starts without a route for requests, and answers none."""
+    if not any(route.kind == "request" and not route.name for route in configuration.routes):
+        yield Change(
+            Location(configuration.main, configuration.sources[configuration.main].lines, 1),
+            "it has no request_route, so that no request is answered",
+            "name the file that Kamailio is started with: the one with the routes, or that includes them",
+        )
 
 
 def inspect(configuration: Configuration) -> Findings:
@@ -231,6 +257,9 @@ def inspect(configuration: Configuration) -> Findings:
         tables=frozenset(text.partition("=>")[0].strip() for text in _values(configuration, "htable", "htable")),
         defines=frozenset(configuration.defines)
         | {each.name for each in configuration.directives if each.kind in ("ifdef", "ifndef")},
+        variables=frozenset(
+            each.value for each in configuration.directives if each.value is not None and "defenv" in each.kind
+        ),
     )
 
 
@@ -312,6 +341,8 @@ def _moved(text: str) -> tuple[str, str | None]:
     if match is None or _LOOPBACK.match(match["host"]):
         return "", None
     why = "the lab's Kamailio listens at the lab's addresses"
+    if named := _NAMED.search(text, match.end()):
+        why += f", without the name {named['name']}"
     transport, port = (match["transport"] or "").lower(), int(match["port"] or 0)
     if transport in ("tls", "sctp"):
         return f"{why}; {transport.upper()} is for scenarios that ask for it", None
@@ -347,13 +378,14 @@ def _urls(configuration: Configuration) -> Iterator[str]:
         yield from re.findall(r"https?://[^\s\"'/]+", text)
 
 
-def _blanked(configuration: Configuration, spans: list[Span]) -> dict[str, str]:
+def _replaced(configuration: Configuration, parts: list[tuple[Span, str]]) -> dict[str, str]:
+    """The files with each part's text in its place, and blanks where that is shorter: all else stays where it was."""
     texts: dict[str, str] = {}
-    for span in spans:
+    for span, instead in parts:
         text = texts.get(span.file, configuration.sources[span.file].text)
         start, end = span.start.offset, span.end.offset
-        blank = re.sub(r"[^\n]", " ", text[start:end])
-        texts[span.file] = text[:start] + blank + text[end:]
+        blank = re.sub(r"[^\n]", " ", text[start + len(instead) : end])
+        texts[span.file] = text[:start] + instead + blank + text[end:]
     return texts
 
 

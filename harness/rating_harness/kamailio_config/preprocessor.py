@@ -45,7 +45,7 @@ def main_file(configuration: Path) -> Path:
             where=str(configuration),
             expected="a directory with a kamailio.cfg in it, or a file",
             found=f"a directory with {', '.join(found[:8]) or 'no .cfg file'}" if configuration.is_dir() else None,
-            hint=f"{configuration / found[0]} is one file" if len(found) == 1 else None,
+            hint=f"name the one that Kamailio is started with: {configuration / found[0]}" if found else None,
         )
     if not os.access(main, os.R_OK):
         raise ConfigurationError("this configuration of Kamailio may not be read", where=str(main))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from rating_harness.errors import ConfigurationError, UsageError
+from rating_harness.errors import ConfigurationError, Location, UsageError
 from rating_harness.kamailio.dialog_database import empty_dialog_database
 from rating_harness.kamailio.siptrace import tracing
 from rating_harness.kamailio.trace import TRACING
@@ -30,6 +31,7 @@ __all__ = [
     "LAB_DEFINES",
     "Rewrite",
     "Variant",
+    "first_mistake",
     "kamailio_service",
     "own_siptrace",
     "prepare_configuration",
@@ -63,6 +65,8 @@ _DOMAIN = f"""# The domain of the calls is one that it serves.
 alias="{DEFAULT_DOMAIN}"
 """
 
+
+_OF_THE_LAB = {"PATH", "HOME", "LANG", "LD_PRELOAD", "LD_LIBRARY_PATH"}
 
 Rewrite = Callable[[Mapping[str, bytes], Mapping[str, str]], Mapping[str, bytes]]
 """Called with the files by their absolute paths inside, and all defines of the command line: the files to be used."""
@@ -167,7 +171,18 @@ def kamailio_service(
         command = ["sh", "-c", f"cp -n {_DATABASE} {path} && exec {shlex.join(command)}"]
     else:
         command += _define_options(defines)
-    return replace(service, command=tuple(command), files=rewrite(files, defines) if rewrite else files)
+    return replace(
+        service,
+        command=tuple(command),
+        files=rewrite(files, defines) if rewrite else files,
+        environment={**service.environment, **_environment(prepared)},
+    )
+
+
+def _environment(prepared: Prepared | None) -> dict[str, str]:
+    """What the user's configuration asks for of this process's environment, but for what the lab itself sets."""
+    wanted = prepared.findings.variables - _OF_THE_LAB if prepared is not None else ()
+    return {name: os.environ[name] for name in sorted(wanted) if name in os.environ}
 
 
 def _with_memory(command: Sequence[str], variant: Variant) -> list[str]:
@@ -211,13 +226,30 @@ def prepare_configuration(variant: Variant, driver: Driver, version: str) -> Pre
             parsed = parse_files(files, _MAIN, defines, tolerant=True)
         except ConfigurationError:
             return None
-    prepared = prepare(parsed, needs_http=driver == "docker", fast_timers=variant.fast_timers)
-    prepared = replace(prepared, is_whole=is_whole)
+    prepared = prepare(parsed, needs_http=driver == "docker", fast_timers=variant.fast_timers, is_whole=is_whole)
     if prepared.obstacles:
         obstacle = prepared.obstacles[0]
         where = with_user_paths(f"{obstacle.where.path}:{obstacle.where.line}", user_paths(variant))
-        raise UsageError(f"this lab can't ask this Kamailio: {obstacle.what}", where=where, hint=obstacle.why)
+        raise UsageError(f"this lab can't test this configuration: {obstacle.what}", where=where, hint=obstacle.why)
     return prepared
+
+
+def first_mistake(variant: Variant, version: str) -> ConfigurationError | None:
+    """What this project's own parser can't use in the user's configuration, with the user's path; None for nothing.
+
+    :param version: as of `prepare_configuration`.
+    """
+    from rating_harness.kamailio_config.parser import parse_files
+
+    defines = {**version_defines(version), **{name: value or None for name, value in variant.defines.items()}}
+    try:
+        parse_files(_configuration_files(variant) | _changed(variant), _MAIN, defines)
+    except ConfigurationError as error:
+        if isinstance(error.where, Location):
+            path = user_files(variant).get(error.where.path)
+            error.where = replace(error.where, path=str(path)) if path else error.where
+        return error
+    return None
 
 
 def _around(variant: Variant, driver: Driver, prepared: Prepared | None, capture: str | None) -> bytes | None:
@@ -303,10 +335,18 @@ def user_files(variant: Variant) -> dict[str, Path]:
     main = main_file(configuration)
     directory = main.parent
     is_whole = main.name == "kamailio.cfg" or variant.image is not None
-    files = directory.rglob("*") if is_whole else directory.glob("*.cfg")
+    files = _all_below(directory) if is_whole else directory.glob("*.cfg")
     found = {path.relative_to(directory).as_posix(): path for path in sorted(files) if path.is_file()}
     inside = variant.image.inside if variant.image is not None else _DIRECTORY
     return {f"{place}/{name}": path for place in (inside, _DIRECTORY) for name, path in found.items()} | {_MAIN: main}
+
+
+def _all_below(directory: Path) -> Iterator[Path]:
+    """Each file, also of directories that are links; those that lead back to where they are are left alone."""
+    for here, names, files in os.walk(directory, followlinks=True):
+        place = Path(here).resolve()
+        names[:] = [name for name in names if not place.is_relative_to((Path(here) / name).resolve())]
+        yield from (Path(here) / name for name in files)
 
 
 def user_paths(variant: Variant) -> Mapping[str, Path]:

@@ -51,6 +51,7 @@ from rating_harness.run.engine_words import fault_in_words_of_engine
 from rating_harness.run.further_services import FurtherServices
 from rating_harness.run.kamailio import (
     Variant,
+    first_mistake,
     kamailio_service,
     own_siptrace,
     prepare_configuration,
@@ -62,7 +63,7 @@ from rating_harness.run.kamailio import (
 from rating_harness.run.options import Options
 from rating_harness.run.probes import Probes
 from rating_harness.run.profile import beyond_contract
-from rating_harness.run.start_failure import remedy, where_it_stands
+from rating_harness.run.start_failure import has_failed_to_start, is_unreadable, remedy, where_it_stands
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.name_resolution import host_in_braces
 from rating_harness.tap.client import TapClient
@@ -90,6 +91,8 @@ _SUBSCRIBER = "subscriber"
 
 _START = 30.0
 """Seconds that a service may take to become ready."""
+_LOOK_AT_LOG = 0.5
+"""Seconds between two looks at the log of a Kamailio that doesn't answer yet."""
 
 
 class Stack:
@@ -330,10 +333,10 @@ class Stack:
         :raises Timeout: it runs, and doesn't answer JSON-RPC.
         """
         process = self.lab.service(KAMAILIO)
-        last = "nothing"
+        last, next_look = "nothing", Deadline(_LOOK_AT_LOG)
 
         def answers() -> bool:
-            nonlocal last
+            nonlocal last, next_look
             status = process.poll()
             if status is not None:
                 raise self._did_not_start(status)
@@ -341,6 +344,10 @@ class Stack:
                 self.kamailio.uptime()
             except RpcError as error:
                 last = str(error)
+                if next_look.expired:
+                    next_look = Deadline(_LOOK_AT_LOG)
+                    if has_failed_to_start(self.kamailio_log):
+                        raise self._did_not_start(None) from None
                 return False
             return True
 
@@ -352,7 +359,7 @@ class Stack:
             raise Timeout(
                 error.message,
                 found=last,
-                detail="\n".join(self.kamailio_log.splitlines()[-15:]) or None,
+                detail=_why_it_ended(self.kamailio_log) or None,
                 hint="the configuration has to load jsonrpcs; its datagram socket, and HTTP at /RPC on port "
                 f"{RPC_PORT} or 5060, are looked for",
             ) from None
@@ -376,12 +383,17 @@ class Stack:
         modules = self._prepared.findings.modules if self._prepared else {}
         where = where_it_stands(self._kamailio_output(), user_files(self._last_variant), modules)
         hint = remedy(log, where)
+        if where is None and is_unreadable(log) and (mistake := first_mistake(self._last_variant, self.installed)):
+            where = mistake.where if isinstance(mistake.where, Location) else None
+            hint = hint or mistake.hint
         if where is not None:
             where = replace(where, path=shown(where.path, self._last_variant))
         if hint is None and (hint := self._memory_hint(log)):
             where = None  # where it happened to be when it had no memory left
         return ServiceDied(
-            f"Kamailio ended with status {status} instead of starting",
+            "Kamailio could not start"
+            if status is None
+            else f"Kamailio ended with status {status} instead of starting",
             service=KAMAILIO,
             status=status,
             detail=_why_it_ended(log),

@@ -9,7 +9,7 @@ from pathlib import Path
 from rating_harness.errors import Location
 from rating_harness.kamailio.debian_packages import missing_module
 
-__all__ = ["remedy", "where_it_stands"]
+__all__ = ["has_failed_to_start", "is_unreadable", "remedy", "where_it_stands"]
 
 _PLACES = (
     re.compile(r"in config file (?P<file>[^\s,]+), (?:from )?line (?P<line>\d+), column (?P<column>\d+)"),
@@ -18,12 +18,20 @@ _PLACES = (
 )
 """How Kamailio names a place, the most exact way first."""
 
+_NO_PROCESSES = re.compile(r"main_loop\(\): (?:Cannot fork|error in init_child)|fork_process\(\): init_child failed")
 _FAILED_MODULE = re.compile(r"while initializing module (?P<name>[\w-]+)")
 _SUBSTITUTION = re.compile(r"bad subst expression|subst rule cannot be added")
-_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{\w+\}|%%\w+%%|@@?[A-Z]\w+@@?|__[A-Z]\w*__")
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{\w+\}|%%\w+%%|%[A-Z]\w+%|@@?[A-Z]\w+@@?|__[A-Z]\w*__")
 _REPLACED = re.compile(r"^#!subst(?:def)?s?\s+\"(?P<mark>.)(?P<name>.+?)(?P=mark)", re.MULTILINE)
 _INCLUDED = re.compile(r"cannot open included file: \"?(?P<path>[^\s\"()]+)")
 _SOCKET = re.compile(r"bad force_send_socket argument: (?P<socket>\S+) \(\w+ doesn't listen on it\)")
+_NOT_LISTENING = re.compile(r"ERROR: (?P<module>\w+) .*is not a socket the proxy is listening on")
+_BIND = re.compile(r"ERROR: (?P<module>\w+) .*\b(?:bind|create FIFO)\b.*No such file or directory")
+_NO_USER = re.compile(r"ERROR: (?P<module>\w+) .*[Bb]ad (?P<kind>user|group) name:? <?(?P<name>[\w-]+)")
+_NOT_LOADED = re.compile(
+    r"Module (?P<name>\w+) not found\. Missing loadmodule|No module matching <(?P<names>[^<>]+)> found"
+)
+_VARIABLE = re.compile(r"env variable not defined \[(?P<name>\w+)\]")
 _PARAMETER = re.compile(
     r"parameter <(?P<name>[^<>]+)> of type <(?:\d+:)?(?P<type>\w+)> not found in module <(?P<module>[^<>]+)>"
 )
@@ -42,6 +50,16 @@ _ABSENT = re.compile(
 )
 _LARGEST = 1024 * 1024
 _UNREADABLE = re.compile(r"parse error in config file .*: (?:syntax error|unknown command|parse error)")
+
+
+def has_failed_to_start(log: str) -> bool:
+    """Whether it said that it can't go on: it may hang then, since some of its processes wait for others."""
+    return _NO_PROCESSES.search(log) is not None
+
+
+def is_unreadable(log: str) -> bool:
+    """Whether Kamailio couldn't use what is written, which it says of some mistakes without their line."""
+    return "ERROR: bad config file" in log
 
 
 def where_it_stands(output: str, paths: Mapping[str, Path], modules: Mapping[str, Location]) -> Location | None:
@@ -82,6 +100,24 @@ def remedy(log: str, where: Location | None) -> str | None:
             f"the lab's Kamailio listens at other addresses than {found['socket']}: give a copy that doesn't send "
             "from it, or put it between #!ifdef and #!endif"
         )
+    if found := _NOT_LISTENING.search(log):
+        return (
+            f"{found['module']} names an address of a `listen` that the lab leaves out: put both between #!ifdef and "
+            "#!endif, or give a copy without them"
+        )
+    if found := _BIND.search(log):
+        return f"{found['module']} has a socket in a directory that the lab hasn't got: /run/kamailio is there"
+    if found := _NO_USER.search(log):
+        return (
+            f"the lab has no {found['kind']} {found['name']}: put {found['module']}'s parameter between #!ifdef and "
+            "#!endif, or give a copy without it"
+        )
+    if found := _NOT_LOADED.search(log):
+        return f"nothing loads {found['name'] or found['names'].replace('|', ' or ')} before"
+    if found := _VARIABLE.search(log):
+        return f"set {found['name']} in the environment of this command; #!trydefenv does without it"
+    if (found := _INCLUDED.search(log)) and (hint := _included_by_its_path(found["path"], where)):
+        return hint
     if (found := _INCLUDED.search(log)) and (sample := _sample_of(found["path"], where)):
         return f"the lab has no {found['path']}, and there is {sample}: give a copy of it that name"
     if found := _INCLUDED.search(log) or _ABSENT.search(log):
@@ -127,6 +163,20 @@ def _undefined(where: Location | None, line: str) -> str | None:
         elsewhere = f" but {defining[0].name}, which isn't included" if defining else ""
         return f"nothing defines {name}{elsewhere}: --define {name}=VALUE does, or #!define"
     return None
+
+
+def _included_by_its_path(path: str, where: Location | None) -> str | None:
+    """What to do about an include that no lab can find, by the path that stands there."""
+    wanted = Path(path)
+    if set(path) & set("*?"):
+        return f"Kamailio takes {path} for one file's name: write a line for each file"
+    if where is None or not wanted.is_absolute() or not wanted.is_file():
+        return None
+    directory = Path(where.path).absolute().parent
+    if wanted.is_relative_to(directory):
+        inside = wanted.relative_to(directory)
+        return f'the lab has {directory} as /etc/kamailio: include_file "{inside}" is found here and there'
+    return f"the lab has no {path}: it has the directory of kamailio.cfg alone; give a copy with this file in it"
 
 
 def _is_small(file: Path) -> bool:

@@ -56,16 +56,21 @@ def test_what_is_in_it_and_what_a_lab_changes(own: Path) -> None:
 
 
 def test_modules_that_a_lab_lacks_are_named_with_their_packages(own: Path) -> None:
-    (own / "kamailio.cfg").write_text(OWN + 'loadmodule "db_mysql.so"\nloadmodule "mi_fifo.so"\n')
+    modules = ("db_mysql.so", "mi_fifo.so", "/opt/acme/modules/acme.so")
+    (own / "kamailio.cfg").write_text(OWN + "".join(f'loadmodule "{each}"\n' for each in modules))
     result = run(own)
     assert result.exit_code == 0, result.output
     lines = result.output.partition("a lab lacks modules:\n")[2].splitlines()
-    assert [line.strip().partition(": ")[0] for line in lines] == [f"{own / 'kamailio.cfg'}:{n}" for n in (11, 12)]
+    assert [line.strip().partition(": ")[0] for line in lines] == [
+        f"{own / 'kamailio.cfg'}:{n}" for n in (11, 12, 13)
+    ]
     assert "kamailio-mysql-modules" in lines[0]
     assert "have no mi_fifo" in lines[1]
+    assert "no package of Debian has the module acme" in lines[2]
     assert [each.partition(": ")[2][:6] for each in json.loads(run(own, "--json").output)["lacking"]] == [
         "Debian",
         "Kamail",
+        "no pac",
     ]
 
 
@@ -79,13 +84,21 @@ def test_a_lab_has_the_other_modules(own: Path) -> None:
     assert "a lab lacks" not in run(data_directory("kamailio")).output
 
 
-@pytest.mark.parametrize("text", ["@@PRIVATE_IP@@", "{{ address }}", "${LISTEN_IP}"])
+@pytest.mark.parametrize("text", ["@@PRIVATE_IP@@", "{{ address }}", "${LISTEN_IP}", "%LISTEN_IP%", "<% address %>"])
 def test_what_is_to_be_filled_in_is_named(own: Path, text: str) -> None:
     (own / "kamailio.cfg").write_text(f"#!KAMAILIO\nlisten=udp:{text}:5060\nrequest_route {{ exit; }}\n")
     result = run(own)
     assert result.exit_code == 2, result.output
     assert "kamailio.cfg:2:" in result.output
     assert f"is {text} there to be filled in?" in result.output
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "route[RELAY] { exit; }\n"])
+def test_a_file_without_routes_for_requests_is_the_wrong_one(own: Path, text: str) -> None:
+    (own / "kamailio.cfg").write_text(text)
+    result = run(own)
+    assert result.exit_code == 2
+    assert "it has no request_route, so that no request is answered" in result.output
 
 
 def test_defines_decide(own: Path) -> None:

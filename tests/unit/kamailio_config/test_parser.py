@@ -319,7 +319,7 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path)
     assert caught.value.found == "a directory with production.cfg"
-    assert caught.value.hint == f"{tmp_path / 'production.cfg'} is one file"
+    assert caught.value.hint == f"name the one that Kamailio is started with: {tmp_path / 'production.cfg'}"
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path / "gone.cfg")
     assert caught.value.where == str(tmp_path / "gone.cfg")

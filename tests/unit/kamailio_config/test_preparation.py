@@ -51,6 +51,42 @@ def test_addresses_of_another_machine_give_way_to_the_labs(line: str, listeners:
     assert found.texts[MAIN] == f"{' ' * len(line)}\n{BASE}"
 
 
+def test_the_name_of_a_listener_goes_with_it() -> None:
+    (change,) = prepared(f'listen=udp:192.0.2.1:5060 advertise 192.0.2.2:5060 name "public"\n{BASE}').changes
+    assert change.why == "the lab's Kamailio listens at the lab's addresses, without the name public"
+
+
+@pytest.mark.parametrize(
+    ("path", "loaded"),
+    [
+        ("/usr/lib64/kamailio/modules/xlog.so", "xlog.so"),
+        ("/usr/local/lib/kamailio/modules_k/xlog.so", "xlog.so"),
+        ("/usr/lib/kamailio/modules/xlog", "xlog"),
+    ],
+)
+def test_modules_where_another_machine_has_them(path: str, loaded: str) -> None:
+    line = f'loadmodule "{path}" # a comment\n'
+    found = prepared(line + BASE)
+    assert found.texts[MAIN] == f'loadmodule "{loaded}"{" " * (len(path) - len(loaded))} # a comment\n{BASE}'
+    assert said(found) == [f"1: xlog is loaded without {path.rpartition('/')[0]}"]
+
+
+@pytest.mark.parametrize("path", ["xlog.so", "/opt/acme/acme.so", "/opt/kamailio/modules.d/acme.so"])
+def test_modules_of_somebodys_own_are_loaded_from_where_they_are(path: str) -> None:
+    assert prepared(f'loadmodule "{path}"\n{BASE}').texts == {}
+
+
+@pytest.mark.parametrize("text", ["", "route[RELAY] { exit; }\n", "event_route[tm:local-request] { exit; }\n"])
+def test_one_without_a_route_for_requests_is_not_what_kamailio_is_started_with(text: str) -> None:
+    (obstacle,) = prepared(f'loadmodule "dialog.so"\n{text}').obstacles
+    assert obstacle.what == "it has no request_route, so that no request is answered"
+
+
+def test_what_it_asks_the_environment_for() -> None:
+    found = prepared(f"#!trydefenv A=LOCAL_IP\n#!trydefenvs DOMAIN\n{BASE}").findings
+    assert found.variables == {"LOCAL_IP", "DOMAIN"}
+
+
 @pytest.mark.parametrize(
     "line", ["listen=tcp:127.0.0.1:8060", 'listen=udp:127.0.0.1:5060 name "x"', "listen=tcp:[::1]:80"]
 )

@@ -41,9 +41,12 @@ class Started:
         return self.stack
 
 
+ROUTE = "request_route { exit; }\n"
+
+
 def own(directory: Path, text: str) -> Path:
     (directory / "own").mkdir()
-    (directory / "own" / "kamailio.cfg").write_text(text)
+    (directory / "own" / "kamailio.cfg").write_text(text + ROUTE)
     return directory
 
 
@@ -97,7 +100,7 @@ def test_a_configuration_that_uses_siptrace_itself_is_left_alone(tmp_path: Path,
 def test_only_files_that_are_included_count(tmp_path: Path, files: dict[str, str], off: bool) -> None:
     own(tmp_path, "")
     for name, text in files.items():
-        (tmp_path / "own" / name).write_text(text)
+        (tmp_path / "own" / name).write_text(text + ROUTE * (name == "kamailio.cfg"))
     started = Started()
     started.with_listener().prepare(planned(tmp_path, CALL))
     assert [sends(service) for service in started.services] == [not off]

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from rating_harness.deadline import Deadline
 from rating_harness.errors import ConfigurationError, EngineError, Location, PlanError, ServiceDied
 from rating_harness.kamailio.rpc import RpcError
 from rating_harness.lab.docker.configuration import CopiedConfiguration
 from rating_harness.lab.protocol import Capabilities, Service
+from rating_harness.run.kamailio import Variant, user_files
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
 from rating_harness.scenario.loader import load
@@ -29,9 +31,12 @@ def dies_of_broken(service: Service) -> str | None:
     return BROKEN if any(b"broken" in content for content in service.files.values()) else None
 
 
+MAIN = 'include_file "parts/routes.cfg"\nrequest_route { exit; }\n'
+
+
 def own_configuration(directory: Path, routes: str) -> None:
     (directory / "own" / "parts").mkdir(parents=True)
-    (directory / "own" / "kamailio.cfg").write_text('include_file "parts/routes.cfg"\n')
+    (directory / "own" / "kamailio.cfg").write_text(MAIN)
     (directory / "own" / "parts" / "routes.cfg").write_text(routes)
 
 
@@ -60,6 +65,53 @@ def test_the_cause_names_the_users_own_file_and_line(tmp_path: Path) -> None:
     assert str(error.where) == f"{routes}:3:5"
     assert str(routes) in (error.detail or "")
     assert "/etc/kamailio" not in str(error)
+
+
+def test_files_of_a_directory_that_is_a_link_are_taken_along(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "# fine\n")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "a.cfg").write_text("# fine\n")
+    (tmp_path / "own" / "inc").symlink_to("../shared")
+    (tmp_path / "own" / "parts" / "back").symlink_to("..")
+    (tmp_path / "own" / "away.cfg").symlink_to("nowhere.cfg")
+    found = user_files(Variant(configuration=tmp_path / "own"))
+    below = {path.removeprefix("/etc/kamailio/") for path in found}
+    assert below == {"kamailio.cfg", "parts/routes.cfg", "inc/a.cfg"}
+
+
+def test_a_mistake_that_kamailio_tells_without_its_line(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "#!ifdef A\n# broken\n#!endif")
+    log = (
+        "ERROR: bad config file (0 errors) (parsing code: 0)\n"
+        "0(8) ERROR: <core> [core/ppcfg.c:276]: pp_ifdef_level_error(): different number of directives\n"
+    )
+    stack = fake_stack(FakeLab(dies=lambda service: log if dies_of_broken(service) else None))
+    with pytest.raises(ServiceDied) as raised:
+        stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    assert str(raised.value.where) == f"{tmp_path / 'own' / 'parts' / 'routes.cfg'}:1:1"
+    assert "a newline even at the end of the file" in (raised.value.hint or "")
+
+
+class NeverAnswers(FakeKamailio):
+    def uptime(self) -> int:
+        raise RpcError("refused")
+
+
+def test_one_that_hangs_after_it_has_failed_is_not_waited_for(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "# fine\n")
+    stack = fake_stack(FakeLab())
+    clients: Any = stack
+    stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    clients.kamailio = NeverAnswers()
+    lab: Any = stack.lab
+    lab.service("kamailio").log += (
+        "ERROR: db_text [dbt_lib.c:135]: dbt_cache_get_db(): database [/etc/kamailio/dbtext] does not exists!\n"
+        "2(11) CRITICAL: <core> [main.c:1881]: main_loop(): Cannot fork\n"
+    )
+    with pytest.raises(ServiceDied) as raised:
+        stack.await_kamailio(Deadline(60))
+    assert raised.value.message == "Kamailio could not start"
+    assert (raised.value.hint or "").startswith("the lab has no ")
 
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

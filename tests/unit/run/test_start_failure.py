@@ -9,7 +9,7 @@ import pytest
 
 from rating_harness.errors import Location
 from rating_harness.run.kamailio import with_user_paths
-from rating_harness.run.start_failure import remedy, where_it_stands
+from rating_harness.run.start_failure import has_failed_to_start, remedy, where_it_stands
 
 MAIN = "/etc/kamailio/kamailio.cfg"
 
@@ -191,3 +191,87 @@ def test_a_name_that_nothing_defines(paths: Mapping[str, Path]) -> None:
         "does, or #!define"
     )
     assert told(unreadable(3, 8, "syntax error"), paths)[1] == 'line 3 reads: port = MY_PORT "OTHER_NAME'
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (
+            "0(8) ERROR: dmq [dmq.c:243]: mod_init(): server_uri is not a socket the proxy is listening on\n",
+            "dmq names an address of a `listen` that the lab leaves out: put both between #!ifdef and #!endif, or "
+            "give a copy without them",
+        ),
+        (
+            "0(7) ERROR: ctl [init_socks.c:118]: init_unix_sock(): ERROR: init_unix_sock: bind: No such file or "
+            "directory [2]\n",
+            "ctl has a socket in a directory that the lab hasn't got: /run/kamailio is there",
+        ),
+        (
+            "0(8) ERROR: jsonrpcs [jsonrpcs_fifo.c:72]: jsonrpc_init_fifo_server(): Can't create FIFO: No such "
+            "file or directory (mode=432)\n",
+            "jsonrpcs has a socket in a directory that the lab hasn't got: /run/kamailio is there",
+        ),
+        (
+            "0(8) ERROR: jsonrpcs [jsonrpcs_fifo.c:201]: jsonrpc_init_fifo_file(): Bad user name sip-user\n",
+            "the lab has no user sip-user: put jsonrpcs's parameter between #!ifdef and #!endif, or "
+            "give a copy without it",
+        ),
+        (
+            "0(8) ERROR: <core> [db.c:212]: db_bind_mod(): Module db_mysql not found. Missing loadmodule?\n",
+            "nothing loads db_mysql before",
+        ),
+        (
+            "0(8) ERROR: <core> [modparam.c:201]: set_mod_param_regex(): No module matching <uac|usrloc> found\n",
+            "nothing loads uac or usrloc before",
+        ),
+        (
+            "0(8) ERROR: <core> [core/cfg.lex:2256]: pp_define_env(): env variable not defined [LOCAL_IP]\n",
+            "set LOCAL_IP in the environment of this command; #!trydefenv does without it",
+        ),
+    ],
+)
+def test_what_the_users_machine_has(paths: Mapping[str, Path], log: str, said: str) -> None:
+    assert told(log, paths)[1] == said
+
+
+def not_included(path: Path | str) -> str:
+    """How Kamailio says it of a whole path, in its fourth line."""
+    return (
+        f'0(8) CRITICAL: <core> [core/cfg.lex:1912]: sr_push_yy_state(): cannot open included file: "{path}"\n'
+        f"0(8) : <core> [core/cfg.lex:1495]: yylex(): error at {MAIN} line 4\n"
+    )
+
+
+def test_a_file_that_is_included_by_its_path_on_the_users_machine(paths: Mapping[str, Path], tmp_path: Path) -> None:
+    assert told(not_included(paths["/etc/kamailio/routes.cfg"]), paths)[1] == (
+        f'the lab has {tmp_path} as /etc/kamailio: include_file "routes.cfg" is found here and there'
+    )
+
+
+def test_a_file_that_is_included_from_elsewhere(
+    paths: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("sip") / "common.cfg"
+    elsewhere.touch()
+    assert told(not_included(elsewhere), paths)[1] == (
+        f"the lab has no {elsewhere}: it has the directory of kamailio.cfg alone; give a copy with this file in it"
+    )
+
+
+def test_a_pattern_is_no_name_of_a_file(paths: Mapping[str, Path]) -> None:
+    assert told(not_included("/etc/kamailio/conf.d/*.cfg"), paths)[1] == (
+        "Kamailio takes /etc/kamailio/conf.d/*.cfg for one file's name: write a line for each file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "is_over"),
+    [
+        ("2(11) ERROR: <core> [core/pt.c:334]: fork_process(): init_child failed for process 2, pid 11\n", True),
+        ("2(11) CRITICAL: <core> [main.c:1881]: main_loop(): Cannot fork\n", True),
+        ("0(8) ERROR: <core> [main.c:2056]: main_loop(): error in init_child for rank PROC_POSTCHILDINIT\n", True),
+        ("0(8) ERROR: dispatcher [dispatch.c:1]: ds_init(): can't fork a probe\n", False),
+    ],
+)
+def test_one_that_hangs_after_it_has_failed(line: str, is_over: bool) -> None:
+    assert has_failed_to_start(f"0(8) INFO: starting\n{line}22(31) CRITICAL: receive_fd(): EOF on 17\n") is is_over
