@@ -43,6 +43,7 @@ def check_own_ends(case: Case) -> None:
 
 
 def _errors(case: Case) -> Iterator[EndpointError]:
+    yield from _lost_generators(case)
     for result in case.evidence.sipp:
         yield from _cut(case, result)
     yield from _unreadable(case)
@@ -418,6 +419,33 @@ def _shown(parameters: Mapping[str, str | None]) -> str:
 def _all(message: SipMessage, name: str) -> tuple[str, ...]:
     return tuple(
         each for key, value in message.headers if key.lower() == name.lower() for each in split_values(value)
+    )
+
+
+# --- what isn't known of them ---------------------------------------------------------------------------------------
+
+
+def _lost_generators(case: Case) -> Iterator[EndpointError]:
+    """What a machine that is gone had begun, nobody ends: that says nothing of Kamailio."""
+    generators = case.evidence.generators
+    lost = [each for each in generators if each.lost]
+    if not lost:
+        return
+    others = [each for each in generators if not each.lost]
+    made = f"the others made {sum(each.made for each in others)} of {sum(each.planned for each in others)} calls"
+    found = [
+        f"generator {each.number} on {each.node}: of {each.planned} calls {each.over} were over, "
+        f"{each.made - each.over} begun, {each.planned - each.made} not made"
+        for each in lost
+    ]
+    yield EndpointError(
+        f"{len(lost)} of {len(generators)} generators {'was' if len(lost) == 1 else 'were'} lost in mid-run",
+        expected="each to make all calls of its share, and to say what became of them",
+        found="; ".join(found),
+        where=case.scenario.where("load"),
+        detail="\n".join((*(f"generator {each.number}: {each.lost}" for each in lost), made)),
+        hint="see to its machine, and run this once more; calls that it left end by their limits. This says nothing "
+        "of Kamailio",
     )
 
 

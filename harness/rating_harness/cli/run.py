@@ -37,6 +37,7 @@ __all__ = ["run"]
     "agent-url",
     "api-url",
     "engine",
+    "generators",
     "target",
     "seed",
     "evidence",

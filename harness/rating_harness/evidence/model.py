@@ -18,6 +18,7 @@ __all__ = [
     "Dialog",
     "Evidence",
     "Exchange",
+    "GeneratorResult",
     "HttpStep",
     "LogLine",
     "Octets",
@@ -262,6 +263,32 @@ class SippResult:
 
 
 @dataclass(frozen=True, slots=True)
+class GeneratorResult:
+    """How one of several generators of a load, on a machine of its own, has done its share.
+
+    :param number: from 1.
+    :param node, address: its machine, and its address in the lab's network.
+    :param clock: seconds by which its clock was ahead of the lab's, give or take ``precision``; the times of its
+        messages are corrected by it.
+    :param planned, made, over: calls of its share: those that it was to make, those whose INVITE is in its trace, and
+        those of them whose end is.
+    :param setup: how many of its calls were set up in which time (`rating_harness.evidence.statistics.Histogram`).
+    :param lost: why what became of the rest isn't known; empty where it did all of its share.
+    """
+
+    number: int
+    node: str
+    address: str
+    clock: float
+    precision: float
+    planned: int
+    made: int
+    over: int
+    setup: Mapping[int, int] = field(default_factory=dict)
+    lost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceState:
     """How a service was at the end of the run. ``restarts`` counts those that the scenario asked for."""
 
@@ -318,6 +345,7 @@ class Evidence:
     :param repeated: why the scenario was run before, and run again: what of the harness's own came too late then.
     :param stalled: seconds by which a pause of the harness's own lasted too long, at most: the machine stood still.
     :param captured: what Kamailio itself sent and received, of all calls; None when that wasn't captured.
+    :param generators: those of a load that was made from several machines; ``sipp`` has the sum of their counts.
     """
 
     scenario: str
@@ -346,4 +374,5 @@ class Evidence:
     skipped: float = 0.0
     repeated: tuple[str, ...] = ()
     stalled: float = 0.0
+    generators: tuple[GeneratorResult, ...] = ()
     lab: Mapping[str, str] = field(default_factory=dict)

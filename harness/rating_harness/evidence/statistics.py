@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rating_harness.evidence.calls import calls_of
 from rating_harness.evidence.model import Evidence
 
-__all__ = ["LoadProgress", "Statistics", "percentile", "statistics_of"]
+__all__ = ["Histogram", "LoadProgress", "Statistics", "percentile", "statistics_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,41 @@ class LoadProgress:
 
 
 _MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How often which time was seen, in bins whose upper end is 1 % above their lower: percentiles of several are
+    those of their sum, which no average of percentiles is.
+
+    :param counts: number of a bin -> how many times are in it; bin ``n`` ends at ``0.0001 * 1.01**n`` seconds.
+    """
+
+    counts: Mapping[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, times: Iterable[float]) -> Histogram:
+        """:param times: seconds."""
+        return cls(Counter(max(0, math.ceil(math.log(max(each, _FINEST) / _FINEST) / _RATIO)) for each in times))
+
+    def __add__(self, other: Histogram) -> Histogram:
+        return Histogram(Counter(self.counts) + Counter(other.counts))
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    def percentile(self, share: float) -> float | None:
+        """The time that a share (0 to 1) needs at most, by nearest rank, up to 1 % too high; None without one."""
+        left = max(1, math.ceil(share * self.total))
+        for number in sorted(self.counts):
+            left -= self.counts[number]
+            if left <= 0:
+                return _FINEST * math.exp(number * _RATIO)
+        return None
+
+
+_FINEST, _RATIO = 1e-4, math.log(1.01)
 
 
 def statistics_of(evidence: Evidence) -> Statistics:

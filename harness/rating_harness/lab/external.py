@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from types import TracebackType
@@ -30,6 +30,7 @@ from rating_harness.lab.protocol import (
     Prepared,
     Process,
     Program,
+    Replicas,
     Service,
 )
 
@@ -203,6 +204,12 @@ class ExternalLab:
 
     def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
         raise LabError("the target isn't the harness's to enter", hint="ssh, or docker exec, as it was started")
+
+    def replicate(self, name: str, argv: Sequence[str], files: Mapping[str, bytes], number: int) -> Replicas:
+        raise LabError("this lab is on one machine", hint="generators on several need --lab docker")
+
+    def clock_ahead(self) -> tuple[float, float]:
+        return 0.0, 0.0
 
     def install_clock(self, library: bytes) -> MovedClock:
         raise LabError("this lab has no clock that can be moved", found=WHY["clock"])

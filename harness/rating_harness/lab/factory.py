@@ -21,6 +21,7 @@ def open_lab(
     target: str | None = None,
     packages: Sequence[str] = (),
     images: Mapping[str, str] = MappingProxyType({}),
+    swarm: bool = False,
 ) -> Lab:
     """A new lab, with nothing in it.
 
@@ -30,6 +31,7 @@ def open_lab(
     :param keep: it outlives this process, and a person on this machine can reach its services.
     :param packages: of Debian's, to be installed where Kamailio runs besides what a lab has.
     :param images: service -> the image that it runs from, in Docker.
+    :param swarm: in Docker, on a network of all machines of the engine's swarm (`Lab.replicate`).
     :param target: ``HOST:PORT`` of a Kamailio that runs already, for ``external``.
     :raises LabError: it could not be set up.
     """
@@ -42,7 +44,7 @@ def open_lab(
     if driver == "docker" or (driver == "auto" and not host_network and _docker_answers()):
         from rating_harness.lab.docker import DockerLab
 
-        return DockerLab.open(release=release or "trixie", keep=keep, packages=packages, images=images)
+        return DockerLab.open(release=release or "trixie", keep=keep, packages=packages, images=images, swarm=swarm)
     from rating_harness.lab.local import LocalLab
 
     network: Literal["own", "host"] = "host" if host_network or keep else "own"

@@ -33,6 +33,7 @@ __all__ = [
     "Prepared",
     "Process",
     "Program",
+    "Replicas",
     "Role",
     "Service",
 ]
@@ -156,6 +157,16 @@ class Prepared(Protocol):
 
     def remove(self) -> None:
         """Kill it if it's there, begun or not, and forget its files. Idempotent."""
+
+
+class Replicas(Protocol):
+    """The same program on several machines at once (`Lab.replicate`)."""
+
+    def states(self) -> Sequence[str]:
+        """What is known of each of them, for a person: the machine, and what became of it there."""
+
+    def remove(self) -> None:
+        """End them, and forget them. Idempotent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +298,17 @@ class Lab(Protocol):
 
         :raises LabError: it can't be started at all.
         """
+
+    def replicate(self, name: str, argv: Sequence[str], files: Mapping[str, bytes], number: int) -> Replicas:
+        """Start the same program so many times, on the machines of a cluster, with files in ``/generator``.
+
+        :param argv: SIPp and Python are there.
+        :raises LabError: this lab is on one machine; or the cluster refuses.
+        """
+
+    def clock_ahead(self) -> tuple[float, float]:
+        """Seconds by which the clock of the machine that runs the lab is ahead of this one's, and by how much that
+        may be wrong."""
 
     def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
         """How a person on this machine runs a command inside of the lab, beside Kamailio: with its files.

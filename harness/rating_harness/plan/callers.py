@@ -6,7 +6,7 @@ It is SIPp, unless the call says what SIPp has no means for (`user_agents.needs_
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from rating_harness.useragent.agent import UserAgent
 from rating_harness.useragent.dialog import Place
 from rating_harness.useragent.script import Socket
 
-__all__ = ["DEFAULT_DOMAIN", "plan_call"]
+__all__ = ["DEFAULT_DOMAIN", "USERS", "plan_call", "users_file"]
 
 REPLY_MS = 8000
 """How long a caller waits for the reply to a BYE or a re-INVITE: beyond Kamailio's own timeouts."""
@@ -65,7 +65,7 @@ class _Hold:
     time: int
 
 
-_USERS = "users.csv"
+USERS = "users.csv"
 """Who calls whom, where that differs from call to call: SIPp's [field0] and [field1]."""
 
 
@@ -118,9 +118,8 @@ def plan_call(
     else:
         agent = _sipp(call, text, token, sampled, Place(address, _PORT), kamailio, host, pace)
         if call.sipp is None and len(call.users) > 1:
-            lines = "".join(f"{caller};{number}\n" for caller, number in call.users)
-            files = {**agent.files, _USERS: f"SEQUENTIAL\n{lines}".encode()}
-            agent = replace(agent, files=files, options={**agent.options, "info_file": _USERS})
+            files = {**agent.files, USERS: users_file(call.users)}
+            agent = replace(agent, files=files, options={**agent.options, "info_file": USERS})
         if call.sipp is not None:
             files, options = companions(call.sipp, scenario.origin.file.parent)
             agent = replace(agent, files={**agent.files, **files}, options={**agent.options, **options})
@@ -133,6 +132,11 @@ def plan_call(
         sampled=sampled,
         longest=(scenario.load.seconds if scenario.load else sampled.calls / pace.rate) + sampled.longest,
     )
+
+
+def users_file(users: Iterable[tuple[str, str]]) -> bytes:
+    """SIPp's file of who calls whom in the first call, the second, and so on."""
+    return ("SEQUENTIAL\n" + "".join(f"{caller};{number}\n" for caller, number in users)).encode()
 
 
 def _scenario_of(scenario: Scenario, index: int, sampled: Sampled, patience: float) -> str:

@@ -25,6 +25,8 @@ class PlannedCall:
     :param call_ids: one for each repetition, in order.
     :param sampled: what was sampled for it.
     :param longest: seconds after which the last of them is over, if all goes as planned.
+    :param generator: which of several makes it, from 1 (`rating_harness.plan.generators`); 0: there are none.
+    :param late: seconds that it begins after the others of its start.
     """
 
     id: str
@@ -33,6 +35,13 @@ class PlannedCall:
     start: Moment
     sampled: Sampled
     longest: float
+    generator: int = 0
+    late: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """What it's known by among the plan's: its id, unless it isn't the first generator's."""
+        return self.id if self.generator <= 1 else f"{self.id}/{self.generator}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,10 @@ class Plan:
 
     @property
     def call_ids(self) -> dict[str, tuple[str, ...]]:
-        return {call.id: call.call_ids for call in self.calls}
+        found: dict[str, tuple[str, ...]] = {}
+        for call in self.calls:
+            found[call.id] = (*found.get(call.id, ()), *call.call_ids)
+        return found
 
     @property
     def moments(self) -> tuple[Moment, ...]:

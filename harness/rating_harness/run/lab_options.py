@@ -99,6 +99,12 @@ LAB_OPTIONS: Mapping[str, LabOption] = {
             "How your own rating engine speaks, if otherwise than Canyan's: a file. none: there's no rating at all.",
             metavar="FILE|none",
         ),
+        LabOption(
+            "generators",
+            "Make a load's calls from N machines of the Docker engine's swarm; in a Docker lab.",
+            metavar="N",
+            type=int,
+        ),
         LabOption("target", "A Kamailio that runs already.", metavar="HOST:PORT", aliases=("-t",)),
         LabOption(
             "seed",

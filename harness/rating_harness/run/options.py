@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from rating_harness.lab.docker.configuration import CopiedConfiguration
     from rating_harness.rating.engine_file import EngineFile
 
-__all__ = ["Options"]
+__all__ = ["MOST_GENERATORS", "Options"]
+
+MOST_GENERATORS = 99
+"""Of one load."""
 
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 """Debian Policy, section 5.6.7."""
@@ -44,6 +47,7 @@ class Options:
     :param defines: Kamailio's ``-A NAME=VALUE``.
     :param coverage: whether Kamailio runs a copy of its configuration with probes.
     :param seed: of all that is sampled; a new one that a person can type, when not given.
+    :param generators: on how many machines of the Docker engine's swarm a load's callers are; 0: in the lab itself.
     :param persistent_lab: whether a lab of `rating-harness up` is used; ``auto``: where it's the same, and not in CI.
     :param evidence: where evidence is kept, also of scenarios that passed; None: only of those that failed.
     """
@@ -65,6 +69,7 @@ class Options:
     evidence: Path | None = None
     coverage: bool = False
     persistent_lab: Literal["auto", "yes", "no"] = "auto"
+    generators: int = 0
     seed: int = field(default_factory=lambda: secrets.randbelow(1_000_000))
 
     @classmethod
@@ -84,6 +89,7 @@ class Options:
             others["engine"] = "none" if engine == "none" else load(Path(engine))
         if others.pop("image_config", False):
             others = cls._with_copy(others)
+        others["generators"] = others.pop("generators", None) or 0
         others["packages"] = tuple(others.pop("package", ()))
         values: dict[str, str] = {}
         for text in defines:
@@ -155,6 +161,7 @@ class Options:
             from rating_harness.kamailio_config.preprocessor import main_file
 
             main_file(self.kamailio_config)
+        self._check_generators()
         if self.ends != "own" and (self.lab not in ("auto", "local") or self.target is not None):
             raise UsageError(
                 f"--ends {self.ends} needs a local lab",
@@ -181,6 +188,26 @@ class Options:
             )
         if self.engine == "none" and (self.agent_url or self.api_url):
             raise UsageError("there's no rating with --engine none", found="--agent-url or --api-url")
+
+    def _check_generators(self) -> None:
+        if not 0 <= self.generators <= MOST_GENERATORS:
+            raise UsageError(f"--generators {self.generators}", expected=f"a number from 1 to {MOST_GENERATORS}")
+        if not self.generators:
+            return
+        unfit = {
+            f"--lab {self.lab}": self.lab not in ("auto", "docker"),
+            "--target": self.target is not None,
+            f"--ends {self.ends}": self.ends != "own",
+            "--persistent-lab yes": self.persistent_lab == "yes",
+        }
+        found = next((name for name, is_unfit in unfit.items() if is_unfit), None)
+        if found is not None:
+            raise UsageError(
+                "--generators needs a lab of its own in Docker, whose network is one of the engine's swarm",
+                expected="--lab docker",
+                found=found,
+                hint="docs/load.md says how machines are joined into a swarm",
+            )
 
     def _check_packages(self) -> None:
         if self.services is not None and self.target is not None:

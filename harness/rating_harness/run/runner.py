@@ -18,6 +18,7 @@ from rating_harness.plan.model import Plan, PlannedRequest
 from rating_harness.run.background import Background
 from rating_harness.run.clock import ClockRun, unanswered
 from rating_harness.run.collector import Collector, Settled
+from rating_harness.run.generators import Generators
 from rating_harness.run.requests import RequestOfCall, RequestRun, strangers_of
 from rating_harness.run.sipp_processes import (
     PreparedSipp,
@@ -32,7 +33,7 @@ from rating_harness.run.stack import KAMAILIO, Stack
 from rating_harness.run.timeline import Timeline, check_outages
 from rating_harness.run.watch import EventWatch, LoadWatch
 from rating_harness.sipp.agent import ERRORS, STATISTICS, Agent
-from rating_harness.sipp.result import WORKED
+from rating_harness.sipp.result import WORKED, merged
 from rating_harness.useragent.agent import UserAgent
 
 __all__ = ["Settled", "run_plan"]
@@ -60,10 +61,12 @@ _KEPT = 1_000_000
 
 def _files_of(sipps: Iterable[SippProcess]) -> dict[str, bytes]:
     """What the ends of a run wrote down, and what they were to do, by names in a folder of evidence."""
-    found = {}
+    found: dict[str, bytes] = {}
     for sipp in sipps:
         agent = sipp.agent
         folder = f"sipp/{agent.host}-{agent.port}-{agent.transport}"
+        if any(name.startswith(f"{folder}/") for name in found):
+            folder += f"-{sipp.process.name}"  # another generator's of the same call
         for name in (agent.scenario_file, agent.trace_file, ERRORS, STATISTICS):
             content = sipp.process.read_file(name)
             if content:
@@ -95,6 +98,7 @@ class _Run:
         self._prepared_paces: dict[str, Prepared] = {}
         self._paces: dict[str, Future[Process]] = {}
         self._stalled = 0.0
+        self._generators = Generators(stack.lab, plan)
 
     def run(self, settled: Settled) -> Evidence:
         check_outages(self._stack, self._plan.outages)
@@ -109,7 +113,7 @@ class _Run:
         finally:
             with self._background:
                 self._background.settle()
-                self._background.all(made.remove for made in self._made)
+                self._background.all([*(made.remove for made in self._made), self._generators.remove])
             for name in self._hosts():
                 self._stack.lab.release(name)
 
@@ -144,6 +148,9 @@ class _Run:
         spans = [*self._spans, *requests.spans, *clock.spans]
         evidence = collector.gather(started, before, self._sipps, timeline, spans)
         octets = sorted((each for sipp in self._sipps for each in sipp.octets), key=lambda each: each.at)
+        if self._generators:
+            results = self._generators.results(self._callers)
+            evidence = replace(evidence, sipp=merged(evidence.sipp), generators=results)
         evidence = replace(
             evidence,
             unsent=requests.unsent(self._sipps),
@@ -183,18 +190,21 @@ class _Run:
         carriers = [
             submit(self._start, carrier.agent) for carrier in self._plan.carriers if carrier.agent is not None
         ]
-        calls = {call.id: submit(self._prepare, call.agent) for call in self._plan.calls}
+        generators = submit(self._generators.prepare) if self._generators else None
+        calls = {call.key: submit(self._prepare, call.agent) for call in self._plan.calls if not call.generator}
         prepared_strangers = {key: submit(self._prepare, agent, agent.host) for key, agent in strangers.items()}
         paces = {
             call.id: submit(self._prepare_pace, call.agent)
             for call in self._plan.calls
-            if isinstance(call.agent, Agent) and call.agent.changes
+            if isinstance(call.agent, Agent) and call.agent.changes and not call.generator
         }
         self._background.settle()
         self._carriers = [each.result() for each in carriers if each.exception() is None]
         for future in carriers:
             future.result()
         self._prepared = {name: future.result() for name, future in calls.items()}
+        if generators is not None:
+            self._prepared |= generators.result()
         self._prepared_paces = {name: future.result() for name, future in paces.items()}
         return {key: future.result() for key, future in prepared_strangers.items()}
 
@@ -240,10 +250,11 @@ class _Run:
             clock.advance(self._stack.now())
             now = self._stack.now()
             for call in self._plan.calls:
-                has_begun = call.id in self._callers or call.id in self._beginning
+                has_begun = call.key in self._callers or call.key in self._beginning
                 if not has_begun and events.is_due(call.start, now):
-                    self._beginning[call.id] = self._background.submit(self._prepared[call.id].start)
-                    self._spans.append(Span(f"call {call.id}", now))
+                    self._beginning[call.key] = self._background.submit(self._prepared[call.key].start)
+                    if call.key == call.id:
+                        self._spans.append(Span(f"call {call.id}", now))
             self._take_begun()
             timeline.advance(now)
             requests.advance(now, self._callers)
@@ -275,19 +286,20 @@ class _Run:
         """Whether all calls are over, or can't begin any more, and what happened in them is known."""
         is_over = True
         for call in self._plan.calls:
-            sipp = self._callers.get(call.id)
+            # Of several generators' the first's events are those of the call.
+            sipp = self._callers.get(call.key)
             if sipp is None:
-                if call.id in self._beginning:
+                if call.key in self._beginning:
                     is_over = False
                 elif events.is_hopeless(call.start):
-                    events.never(call.id)
+                    events.never(call.key)
                 else:
                     is_over = False
                 continue
             has_ended = sipp.process.poll() is not None
-            events.read(call.id, sipp)
+            events.read(call.key, sipp)
             if has_ended:
-                events.over(call.id)
+                events.over(call.key)
             is_over = is_over and has_ended
         return is_over
 

@@ -39,11 +39,16 @@ _STOP = 5.0
 
 @dataclass(slots=True)
 class SippProcess:
-    """A started SIPp, or a user agent of the harness's own. ``stopped``: the harness ended it."""
+    """A started SIPp, or a user agent of the harness's own.
+
+    :ivar stopped: the harness ended it.
+    :ivar ahead: seconds by which its machine's clock is ahead of the lab's: its messages' times are corrected by it.
+    """
 
     agent: Agent | UserAgent
     process: Process
     stopped: bool = False
+    ahead: float = 0.0
 
     @property
     def trace(self) -> bytes:
@@ -56,7 +61,12 @@ class SippProcess:
 
         :raises EvidenceError: its trace holds something that isn't SIP.
         """
-        return tuple(messages_in(self.agent, self.trace))
+        return tuple(self.messages_in(self.trace))
+
+    def messages_in(self, trace: bytes) -> Iterator[SipMessage]:
+        """What it has traced, in order, by the lab's clock."""
+        messages = messages_in(self.agent, trace)
+        return (replace(each, at=each.at - self.ahead) for each in messages) if self.ahead else messages
 
     @property
     def call_ids(self) -> list[str]:
@@ -127,11 +137,12 @@ class PreparedSipp:
 
     agent: Agent | UserAgent
     program: Prepared
+    ahead: float = 0.0
 
     def start(self, agent: UserAgent | None = None) -> SippProcess:
         """:param agent: what it is to be, where that wasn't known when it was prepared: another script."""
         if agent is None:
-            return SippProcess(self.agent, self.program.start())
+            return SippProcess(self.agent, self.program.start(), ahead=self.ahead)
         files = {name: content for name, content in agent.all_files.items() if name not in agent.files}
         return SippProcess(agent, self.program.start(files))
 

@@ -134,13 +134,14 @@ class Stack:
             ensure_stack(options.ends)
         further = FurtherServices(options.services)
         lab = open_lab(
-            "local" if options.ends != "own" else options.lab,
+            "local" if options.ends != "own" else "docker" if options.generators else options.lab,
             release=options.kamailio,
             host_network=_on_loopback(options.agent_url) or _on_loopback(options.api_url),
             keep=persistent,
             target=options.target,
             packages=options.packages,
             images=further.images,
+            swarm=options.generators > 0,
         )
         try:
             stack = cls(lab, options, further)

@@ -10,7 +10,7 @@ from rating_harness.evidence.calls import event_of
 from rating_harness.evidence.model import Dialog
 from rating_harness.evidence.statistics import LoadProgress
 from rating_harness.kamailio.rpc import KamailioClient, RpcError
-from rating_harness.run.sipp_processes import SippProcess, messages_in
+from rating_harness.run.sipp_processes import SippProcess
 from rating_harness.scenario.values import Event, Moment
 from rating_harness.sipp.agent import STATISTICS
 from rating_harness.sipp.result import read_statistics
@@ -40,7 +40,7 @@ class EventWatch:
         trace = sipp.trace
         if len(trace) != self._sizes.get(call):
             self._sizes[call] = len(trace)
-            for message in messages_in(sipp.agent, trace):
+            for message in sipp.messages_in(trace):
                 event = event_of(message)
                 if event is not None:
                     self._events.setdefault((call, event), message.at)

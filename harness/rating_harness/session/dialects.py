@@ -20,6 +20,7 @@ from rating_harness.checks.model import Case, Verdict
 from rating_harness.errors import EndpointError, Mistake, PlanError, ScenarioError, UsageError
 from rating_harness.evidence.model import Evidence
 from rating_harness.lab.protocol import Host
+from rating_harness.plan.generators import share_out
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import plan_scenario
 from rating_harness.run.options import Options
@@ -171,6 +172,8 @@ def run(stack: Stack, scenario: Scenario, *, token: str, seed: int) -> tuple[Pla
     if isinstance(scenario, CanyanScenario):
         return run_on_stack(stack, scenario, token=token, seed=seed)
     made = plan_scenario(scenario, token=token, seed=seed, hosts=stack.lab.host, stack=stack.other)
+    if stack.options.generators and scenario.load is not None:
+        made = share_out(made, stack.options.generators)
     return made, run_plan(stack, made, lambda seen: checks.records_settled(scenario, seen))
 
 

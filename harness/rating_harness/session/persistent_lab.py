@@ -186,6 +186,7 @@ _OWN = (
     "agent_url",
     "api_url",
     "engine",
+    "generators",
     "target",
     "defines",
     "coverage",

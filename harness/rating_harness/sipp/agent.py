@@ -36,6 +36,7 @@ class Agent:
 
     :param remote: where a client sends its requests, ``(address, port)``; None for a server.
     :param control: address of SIPp's control socket, which has to be IPv4; None: ``address``.
+    :param control_port: its port.
     :param calls: how many calls a client makes; 0 for a server, which takes whatever comes until it's stopped.
     :param rate: new calls per second (or per ``period`` seconds).
     :param limit: calls at once.
@@ -53,6 +54,7 @@ class Agent:
     scenario: str
     transport: Transport = "udp"
     control: str | None = None
+    control_port: int = CONTROL_PORT
     remote: tuple[str, int] | None = None
     call_id: str = ""
     calls: int = 0
@@ -112,7 +114,7 @@ def _user_agent(agent: Agent) -> Any:
         "local_port": agent.port,
         "transport": _TRANSPORT_OPTION[agent.transport],
         "control_host": agent.control or agent.address,
-        "control_port": CONTROL_PORT,
+        "control_port": agent.control_port,
         "no_stdin": True,
         "skip_rlimit": True,
         "trace_statistics": True,

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from rating_harness.errors import SippError
 from rating_harness.evidence.model import SippResult
 
-__all__ = ["EXIT_STATUS", "WORKED", "check_status", "read_result", "read_statistics"]
+__all__ = ["EXIT_STATUS", "WORKED", "check_status", "merged", "read_result", "read_statistics"]
 
 EXIT_STATUS: Mapping[int, str] = {
     0: "all calls were successful",
@@ -69,6 +71,39 @@ def read_result(
         errors=(errors or b"").decode("utf-8", "replace"),
         stopped=stopped,
     )
+
+
+def merged(results: Iterable[SippResult]) -> tuple[SippResult, ...]:
+    """One result for each host, in the order of their first, with the sum of what those of one host have counted.
+
+    What one of them couldn't count is missing from the sum; the highest status is that of all, since a higher one of
+    `WORKED` says less.
+    """
+    found: dict[tuple[str, str], SippResult] = {}
+    for each in results:
+        before = found.get((each.host, each.role))
+        found[each.host, each.role] = each if before is None else _sum(before, each)
+    return tuple(found.values())
+
+
+def _sum(one: SippResult, other: SippResult) -> SippResult:
+    statuses = (one.status, other.status)
+    return replace(
+        one,
+        status=None if None in statuses else max(status for status in statuses if status is not None),
+        created=_total(one.created, other.created),
+        successful=_total(one.successful, other.successful),
+        failed=_total(one.failed, other.failed),
+        failures=dict(Counter(one.failures) + Counter(other.failures)),
+        errors="\n".join(filter(None, (one.errors, other.errors))),
+        stopped=one.stopped or other.stopped,
+        trace_cut=one.trace_cut or other.trace_cut,
+        planned=_total(one.planned, other.planned),
+    )
+
+
+def _total(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else one + other
 
 
 def check_status(result: SippResult, output: str, who: str = "SIPp") -> None:

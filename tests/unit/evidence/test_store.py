@@ -191,6 +191,7 @@ FIELDS_OF_THE_FORMAT = {
     "dialogs_left",
     "ended",
     "exchanges",
+    "generators",
     "http_steps",
     "idle",
     "lab",

@@ -22,6 +22,7 @@ from rating_harness.lab.protocol import (
     Prepared,
     Process,
     Program,
+    Replicas,
     Service,
 )
 from rating_harness.run.options import Options
@@ -173,6 +174,12 @@ class FakeLab:
 
     def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
         raise NotImplementedError
+
+    def replicate(self, name: str, argv: Sequence[str], files: Mapping[str, bytes], number: int) -> Replicas:
+        raise NotImplementedError
+
+    def clock_ahead(self) -> tuple[float, float]:
+        return 0.0, 0.0
 
     def install_clock(self, library: bytes) -> MovedClock:
         raise NotImplementedError

@@ -11,6 +11,7 @@ from rating_harness.errors import LabError
 from rating_harness.lab.docker.engine import Engine, connect, engine_errors
 from rating_harness.lab.docker.labels import HOST, LAB, LEASE, DockerLease
 from rating_harness.lab.docker.process import remove_container
+from rating_harness.lab.docker.swarm import remove_jobs, remove_overlay
 
 __all__ = ["leases", "remove_lab", "sweep"]
 
@@ -53,6 +54,10 @@ def remove_lab(engine: Engine, lab_id: str) -> None:
     """
     api = engine.client.api
     label = {"label": f"{LAB}={lab_id}"}
+    with engine_errors(f"looking for the lab {lab_id}"):
+        is_on_swarm = any(network["Driver"] == "overlay" for network in api.networks(filters=label))
+    if is_on_swarm:
+        remove_jobs(engine, lab_id)
     with engine_errors(f"removing the lab {lab_id}"), ThreadPoolExecutor(THREADS) as threads:
         for attempt in range(ATTEMPTS):
             containers = api.containers(all=True, filters=label)
@@ -64,7 +69,10 @@ def remove_lab(engine: Engine, lab_id: str) -> None:
                 remove_container(engine, host)
             try:
                 for network in api.networks(filters=label):
-                    _remove_network(engine, network["Id"])
+                    if network["Driver"] == "overlay":
+                        remove_overlay(engine, network["Id"])
+                    else:
+                        _remove_network(engine, network["Id"])
                 return
             except APIError as error:
                 if attempt == ATTEMPTS - 1:

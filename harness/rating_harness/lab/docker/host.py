@@ -38,6 +38,15 @@ done
 """
 PLUG = "nft 'add table netdev unplugged; delete table netdev unplugged'"
 
+# What is published of a container in an overlay network comes by a bridge of the engine's, where it has another
+# address; the lab's services listen at the one that it has in the lab.
+FORWARD = """
+nft 'add table ip published; \
+     add chain ip published arriving {{ type nat hook prerouting priority -100; }}; \
+     add rule ip published arriving iifname != "lo" ip daddr != {address} fib daddr type local \
+         meta l4proto {{ tcp, udp }} dnat to {address}'
+"""
+
 Published = Mapping[int | str, tuple[str, int | None]]
 """``PORT/PROTOCOL`` of a container -> the address and the port (None: any) of the engine's machine."""
 
@@ -95,7 +104,11 @@ class HostContainer:
                 networking_config=api.create_networking_config(endpoint),
             )["Id"]
             api.start(container)
-        return cls(engine, network, container, host, reusable=not published)
+        # Swarm takes its time to give an address free that a container has left.
+        made = cls(engine, network, container, host, reusable=not published and not network.is_overlay)
+        if published and network.is_overlay:
+            made._run(FORWARD.format(address=host.address), "the host's ports can't be published")
+        return made
 
     @classmethod
     def find(cls, engine: Engine, network: LabNetwork, container: str) -> HostContainer:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import click
 import platformdirs
@@ -80,7 +80,14 @@ class Images:
             built = threads.map(lambda role: self._for_role(role, base), roles)
             return {**dict(zip(roles, built, strict=True)), **dict(zip(self.chosen, chosen, strict=True))}
 
-    def _for_role(self, role: Role, base: str) -> str:
+    def generator(self) -> str:
+        """The id of the image that a load's generators on other machines run, built if need be.
+
+        :raises ImageError: it could not be built.
+        """
+        return self.chosen.get("generator") or self._for_role("generator", self._base())
+
+    def _for_role(self, role: Role | Literal["generator"], base: str) -> str:
         context = _context(role)
         arguments = {"BASE": base}
         if role == "kamailio" and self.packages:
@@ -192,7 +199,7 @@ class Images:
                 )
 
 
-def _context(role: Role) -> dict[str, bytes]:
+def _context(role: Role | Literal["generator"]) -> dict[str, bytes]:
     """What the Dockerfile of that role can see: for ``harness`` this package's source, else nothing."""
     root = data_directory("compose").parent
     dockerfile = f"compose/{role}.Dockerfile"

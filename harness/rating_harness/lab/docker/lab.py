@@ -32,6 +32,7 @@ from rating_harness.lab.docker.images import Images
 from rating_harness.lab.docker.labels import HOST, IMAGES, LAB, LEASE, PROCESS, SERVICE, DockerLease, ServiceFacts
 from rating_harness.lab.docker.network import LabNetwork
 from rating_harness.lab.docker.process import WORK, ContainerProcess
+from rating_harness.lab.docker.swarm import ReplicatedJob, check_manager, clock_of
 from rating_harness.lab.local.hosts import Hosts
 from rating_harness.lab.local.layout import IPV4_FIRST
 from rating_harness.lab.protocol import (
@@ -45,6 +46,7 @@ from rating_harness.lab.protocol import (
     Prepared,
     Process,
     Program,
+    Replicas,
     Service,
 )
 from rating_harness.lab.ready import await_ready, check_alive
@@ -59,6 +61,9 @@ TERMINATION = 5.0
 """Seconds that a service has to end in good order before it's killed."""
 
 THREADS = 8
+
+GENERATOR = "generator"
+"""Of what runs on other machines: among the images, as a role is."""
 
 HELD_WITHIN = 30.0
 """Seconds within which a program that is prepared waits for its moment, its imports included."""
@@ -103,6 +108,7 @@ class DockerLab:
         images: Mapping[str, str] = MappingProxyType({}),
         keep: bool = False,
         packages: Sequence[str] = (),
+        swarm: bool = False,
     ) -> DockerLab:
         """A new lab, with nothing in it.
 
@@ -110,6 +116,7 @@ class DockerLab:
         :param images: role or service name -> an image to be used instead of the built one.
         :param keep: the lab outlives this process, until `stop` or ``rating-harness clean``.
         :param packages: of Debian's, to be in the image for Kamailio besides.
+        :param swarm: its network is one of all machines of the engine's swarm, on which `replicate` starts programs.
         :raises MissingTool: no engine answers.
         :raises ImageError: an image could not be built.
         :raises LabError: the engine refuses.
@@ -122,9 +129,14 @@ class DockerLab:
             # What a broken engine doesn't remove is no concern of this lab; `rating-harness clean` says what it is.
             with suppress(LabError):
                 sweep(engine)
-            ids = Images(engine, debian or "trixie", chosen, packages=tuple(packages)).ensure()
+            if swarm:
+                check_manager(engine)
+            builder = Images(engine, debian or "trixie", chosen, packages=tuple(packages))
+            ids = builder.ensure()
+            if swarm:
+                ids[GENERATOR] = builder.generator()
             labels = {LAB: lab_id, LEASE: lease.label(), IMAGES: json.dumps(ids)}
-            network = networks.create(engine, _name(lab_id), labels)
+            network = networks.create(engine, _name(lab_id), labels, overlay=swarm)
             return cls(lab_id, engine, ids, network, lease)
 
     @classmethod
@@ -411,6 +423,16 @@ class DockerLab:
         except BaseException:
             process.remove()
             raise
+
+    def replicate(self, name: str, argv: Sequence[str], files: Mapping[str, bytes], number: int) -> Replicas:
+        if not self._network.is_overlay:
+            raise LabError("this lab is on one machine", hint="rating-harness run FILE --generators N")
+        return ReplicatedJob(
+            self._engine, self._network.id, self.id, name, argv, files, number, self._images[GENERATOR]
+        )
+
+    def clock_ahead(self) -> tuple[float, float]:
+        return clock_of(self._engine)
 
     def _create_program(self, program: Program, *, is_held: bool = False) -> ContainerProcess:
         return self._create(

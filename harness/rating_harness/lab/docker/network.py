@@ -16,6 +16,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from rating_harness.errors import LabError
 from rating_harness.lab.docker.engine import Engine, engine_errors
+from rating_harness.lab.docker.swarm import create_overlay
 
 __all__ = ["LabNetwork", "create", "find", "is_local"]
 
@@ -30,6 +31,7 @@ class LabNetwork:
     """A network as the engine made it.
 
     :param subnet6: None where the engine has no IPv6, with ``why``.
+    :param is_overlay: it's one of all machines of a swarm.
     :param leaving: held while a container leaves it: engines before 23 (Debian 12's is 20.10) can stand still for
         good when two leave a network at once (moby/moby#42545).
     """
@@ -39,6 +41,7 @@ class LabNetwork:
     subnet: ipaddress.IPv4Network
     subnet6: ipaddress.IPv6Network | None
     why: str = ""
+    is_overlay: bool = False
     leaving: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     @property
@@ -46,29 +49,24 @@ class LabNetwork:
         return str(self.subnet[1])
 
 
-def create(engine: Engine, name: str, labels: Mapping[str, str]) -> LabNetwork:
+def create(engine: Engine, name: str, labels: Mapping[str, str], *, overlay: bool = False) -> LabNetwork:
     """A bridge network on a free subnet, with IPv6 where the engine can.
+
+    :param overlay: one of all machines of the engine's swarm instead, without IPv6.
 
     Explicit subnets, since an engine's own pools hold some thirty networks; another one is tried when it's taken.
 
     :raises LabError: the engine refuses.
     """
-    why = ""
+    why = "an overlay network of Swarm's has none" if overlay else ""
     for subnet in itertools.islice(_subnets(), ATTEMPTS):
         subnet6 = None if why else _unique_local()
         try:
             with engine_errors(f"making the network {name}"):
-                network = engine.client.networks.create(
-                    name,
-                    driver="bridge",
-                    labels=dict(labels),
-                    enable_ipv6=subnet6 is not None,
-                    ipam=IPAMConfig(
-                        pool_configs=[
-                            IPAMPool(subnet=str(net), gateway=str(net[1])) for net in (subnet, subnet6) if net
-                        ]
-                    ),
-                )
+                if overlay:
+                    identifier = create_overlay(engine, name, subnet, labels)
+                else:
+                    identifier = _create_bridge(engine, name, subnet, subnet6, labels)
         except LabError as error:
             if not isinstance(error.__cause__, APIError):
                 raise
@@ -79,12 +77,30 @@ def create(engine: Engine, name: str, labels: Mapping[str, str]) -> LabNetwork:
                 raise
             why = f"the engine makes no network with IPv6: {reason}"
         else:
-            return LabNetwork(str(network.id), name, subnet, subnet6, why)
+            return LabNetwork(identifier, name, subnet, subnet6, why, overlay)
     raise LabError(
         f"no free subnet found for the lab in {ATTEMPTS} attempts",
         expected=f"a free /{PREFIX} in {POOL}",
         hint="remove what killed runs left: rating-harness clean",
     )
+
+
+def _create_bridge(
+    engine: Engine,
+    name: str,
+    subnet: ipaddress.IPv4Network,
+    subnet6: ipaddress.IPv6Network | None,
+    labels: Mapping[str, str],
+) -> str:
+    pools = [IPAMPool(subnet=str(net), gateway=str(net[1])) for net in (subnet, subnet6) if net]
+    network = engine.client.networks.create(
+        name,
+        driver="bridge",
+        labels=dict(labels),
+        enable_ipv6=subnet6 is not None,
+        ipam=IPAMConfig(pool_configs=pools),
+    )
+    return str(network.id)
 
 
 def find(engine: Engine, name: str) -> tuple[LabNetwork, Mapping[str, str]]:

@@ -49,6 +49,7 @@ from rating_harness.lab.protocol import (
     Prepared,
     Process,
     Program,
+    Replicas,
     Role,
     Service,
 )
@@ -357,6 +358,12 @@ class LocalLab:
         return PersonsCommand((*entering(child_of(holder.pid, "kamailio"), root=True), *argv), environment)
 
     # --- the clock --------------------------------------------------------------------------------------------------
+
+    def replicate(self, name: str, argv: Sequence[str], files: Mapping[str, bytes], number: int) -> Replicas:
+        raise LabError("this lab is on one machine", hint="generators on several need --lab docker")
+
+    def clock_ahead(self) -> tuple[float, float]:
+        return 0.0, 0.0
 
     def install_clock(self, library: bytes) -> ClockPage:
         """As in the protocol. The page is the same file under a name of each process's own, which it finds wherever
