@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rating_harness.checks.billing import balances_move_by_fees, begin_and_end
@@ -14,6 +15,7 @@ from rating_harness.checks.requests import requests_are_as_agreed, requests_are_
 from rating_harness.checks.strict_peer import arrivals_are_valid
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
+from rating_harness.evidence.headers import branch_of
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.clock import skip_name, skips_of
 from rating_harness.scenario.values import Moment, duration_text
@@ -156,6 +158,35 @@ def one_final_reply(case: Case) -> Iterator[Finding]:
                 )
 
 
+def one_answer_each(case: Case) -> Iterator[Finding]:
+    """A request that was sent once has no two different final replies (RFC 3261 section 17.2).
+
+    Of a call's INVITE `one_final_reply` knows more; one that was repeated may be answered anew, by who kept no state.
+    """
+    sent: Counter[tuple[str, str | None, str]] = Counter()
+    finals: dict[tuple[str, str | None, str], dict[int, SipMessage]] = {}
+    for message in case.evidence.messages:
+        if message.is_brief or (message.method == "INVITE" and not message.is_within_dialog):
+            continue
+        key = (message.host, branch_of(message.header("Via")), message.method)
+        if message.is_request and message.direction == "sent":
+            sent[key] += 1
+        elif message.is_final and message.direction == "received":
+            finals.setdefault(key, {}).setdefault(message.status or 0, message)
+    for key, answers in finals.items():
+        if sent[key] == 1 and len(answers) > 1:
+            host, _, method = key
+            seen = ", ".join(f"{final.status} {final.reason}" for final in answers.values())
+            last = list(answers.values())[-1]
+            what = f"final replies to one {method} of {host}"
+            yield broken(case, "final_reply", what, "exactly one", seen, shown_by=last)
+
+
+def _final_replies(case: Case) -> Iterator[Finding]:
+    yield from one_final_reply(case)
+    yield from one_answer_each(case)
+
+
 def call_limits(case: Case) -> Iterator[Finding]:
     """No call lasts longer than the engine allowed, nor would one, by the timeout of its dialog."""
     for index, planned in enumerate(case.scenario.calls):
@@ -267,7 +298,7 @@ Check = Callable[[Case], Iterator[Finding]]
 
 INVARIANT_CHECKS: Mapping[str, Check] = {
     "calls": calls_were_made,
-    "final_reply": one_final_reply,
+    "final_reply": _final_replies,
     "begin_and_end": begin_and_end,
     "limit": call_limits,
     "carriers": no_unauthorised_invite,

@@ -116,6 +116,7 @@ class _Peer:
     :param targets: by its own tag of a dialog, where it may be reached, by the Contacts that it sent, and from when;
         the last one holds.
     :param requests: those it sent, by branch and method.
+    :param branches: of the INVITEs that came, initial or not.
     :param seen: what came before, with its branch, so that a retransmission isn't judged twice.
     """
 
@@ -126,6 +127,7 @@ class _Peer:
     targets: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
     requests: dict[tuple[str | None, str], SipMessage] = field(default_factory=dict)
     invites: dict[str | None, SipMessage] = field(default_factory=dict)
+    branches: set[str | None] = field(default_factory=set)
     answers: dict[tuple[str, int], int] = field(default_factory=dict)
     options: set[str] = field(default_factory=set)
     seen: set[tuple[object, ...]] = field(default_factory=set)
@@ -143,6 +145,8 @@ class _Peer:
             if key in self.seen:
                 continue
             self.seen.add(key)
+            if message.is_request and message.method == "INVITE":
+                self.branches.add(branch_of(message.header("Via")))
             if message.is_request and message.method == "INVITE" and not message.is_within_dialog:
                 self.invites[branch_of(message.header("Via"))] = message  # a refused one can be cancelled too
             refusal = self._judge(message)
@@ -269,6 +273,13 @@ class _Peer:
             return ""
         return f"404: {request.uri} isn't where {self.host} said it's reached, {current}"
 
+    def hops(self, request: SipMessage) -> str:
+        """Who makes a request says how far it may go (RFC 3261 section 8.1.1.6); not one from hop to hop."""
+        is_of_a_hop = request.method == "CANCEL" or (
+            request.method == "ACK" and branch_of(request.header("Via")) in self.branches
+        )
+        return "" if is_of_a_hop or _values(request, "Max-Forwards") else "Max-Forwards is missing"
+
     def route(self, request: SipMessage) -> str:
         """The last proxy takes the last Route off (RFC 3261 section 16.12)."""
         routes = _values(request, "Route")
@@ -323,6 +334,7 @@ _OF_REQUESTS: Sequence[tuple[str, _Question]] = (
     ("CSeq", _Peer.sequence_of),
     ("Via", _Peer.cancelled),
     ("uri", _Peer.target),
+    ("Max-Forwards", _Peer.hops),
     ("Route", _Peer.route),
 )
 _OF_REPLIES: Sequence[tuple[str, _Question]] = (

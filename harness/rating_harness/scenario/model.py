@@ -123,7 +123,7 @@ INVARIANTS: dict[str, str] = {
     "dialogs": "no dialog is active at the end",
     "tables": "Kamailio waits for nothing, and keeps no more of a call than is documented",
     "carriers": "nothing unexpected reached a carrier",
-    "final_reply": "the caller gets exactly one final reply",
+    "final_reply": "the caller gets exactly one final reply, and no other request two different ones",
     "kamailio": "Kamailio neither restarts, nor runs out of shared memory, nor logs at critical level",
     "alarms": "where nothing is broken on purpose, no module of Kamailio's reports an error, and rating.cfg no alarm",
 }

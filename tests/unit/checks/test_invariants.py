@@ -154,6 +154,29 @@ def test_two_answers_of_two_callees_are_two_final_replies(tmp_path: Path) -> Non
     assert "200 OK, 200 OK" in found(tmp_path, run)["final_reply"][0]
 
 
+def _asked(*finals: str, times: int = 1) -> Evidence:
+    """A stranger's INFO within the call, sent so often, and what it's answered."""
+    host, branch = "stranger-ana-0", "z9hG4bK-info"
+    sent = [sip(0.5 + 0.01 * n, host, "sent", "INFO sip:1@h", branch=branch, to_tag="b1") for n in range(times)]
+    answers = [
+        sip(0.6 + 0.01 * n, host, "received", final, cseq="1 INFO", branch=branch, to_tag="b1")
+        for n, final in enumerate(finals)
+    ]
+    run = sound()
+    return replace(run, messages=tuple(sorted((*run.messages, *sent, *answers), key=lambda m: m.at)))
+
+
+def test_a_request_with_two_different_final_replies(tmp_path: Path) -> None:
+    (finding,) = found(tmp_path, _asked("400 Bad Request", "481 Call/Transaction Does Not Exist"))["final_reply"]
+    assert "final replies to one INFO of stranger-ana-0" in finding
+    assert "400 Bad Request, 481 Call/Transaction Does Not Exist" in finding
+
+
+@pytest.mark.parametrize("run", [_asked("400 Bad Request", "400 Bad Request"), _asked("200 OK", "503 No", times=2)])
+def test_a_reply_that_came_again_and_one_to_a_request_that_did(tmp_path: Path, run: Evidence) -> None:
+    assert found(tmp_path, run) == {}
+
+
 def forked(*, hung_up: bool, by: str = "carrier") -> Evidence:
     """A request that was forked behind the carrier: its caller gets a second answer, which it acknowledges."""
     uri, b2 = "sip:39040123456@sip.test", "b2"

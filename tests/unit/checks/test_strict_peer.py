@@ -217,3 +217,19 @@ def test_a_forked_call_has_a_target_for_each_telephone(tmp_path: Path) -> None:
 def test_a_request_that_goes_to_another_telephone_of_a_forked_call(tmp_path: Path, method: str, uri: str) -> None:
     astray = tuple(replace(m, uri=uri) if arrives(method, CARRIER)(m) else m for m in _forked())
     assert f"404: {uri} isn't where carrier said" in found(tmp_path, astray)[0].seen
+
+
+def test_a_request_of_kamailios_without_a_limit_of_hops(tmp_path: Path) -> None:
+    messages = changed(arrives("BYE", CARRIER), "Max-Forwards", None)
+    assert [finding.seen for finding in found(tmp_path, messages)] == ["Max-Forwards is missing"]
+
+
+def test_an_ack_from_hop_to_hop_needs_none(tmp_path: Path) -> None:
+    refused = (
+        sip(0.0, "caller-ana", "sent", "INVITE sip:39040123456@sip.test"),
+        sip(0.01, CARRIER, "received", "INVITE sip:39040123456@sip.test", branch="z9hG4bK-hop"),
+        sip(0.02, CARRIER, "sent", "486 Busy Here", cseq="1 INVITE", branch="z9hG4bK-hop", to_tag="b1"),
+    )
+    ack = sip(0.03, CARRIER, "received", "ACK sip:39040123456@sip.test", branch="z9hG4bK-hop", to_tag="b1")
+    bare = replace(ack, headers=tuple(each for each in ack.headers if each[0] != "Max-Forwards"))
+    assert found(tmp_path, (*refused, bare)) == []
