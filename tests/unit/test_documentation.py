@@ -391,11 +391,23 @@ def _python(command: Command, words: list[str], _: pytest.Pytester | None) -> No
     _context(command, entry, arguments)
 
 
+def _docker(command: Command, words: list[str], pytester: pytest.Pytester | None) -> None:
+    """The image itself is built, and run, by tests/docker/runner_image.py; here, what is run in it."""
+    if words[0] == "build":
+        assert (CHECKOUT / words[words.index("-f") + 1]).is_file(), str(command)
+        return
+    assert words[0] == "run", f"{command}: what does this do?"
+    image = words.index("rating-harness")
+    entry = words[words.index("--entrypoint") + 1] if "--entrypoint" in words[:image] else "rating-harness"
+    _PROGRAMS[entry](command, words[image + 1 :], pytester)
+
+
 _PROGRAMS: Mapping[str, Callable[[Command, list[str], pytest.Pytester | None], None]] = {
     "rating-harness": _rating_harness,
     "pytest": _pytest,
     "make": _make,
     "python": _python,
+    "docker": _docker,
 }
 
 
@@ -412,6 +424,8 @@ _PROGRAMS: Mapping[str, Callable[[Command, list[str], pytest.Pytester | None], N
         "make test NO_SUCH_VARIABLE=1",
         "python -m benchmarks.soak --no-such-option",
         "nobody knows this program",
+        "docker build -f no-such.Dockerfile .",
+        "docker run --rm rating-harness run scenarios --no-such-option",
     ],
 )
 def test_a_wrong_command_is_noticed(text: str, project: Path, pytester: pytest.Pytester) -> None:

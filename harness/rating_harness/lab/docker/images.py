@@ -76,7 +76,7 @@ class Images:
         roles = [role for role in get_args(Role) if role not in self.chosen]
         with ThreadPoolExecutor(len(roles) + 1) as threads:
             chosen = threads.map(self.id_of, self.chosen.values())
-            base = self._base()
+            base = self.base()
             built = threads.map(lambda role: self._for_role(role, base), roles)
             return {**dict(zip(roles, built, strict=True)), **dict(zip(self.chosen, chosen, strict=True))}
 
@@ -85,7 +85,7 @@ class Images:
 
         :raises ImageError: it could not be built.
         """
-        return self.chosen.get("generator") or self._for_role("generator", self._base())
+        return self.chosen.get("generator") or self._for_role("generator", self.base())
 
     def _for_role(self, role: Role | Literal["generator"], base: str) -> str:
         context = _context(role)
@@ -113,7 +113,8 @@ class Images:
             )
         return image
 
-    def _base(self) -> str:
+    def base(self) -> str:
+        """The id of what every image is made from: a registry's Debian, or the imported root filesystem."""
         official = f"debian:{self.release}-slim"
         imported = f"{REPOSITORY}/base:{self.release}-{rootfs.recipe_hash(self.release)}"
         base = self._present(official) or self._present(imported) or self._pull(official)

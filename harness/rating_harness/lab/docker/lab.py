@@ -388,8 +388,15 @@ class DockerLab:
     def _await_ready(self, facts: ServiceFacts, process: ContainerProcess, deadline: Deadline) -> None:
         if facts.ready is None:
             check_alive(process)
-        else:
+            return
+        try:
             await_ready(process, self.endpoint(facts.name, facts.ports[0]), facts.ready, deadline)
+        except Timeout as error:
+            if not self._reachable and not self._engine.host:
+                error.hint = (
+                    "where this runs in a container of that engine, give it the network of the host: docs/ci.md"
+                )
+            raise
 
     def endpoint(self, service: str, port: int) -> Endpoint:
         container = self._host_container(service)
