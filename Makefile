@@ -78,7 +78,11 @@ matrix: setup ## Run all scenarios with one Kamailio after another: KAMAILIOS="t
 .PHONY: test
 test: setup ## Run the project's own tests
 	@$(BIN)/rating-harness prepare --lab local
-	$(BIN)/pytest tests --ignore tests/browser --rating-lab local --rating-persistent-lab no -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest tests --ignore tests/browser --ignore tests/swarm --rating-lab local --rating-persistent-lab no -n $(WORKERS) $(ARGS)
+
+.PHONY: test-swarm
+test-swarm: setup ## Make a load from three Docker engines in namespaces of their own, one of them killed (as root)
+	$(BIN)/pytest tests/swarm -n 0 $(ARGS)
 
 .PHONY: test-browser
 test-browser: setup ## Look at the HTML report in Chromium, without a window (installs it: as root, with apt)

@@ -165,6 +165,9 @@ class Replicas(Protocol):
     def states(self) -> Sequence[str]:
         """What is known of each of them, for a person: the machine, and what became of it there."""
 
+    def replace_lost(self) -> None:
+        """Start one in place of each whose machine is gone, unless that has been done."""
+
     def remove(self) -> None:
         """End them, and forget them. Idempotent."""
 

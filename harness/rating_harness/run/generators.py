@@ -39,6 +39,9 @@ UNCERTAIN = 0.25
 _READY = 60.0
 """Seconds within which all generators have to be there."""
 
+_LOOK = 3.0
+"""Seconds between two looks at what became of the machines, while some are awaited."""
+
 _PORT = 8100
 _CONTROL = "generators"
 _FOLDER = "/generator"
@@ -86,6 +89,7 @@ class Generators:
         self._lock = threading.Lock()
         self._state: Mapping[str, Any] = {}
         self._read_at = 0.0
+        self._looked_at = time.monotonic()
 
     def __bool__(self) -> bool:
         return self._number > 0
@@ -138,7 +142,14 @@ class Generators:
         if self._control.poll() is not None:
             raise LabError("what controls the generators ended", detail=self._control.output()[-2000:])
         states = self._states()
-        return bool(states) and all(state["state"] == "ready" for state in states.values())
+        if states and all(state["state"] == "ready" for state in states.values()):
+            return True
+        if time.monotonic() >= self._looked_at + _LOOK:
+            # What hasn't begun can be begun elsewhere.
+            assert self._replicas is not None
+            self._replicas.replace_lost()
+            self._looked_at = time.monotonic()
+        return False
 
     def _check_own_clock(self) -> None:
         ahead, precision = self._lab.clock_ahead()

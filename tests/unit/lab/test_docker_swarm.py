@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rating_harness.errors import LabError
 from rating_harness.lab.docker.engine import Engine
-from rating_harness.lab.docker.swarm import check_manager, clock_of, pieces_of
+from rating_harness.lab.docker.swarm import ReplicatedJob, check_manager, clock_of, pieces_of
 
 
 def engine(info: dict[str, Any], version: str = "1.41") -> Engine:
@@ -70,3 +70,69 @@ def test_what_is_too_large_for_a_config_is_in_several(files: dict[str, bytes], l
     for name, content in files.items():
         parts = sorted(each for each in pieces if each == name or each.startswith(f"{name}."))
         assert b"".join(pieces[each] for each in parts) == content
+
+
+class FakeSwarm:
+    """Keeps what is asked of it; its tasks are what a test says."""
+
+    def __init__(self) -> None:
+        self.replicas: list[int] = []
+        self.removed: list[str] = []
+        self.configs: list[str] = []
+        self.there: list[tuple[str, str, str]] = []
+        """State of a task, name and state of its machine."""
+
+    def create_config(self, name: str, data: bytes, labels: dict[str, str]) -> dict[str, str]:
+        self.configs.append(name)
+        return {"ID": name}
+
+    def create_service(self, task: Any, *, mode: Any, **others: Any) -> dict[str, str]:
+        self.replicas.append(mode["ReplicatedJob"]["TotalCompletions"])
+        return {"ID": f"service-{len(self.replicas)}"}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [
+            {"ID": name, "Description": {"Hostname": name}, "Status": {"State": state}}
+            for _, name, state in self.there
+        ]
+
+    def tasks(self, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
+        assert filters == {"service": [f"service-{number}" for number in range(1, len(self.replicas) + 1)]}
+        return [
+            {"ID": f"task-{number}", "NodeID": name, "Status": {"State": state}}
+            for number, (state, name, _) in enumerate(self.there)
+        ]
+
+    def remove_service(self, service: str) -> None:
+        self.removed.append(service)
+
+
+def job(swarm: FakeSwarm, number: int) -> ReplicatedJob:
+    engine = Engine(cast(Any, SimpleNamespace(api=swarm)), None, (6, 1))
+    return ReplicatedJob(engine, "network", "1f2e", "generators", ("true",), {"job.gz": b"x" * 9}, number, "sha256:1")
+
+
+def test_a_task_is_started_once_in_place_of_each_on_a_machine_that_is_gone() -> None:
+    swarm = FakeSwarm()
+    replicas = job(swarm, 3)
+    swarm.there = [
+        ("running", "machine-1", "ready"),
+        ("assigned", "machine-2", "down"),
+        ("failed", "machine-3", "down"),
+    ]
+    replicas.replace_lost()
+    replicas.replace_lost()
+    assert swarm.replicas == [3, 1]
+    assert replicas.states() == [
+        "on machine-1: running",
+        "on machine-2, which is down: assigned",
+        "on machine-3, which is down: failed",
+    ]
+    replicas.remove()
+    assert swarm.removed == ["service-1", "service-2"]
+
+
+def test_a_jobs_names_are_as_short_as_swarm_wants_them() -> None:
+    swarm = FakeSwarm()
+    job(swarm, 3)
+    assert all(len(name) <= 64 for name in swarm.configs)

@@ -43,6 +43,8 @@ class FakeReplicas:
     def states(self) -> Sequence[str]:
         return ["on machine-1: running", "on machine-2, which is down: running"]
 
+    def replace_lost(self) -> None: ...
+
     def remove(self) -> None:
         self.removed += 1
 

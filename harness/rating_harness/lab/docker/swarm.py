@@ -1,7 +1,8 @@
 """The engine's own cluster, Docker Swarm: a program on several machines at once, as a replicated job.
 
 It's given its files as configs, whose size Swarm limits, so that a large file is in several. What becomes of a job's
-tasks is said by Swarm; that a machine is gone it knows ten seconds later, and it starts no task of a job on another.
+tasks is said by Swarm; that a machine is gone it knows ten seconds later, and it starts no task of a job on another
+one by itself.
 """
 
 from __future__ import annotations
@@ -145,6 +146,8 @@ class ReplicatedJob:
         api: Any = engine.client.api  # whose stubs know nothing of services
         self._api = api
         self._name = f"rating-harness-{lab_id}-{name}-{secrets.token_hex(2)}"
+        self._services: list[str] = []
+        self._replaced: set[str] = set()
         labels = {LAB: lab_id}
         with engine_errors(f"starting {number} tasks of {name}"):
             configs = [self._config(each, content, labels) for each, content in pieces_of(files)]
@@ -163,14 +166,18 @@ class ReplicatedJob:
                 restart_policy=RestartPolicy("on-failure", delay=1_000_000_000, max_attempts=3),
                 networks=[NetworkAttachmentConfig(network)],
             )
-            created: Any = self._api.create_service(
-                task,
-                name=self._name,
-                labels=labels,
-                mode=ServiceMode("replicated-job", replicas=number, concurrency=number),
-                endpoint_spec=EndpointSpec(mode="dnsrr"),
-            )
-        self._id = str(created["ID"])
+            self._task, self._labels = task, labels
+            self._start(number)
+
+    def _start(self, number: int) -> None:
+        created: Any = self._api.create_service(
+            self._task,
+            name=f"{self._name}-{len(self._services)}",
+            labels=self._labels,
+            mode=ServiceMode("replicated-job", replicas=number, concurrency=number),
+            endpoint_spec=EndpointSpec(mode="dnsrr"),
+        )
+        self._services.append(str(created["ID"]))
 
     def _config(self, name: str, content: bytes, labels: Mapping[str, str]) -> Any:
         config = f"{self._name}-{name}"
@@ -179,14 +186,35 @@ class ReplicatedJob:
 
     def states(self) -> Sequence[str]:
         """What Swarm says of each task: ``on machine-2: running``."""
+        return sorted(_state(task, node) for task, node in self._tasks())
+
+    def replace_lost(self) -> None:
+        gone = {
+            task["ID"]
+            for task, node in self._tasks()
+            if node and node["Status"]["State"] == "down" and task["Status"]["State"] not in _ENDED
+        }
+        new = gone - self._replaced
+        if new:
+            self._replaced |= new
+            with engine_errors("starting tasks in place of lost ones"):
+                self._start(len(new))
+
+    def _tasks(self) -> list[tuple[Any, Any]]:
+        """Each task, and the machine that it's on; None as long as it's on none."""
         with engine_errors("looking at a job's tasks"):
             nodes = {node["ID"]: node for node in self._api.nodes()}
-            tasks = self._api.tasks(filters={"service": self._name})
-        return sorted(_state(task, nodes.get(task.get("NodeID"))) for task in tasks)
+            tasks = self._api.tasks(filters={"service": self._services})
+        return [(task, nodes.get(task.get("NodeID"))) for task in tasks]
 
     def remove(self) -> None:
-        with engine_errors("removing a job"), suppress(NotFound):
-            self._api.remove_service(self._id)
+        with engine_errors("removing a job"):
+            for service in self._services:
+                _unless_gone(self._api.remove_service, service)
+
+
+_ENDED = ("complete", "failed", "rejected", "shutdown", "remove", "orphaned")
+"""States of a task that is over (swarmkit's api/types.proto)."""
 
 
 def _state(task: Mapping[str, Any], node: Mapping[str, Any] | None) -> str:

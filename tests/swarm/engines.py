@@ -1,6 +1,6 @@
 """Docker engines of one's own, each in a network namespace like a machine of its own, joined into a swarm.
 
-``python -m tests.docker.engines 3`` has three until Enter is pressed; it says how to reach each.
+``python -m tests.swarm.engines 3`` has three until Enter is pressed; it says how to reach each.
 
 An engine in the machine's own namespace would remove the other one's bridge; ``ip netns exec`` would hide the control
 groups. So each is started by ``nsenter``, in a namespace that a bridge in one more namespace connects to the others:
@@ -31,7 +31,7 @@ __all__ = ["Node", "lab_images", "swarm_of"]
 
 _NETWORK = "10.213.77"
 _STARTED = 30.0
-_STOPPED = 20.0
+_STOPPED = 10.0
 
 
 @dataclass(slots=True)
@@ -89,11 +89,15 @@ class Node:
                 ours += [int(child) for child in children.read_text().split() if int(child) not in ours]
         return ours
 
-    def stop(self) -> None:
+    def end(self) -> None:
+        """In good order, as far as that is possible: `stop` waits for it."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(_STOPPED)
+
+    def stop(self) -> None:
+        self.end()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(_STOPPED)
         for pid in self._processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -122,6 +126,8 @@ def swarm_of(number: int, images: Sequence[str] = (), *, source: str | None = No
             await_condition(node.answers, deadline, f"an answer of {node.name}", interval=0.1)
         _give(nodes, images, source)
         _join(nodes)
+        for node in nodes:
+            exits.callback(node.end)  # all at once, before any is waited for
         yield nodes
 
 
