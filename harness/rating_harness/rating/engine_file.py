@@ -7,17 +7,29 @@ are stored, read and removed. What Kamailio and the engine say to each other is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from jinja2 import TemplateSyntaxError, meta
+from jinja2.nativetypes import NativeEnvironment
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from rating_harness.contract import CONTRACT, Reason
 from rating_harness.errors import Location, UsageError
 from rating_harness.rating.json_path import MISSING, value_at
+from rating_harness.rating.model import Account, Transaction
 
 __all__ = ["SHIPPED", "EngineFile", "HttpRequest", "RecordList", "RequestShape", "Seeding", "Translated", "load"]
 
@@ -29,6 +41,57 @@ _IN_REQUESTS = frozenset({"transaction_tag", "account_tag", "destination_account
     "timestamp_begin",
     "timestamp_end",
 }
+
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_READING = frozenset({"call_ids", "accounts"})
+"""What a template knows that reads records."""
+_TEMPLATES = NativeEnvironment()
+
+
+def _method(value: object) -> object:
+    if not isinstance(value, str) or value.upper() not in _METHODS:
+        raise ValueError(f"no method of HTTP; they are {', '.join(_METHODS)}")
+    return value.upper()
+
+
+def _whole_path(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError(f"{path!r} isn't a path: it begins with a slash, and has no host")
+    return path
+
+
+def _without_query(path: str) -> str:
+    if "?" in path:
+        raise ValueError("a request is recognised by its path, without the query")
+    return path
+
+
+def _place(where: str) -> str:
+    if not all(where.split(".")):
+        raise ValueError(f"{where!r} is no place in a document, such as params.0.id")
+    return where
+
+
+def _template(value: Any) -> Any:
+    for text in _texts(value):
+        try:
+            _TEMPLATES.from_string(text)
+        except TemplateSyntaxError as error:
+            raise ValueError(f"no template: {error.message}") from None
+    return value
+
+
+def _texts(value: Any) -> list[str]:
+    """Every text in it that may be a template."""
+    if isinstance(value, str):
+        return [value] if "{" in value else []
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return [text for part in parts for text in _texts(part)]
+
+
+Method = Annotated[str, BeforeValidator(_method)]
+Place = Annotated[str, AfterValidator(_place)]
 
 
 class _Part(BaseModel):
@@ -43,10 +106,10 @@ class RequestShape(_Part):
     :param fields: where its own fields are, if elsewhere than `EngineFile.request_fields` says.
     """
 
-    path: str
-    method: str = "POST"
-    when: Mapping[str, Any] = Field(default_factory=dict)
-    fields: Mapping[str, str] = Field(default_factory=dict)
+    path: Annotated[str, AfterValidator(_whole_path), AfterValidator(_without_query)]
+    method: Method = "POST"
+    when: Mapping[Place, Any] = Field(default_factory=dict)
+    fields: Mapping[str, Place] = Field(default_factory=dict)
 
 
 class Answer(_Part):
@@ -60,14 +123,14 @@ class Answer(_Part):
     :param reasons: the engine's own reason -> one of the contract's.
     """
 
-    status: tuple[int, ...] = (200,)
-    ok: str | None = None
-    error: str | None = None
-    authorized: str | None = None
-    unauthorized_reason: str | None = None
-    max_available_units: str | None = None
+    status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = (200,)
+    ok: Place | None = None
+    error: Place | None = None
+    authorized: Place | None = None
+    unauthorized_reason: Place | None = None
+    max_available_units: Place | None = None
     units_per_second: float = Field(default=1, gt=0)
-    carriers: str | None = None
+    carriers: Place | None = None
     reasons: Mapping[str, Reason] = Field(default_factory=dict)
 
 
@@ -78,10 +141,10 @@ class HttpRequest(_Part):
     :param body: of JSON; None for none.
     """
 
-    path: str = "/"
-    method: str = "GET"
-    headers: Mapping[str, str] = Field(default_factory=dict)
-    body: Any = Field(default=None, alias="json")
+    path: Annotated[str, AfterValidator(_whole_path), AfterValidator(_template)] = "/"
+    method: Method = "GET"
+    headers: Annotated[Mapping[str, str], AfterValidator(_template)] = Field(default_factory=dict)
+    body: Annotated[Any, AfterValidator(_template)] = Field(default=None, alias="json")
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -106,8 +169,16 @@ class RecordList(_Part):
     command: tuple[str, ...] = ()
     list: str = ""
     none_when: Mapping[str, Any] = Field(default_factory=dict)
-    fields: Mapping[str, str]
+    fields: Mapping[str, Place]
     duration_per_second: float = Field(default=1, gt=0)
+
+    @field_validator("read")
+    @classmethod
+    def _knows_its_variables(cls, read: HttpRequest | None) -> HttpRequest | None:
+        for text in _texts([read.path, read.headers, read.body] if read else []):
+            if unknown := sorted(meta.find_undeclared_variables(_TEMPLATES.parse(text)) - _READING):
+                raise ValueError(f"a template knows no {unknown[0]!r} here; known are: {', '.join(sorted(_READING))}")
+        return read
 
     @field_validator("fields")
     @classmethod
@@ -132,13 +203,42 @@ class EngineFile(_Part):
 
     name: str
     requests: Mapping[Word, RequestShape]
-    request_fields: Mapping[str, str]
+    request_fields: Mapping[str, Place]
     answer: Answer = Answer()
     records: RecordList | None = None
     accounts: RecordList | None = None
     seed: tuple[Seeding, ...] = ()
     remove: tuple[Seeding, ...] = ()
     empty: HttpRequest | None = None
+
+    @field_validator("requests")
+    @classmethod
+    def _are_distinct(cls, requests: Mapping[Word, RequestShape]) -> Mapping[Word, RequestShape]:
+        for word in get_args(Word):
+            if word not in requests:
+                raise ValueError(f"{word} is missing: without it, no call's {word} is recognised")
+        shapes = [(shape.method, shape.path, dict(shape.when)) for shape in requests.values()]
+        for number, (word, shape) in enumerate(zip(requests, shapes, strict=True)):
+            if shape in shapes[:number]:
+                other = list(requests)[shapes.index(shape)]
+                raise ValueError(
+                    f"{word} is recognised as {other} is; `when` names a field of the body by which they differ"
+                )
+        return requests
+
+    @field_validator("records", "accounts")
+    @classmethod
+    def _can_be_read(cls, source: RecordList | None, info: ValidationInfo) -> RecordList | None:
+        if source is None:
+            return None
+        if (source.read is None) == (not source.command):
+            raise ValueError("either `read`, a request, or `command`, a program, is needed")
+        kind, needed = (Transaction, CONTRACT.fields.call) if info.field_name == "records" else (Account, "balance")
+        if strange := sorted(set(source.fields) - set(get_type_hints(kind))):
+            raise ValueError(f"unknown field {strange[0]!r}; known are: {', '.join(sorted(get_type_hints(kind)))}")
+        if needed not in source.fields:
+            raise ValueError(f"{needed!r} has to be among the fields")
+        return source
 
     @field_validator("request_fields")
     @classmethod
@@ -215,17 +315,24 @@ def load(path: Path) -> EngineFile:
         mark = error.problem_mark or error.context_mark
         where = Location(str(path), mark.line + 1, mark.column + 1) if mark else str(path)
         raise UsageError("the engine's file isn't YAML", found=error.problem, where=where) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        where = Location(str(path), before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise UsageError("the engine's file isn't YAML", found=str(error).partition("\n")[0], where=where) from None
+    mistakes = list(_repeated(node))
     try:
-        return EngineFile.model_validate(content)
+        engine = EngineFile.model_validate(content)
     except ValidationError as error:
-        mistakes = [_Mistake.of(node, each["loc"], each["msg"]) for each in error.errors()]
+        mistakes += [_Mistake.of(node, each["loc"], each["msg"]) for each in error.errors()]
+    if mistakes:
         first = mistakes[0]
         raise UsageError(
             f"the engine's file has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}",
             where=Location(str(path), first.line, first.column),
             detail="\n".join(f"{path}:{each.line}:{each.column}: {each.text}" for each in mistakes),
             hint="docs/engines.md describes the file",
-        ) from None
+        )
+    return engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +351,45 @@ class _Mistake:
                 break
             found = inner
         mark = found.start_mark if found is not None else None
-        named = ".".join(str(step) for step in place)
+        named = ".".join(str(step) for step in place if step != "[key]")
         text = message.removeprefix("Value error, ")
+        text = next((ours for theirs, ours in _IN_OUR_WORDS.items() if theirs in text), text)
         return cls(
             mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, f"{named}: {text}" if named else text
         )
+
+
+_IN_OUR_WORDS: Mapping[str, str] = {
+    "Field required": "is missing",
+    "Extra inputs are not permitted": "there is no such key",
+    "valid dictionary": "this has to be a mapping: `key: value`",
+    "valid tuple": "this has to be a list: `[a, b]`",
+}
+"""What the model says of mistakes -> what a person who writes YAML knows."""
+
+
+def _repeated(
+    node: yaml.Node | None, within: tuple[str, ...] = (), above: tuple[int, ...] = ()
+) -> Iterator[_Mistake]:
+    """Keys that stand in a mapping twice: YAML takes the last.
+
+    :param above: the nodes that it's in: one that an alias puts into itself is looked at once.
+    """
+    if node is None or id(node) in above:
+        return
+    above = (*above, id(node))
+    if isinstance(node, yaml.MappingNode):
+        known = set()
+        for key, value in node.value:
+            place = (*within, str(key.value))
+            if key.value in known:
+                mark = key.start_mark
+                yield _Mistake(mark.line + 1, mark.column + 1, f"{'.'.join(place)}: this key stands there twice")
+            known.add(key.value)
+            yield from _repeated(value, place, above)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield from _repeated(value, (*within, str(number)), above)
 
 
 def _child(node: yaml.Node | None, step: int | str) -> yaml.Node | None:

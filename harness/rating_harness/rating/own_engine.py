@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, get_type_hints
 
@@ -241,19 +243,69 @@ def _records(given: Given, section: str) -> list[Mapping[str, Any]]:
 
 
 def _translated(row: Any, source: RecordList) -> dict[str, Any]:
+    """A record in the contract's words.
+
+    :raises EngineError: a time, or a number, that can't be read.
+    """
     found = {name: value_at(row, where) for name, where in source.fields.items()}
     translated = {name: value for name, value in found.items() if value is not MISSING}
-    for name in ("timestamp_auth", "timestamp_begin", "timestamp_end"):
-        if isinstance(translated.get(name), int | float):
-            moment = datetime.fromtimestamp(translated[name], UTC)
-            translated[name] = moment.replace(tzinfo=None).isoformat()
+    for name, (read, expected) in _READERS.items():
+        if translated.get(name) is None:
+            continue
+        try:
+            translated[name] = read(translated[name])
+        except (ValueError, TypeError, OverflowError, OSError):
+            raise EngineError(
+                f"a record's {name} can't be read",
+                where=source.fields[name],
+                expected=expected,
+                found=json.dumps(translated[name])[:100],
+            ) from None
     duration, began = translated.get("duration"), translated.get("timestamp_begin")
-    if isinstance(duration, int | float) and source.duration_per_second != 1:
-        translated["duration"] = int(duration / source.duration_per_second)
+    if duration is not None and source.duration_per_second != 1:
+        translated["duration"] = duration = int(duration / source.duration_per_second)
     if began and duration is not None and "timestamp_end" not in source.fields:
-        ended = datetime.fromisoformat(began) + timedelta(seconds=translated["duration"])
-        translated["timestamp_end"] = ended.replace(tzinfo=None).isoformat()
+        translated["timestamp_end"] = (datetime.fromisoformat(began) + timedelta(seconds=duration)).isoformat()
     return translated
+
+
+def _moment(value: Any) -> str:
+    """A time in ISO 8601, in UTC without a zone: the number of seconds, or of as many thousandths of them as make it
+    a time of our days.
+    """
+    if isinstance(value, str) and not re.fullmatch(r"\d{9,}(?:\.\d+)?", value):
+        moment = datetime.fromisoformat(value)
+        return (moment.astimezone(UTC) if moment.tzinfo else moment).replace(tzinfo=None).isoformat()
+    seconds = _finite(value)
+    while seconds > _LAST_SECOND:
+        seconds /= 1000
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
+
+
+def _number(value: Any) -> int | float:
+    """A number, which a database's decimals are as texts."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    number = _finite(value)
+    return int(number) if number.is_integer() else number
+
+
+def _finite(value: Any) -> float:
+    """:raises ValueError, TypeError: it's no number."""
+    number = float(value)
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise ValueError(value)
+    return number
+
+
+_LAST_SECOND = 1e11
+"""The year 5138: what is greater counts milliseconds, microseconds or nanoseconds."""
+
+_TIME = (_moment, "Unix seconds, milliseconds, microseconds or nanoseconds, or ISO 8601")
+_READERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
+    **dict.fromkeys(("timestamp_auth", "timestamp_begin", "timestamp_end"), _TIME),
+    **dict.fromkeys(("duration", "fee", "balance"), (_number, "a number")),
+}
 
 
 def _completed(record: dict[str, Any]) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_faults_meet_the_engines_own_words(rest: EngineFile, cgrates: EngineFile
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name: x\nrequests: {}\n", "request_fields: Field required"),
+        ("name: x\nrequests: {}\n", "request_fields: is missing"),
         ("name: x\nrequests:\n  begin: {pth: /x}\nrequest_fields: {transaction_tag: id}\n", ":3:10: requests.begin"),
         ("name: x\nrequests: {}\nrequest_fields: {call: id}\n", "unknown field 'call'; known are: account_tag"),
         ("name: x\nrequests: {}\nrequest_fields: {account_tag: id}\n", "'transaction_tag' has to be among them"),
@@ -152,6 +152,61 @@ def test_mistakes_have_their_line(tmp_path: Path, text: str, said: str) -> None:
         load(file)
     assert said in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+REST = (SHIPPED / "minimal-rest.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "said"),
+    [
+        ("path: /billing/stop", "path: billing/stop", ":7:15: requests.end.path: 'billing/stop' isn't a path"),
+        ("path: /billing/stop", "path: http://a/stop", "isn't a path: it begins with a slash, and has no host"),
+        ("path: /billing/stop", 'path: "/stop?a=1"', "a request is recognised by its path, without the query"),
+        ("path: /billing/stop", "path: /stop, method: POTS", "requests.end.method: no method of HTTP"),
+        ("  end: {path: /billing/stop}\n", "", ":5:3: requests: end is missing"),
+        ("path: /billing/stop", "path: /billing/start", ":5:3: requests: end is recognised as begin is"),
+        ("status: [200]", "status: 200", ":19:11: answer.status: this has to be a list: `[a, b]`"),
+        ("status: [200]", "status: [2000]", ":19:12: answer.status.0: "),
+        (
+            "transaction_tag: call_id",
+            "transaction_tag: a..b",
+            ":11:20: request_fields.transaction_tag: 'a..b' is no place",
+        ),
+        ("  ok: done", "  okay: done", ":20:9: answer.okay: there is no such key"),
+        ("{{ account_tag }}", "{{ account_tag }", "seed.2.path: no template: unexpected '}'"),
+        ('"{{ balance }}"', '"{{ balance | euros }}"', "seed.2.json: no template: No filter named 'euros'."),
+        ("read: {path: /calls}", 'read: {path: "/calls/{{ ids }}"}', "records.read: a template knows no 'ids' here"),
+        ("  read: {path: /calls}\n", "", "records: either `read`, a request, or `command`, a program, is needed"),
+        ("read: {path: /calls}", "command: calls --json", "records.command: this has to be a list"),
+        ("    fee: cost", "    feee: cost", "records: unknown field 'feee'; known are: account_tag, "),
+        ("    transaction_tag: id\n", "", "records: 'transaction_tag' has to be among the fields"),
+        (", balance: credit", "", "accounts: 'balance' has to be among the fields"),
+        ("name: a", "name: b\nname: a", ":3:1: name: this key stands there twice"),
+        ("  ok: done", "  ok: done\n  ok: really", ":21:3: answer.ok: this key stands there twice"),
+        ("name: a", "name: \x07a", ":2:7: the engine's file isn't YAML"),
+    ],
+)
+def test_what_would_be_a_riddle_in_a_run_is_a_mistake(tmp_path: Path, there: str, instead: str, said: str) -> None:
+    assert there in REST
+    file = tmp_path / "engine.yaml"
+    file.write_text(REST.replace(there, instead, 1), "utf-8")
+    with pytest.raises(UsageError) as caught:
+        load(file)
+    assert said in str(caught.value)
+
+
+def test_a_method_may_be_written_in_small_letters(tmp_path: Path) -> None:
+    file = tmp_path / "engine.yaml"
+    file.write_text(REST.replace("path: /billing/stop", "path: /billing/stop, method: put"), "utf-8")
+    assert load(file).requests["end"].method == "PUT"
+
+
+def test_a_file_that_holds_itself(tmp_path: Path) -> None:
+    file = tmp_path / "engine.yaml"
+    file.write_text("a: &a [*a]\n")
+    with pytest.raises(UsageError, match="the engine's file has"):
+        load(file)
 
 
 def test_a_file_that_isnt_there(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_records_that_a_command_prints() -> None:
     file = EngineFile.model_validate(
         {
             "name": "by hand",
-            "requests": {},
+            "requests": {kind: {"path": f"/{kind}"} for kind in ("authorization", "begin", "end")},
             "request_fields": {"transaction_tag": "id"},
             "records": {
                 "command": [sys.executable, "-c", f"print({rows!r})"],
@@ -196,3 +196,46 @@ def test_an_engine_that_cant_be_read_says_why() -> None:
     assert engine.unreadable
     assert not engine.reset()
     assert engine.transactions() == []
+
+
+@pytest.mark.parametrize(
+    "began",
+    [
+        1_700_000_000,
+        1_700_000_000_000,
+        1_700_000_000_000_000,
+        1_700_000_000_000_000_000,
+        "1700000000",
+        "1700000000000",
+        "2023-11-14T22:13:20Z",
+        "2023-11-14T23:13:20+01:00",
+        "2023-11-14 22:13:20",
+    ],
+)
+def test_times_as_engines_write_them(api: Api, rest: OwnEngine, began: object) -> None:
+    row = {"id": "a", "customer": "1000", "started": began, "stopped": began, "seconds": "3", "cost": "6.00"}
+    api.answers["GET", "/calls"] = (200, {"calls": [row]})
+    (record,) = rest.transactions()
+    assert record["timestamp_begin"] == "2023-11-14T22:13:20"
+    assert (record["duration"], record["fee"]) == (3, 6)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("started", "14.11.2023", "timestamp_begin"),
+        ("stopped", {"at": 1}, "timestamp_end"),
+        ("started", float("inf"), "timestamp_begin"),
+        ("started", True, "timestamp_begin"),
+        ("seconds", "three", "duration"),
+        ("cost", [6], "fee"),
+    ],
+)
+def test_what_is_no_time_and_no_number_is_named(
+    api: Api, rest: OwnEngine, field: str, value: object, named: str
+) -> None:
+    row = {"id": "a", "customer": "1000", "started": 1_700_000_000, "stopped": 1_700_000_003, field: value}
+    api.answers["GET", "/calls"] = (200, {"calls": [row]})
+    with pytest.raises(EngineError, match=f"a record's {named} can't be read") as caught:
+        rest.transactions()
+    assert caught.value.where == field
