@@ -65,6 +65,9 @@ _SAID = 100.0
 _COMMON = 40
 """Statements with a word, from which on it says nothing of what belongs together."""
 
+_NEAR = 8
+"""Lines behind a preprocessor directive, of which it's likely that they stand there for its sake."""
+
 _EVEN = 0.01
 """What a row is worth that executes nothing more: so that kills and expectations count then, too."""
 
@@ -103,9 +106,9 @@ class Statements:
 
         Those come first that execute most of what belongs to it: its route, the routes that are called there, and
         statements that name what it names, a table say; what few rows execute counts more. Those that killed more,
-        expect more and take less time count more too. Each second one takes another path through the route than those
-        before it, and what has to do with time meets those that move the clock. Together they take about as long as
-        ``most`` ordinary rows do.
+        expect more and take less time count more too. Each second one takes another path than those before it: in its
+        route, or, where no other is left there, in what belongs to it elsewhere. What has to do with time
+        meets those that move the clock. Together they take about as long as ``most`` ordinary rows do.
 
         :param kills: of each scenario, weighed as the caller likes.
         :param words: the text that is changed, before and after.
@@ -139,6 +142,7 @@ class Statements:
         proven = {name: (1 + 9 * kills.get(name, 0.0) / highest) * value for name, value in fresh.items()}
         route = frozenset(self._of_route.get(mutant.route, ()))
         paths = {row.scenario: row.statements & route for row in reaching}
+        farther = {row.scenario: paths[row.scenario] | hits[row.scenario] for row in reaching}
         clocks = self._turns_of_clock(mutant, words, 2 * most)
         left, chosen, taken = sorted(reaching, key=lambda row: row.scenario), readers, set[frozenset[str]]()
         left = [row for row in left if row not in readers]
@@ -147,11 +151,13 @@ class Statements:
             turn = len(chosen)
             favour = fresh if turn % 2 else proven
             wanted = [row for row in left if row.moves_clock] if turn in clocks else []
-            wanted = wanted or ([row for row in left if paths[row.scenario] not in taken] if turn % 2 else [])
+            if turn % 2 and not wanted:
+                wanted = [row for row in left if paths[row.scenario] not in taken]
+                wanted = wanted or [row for row in left if farther[row.scenario] not in taken]
             best = max(wanted or left, key=lambda row: _gain(weights, hits[row.scenario]) * favour[row.scenario])
             left.remove(best)
             chosen.append(best)
-            taken.add(paths[best.scenario])
+            taken |= {paths[best.scenario], farther[best.scenario]}
             for each in hits[best.scenario]:
                 weights[each] *= _AGAIN
         return chosen
@@ -189,6 +195,10 @@ class Statements:
             if len(alike) <= _COMMON:
                 for statement in alike:
                     weights[statement] = weights.get(statement, 0.0) + 2.0 / len(alike)
+        if mutant.column is None:
+            for (file, line, _), statement in self.keys.items():
+                if file == mutant.file and 0 < line - mutant.line <= _NEAR:
+                    weights[statement] = weights.get(statement, 0.0) + 2.0
         return weights
 
     @cached_property
