@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from rating_harness.checks.format import seconds
 from rating_harness.checks.model import Case
 from rating_harness.checks.strict_peer import malformed
 from rating_harness.errors import EndpointError
@@ -25,6 +26,7 @@ from rating_harness.evidence.headers import (
     uri_key,
 )
 from rating_harness.evidence.model import SipMessage, SippResult
+from rating_harness.evidence.statistics import Histogram
 from rating_harness.scenario.behaviour import CarrierBehaviour
 from rating_harness.scenario.calls import DEFAULT_HOLD
 from rating_harness.scenario.model import Call as PlannedCall
@@ -432,7 +434,9 @@ def _lost_generators(case: Case) -> Iterator[EndpointError]:
     if not lost:
         return
     others = [each for each in generators if not each.lost]
+    setup = sum((Histogram(each.setup) for each in others), Histogram()).percentile(0.95)
     made = f"the others made {sum(each.made for each in others)} of {sum(each.planned for each in others)} calls"
+    made += "" if setup is None else f", set-up p95 {seconds(setup)}"
     found = [
         f"generator {each.number} on {each.node}: of {each.planned} calls {each.over} were over, "
         f"{each.made - each.over} begun, {each.planned - each.made} not made"

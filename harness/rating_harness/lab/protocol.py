@@ -166,7 +166,10 @@ class Replicas(Protocol):
         """What is known of each of them, for a person: the machine, and what became of it there."""
 
     def replace_lost(self) -> None:
-        """Start one in place of each whose machine is gone, unless that has been done."""
+        """Start one in place of each whose machine is gone, unless that has been done.
+
+        :raises LabError: a machine lacks what it takes.
+        """
 
     def remove(self) -> None:
         """End them, and forget them. Idempotent."""

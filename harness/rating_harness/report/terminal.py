@@ -18,7 +18,7 @@ from rich.theme import Theme
 from rating_harness.errors import HarnessError
 from rating_harness.evidence.calls import calls_of
 from rating_harness.evidence.model import Evidence
-from rating_harness.evidence.statistics import statistics_of
+from rating_harness.evidence.statistics import Histogram, statistics_of
 from rating_harness.report import events
 from rating_harness.report.failure import LADDERS, error_text, failure_text
 from rating_harness.report.presentation import run_facts, title_of
@@ -178,8 +178,18 @@ def _finished(event: events.ScenarioFinished, ladders: int | None) -> str:
         f"\n        not checked: {n}: {why}" for n, why in event.verdict.unchecked.items() if why not in of_the_lab
     ]
     notes = [f"\n        {note}" for note in _unexpected_refusals(event.scenario, event.evidence)]
+    notes += [f"\n        {line}" for line in _generators(event.evidence)]
     line = f"PASSED  {title_of(event.scenario)}  ({', '.join(facts)}, {event.seconds:.1f} s)"
     return f"{line}{''.join(unchecked)}{''.join(notes)}"
+
+
+def _generators(evidence: Evidence) -> Iterator[str]:
+    """What each of several has made, how fast its calls were set up, and how far its clock was off."""
+    for each in evidence.generators:
+        setup = Histogram(each.setup).percentile(0.95)
+        fast = f", set-up p95 {duration_text(round(setup, 3))}" if setup is not None else ""
+        clock = f"its clock {1000 * each.clock:+.1f} ms ± {1000 * each.precision:.1f} ms"
+        yield f"generator {each.number} on {each.node}: {each.made} calls{fast}, {clock}"
 
 
 def _unexpected_refusals(scenario: Scenario, evidence: Evidence) -> Iterator[str]:

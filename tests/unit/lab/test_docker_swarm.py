@@ -79,6 +79,7 @@ class FakeSwarm:
         self.replicas: list[int] = []
         self.removed: list[str] = []
         self.configs: list[str] = []
+        self.error = ""
         self.there: list[tuple[str, str, str]] = []
         """State of a task, name and state of its machine."""
 
@@ -99,9 +100,13 @@ class FakeSwarm:
     def tasks(self, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
         assert filters == {"service": [f"service-{number}" for number in range(1, len(self.replicas) + 1)]}
         return [
-            {"ID": f"task-{number}", "NodeID": name, "Status": {"State": state}}
+            {"ID": f"task-{number}", "NodeID": name, "Status": {"State": state, "Err": self.error}}
             for number, (state, name, _) in enumerate(self.there)
         ]
+
+    def inspect_image(self, image: str) -> dict[str, list[str]]:
+        assert image == "sha256:1"
+        return {"RepoTags": ["rating-harness/generator:trixie-1"]}
 
     def remove_service(self, service: str) -> None:
         self.removed.append(service)
@@ -130,6 +135,16 @@ def test_a_task_is_started_once_in_place_of_each_on_a_machine_that_is_gone() -> 
     ]
     replicas.remove()
     assert swarm.removed == ["service-1", "service-2"]
+
+
+def test_a_machine_without_the_image_is_said_at_once() -> None:
+    swarm = FakeSwarm()
+    replicas = job(swarm, 1)
+    swarm.there, swarm.error = [("rejected", "machine-2", "ready")], "No such image: sha256:1"
+    with pytest.raises(LabError) as raised:
+        replicas.replace_lost()
+    assert "docker save rating-harness/generator:trixie-1 | ssh machine-2 docker load" in str(raised.value)
+    assert swarm.replicas == [1]
 
 
 def test_a_jobs_names_are_as_short_as_swarm_wants_them() -> None:

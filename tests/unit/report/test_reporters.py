@@ -16,7 +16,7 @@ import pytest
 from rating_harness.checks import judge
 from rating_harness.checks.model import Finding, Verdict
 from rating_harness.errors import Location, ServiceDied
-from rating_harness.evidence.model import CapturedMessage, HttpStep, LogLine
+from rating_harness.evidence.model import CapturedMessage, GeneratorResult, HttpStep, LogLine
 from rating_harness.evidence.statistics import LoadProgress
 from rating_harness.report import events
 from rating_harness.report.failure import failure_text
@@ -623,3 +623,12 @@ def test_a_load_under_way_is_told_behind_its_scenario(tmp_path: Path) -> None:
     assert progress.text.endswith(": A load (40 of 90 calls, 20.0/s, 19 up, 1 failed)")
     progress.on_event(events.ScenarioSkipped(2.0, scenario, "over"))
     assert "40 of 90" not in progress.text
+
+
+def test_each_generator_of_a_load_is_shown_with_its_clock(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", 'calls:\n  - {id: ana, from: "1000", to: "39040123456"}\n')
+    one = GeneratorResult(1, "machine-1", "198.18.0.129", 0.0123, 0.0004, planned=3, made=3, over=3, setup={480: 3})
+    evidence = evidence_of(answered_call(), generators=(one, replace(one, number=2, clock=-0.0005, setup={})))
+    text = shown([events.ScenarioFinished(START, 3.0, scenario, Verdict(scenario.id, ()), evidence, None, 42)])
+    assert "generator 1 on machine-1: 3 calls, set-up p95 12ms, its clock +12.3 ms ± 0.4 ms\n" in text
+    assert "generator 2 on machine-1: 3 calls, its clock -0.5 ms ± 0.4 ms\n" in text

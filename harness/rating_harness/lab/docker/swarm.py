@@ -148,6 +148,7 @@ class ReplicatedJob:
         self._name = f"rating-harness-{lab_id}-{name}-{secrets.token_hex(2)}"
         self._services: list[str] = []
         self._replaced: set[str] = set()
+        self._image = image
         labels = {LAB: lab_id}
         with engine_errors(f"starting {number} tasks of {name}"):
             configs = [self._config(each, content, labels) for each, content in pieces_of(files)]
@@ -189,9 +190,13 @@ class ReplicatedJob:
         return sorted(_state(task, node) for task, node in self._tasks())
 
     def replace_lost(self) -> None:
+        tasks = self._tasks()
+        for task, node in tasks:
+            if "No such image" in str(task["Status"].get("Err")):
+                raise self._image_is_missing(node)
         gone = {
             task["ID"]
-            for task, node in self._tasks()
+            for task, node in tasks
             if node and node["Status"]["State"] == "down" and task["Status"]["State"] not in _ENDED
         }
         new = gone - self._replaced
@@ -199,6 +204,18 @@ class ReplicatedJob:
             self._replaced |= new
             with engine_errors("starting tasks in place of lost ones"):
                 self._start(len(new))
+
+    def _image_is_missing(self, node: Any) -> LabError:
+        where = str(node["Description"]["Hostname"]) if node else "a machine"
+        with engine_errors("looking for a generator's image"):
+            names = self._api.inspect_image(self._image)["RepoTags"] or [self._image]
+        return LabError(
+            f"{where} hasn't the image of a generator, and there's no registry that it's taken from",
+            expected=f"{names[0]} on each machine of the swarm",
+            found="no such image",
+            hint=f"docker save {names[0]} | ssh {where} docker load; "
+            f"without that machine: docker node update --availability drain {where}",
+        )
 
     def _tasks(self) -> list[tuple[Any, Any]]:
         """Each task, and the machine that it's on; None as long as it's on none."""
