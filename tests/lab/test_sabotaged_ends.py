@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from signal import SIGKILL, Signals
+from signal import SIGKILL, SIGSTOP, Signals
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -189,6 +189,11 @@ SABOTAGES: Mapping[str, tuple[Sabotage, type[HarnessError], tuple[str, ...]]] = 
         _spoilt_carrier("dies"),
         SippError,
         ("the user agent on carrier could not do its work", "signal 9"),
+    ),
+    "a carrier is stopped": (
+        Sabotage(CARRIER, hold="2s", killed=lambda process: Killed(process, SIGSTOP, b"SIP/2.0 200")),
+        SippError,
+        ("the user agent on carrier stood still", "was it stopped"),
     ),
     "a carrier leaves": (
         _spoilt_carrier("leaves"),

@@ -205,10 +205,12 @@ def balances_move_by_fees(case: Case) -> Iterator[Finding]:
 
 
 def _explained(case: Case) -> frozenset[str]:
-    """Accounts of which another check tells that their records are wrong, or that they paid without one."""
+    """Accounts of which another check tells that their records are wrong, that they paid without one, or twice."""
     explained = set(accounts_with_wrong_records(case))
     if "begin_and_end" not in case.scenario.invariants:
         for call in case.calls:
+            if len(case.accepted(call, _PATH.end)) > 1:
+                explained |= payers_of(case, call).keys()
             if call.answered is not None and _lacks_record(case, call):
                 explained |= _paid_beside_records(case, call).keys()
     return frozenset(explained)

@@ -50,6 +50,7 @@ def _errors(case: Case) -> Iterator[EndpointError]:
         yield from _cut(case, result)
     yield from _unreadable(case)
     yield from _untraced(case)
+    yield from _stood_still(case)
     yield from _replies_to_nothing(case)
     for index, planned in enumerate(case.scenario.calls):
         for call in case.of(planned.id):
@@ -522,6 +523,32 @@ def _untraced(case: Case) -> Iterator[EndpointError]:
                 found="a trace that lacks messages",
                 where=case.scenario.where("scenario"),
                 hint="is the disk full, or was the program killed?",
+            )
+
+
+def _stood_still(case: Case) -> Iterator[EndpointError]:
+    """A caller that still runs reads what Kamailio sends it over UDP, and sends again, since no reply comes.
+
+    A carrier that stands still is found when it's ended.
+    """
+    running = {each.host for each in case.evidence.sipp if each.role == "caller" and each.status is None}
+    is_meant = any(call.vanish is not None for call in case.scenario.calls)
+    is_meant = is_meant or any(fault.is_outage for fault in case.scenario.faults) or _is_lossy(case)
+    ends = frozenset() if is_meant else running & _ends_of_templates(case)
+    got = {(message.host, *_passed(message)) for message in case.evidence.messages if message.direction == "received"}
+    ports = {each.source for each in case.evidence.captured or () if each.direction == "received"}
+    for each in case.evidence.captured or ():
+        message = each.message
+        is_repeated = each.direction == "sent" and each.transport == "udp" and len(each.repeated) > 1
+        if message is None or not is_repeated or each.peer not in ends or each.target not in ports:
+            continue
+        if (each.peer, *_passed(message)) not in got:
+            yield EndpointError(
+                f"{_whose(case)} {each.peer} never read the {_name(message)} that Kamailio sent it",
+                expected="an end that reads what it gets",
+                found=f"it was sent {len(each.repeated) + 1} times",
+                where=case.scenario.where("scenario"),
+                hint=f"was its program stopped? This is {_fault_of(case)}'s fault, and says nothing of Kamailio",
             )
 
 

@@ -52,7 +52,7 @@ class Price:
 def instant(text: object) -> datetime | None:
     """A timestamp of the API: ISO 8601, in UTC where it names no zone; None where it isn't one."""
     try:
-        read = datetime.fromisoformat(str(text))
+        read = datetime.fromisoformat(str(text).upper())
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

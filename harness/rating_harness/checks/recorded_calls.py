@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 from rating_harness.checks.call_ends import SLACK, WHOLE, Interval, answer_of, end_of, off
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.checks.rating_oracle import Price, instant, payers, price_of, price_of_record, seconds_charged
-from rating_harness.contract import CONTRACT
+from rating_harness.contract import CONTRACT, is_true
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.headers import uri_key
 from rating_harness.scenario.calls import DEFAULT_HOLD
@@ -54,7 +54,7 @@ def records_are_the_calls(case: Case) -> Iterator[Finding]:
                 yield from _unanswered(case, call, index, booked)
             else:
                 yield from _booked_once(case, call, index, booked)
-                for record in booked:
+                for record in _without_doubles(booked):
                     finding = _wrong_times(case, call, index, record) or _wrong_party(case, call, index, record)
                     if finding is not None:
                         yield finding
@@ -115,15 +115,32 @@ def _booked_once(case: Case, call: Call, index: int, booked: Sequence[Record]) -
     for account in strange:
         message = f"call {call.id}: its record is on another account"
         yield broken(case, "record", message, _accounts(wanted), account, call=call, index=index)
+    empty = _empty_besides(case, call, by_account)
     for account, number in by_account.items():
-        if number > 1:
+        if number > 1 or account in empty:
             message = f"call {call.id}: records on account {account}"
-            yield broken(case, "record", message, "one", str(number), call=call, index=index)
+            seen = str(number) if number > 1 else f"{1 + empty[account]}, all but one without a begin and an end"
+            yield broken(case, "record", message, "one", seen, call=call, index=index)
     missing = [account for account in wanted if account not in by_account]
     if booked and missing and not strange:
         message = f"call {call.id}: accounts that it's booked on"
         seen = ", ".join(by_account)
         yield broken(case, "record", message, _accounts(wanted), seen, call=call, index=index)
+
+
+def _without_doubles(booked: Sequence[Record]) -> list[Record]:
+    """Records that are the only ones of their account: of several that's the mistake, whatever they say."""
+    accounts = [str(record.get(_FIELD.account)) for record in booked]
+    return [record for record, account in zip(booked, accounts, strict=True) if accounts.count(account) == 1]
+
+
+def _empty_besides(case: Case, call: Call, by_account: Mapping[str, int]) -> Mapping[str, int]:
+    """Accounts that have records beside the one which is booked, more than authorizations were asked for, and how
+    many; each authorization may leave one."""
+    asked = len(case.exchanges(call, _PATH.authorization))
+    accounts = [str(record.get(_FIELD.account)) for record in case.records(call)]
+    besides = {account: accounts.count(account) - number for account, number in by_account.items()}
+    return {account: number for account, number in besides.items() if number > max(asked - 1, 0)}
 
 
 def _accounts(wanted: Mapping[str, bool]) -> str:
@@ -145,7 +162,9 @@ def _wrong_party(case: Case, call: Call, index: int, record: Record) -> Finding 
     account, booked = str(record.get(_FIELD.account)), payers_of(case, call)
     wanted: dict[str, object] = {}
     if begun is not None:
-        wanted = {key: begun.requested(key) for key in (_FIELD.source, _FIELD.destination)}
+        if account in booked and _was_authorised(case, call):
+            wanted[_FIELD.authorized] = True
+        wanted |= {key: begun.requested(key) for key in (_FIELD.source, _FIELD.destination)}
         if account in booked:
             named = (begun.requested(_FIELD.account), begun.requested(_FIELD.called_account))
             wanted |= {_FIELD.inbound: booked[account], _FIELD.primary: account in named}
@@ -155,6 +174,12 @@ def _wrong_party(case: Case, call: Call, index: int, record: Record) -> Finding 
             message = f"call {call.id}: {key} in its record on account {account}"
             return broken(case, "record", message, _plain(expected), _plain(seen), call=call, index=index)
     return None
+
+
+def _was_authorised(case: Case, call: Call) -> bool:
+    """Whether the engine itself said so: no fault did."""
+    asked = next(iter(case.exchanges(call, _PATH.authorization)), None)
+    return asked is not None and asked.fault is None and is_true(asked.answer(_FIELD.authorized))
 
 
 def _is_same_party(uri: object, seen: object) -> bool:
@@ -237,7 +262,7 @@ def _in_words(case: Case, call: Call, begins: float, ends: float, answer: Interv
     if not early and not late:
         return ""
     invited = call.invite.at if call.invite else answer.earliest
-    if ends <= begins and not early:
+    if ends < begins or (ends == begins and not early):
         return f"its record ends {'when' if ends == begins else 'before'} it begins"
     if early and late and abs(early - late) <= 2 * (WHOLE + SLACK):
         return f"its record is {_text(early)}"
@@ -301,7 +326,10 @@ def fees_are_right(case: Case) -> Iterator[Finding]:
                 price = _price(case, call, record, is_inbound=wanted.get(account, False))
                 seconds = seconds_charged(begin, end)
                 fee, charged = price.fee(begin, end) if price else 0, record.get(_FIELD.fee)
-                is_right = is_number(charged) and charged == fee
+                # A call that was ended twice is told of as such.
+                is_told = "begin_and_end" not in case.scenario.invariants
+                times = max(len(case.accepted(call, _PATH.end)), 1) if is_told else 1
+                is_right = is_number(charged) and charged in (fee, times * fee)
                 if not is_right and not _is_fee_of_the_call(case, call, index, record, price):
                     message = f"call {call.id}: its fee on account {account}"
                     why = f"{seconds} s at {price}" if price else "no rate is for it"
@@ -314,6 +342,8 @@ def _is_fee_of_the_call(case: Case, call: Call, index: int, record: Record, pric
     charged, duration = record.get(_FIELD.fee), record.get(_FIELD.duration)
     if price is None or not is_number(charged) or not _has_wrong_times(case, call, index, record):
         return False
+    if is_number(duration) and duration < 0 and charged <= 0:
+        return True  # it ends before it begins, and costs less than nothing
     lengths = {duration} if is_number(duration) and 0 <= duration < _A_DAY else set()
     over, answer = end_of(case, call, index), answer_of(call)
     if over is not None:

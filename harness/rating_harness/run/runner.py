@@ -24,6 +24,7 @@ from rating_harness.run.sipp_processes import (
     PreparedSipp,
     SippProcess,
     await_bound,
+    check_ended,
     prepare_pace,
     prepare_sipp,
     start_sipp,
@@ -144,7 +145,9 @@ class _Run:
         collector.await_quiet(calls_are_over=are_over)
         timeline.finish()
         requests.finish()
-        stop_all(self._carriers)
+        stuck = stop_all(self._carriers)
+        if not any(fault.is_outage for fault in self._plan.scenario.faults):
+            check_ended(stuck)
         spans = [*self._spans, *requests.spans, *clock.spans]
         evidence = collector.gather(started, before, self._sipps, timeline, spans)
         octets = sorted((each for sipp in self._sipps for each in sipp.octets), key=lambda each: each.at)

@@ -22,6 +22,7 @@ __all__ = [
     "PreparedSipp",
     "SippProcess",
     "await_bound",
+    "check_ended",
     "messages_in",
     "prepare_pace",
     "prepare_sipp",
@@ -33,7 +34,7 @@ _PACE = "pace.py"
 
 _OURS = "the evidence holds what it was to do; this says nothing of Kamailio"
 
-_STOP = 5.0
+_STOP = 10.0
 """Seconds that a SIPp has to end after SIGTERM."""
 
 
@@ -220,15 +221,32 @@ def await_bound(sipps: Iterable[SippProcess], deadline: Deadline) -> None:
         await_condition(bound, deadline, what, hint=_OURS)
 
 
-def stop_all(sipps: Iterable[SippProcess]) -> None:
-    """End those that still run, in good order, so that their counts are written."""
+def stop_all(sipps: Iterable[SippProcess]) -> list[SippProcess]:
+    """End those that still run, in good order, so that their counts are written.
+
+    :return: those that didn't end within `_STOP` seconds, and were killed.
+    """
     running = list(sipps)
     for sipp in running:
         sipp.stopped = sipp.process.poll() is None
         sipp.process.signal(signal.SIGTERM)
     deadline = Deadline(_STOP)
+    stuck = []
     for sipp in running:
         try:
             sipp.process.wait(deadline)
         except Timeout:
             sipp.process.signal(signal.SIGKILL)
+            stuck.append(sipp)
+    return stuck
+
+
+def check_ended(stuck: Iterable[SippProcess]) -> None:
+    """:raises SippError: one didn't end when it was to: one that stands still doesn't answer Kamailio, either."""
+    for sipp in stuck:
+        raise SippError(
+            f"{sipp.program} on {sipp.agent.host} stood still",
+            expected="that it ends when it gets SIGTERM",
+            found=f"it still ran {_STOP:g} s later",
+            hint=f"was it stopped, or is the machine too busy? {_OURS[0].upper()}{_OURS[1:]}",
+        )

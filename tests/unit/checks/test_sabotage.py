@@ -31,6 +31,7 @@ RECORD = {
     "transaction_tag": CALL_ID, "account_tag": "1000", "fee": 2, "duration": 2, "primary": True, "inbound": False,
     "timestamp_begin": "2027-01-15T08:00:00", "timestamp_end": "2027-01-15T08:00:02",
 }  # fmt: skip
+EMPTY = {**RECORD, **dict.fromkeys(("fee", "duration", "timestamp_begin", "timestamp_end"))}
 _REQUESTS = (
     exchange(0.002, "authorization"),
     exchange(0.110, "begin_transaction", number=2),
@@ -222,6 +223,19 @@ VARIANTS: Mapping[str, tuple[Callable[[], Evidence], str]] = {
         ),
         "records on account 1000",
     ),
+    "it ends before it begins, and costs less than nothing": (
+        lambda: at("08:00:02", "08:00:00", -2),
+        "its record ends before it begins",
+    ),
+    "two records, and one is empty": (lambda: recorded(RECORD, EMPTY), "records on account 1000"),
+    "two records, and one has no end": (
+        lambda: recorded(RECORD, {**RECORD, "timestamp_end": None, "duration": None, "fee": None}),
+        "records on account 1000",
+    ),
+    "a call that wasn't authorised": (
+        lambda: _reported(authorized=False),
+        "authorized in its record on account 1000",
+    ),
     "two records, and one is paid": (lambda: recorded(RECORD, RECORD), "records on account 1000"),
     "another account's, and this one has paid": (
         lambda: recorded({**RECORD, "account_tag": "2000"}),
@@ -284,6 +298,28 @@ def test_an_authorization_under_another_call_id_is_no_record_of_a_call(tmp_path:
     assert judge(scenario_of(tmp_path / "s.yaml", PLAIN), recorded(RECORD, other)).findings == ()
 
 
+@pytest.mark.parametrize(("fee", "paid"), [(2, 2), (2, 4), (4, 4)])
+def test_two_ends_of_a_call_fail_alone(tmp_path: Path, fee: int, paid: int) -> None:
+    """Whatever it has cost, once or twice."""
+    twice = (*_REQUESTS, exchange(2.5, "end_transaction", number=4))
+    run = replace(recorded({**RECORD, "fee": fee}, fee=paid), exchanges=twice)
+    (finding,) = judge(scenario_of(tmp_path / "s.yaml", PLAIN), run).findings
+    assert (finding.check, finding.message) == ("always: begin_and_end", "call ana was ended more than once")
+
+
+def test_each_authorization_of_a_call_may_leave_an_empty_record(tmp_path: Path) -> None:
+    asked = (_REQUESTS[0], exchange(0.003, "authorization", number=7), *_REQUESTS[1:])
+    run = replace(recorded(RECORD, EMPTY), exchanges=asked)
+    assert judge(scenario_of(tmp_path / "s.yaml", PLAIN), run).findings == ()
+
+
+def test_a_call_that_a_fault_let_pass_may_have_a_record_that_was_refused(tmp_path: Path) -> None:
+    run = _reported(authorized=False)
+    edited = replace(run.exchanges[0], fault="edit")
+    run = replace(run, exchanges=(edited, *run.exchanges[1:]))
+    assert judge(scenario_of(tmp_path / "s.yaml", PLAIN), run).findings == ()
+
+
 def test_two_begins_of_a_call_fail_alone(tmp_path: Path) -> None:
     twice = (*_REQUESTS[:2], exchange(0.5, "begin_transaction", number=4), _REQUESTS[2])
     (finding,) = judge(scenario_of(tmp_path / "s.yaml", PLAIN), replace(spoilt(), exchanges=twice)).findings
@@ -307,7 +343,9 @@ def test_an_engine_with_a_clock_of_its_own_is_believed(tmp_path: Path, run: Evid
     "fields",
     [
         {"timestamp_begin": "2027-01-15T08:00:00Z", "timestamp_end": "2027-01-15T10:00:02+02:00"},
+        {"timestamp_begin": "2027-01-15t08:00:00z", "timestamp_end": "2027-01-15 08:00:02.000000Z"},
         {"duration": 2.0, "fee": 2.0},
+        {"authorized": True},
         {"destination": "39040123456", "source": "SIP:1000@SIP.test"},
     ],
 )
@@ -586,6 +624,20 @@ def _lacks(run: Evidence, host: str, method: str, status: int | None) -> Evidenc
     return replace(_captured(run), messages=tuple(kept))
 
 
+def _stands_still(run: Evidence, status: int | None = None, *, repeated: int = 3, port: int = 5060) -> Evidence:
+    """The caller still runs, or has ended, and has not read the BYE that Kamailio sent it so often."""
+    captured = _captured(run).captured or ()
+    bye = next(m for m in run.messages if m.host == "caller-ana" and m.method == "BYE" and m.is_request)
+    times = tuple(bye.at + each for each in (0.5, 1.5, 3.5)[: repeated - 1])
+    sent = CapturedMessage(
+        bye.at, "sent", "udp", "198.18.0.2:5060", f"198.18.0.5:{port}", "caller-ana", "", bye, repeated=times
+    )
+    caller, *others = run.sipp
+    messages = tuple(m for m in run.messages if not (m.host == "caller-ana" and m.method == "BYE"))
+    sipp = (replace(caller, status=status, successful=0), *others)
+    return replace(run, messages=messages, captured=(*captured, sent), sipp=sipp)
+
+
 def _left(run: Evidence, status: int | None, until: float) -> Evidence:
     """The caller was stopped in the call, or has stood still since then."""
     messages = tuple(m for m in run.messages if m.at <= run.started + 0.2)
@@ -616,6 +668,10 @@ def _never_called(run: Evidence) -> Evidence:
         (lambda run: _left(run, 0, 4.0), "our own end caller-ana never hung up"),
         (lambda run: _left(run, None, 8.0), "our own end caller-ana never hung up"),
         (_never_called, "our own end caller-ana made no call"),
+        (
+            lambda run: _stands_still(replace(run, messages=answered_call(ended_by="kamailio"))),
+            "our own end caller-ana never read the BYE that Kamailio sent it",
+        ),
         (_elsewhere_bye, "it goes to sip:nobody@198.18.0.9, and the other side's last Contact is sip:39040123456@"),
         (lambda run: _routed(run, route=()), "its Route is none, and the route set sip:198.18.0.8;lr;r2=on, sip:198"),
         (lambda run: _routed(run, route=PROXIES), "its Route is sip:198.18.0.7;lr, sip:198.18.0.8;lr;r2=on, and the"),
@@ -658,6 +714,22 @@ def test_a_caller_that_lost_nothing_but_time_is_no_fault(tmp_path: Path) -> None
     """It still runs, and has two seconds to hang up: what goes on is judged as it is."""
     findings = judge(scenario_of(tmp_path / "s.yaml", PLAIN), _left(spoilt(), None, 3.0)).findings
     assert findings
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        pytest.param({"repeated": 2}, id="it was hardly repeated"),
+        pytest.param({"status": 0}, id="the caller has ended"),
+        pytest.param({"port": 5099}, id="it went to a port where nobody is"),
+    ],
+)
+def test_what_an_end_did_not_read_and_need_not_is_no_fault_of_its_own(
+    tmp_path: Path, details: Mapping[str, Any]
+) -> None:
+    run = _stands_still(replace(spoilt(), messages=answered_call(ended_by="kamailio")), **details)
+    scenario = scenario_of(tmp_path / "s.yaml", PLAIN.replace("}]", ", hangup: never}]"))
+    assert judge(scenario, run).findings != ()
 
 
 def test_what_an_end_got_and_nobody_captured_is_no_fault(tmp_path: Path) -> None:
