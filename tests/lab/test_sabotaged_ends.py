@@ -20,7 +20,7 @@ import pytest
 from rating_harness.errors import EndpointError, HarnessError, SippError
 from rating_harness.lab.clock import compiled
 from rating_harness.lab.protocol import Lab, Prepared, Process, Program
-from rating_harness.run import runner
+from rating_harness.run import runner, sipp_processes
 from rating_harness.run.options import Options
 from rating_harness.run.sipp_processes import PreparedSipp, SippProcess, prepare_sipp, start_sipp
 from rating_harness.scenario.loader import load
@@ -96,13 +96,17 @@ class PreparedToBeKilled:
 
 @dataclass(frozen=True)
 class Sabotage:
-    """What is done to the end on one host."""
+    """What is done to the end on one host.
+
+    :param to_end: seconds that it has to end, in place of the usual ones.
+    """
 
     host: str
     hold: str = "1s"
     scenario: Callable[[str], str] = lambda text: text
     program: Callable[[Lab, Program], Program] = lambda _, program: program
     killed: Callable[[Process], Process] = lambda process: process
+    to_end: float | None = None
 
     def start(self, lab: Lab, agent: Agent | UserAgent, name: str) -> SippProcess:
         """In place of `start_sipp`."""
@@ -128,6 +132,8 @@ class Sabotage:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(runner, "start_sipp", self.start)
         monkeypatch.setattr(runner, "prepare_sipp", self.prepare)
+        if self.to_end is not None:
+            monkeypatch.setattr(sipp_processes, "_STOP", self.to_end)
 
 
 def _with_wrong_ack(scenario: str) -> str:
@@ -191,7 +197,7 @@ SABOTAGES: Mapping[str, tuple[Sabotage, type[HarnessError], tuple[str, ...]]] = 
         ("the user agent on carrier could not do its work", "signal 9"),
     ),
     "a carrier is stopped": (
-        Sabotage(CARRIER, hold="2s", killed=lambda process: Killed(process, SIGSTOP, b"SIP/2.0 200")),
+        Sabotage(CARRIER, hold="2s", killed=lambda process: Killed(process, SIGSTOP, b"SIP/2.0 200"), to_end=1.0),
         SippError,
         ("the user agent on carrier stood still", "was it stopped"),
     ),

@@ -177,9 +177,9 @@ def _wrong_party(case: Case, call: Call, index: int, record: Record) -> Finding 
 
 
 def _was_authorised(case: Case, call: Call) -> bool:
-    """Whether the engine itself said so: no fault did."""
-    asked = next(iter(case.exchanges(call, _PATH.authorization)), None)
-    return asked is not None and asked.fault is None and is_true(asked.answer(_FIELD.authorized))
+    """Whether the engine itself said so, each time that it was asked, as in slices of a call: no fault did."""
+    asked = case.exchanges(call, _PATH.authorization)
+    return bool(asked) and all(each.fault is None and is_true(each.answer(_FIELD.authorized)) for each in asked)
 
 
 def _is_same_party(uri: object, seen: object) -> bool:

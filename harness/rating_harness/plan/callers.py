@@ -143,7 +143,7 @@ def _scenario_of(scenario: Scenario, index: int, sampled: Sampled, patience: flo
     """The call's SIPp scenario: the author's, or one that is made from what the call says."""
     call = scenario.calls[index]
     if call.sipp is not None:
-        return (scenario.origin.file.parent / call.sipp.file).read_text()
+        return (scenario.origin.file.parent / call.sipp.file).read_text("utf-8-sig")
     return _render(scenario, index, call, sampled, patience)
 
 

@@ -125,7 +125,7 @@ def _carrier(context: _Context, name: str, port: int, transport: Transport) -> A
         return _user_agent(context, name, port, transport, behaviour)
     if behaviour.sipp is not None:
         file = context.scenario.origin.file.parent / behaviour.sipp.file
-        text, keys = file.read_text(), behaviour.sipp.variables
+        text, keys = file.read_text("utf-8-sig"), behaviour.sipp.variables
         files, options = companions(behaviour.sipp, context.scenario.origin.file.parent)
     else:
         text, keys, files, options = _render(context, name, behaviour), {}, {}, {"auto_answer": True}

@@ -189,7 +189,7 @@ class _Estimates:
                 over = self._over(call, answered)
                 yield from (end for end in self._ends(call, answered) if end.at <= over)
             moments = [(call.start, f"the start of {call.id}")]
-            moments += [(each.at, f"a {each.method} of {call.id}") for each in call.reinvite]
+            moments += [(each.at, f"{_article(each.method)} {each.method} of {call.id}") for each in call.reinvite]
             moments += [(each.at, f"a request of {call.id} ({each.method or 'bytes'})") for each in call.requests]
             moments += [(each.at, f"the transfer of {call.id}") for each in (call.transfer,) if each]
             moments += [(each.at, f"{each.who} of {call.id} vanishes") for each in (call.vanish,) if each]
@@ -223,6 +223,10 @@ class _Estimates:
                 yield _Due(at, what)
 
 
+def _article(word: str) -> str:
+    return "an" if word in ("INVITE", "UPDATE") else "a"
+
+
 def _limit(scenario: Scenario, call: Call) -> float | None:
     """Seconds that the engine allows a call, where `given` or a fault tells; Kamailio's own word is asked at run."""
     if scenario.given.graphql or scenario.kamailio.config is not None:
@@ -242,19 +246,20 @@ def _limit(scenario: Scenario, call: Call) -> float | None:
 
 
 def _paid_for(account: Account, given: Given, destination: str) -> float:
-    """Seconds that a prepaid balance pays for, at the dearest rate of the longest prefix."""
+    """Seconds that a prepaid balance pays for, at the rate that the engine takes: that of the longest prefix; of
+    several the one in the pricelist whose name comes first, and there the one that was given first."""
     rates = [
-        rate
+        (-len(rate.prefix), pricelist.pricelist_tag, position, rate)
         for pricelist in given.pricelists
         if not account.pricelist_tags or pricelist.pricelist_tag in account.pricelist_tags
-        for rate in pricelist.rates
-        if rate.active and rate.rate > 0 and destination[:_NINE_CHARACTERS].startswith(rate.prefix)
+        for position, rate in enumerate(pricelist.rates)
+        if rate.active
+        and destination[:_NINE_CHARACTERS].startswith(rate.prefix)
+        and (not account.carrier_tags or rate.carrier_tag in account.carrier_tags)
     ]
     if account.type != "PREPAID" or not rates:
         return _LONGEST_CALL
-    longest = max(len(rate.prefix) for rate in rates)
-    return min(
-        (account.balance - rate.connect_fee) // rate.rate * (rate.rate_increment or 1) + rate.interval_start
-        for rate in rates
-        if len(rate.prefix) == longest
-    )
+    *_, rate = min(rates, key=lambda each: each[:3])
+    if rate.rate <= 0:
+        return _LONGEST_CALL
+    return (account.balance - rate.connect_fee) // rate.rate * (rate.rate_increment or 1) + rate.interval_start

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour, Fork, SippFile
@@ -17,12 +17,22 @@ from rating_harness.scenario.matchers import Absent, OneOf, Status
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.nodes import ValuePath
 from rating_harness.scenario.requests import Request
-from rating_harness.scenario.sipp_files import KEYWORDS, call_id_prefix, has_field, names_in, needed_files
+from rating_harness.scenario.sipp_files import (
+    KEYWORDS,
+    call_id_prefix,
+    csv_faults,
+    faults_in,
+    has_field,
+    names_in,
+    needed_files,
+    takes_patterns,
+    unknown_keywords,
+)
 from rating_harness.scenario.vacuous import impossible
 from rating_harness.scenario.values import PLACEHOLDERS, Moment, duration_text, placeholders_in
 from rating_harness.scenario.yaml_parser import is_file
 
-__all__ = ["contradictions", "refuses"]
+__all__ = ["contradictions", "refuses", "unsaid_in_sipp_files"]
 
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%#]+")
 _CREDENTIAL = re.compile(r"[^\s\[\]]+")
@@ -498,11 +508,11 @@ def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path, *, calls: bool =
         return
     if sipp.csv is not None and not is_file(folder / sipp.csv):
         yield Finding((*path, "csv"), f"no file {sipp.csv[:80]!r}", "the path is relative to this file")
-    try:
-        text = (folder / sipp.file).read_text("utf-8", "replace")
-    except OSError as error:
-        yield Finding(path, f"{sipp.file[:80]!r} can't be read: {error.strerror}", "may you read it?")
+    text = yield from _text_of(sipp.file, path, folder)
+    if text is None:
         return
+    for message, hint in faults_in(text, calls=calls):
+        yield Finding(path, f"{sipp.file}: {message}", hint)
     used = names_in(text)
     for name in sipp.variables:
         if name in KEYWORDS or re.fullmatch(r"field\d+|last_.+", name):
@@ -513,6 +523,10 @@ def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path, *, calls: bool =
             close = did_you_mean(name, own)
             hint = f"did you mean '{close}'? " if close else ""
             yield _clash((*path, "variables", name), f"{sipp.file} has no [{name[:60]}]", hint + there(sorted(own)))
+    if sipp.csv is not None:
+        values = yield from _text_of(sipp.csv, (*path, "csv"), folder)
+        for message, hint in csv_faults(values, text) if values is not None else ():
+            yield Finding((*path, "csv"), f"{sipp.csv}: {message}", hint)
     if has_field(text) and sipp.csv is None:
         yield Finding(path, f"{sipp.file} takes values from a CSV file", "name it with 'csv'")
     for name in needed_files(text):
@@ -521,6 +535,37 @@ def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path, *, calls: bool =
     if calls and call_id_prefix(text) is None:
         hint = "Call-ID: [call_id], or a prefix before it: Call-ID: mine///[call_id]"
         yield Finding(path, f"SIPp knows its calls by [call_id], and {sipp.file} has another Call-ID", hint)
+
+
+def unsaid_in_sipp_files(scenario: Scenario, folder: Path) -> Iterator[Finding]:
+    """Warnings: what SIPp has no value for, or takes in later releases alone."""
+    files: list[tuple[ValuePath, SippFile]] = [
+        (("calls", index, "sipp"), call.sipp) for index, call in enumerate(scenario.calls) if call.sipp is not None
+    ]
+    files += [((*path, "sipp"), each.sipp) for path, each in _behaviours(scenario) if each.sipp is not None]
+    for path, sipp in files:
+        text = (folder / sipp.file).read_text("utf-8-sig")
+        for word in unknown_keywords(text, sipp.variables):
+            close = did_you_mean(word, KEYWORDS)
+            guess = f"did you mean [{close}]? " if close else ""
+            yield Finding(path, f"SIPp has no value for [{word}]", f"{guess}'variables' gives it one")
+        if "service" in names_in(text) and "service" not in sipp.variables and path[0] == "calls":
+            message = f"[service] of {sipp.file} has no value: SIPp writes 'service'"
+            yield Finding(path, message, 'sipp: {file: ..., variables: {service: "39040123456"}}')
+        if takes_patterns(text) and scenario.requires.sipp is None:
+            message = f"{sipp.file} has a pattern for a status, which SIPp takes from 3.7.5 on"
+            yield Finding(path, message, "a <recv> for each status; or requires: {sipp: at least 3.7.5}")
+
+
+def _text_of(name: str, path: ValuePath, folder: Path) -> Generator[Finding, None, str | None]:
+    """What is in a file of SIPp's; None where that's no text."""
+    try:
+        return (folder / name).read_text("utf-8-sig")
+    except OSError as error:
+        yield Finding(path, f"{name[:80]!r} can't be read: {error.strerror}", "may you read it?")
+    except UnicodeDecodeError as error:
+        yield Finding(path, f"{name}: the byte 0x{error.object[error.start]:02x} is not UTF-8", "save it as UTF-8")
+    return None
 
 
 def _headers(headers: HeaderValues, path: ValuePath, made: frozenset[str] = frozenset()) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rating_harness.errors import ScenarioError, UsageError
-from rating_harness.scenario.consistency import contradictions
+from rating_harness.scenario.consistency import contradictions, unsaid_in_sipp_files
 from rating_harness.scenario.defines import read_defines, unmet_defines, wrong_defines, wrong_routes
 from rating_harness.scenario.diagnostics import Mistakes, did_you_mean
 from rating_harness.scenario.includes import own_goes_first, with_shared
@@ -112,7 +112,8 @@ def _scenario(tree: Mapping, path: Path, mistakes: Mistakes, configurations: lis
             if not isinstance(find(remaining, finding.path), Mapping) or not mistakes.within(span):
                 mistakes.add(span, finding.message, finding.hint)
         if not mistakes.all():
-            for finding in (*warnings(scenario), *unmet_defines(scenario, defines)):
+            told = (*warnings(scenario), *unmet_defines(scenario, defines))
+            for finding in (*told, *unsaid_in_sipp_files(scenario, path.parent)):
                 mistakes.warn(span_at(remaining, finding.path, key=finding.at_key), finding.message, finding.hint)
     return scenario
 

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-__all__ = ["KEYWORDS", "call_id_prefix", "has_field", "names_in", "needed_files"]
+from rating_harness.scenario.diagnostics import did_you_mean
+
+__all__ = [
+    "KEYWORDS",
+    "call_id_prefix",
+    "csv_faults",
+    "faults_in",
+    "has_field",
+    "names_in",
+    "needed_files",
+    "takes_patterns",
+    "unknown_keywords",
+]
 
 KEYWORDS = frozenset(
     {
@@ -52,3 +64,95 @@ def needed_files(text: str) -> Iterator[str]:
     for names in _MEDIA.findall(text):
         yield names.split(",")[0].strip()
     yield from _FILE.findall(text)
+
+
+_ELEMENTS = (
+    *("send", "recv", "pause", "nop", "label", "sendCmd", "recvCmd", "timewait", "init"),
+    *("Reference", "Global", "User", "DefaultMessage", "ResponseTimeRepartition", "CallLengthRepartition"),
+)
+_ASIDE = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<action>.*?</action>|<!DOCTYPE[^>]*>|<\?.*?\?>", re.DOTALL)
+_MESSAGE = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_ELEMENT = re.compile(r"<([A-Za-z]\w*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
+_ATTRIBUTE = re.compile(r"\b(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_WHOLE_KEYWORD = re.compile(r"\[([A-Za-z_][A-Za-z0-9_]*)(?:[+-][0-9]+|\s[^\]\[]*)?\]")
+_OF_MANY_FORMS = re.compile(r"field[0-9]+|last_.+|rtpstream_.+|u?crypto.+|service|file")
+
+
+def faults_in(text: str, *, calls: bool) -> Iterator[tuple[str, str]]:
+    """What SIPp would give the file up for, and what would be right.
+
+    :param calls: it plays a caller, who begins with a request; else a carrier, who begins with waiting for one.
+    """
+    if re.search(r"<scenario\b", text) is None:
+        yield "no <scenario> in it", "is this a SIPp scenario?"
+        return
+    plain = _ASIDE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    elements = [
+        (plain.count("\n", 0, match.start()) + 1, match[1], _attributes(match[2]))
+        for match in _ELEMENT.finditer(plain, plain.index("<scenario"))
+    ][1:]
+    labels = [attributes.get("id", "") for _, name, attributes in elements if name == "label"]
+    for line, name, attributes in elements:
+        close = did_you_mean(name, _ELEMENTS) if name not in _ELEMENTS else None
+        if close:
+            yield f"line {line}: SIPp knows no <{name}>", f"did you mean <{close}>?"
+        elif name == "init":
+            yield f"line {line}: SIPp counts its <init> as a call", "take it out"
+        elif name == "label" and labels.count(attributes.get("id", "")) > 1:
+            yield f"line {line}: a second label {attributes.get('id')!r}", "give each its own"
+            return
+        for key in ("next", "ontimeout"):
+            target = attributes.get(key)
+            if target is not None and target not in labels:
+                guess = did_you_mean(target, labels)
+                hint = f"did you mean '{guess}'?" if guess else f'<label id="{target}"/>'
+                yield f"line {line}: no label {target!r}", hint
+    first = next((name for _, name, _ in elements if name in ("send", "recv", "sendCmd", "recvCmd")), None)
+    if calls and first == "recv":
+        yield (
+            "it waits for a request, and a caller begins with one",
+            "it is a carrier's: carriers: {NAME: {sipp: ...}}",
+        )
+    elif not calls and first == "send":
+        yield "it begins with a request, and a carrier waits for one", "it is a caller's: calls: [{sipp: ...}]"
+
+
+def takes_patterns(text: str) -> bool:
+    """Whether it waits for statuses by a regular expression, which SIPp takes from 3.7.5 on."""
+    plain = _ASIDE.sub("", text)
+    return any(
+        name == "recv" and not _attributes(rest).get("response", "0").isdecimal()
+        for name, rest in _ELEMENT.findall(plain)
+    )
+
+
+def unknown_keywords(text: str, known: Collection[str]) -> Iterator[str]:
+    """Words in brackets of its messages that SIPp has no value for.
+
+    :param known: those that have one from the scenario.
+    """
+    words = dict.fromkeys(word for message in _MESSAGE.findall(text) for word in _WHOLE_KEYWORD.findall(message))
+    for word in words:
+        if word not in KEYWORDS and word not in known and not _OF_MANY_FORMS.fullmatch(word):
+            yield word
+
+
+def csv_faults(text: str, scenario: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with a CSV file of a SIPp scenario's, and what would be right."""
+    head, *lines = text.splitlines() or [""]
+    if head.partition(",")[0].strip() not in ("SEQUENTIAL", "RANDOM"):
+        yield f"its first line is {head[:40]!r}", "SEQUENTIAL or RANDOM, and then a line for each call"
+        return
+    rows = [line for line in lines if line and not line.startswith("#")]
+    if not rows:
+        yield "it has no line of values", "a line for each call, its fields apart by ';'"
+        return
+    most = max((int(number) for number in re.findall(r"\[field([0-9]+)", scenario)), default=-1)
+    fewest = min(row.count(";") + 1 for row in rows)
+    if most >= fewest:
+        have = f"{fewest} field{'' if fewest == 1 else 's'}"
+        yield f"it has a line of {have}, and no [field{most}]", "fields are apart by ';', and counted from 0"
+
+
+def _attributes(text: str) -> dict[str, str]:
+    return {name: first or second for name, first, second in _ATTRIBUTE.findall(text)}

@@ -9,7 +9,17 @@ import pytest
 from rating_harness.errors import ScenarioError
 from rating_harness.scenario.loader import load
 from rating_harness.scenario.model import Scenario
-from rating_harness.scenario.sipp_files import call_id_prefix, has_field, names_in, needed_files
+from rating_harness.scenario.sipp_files import (
+    call_id_prefix,
+    csv_faults,
+    faults_in,
+    has_field,
+    names_in,
+    needed_files,
+    takes_patterns,
+    unknown_keywords,
+)
+from rating_harness.session.dialects import load_with_warnings
 
 FILE = """\
 <scenario name="x">
@@ -58,7 +68,7 @@ def scenario(tmp_path: Path, sipp: str, *, call_id: str = "[call_id]", more: str
 
 def test_a_file_with_all_that_it_needs(tmp_path: Path) -> None:
     (tmp_path / "a.pcap").touch()
-    (tmp_path / "users.csv").touch()
+    (tmp_path / "users.csv").write_text("SEQUENTIAL\nana;1\n")
     sipp = '{file: uac.xml, csv: users.csv, variables: {service: "39", who: ana}}'
     loaded = scenario(tmp_path, sipp, more="<exec play_pcap_audio='a.pcap'/>[field0]")
     assert loaded.calls[0].sipp is not None
@@ -95,3 +105,96 @@ def test_what_cant_work_is_said_with_a_way_out(
     (mistake,) = caught.value.mistakes
     assert mistake.message == message
     assert mistake.hint
+
+
+RECV = '<recv request="INVITE"/>'
+SEND = "<send><![CDATA[INVITE <x> [a]]]></send>"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no <scenario> in it"),
+        ("<html><body>404</body></html>", "no <scenario> in it"),
+        (f"<scenario>\n{SEND}\n<pauze milliseconds='1'/></scenario>", "line 3: SIPp knows no <pauze>"),
+        (
+            f'<scenario>{SEND}<recv response="4>0" next="nwhere"/><label id="nowhere"/></scenario>',
+            "no label 'nwhere'",
+        ),
+        (f'<scenario>{SEND}<pause ontimeout="x"/></scenario>', "no label 'x'"),
+        (f'<scenario>{SEND}<label id="a"/><label id="a"/></scenario>', "a second label 'a'"),
+        (f"<scenario><init><nop/></init>{SEND}</scenario>", "SIPp counts its <init> as a call"),
+        (f"<scenario><nop/>{RECV}{SEND}</scenario>", "it waits for a request, and a caller begins with one"),
+    ],
+)
+def test_what_sipp_would_give_up_for(text: str, said: str) -> None:
+    ((message, hint),) = faults_in(text, calls=True)
+    assert said in message
+    assert hint
+
+
+def test_what_sipp_takes() -> None:
+    text = f"""<?xml version="1.0"?><!DOCTYPE scenario SYSTEM "sipp.dtd"><!-- <pauze/> next="x" -->
+    <scenario name='a "b" > c'><Global variables="g"/>{SEND}<recv response="200" rrs="true"><action>
+    <ereg regexp="<sip:(.*)>" search_in="hdr" assign_to="1"/><strcmp/></action></recv>
+    <nop next="end" test="1"/><vendorElement/><label id="end"/></scenario>"""
+    assert list(faults_in(text, calls=True)) == []
+    assert list(faults_in(f"<scenario>{RECV}{SEND}</scenario>", calls=False)) == []
+    ((message, _),) = faults_in(f"<scenario>{SEND}{RECV}</scenario>", calls=False)
+    assert message == "it begins with a request, and a carrier waits for one"
+
+
+@pytest.mark.parametrize(
+    ("text", "scenario", "said"),
+    [
+        ("SEQUENTIAL\n1;2\n", "[field1]", []),
+        ("RANDOM\r\n1\r\n", "[field0]", []),
+        ("", "[field0]", ["its first line is ''"]),
+        ("1;2\n", "[field0]", ["its first line is '1;2'"]),
+        ("USERS\n1\n", "[field0]", ["its first line is 'USERS'"]),
+        ("SEQUENTIAL\n", "[field0]", ["it has no line of values"]),
+        ("SEQUENTIAL\n1;2\n3\n", "[field1]", ["it has a line of 1 field, and no [field1]"]),
+        ("SEQUENTIAL\n1,2\n", '[field2 line="1"]', ["it has a line of 1 field, and no [field2]"]),
+    ],
+)
+def test_a_csv_file_has_what_the_scenario_takes(text: str, scenario: str, said: list[str]) -> None:
+    assert [message for message, _ in csv_faults(text, scenario)] == said
+
+
+def test_keywords_that_sipp_has_no_value_for() -> None:
+    text = """<scenario><!-- [note] --><send><![CDATA[ [number] [locl_ip] [local_ip] [len+2] [$x] [fe80::1]
+    [field0 line=1] [last_From:] [service] [who]
+    [authentication username=a password=b] [number] ]]></send></scenario>"""
+    assert list(unknown_keywords(text, {"who"})) == ["number", "locl_ip"]
+
+
+@pytest.mark.parametrize(("response", "patterns"), [("200", False), ("2..", True), ("1xx", True)])
+def test_patterns_for_statuses(response: str, patterns: bool) -> None:
+    assert takes_patterns(f'<scenario>{SEND}<recv response="{response}"/></scenario>') == patterns
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "latin.xml").write_bytes(b"<scenario name='\xe9'/>")
+    path = tmp_path / "it.yaml"
+    path.write_text('scenario: It\ncalls: [{id: ana, from: "1000", to: "39", sipp: latin.xml}]\n')
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    (mistake,) = caught.value.mistakes
+    assert (mistake.message, mistake.hint) == ("latin.xml: the byte 0xe9 is not UTF-8", "save it as UTF-8")
+
+
+def test_what_a_file_lacks_is_a_warning(tmp_path: Path) -> None:
+    file = FILE.format(call_id="[call_id]", more='<recv response="4.." regexp_match="true"/>')
+    (tmp_path / "uac.xml").write_text(file, encoding="utf-8-sig")
+    path = tmp_path / "it.yaml"
+    path.write_text('scenario: It\ncalls: [{id: ana, from: "1000", to: "39", sipp: uac.xml}]\n')
+    (warning,) = load_with_warnings(path)[1]
+    assert warning.message == "SIPp has no value for [who]"
+    path.write_text(path.read_text().replace("uac.xml}", "{file: uac.xml, variables: {who: ana}}}"))
+    (warning,) = load_with_warnings(path)[1]
+    assert warning.message == "[service] of uac.xml has no value: SIPp writes 'service'"
+    path.write_text(path.read_text().replace("who: ana", 'who: ana, service: "39"'))
+    (warning,) = load_with_warnings(path)[1]
+    assert warning.message == "uac.xml has a pattern for a status, which SIPp takes from 3.7.5 on"
+    path.write_text(path.read_text() + "requires: {sipp: at least 3.7.5}\n")
+    assert load_with_warnings(path)[1] == []
