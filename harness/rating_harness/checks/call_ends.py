@@ -179,9 +179,14 @@ _UNANSWERED = 2.0
 
 
 def goes_on(case: Case, call: Call, index: int) -> bool:
-    """Whether a call is up when the scenario ends because nobody was to hang up, and no limit was reached."""
+    """Whether a call is up when the scenario ends because nobody was to hang up, and no limit was reached.
+
+    A SIPp file that ends without a BYE wasn't to send one.
+    """
     planned = case.scenario.calls[index]
-    if call.answered is None or call.byes or planned.hangup != "never" or planned.vanish is not None:
+    by_hand = planned.sipp is not None and not case.exchanges(call, CONTRACT.paths.end)
+    is_hung_up = planned.hangup != "never" and not by_hand
+    if call.answered is None or call.byes or is_hung_up or planned.vanish is not None:
         return False
     over = end_of(case, call, index)
     return over is None or case.evidence.ended <= over.latest

@@ -88,7 +88,9 @@ def _never_hung_up(case: Case, index: int, calls: Sequence[Call]) -> Iterator[Fi
         if goes_on(case, call, index):
             seconds = duration_text(round(case.evidence.ended - (call.answered or 0.0), 1))
             message = f"call {call.id}: nobody ever hung up"
-            seen = f"hangup: never, no limit, and no BYE in {seconds}"
+            sipp = case.scenario.calls[index].sipp
+            why = "hangup: never" if sipp is None else f"{sipp.file} hangs up nobody"
+            seen = f"{why}, no limit, and no BYE in {seconds}"
             yield broken(case, "calls", message, "an end of the call", seen, call=call, index=index)
             return
 

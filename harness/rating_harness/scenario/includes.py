@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from rating_harness.scenario.behaviour import CarrierBehaviour, Phone
-from rating_harness.scenario.diagnostics import Mistakes
+from rating_harness.scenario.diagnostics import Mistakes, did_you_mean
 from rating_harness.scenario.fields import HostName, Model, Text, key
 from rating_harness.scenario.given import Given
 from rating_harness.scenario.model import Kamailio
@@ -61,7 +61,10 @@ def with_shared(root: Mapping, path: Path, mistakes: Mistakes) -> Mapping:
 def _shared(item: Scalar, file_name: str, path: Path, mistakes: Mistakes) -> Mapping | None:
     file = path.parent / file_name
     if not is_file(file):
-        mistakes.add(item.span, f"no file {file_name[:80]!r} beside this one", "the path is relative to this file")
+        others = sorted(each.name for each in path.parent.glob("_*.y*ml")) if "/" not in file_name else []
+        close = did_you_mean(file_name, others)
+        hint = f"did you mean '{close}'?" if close else "the path is relative to this file"
+        mistakes.add(item.span, f"no file {file_name[:80]!r} beside this one", hint)
         return None
     shared = read_file(file, mistakes)
     if shared is None:

@@ -258,6 +258,10 @@ def test_a_call_that_nobody_ever_hung_up_accuses_nobody_else_of_it(tmp_path: Pat
     findings = found(tmp_path, run, PLAIN.replace("}]", ", hangup: never}]"))
     assert findings.keys() == {"calls", "dialogs", "running"}
     assert "nobody ever hung up" in findings["calls"][0]
+    (tmp_path / "uac.xml").write_text("<scenario><send><![CDATA[Call-ID: [call_id]]]></send></scenario>")
+    findings = found(tmp_path, run, PLAIN.replace("}]", ", sipp: uac.xml}]"))
+    assert findings.keys() == {"calls", "dialogs", "running"}
+    assert "nobody ever hung up" in findings["calls"][0]
 
 
 @pytest.mark.parametrize(

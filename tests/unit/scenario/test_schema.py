@@ -42,7 +42,8 @@ BEYOND_A_SCHEMA = {
         shares-beyond-all sipp-and-hold step-ramp-too-long steps-and-rate steps-of-many-sessions
         steps-of-nothing steps-that-say-too-much unseen-in-many-calls vanished-hangs-up
         transfer-that-cant-be vanishes-at-no-moment which-record""",
-    "other files": "configuration-missing shared-file-missing shared-file-wrong sipp-file-missing",
+    "other files": """
+        configuration-missing shared-file-misspelled shared-file-missing shared-file-wrong sipp-file-missing""",
     "variables and the matrix": """
         matrix-empty matrix-row-wrong matrix-same-id matrix-unused unknown-variable unknown-variable-guess
         variable-in-key variable-is-a-mapping variable-name variable-never-closed variables-in-a-circle
