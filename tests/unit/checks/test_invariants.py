@@ -471,6 +471,12 @@ ALARM = LogLine("kamailio", "{x} <script>: rating: end lost: call=x error=y reco
 MISUSE = LogLine("kamailio", "jansson [jansson_funcs.c:9]: janssonmod_get_helper(): failed to parse json", "ERROR")
 NETWORK = LogLine("kamailio", "tm [t_fwd.c:9]: t_send_branch(): sending request on branch 0 failed", "ERROR")
 OWN = LogLine("kamailio", "<script>: somebody's own line", "ALERT")
+TABLE = LogLine("kamailio", "htable [ht_api.c:9]: ht_iterator_next(): iterator not found [x]", "ERROR")
+QUERY = LogLine(
+    "kamailio", "db_sqlite [dbase.c:9]: db_sqlite_submit_query(): failed to prepare statement: near x", "ERROR"
+)
+LOCKED = replace(QUERY, text=QUERY.text.replace("near x", "database is locked"))
+FAULT = "faults: [{on: agent, path: end, status: 500}]\n"
 
 
 @pytest.mark.parametrize(
@@ -483,8 +489,12 @@ OWN = LogLine("kamailio", "<script>: somebody's own line", "ALERT")
         (replace(ALARM, level="WARNING"), PLAIN, True),
         (ALARM, PLAIN + "expect: {log: [{line: end lost, level: alert}]}\n", True),
         (ALARM, PLAIN + "expect: {log: [{line: begin failed, absent: true}]}\n", False),
-        (ALARM, PLAIN + "faults: [{on: agent, path: end, status: 500}]\n", True),
+        (ALARM, PLAIN + FAULT, True),
         (ALARM, PLAIN + "invariants: {alarms: it's a test}\n", True),
+        (MISUSE, PLAIN + FAULT, True),
+        (TABLE, PLAIN + FAULT, False),
+        (QUERY, PLAIN + FAULT, False),
+        (LOCKED, PLAIN + FAULT, True),
     ],
 )
 def test_an_alarm_has_its_reason_in_the_scenario(tmp_path: Path, line: LogLine, rest: str, is_right: bool) -> None:
