@@ -60,6 +60,9 @@ def try_it(work: Path, lab: str) -> None:
 
     step("an empty environment", python, "-m", "venv", empty, cwd=work)
     step("  the wheel installed", empty / "bin/pip", "install", "-q", wheel, cwd=work)
+    for name in ("docs/integration.md", "kamailio/rating.cfg"):  # as the project's README.md says
+        if not list(empty.glob(f"lib/python3*/site-packages/rating_harness/_data/{name}")):
+            raise SystemExit(f"the wheel lacks {name}")
     command = empty / "bin/rating-harness"
     step("init", command, "init", project, "--requirement", str(wheel), cwd=work)
     make = ("make", "-C", project, "test-kamailio", f"LAB={lab}", f"PYTHON={python}")

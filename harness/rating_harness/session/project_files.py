@@ -50,6 +50,8 @@ _README = """\
 * `rating-harness init --all-scenarios` writes all scenarios of the package, too: what they prove with a configuration
   of yours is the rating contract, and what doesn't apply to it is skipped with the reason.
 * Your own engine: `ARGS="--rating-agent-url URL --rating-api-url URL"`.
+* The manual (`docs/integration.md` and others) and `kamailio/rating.cfg` are in the package, below
+  `.venv/lib/python3*/site-packages/rating_harness/_data`.
 """
 
 _GITLAB = """\

@@ -29,7 +29,12 @@ def test_the_harness_image_is_built_from_an_installation(tmp_path: Path, monkeyp
     (package / "__init__.py").touch()
     monkeypatch.setattr(rating_harness, "__file__", str(package / "__init__.py"))
     monkeypatch.setattr(images, "data_directory", lambda name: package / "_data" / name)
-    assert set(_context("harness")) == {*NEEDED, "harness/rating_harness/__init__.py", "scenarios/README"}
+    assert set(_context("harness")) == {
+        *NEEDED,
+        "harness/rating_harness/__init__.py",
+        "docs/README",
+        "scenarios/README",
+    }
 
 
 def test_the_other_images_need_their_recipe_alone() -> None:

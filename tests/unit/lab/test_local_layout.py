@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from rating_harness.errors import LabError
 from rating_harness.lab.local.layout import Place, rewrite
 
 
@@ -90,3 +93,19 @@ def test_the_run_directory_has_one_name_on_both_sides(tmp_path: Path, root: Path
         assert [str(place.run), str(place.run)] in request["binds"]
     (place.run / "rpc.sock").touch()
     assert place.find(str(place.run / "rpc.sock")).exists()
+
+
+def test_a_place_without_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = made(tmp_path / "s/sipp", None)
+
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(LabError, match="a file of the lab can't be written") as caught:
+        place.put_work({"scenario.xml": b"<scenario/>"})
+    assert (caught.value.found, caught.value.hint) == (
+        "No space left on device",
+        "TMPDIR names another directory for labs",
+    )
+    assert str(caught.value.where).endswith("scenario.xml")

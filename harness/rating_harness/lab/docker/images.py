@@ -208,7 +208,8 @@ def _context(role: Role | Literal["generator"]) -> dict[str, bytes]:
     if role == "harness":
         context |= {name: (root / name).read_bytes() for name in PACKAGE_FILES}
         # The package takes them along; a service runs none, and need not be built anew with each of them.
-        context["scenarios/README"] = b"None here: this image runs services.\n"
+        for name in ("docs", "scenarios"):
+            context[f"{name}/README"] = b"None here: this image runs services.\n"
         package = Path(rating_harness.__file__).parent
         sources = {
             "harness/rating_harness": package,

@@ -15,6 +15,8 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
+from rating_harness.errors import LabError
+
 __all__ = ["PATH", "WORK", "Place", "rewrite", "skeleton"]
 
 WORK = "/lab"
@@ -154,9 +156,18 @@ class Place:
 
 
 def _write(files: Mapping[Path, bytes]) -> None:
+    """:raises LabError: there is no room, or it may not be written there."""
     for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise LabError(
+                "a file of the lab can't be written",
+                where=str(path),
+                found=error.strerror,
+                hint="TMPDIR names another directory for labs",
+            ) from error
 
 
 def _rewrite_bytes(content: bytes, paths: Mapping[str, str], directories: Mapping[str, str]) -> bytes:

@@ -23,6 +23,9 @@ _TERMINATION = 5.0
 """Seconds that a service has to end in good order before it is killed, and that the kernel has to kill it."""
 
 
+_MAY_NOT_RUN = "is that mounted noexec? TMPDIR names another directory for labs"
+
+
 @dataclass(slots=True)
 class LocalProcess:
     """Implements `rating_harness.lab.protocol.Process`.
@@ -44,7 +47,8 @@ class LocalProcess:
             self._key = self.client.spawn(self.request)
         except LabError as error:
             command = self.request["argv"][0]
-            raise LabError(f"{self.name} could not be started ({command})", found=error.found) from error
+            hint = _MAY_NOT_RUN if "PermissionError" in (error.found or "") else None
+            raise LabError(f"{self.name} could not be started ({command})", found=error.found, hint=hint) from error
         self._status = None
 
     def poll(self) -> int | None:
