@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from rating_harness.errors import LabError
-from rating_harness.lab.local.layout import Place, rewrite
+from rating_harness.lab import lease
+from rating_harness.lab.local import lab
+from rating_harness.lab.local.layout import ANOTHER_DIRECTORY, Place, rewrite
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,23 @@ def test_a_place_without_room_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         place.put_work({"scenario.xml": b"<scenario/>"})
     assert (caught.value.found, caught.value.hint) == (
         "No space left on device",
-        "TMPDIR names another directory for labs",
+        ANOTHER_DIRECTORY,
     )
     assert str(caught.value.where).endswith("scenario.xml")
+
+
+def test_a_lab_that_cant_be_laid_out_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = tmp_path / "lab"
+    directory.mkdir()
+
+    def full(path: Path) -> None:
+        path.mkdir()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(lease, "sweep", list)
+    monkeypatch.setattr(lease, "make_directory", lambda: ("id", directory))
+    monkeypatch.setattr(lab, "skeleton", full)
+    with pytest.raises(LabError, match="the lab's directory can't be used") as caught:
+        lab.LocalLab.refused()
+    assert (caught.value.where, caught.value.hint) == (str(directory / "skeleton"), ANOTHER_DIRECTORY)
+    assert not directory.exists()

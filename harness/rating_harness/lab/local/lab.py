@@ -33,7 +33,7 @@ from rating_harness.lab.local.client import (
     start_holder,
 )
 from rating_harness.lab.local.hosts import NETWORK, NETWORK6, Hosts, hosts_file
-from rating_harness.lab.local.layout import PATH, Place, rewrite, skeleton
+from rating_harness.lab.local.layout import ANOTHER_DIRECTORY, PATH, Place, rewrite, skeleton
 from rating_harness.lab.local.packet_filter import PacketFilter
 from rating_harness.lab.local.process import DeferredProgram, LocalProcess, LocalService
 from rating_harness.lab.local.programs import BIN, ProgramSource, choose, write_wrappers
@@ -122,8 +122,8 @@ class LocalLab:
         leasing.sweep()
         lab_id, directory = leasing.make_directory()
         lease = Lease.new(lab_id, "local", keep=keep)
-        lease.write(directory)
         try:
+            lease.write(directory)
             localhost = _LOCALHOST if own_network else _text("/etc/hosts")
             started = _start(directory, localhost, source, own_network=own_network, keep=keep)
             lease = replace(lease, holder=started.identity, contained=started.refusal is None)
@@ -139,6 +139,14 @@ class LocalLab:
             write_wrappers(directory / BIN, state.source)
             lab = cls(directory, lease, state, started.lifeline)
             lab._save()
+        except OSError as error:
+            leasing.remove(directory, Lease.read(directory))
+            raise LabError(
+                "the lab's directory can't be used",
+                where=error.filename or str(directory),
+                found=error.strerror or str(error),
+                hint=ANOTHER_DIRECTORY,
+            ) from error
         except BaseException:
             leasing.remove(directory, Lease.read(directory))
             raise

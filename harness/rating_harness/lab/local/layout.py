@@ -17,13 +17,15 @@ from typing import Any
 
 from rating_harness.errors import LabError
 
-__all__ = ["PATH", "WORK", "Place", "rewrite", "skeleton"]
+__all__ = ["ANOTHER_DIRECTORY", "PATH", "WORK", "Place", "rewrite", "skeleton"]
 
 WORK = "/lab"
 """The working directory of a program, where it has a root filesystem of its own."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+
+ANOTHER_DIRECTORY = "TMPDIR names another directory for labs: one of 23 characters at most"
 
 IPV4_FIRST = "precedence ::ffff:0:0/96 100\n"
 """A gai.conf(5): a name's IPv4 address comes first. SIPp takes the first one, and is bound to IPv4 mostly."""
@@ -166,7 +168,7 @@ def _write(files: Mapping[Path, bytes]) -> None:
                 "a file of the lab can't be written",
                 where=str(path),
                 found=error.strerror,
-                hint="TMPDIR names another directory for labs",
+                hint=ANOTHER_DIRECTORY,
             ) from error
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self
 from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError, Timeout
 from rating_harness.lab.local.client import HolderClient
-from rating_harness.lab.local.layout import Place
+from rating_harness.lab.local.layout import ANOTHER_DIRECTORY, Place
 from rating_harness.lab.protocol import Endpoint, Host, Process, Program
 from rating_harness.lab.ready import await_ready, check_alive, last_lines
 
@@ -23,7 +23,7 @@ _TERMINATION = 5.0
 """Seconds that a service has to end in good order before it is killed, and that the kernel has to kill it."""
 
 
-_MAY_NOT_RUN = "is that mounted noexec? TMPDIR names another directory for labs"
+_MAY_NOT_RUN = f"is that mounted noexec? {ANOTHER_DIRECTORY}"
 
 
 @dataclass(slots=True)
