@@ -13,6 +13,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -20,7 +21,7 @@ from typing import Any, cast
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import LabError, Timeout
 from rating_harness.evidence.calls import event_of
-from rating_harness.evidence.model import GeneratorResult, SipMessage
+from rating_harness.evidence.model import CapturedMessage, GeneratorResult, SipMessage
 from rating_harness.evidence.statistics import Histogram
 from rating_harness.lab.protocol import Lab, Process, Program, Replicas
 from rating_harness.plan.model import Plan, PlannedCall
@@ -226,6 +227,16 @@ class Generators:
                 )
             )
         return tuple(found)
+
+    def with_hosts(self, captured: tuple[CapturedMessage, ...] | None) -> tuple[CapturedMessage, ...] | None:
+        """What Kamailio sent and received, with the host of the caller in place of a generator's address."""
+        states = self._states()
+        hosts = {
+            f"{states[call.generator]['address']}:{call.agent.port}": call.agent.host
+            for call in self._calls
+            if call.generator in states
+        }
+        return captured and tuple(replace(each, peer=hosts.get(each.peer, each.peer)) for each in captured)
 
     def remove(self) -> None:
         """End all of it. Idempotent."""

@@ -153,7 +153,8 @@ class _Run:
         octets = sorted((each for sipp in self._sipps for each in sipp.octets), key=lambda each: each.at)
         if self._generators:
             results = self._generators.results(self._callers)
-            evidence = replace(evidence, sipp=merged(evidence.sipp), generators=results)
+            captured = self._generators.with_hosts(evidence.captured)
+            evidence = replace(evidence, sipp=merged(evidence.sipp), generators=results, captured=captured)
         evidence = replace(
             evidence,
             unsent=requests.unsent(self._sipps),

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from rating_harness.errors import LabError, UsageError
+from rating_harness.evidence.model import CapturedMessage
 from rating_harness.lab.protocol import Program, Replicas
 from rating_harness.plan.generators import share_out
 from rating_harness.plan.model import Plan
@@ -112,9 +113,16 @@ def test_they_are_started_once_for_all_and_read_back(tmp_path: Path) -> None:
     assert [message.at for message in sipps["ana"].messages] == pytest.approx([1.5, 1.75, 1.9])
     lab.control.files[STATE] = state(
         g1={"clock": 4.0, "state": "over", "exits": {"0": 0}},
-        g2={"state": "lost", "why": "no word from it for 8 s"},
+        g2={"state": "lost", "why": "no word from it for 8 s", "address": "192.0.2.2"},
     )
     first, second = generators.results(sipps)
+    seen = [
+        CapturedMessage(1.0, "received", "udp", peer, "198.18.0.11:5060", peer, "", None)
+        for peer in ("192.0.2.2:5060", "192.0.2.2:5061")
+    ]
+    named = generators.with_hosts(tuple(seen)) or ()
+    assert [each.peer for each in named] == ["caller-ana", "192.0.2.2:5061"]
+    assert generators.with_hosts(None) is None
     assert [each.process.poll() for each in sipps.values()] == [0, 97]
     assert (first.made, first.over, first.planned, first.lost) == (1, 1, 150, "")
     assert sum(first.setup.values()) == 1
