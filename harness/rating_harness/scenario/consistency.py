@@ -39,6 +39,8 @@ _CREDENTIAL = re.compile(r"[^\s\[\]]+")
 _DOMAIN = re.compile(r"([A-Za-z0-9\-.]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 _HOST = re.compile(r"[A-Za-z0-9._\-]+|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
 _MADE_ANYWAY = frozenset({"via", "v", "call-id", "i", "cseq", "content-length", "l"})
+_COMPACT = {"f": "From", "t": "To", "m": "Contact", "c": "Content-Type"}
+"""Of headers that a call's INVITE and a carrier's replies have anyway (RFC 3261 section 7.3.3)."""
 _OF_THE_DIALOG = frozenset({"from", "f", "to", "t", "record-route"})
 _HEADER = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
@@ -579,6 +581,11 @@ def _headers(headers: HeaderValues, path: ValuePath, made: frozenset[str] = froz
         elif name.lower() in made:
             hint = "delete it; a request under 'requests', or a SIPp file under 'sipp', can say anything"
             yield _clash((*path, name), f"the header {name} is made by the harness", hint)
+        elif made and name.lower() in _COMPACT:
+            full = _COMPACT[name.lower()]
+            yield _clash(
+                (*path, name), f"{name!r} would be a second {full}", f"by its whole name it is replaced: {full}"
+            )
         elif isinstance(value, str):
             yield from _single_line("a header's value", value, (*path, name))
         else:

@@ -51,7 +51,8 @@ BEYOND_A_SCHEMA = {
     "spellings that differ between YAML's versions, keys, tags and merges": """
         duplicate-key key-is-a-list leading-zero merge-of-a-text no-as-text tag typographic-quotes""",
     "what is inside a text, or its size": """
-        bad-regex header-expected host-with-port lines-of-any-text nearly-regular-expressions numbers-nobody-has
+        bad-regex header-expected headers-compact host-with-port lines-of-any-text nearly-regular-expressions
+        numbers-nobody-has
         domain-and-secrets duration-between-two duration-too-long end-of-message fee-between-two from-as-uri
         header-name header-with-newline headers-of-sipp headers-of-the-call min-above-max reply-provisional
         request-uri-as-header shares-of-nothing""",

@@ -169,7 +169,7 @@ def test_a_free_call_of_a_prepaid_account_has_no_limit(tmp_path: Path) -> None:
     "rest",
     [
         'calls: [{id: ana, from: "2000", to: "44", uri: "sip:39@sip.test", expect: {reply: 200}}]\n',
-        'calls: [{id: ana, from: "2000", to: "44", headers: {t: "<sip:39@x>"}, expect: {reply: 200}}]\n',
+        'calls: [{id: ana, from: "2000", to: "44", headers: {To: "<sip:39@x>"}, expect: {reply: 200}}]\n',
         'calls: [{id: ana, from: "2000", to: "44", expect: {reply: 403}}]\n',
         "calls:\n" + ANA % ", hangup: callee, requests: [{at: after 200ms, method: BYE}], expect: {ended_by: caller}",
         "calls:\n" + ANA % ", expect: {ended_by: callee}" + "carriers: {carrier: {hang_up_after: 200ms}}\n",
