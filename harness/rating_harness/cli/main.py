@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
@@ -52,6 +55,7 @@ def main() -> None:
     rating-harness new scenarios/first.yaml
     rating-harness run scenarios --tag prepaid -v
     """
+    _open_closed_streams()
 
 
 COMMANDS: Mapping[str, Sequence[click.Command]] = {
@@ -67,3 +71,15 @@ COMMANDS: Mapping[str, Sequence[click.Command]] = {
 
 for _each in (command for commands in COMMANDS.values() for command in commands):
     main.add_command(_each)
+
+
+def _open_closed_streams() -> None:
+    """A stream that was closed (``>&-``) reads and writes nothing. Else its number would become a lab's socket."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the end

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -48,3 +50,17 @@ def test_values_are_completed() -> None:
     }
     result = CliRunner().invoke(main, prog_name="rating-harness", env=environment)
     assert "docker" in result.output
+
+
+@pytest.mark.parametrize("stream", ["0<&-", "1>&-", "2>&-"])
+def test_a_closed_stream_is_no_obstacle(stream: str) -> None:
+    script = """\
+import os, sys
+from rating_harness.cli.main import main
+main(["schema"], standalone_mode=False)
+missing = [stream for stream in (sys.stdin, sys.stdout, sys.stderr) if stream is None]
+sys.exit(f"{len(missing)} closed" if missing else min(map(os.fstat, range(3))) is None)
+"""
+    command = ["sh", "-c", f'exec "$0" -c "$1" {stream}', sys.executable, script]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
