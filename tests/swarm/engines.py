@@ -98,10 +98,16 @@ class Node:
         self.end()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(_STOPPED)
-        for pid in self._processes():
+        await_condition(self._are_gone, Deadline(_STOPPED), f"the end of all that {self.name} started", interval=0.1)
+
+    def _are_gone(self) -> bool:
+        """Whether nothing of it runs any more. What still does is killed, and may have started another."""
+        self.process.poll()
+        left = self._processes()
+        for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.process.wait()
+        return not left
 
 
 @contextlib.contextmanager
@@ -198,11 +204,17 @@ def _run(*command: str) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """What containers of an engine that was killed have mounted is unmounted first."""
+    """:raises Timeout: something stays there."""
+    await_condition(lambda: _is_removed(folder), Deadline(_STOPPED), f"{folder} being removed", interval=0.2)
+
+
+def _is_removed(folder: Path) -> bool:
+    # What containers of an engine that was killed have mounted is unmounted first.
     mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for place in sorted((each for each in mounted if each.startswith(f"{folder}/")), reverse=True):
         subprocess.run(["umount", "--lazy", place], check=False)
     shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
 
 
 def main() -> None:
