@@ -16,6 +16,8 @@ pytestmark = pytest.mark.lab
 TOO_MANY = {
     "run scenarios": "make test-kamailio runs them all; what -k and --tag choose: tests/unit/session",
     "run suite": "tests/lab/test_canyan.py",
+    "run FILE --generators": "on a swarm of Docker engines: tests/swarm",
+    "run FILE --lab docker --generators": "the same",
     "run file.yaml": "canyan-tester's way, against what runs already: tests/lab/test_canyan_bare.py",
 }
 """How commands begin that would run more than one file, or need a system of the reader's own, and who runs them."""

@@ -166,7 +166,7 @@ MESSAGES = (
         "3.1.1.2",
         "the same with an ordinary header name",
         _WIDE,
-        405,
+        501,
     ),
     _rfc4475(
         "3.1.1.3",

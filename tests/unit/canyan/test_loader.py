@@ -82,7 +82,10 @@ workers:
 
 def test_a_number_that_yaml_11_reads_as_another_is_a_mistake(tmp_path: Path) -> None:
     found = mistakes(tmp_path, "workers:\n  - values: {call_duration: 1, to_user: 0370}")
-    assert found == ['2:41 0370 begins with 0: some programs read another number | put it in quotes: "0370"']
+    assert found == [
+        "2:41 0370 begins with 0: some programs read another number | "
+        'put it in quotes when it is a name: "0370"; as a number it is 370'
+    ]
 
 
 def test_workers_of_both_kinds(tmp_path: Path) -> None:
