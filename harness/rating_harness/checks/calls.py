@@ -88,7 +88,8 @@ def _final_reply(judged: _Judged, key: str, code: Matcher | None, reason: Matche
     has_code = code is None or code.matches(MISSING if final is None else final.status)
     has_reason = reason is None or (final is not None and reason.matches(final.reason))
     if not (has_code and has_reason):
-        wanted = " ".join(str(part) for part in (code, reason) if part is not None)
+        parts = [str(part) for part in (code, reason) if part is not None]
+        wanted = " ".join(part for part in parts if part != "any") or "any"
         message = "another final reply to the caller"
         yield judged.finding(key, message, wanted, reply_text(final), hint=_missing_rate(judged), shown_by=final)
 

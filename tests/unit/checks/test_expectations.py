@@ -53,6 +53,15 @@ def test_of_a_call(tmp_path: Path, expect: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("reply", "expected"),
+    [("403", "403"), ("{code: 403, reason: any}", "403"), ("{code: 403, reason: Fine}", "403 Fine")],
+)
+def test_a_part_of_a_reply_that_may_be_anything_is_left_out(tmp_path: Path, reply: str, expected: str) -> None:
+    (finding,) = judge(scenario_of(tmp_path / "s.yaml", CALL.format(f"reply: {reply}")), EVIDENCE).findings
+    assert (finding.expected, finding.seen) == (expected, "200 OK")
+
+
+@pytest.mark.parametrize(
     ("expect", "other"),
     [
         ("dialogs: [{call: ana, timeout: 1h}]", "dialogs: [{call: ana, timeout: 10h}]"),
