@@ -116,11 +116,12 @@ def remedy(log: str, where: Location | None) -> str | None:
         return f"nothing loads {found['name'] or found['names'].replace('|', ' or ')} before"
     if found := _VARIABLE.search(log):
         return f"set {found['name']} in the environment of this command; #!trydefenv does without it"
-    if (found := _INCLUDED.search(log)) and (hint := _included_by_its_path(found["path"], where)):
-        return hint
-    if (found := _INCLUDED.search(log)) and (sample := _sample_of(found["path"], where)):
-        return f"the lab has no {found['path']}, and there is {sample}: give a copy of it that name"
-    if found := _INCLUDED.search(log) or _ABSENT.search(log):
+    if included := _INCLUDED.search(log):
+        if hint := _included_by_its_path(included["path"], where):
+            return hint
+        if sample := _sample_of(included["path"], where):
+            return f"the lab has no {included['path']}, and there is {sample}: give a copy of it that name"
+    if found := included or _ABSENT.search(log):
         there = "/etc/kamailio in the lab is the directory of kamailio.cfg, with all that is in it"
         return f"the lab has no {found['path']}: {there}"
     if found := _placeholder(where, text):
@@ -130,12 +131,13 @@ def remedy(log: str, where: Location | None) -> str | None:
             "a lab has no database of its own: --services FILE starts one (docs/integration.md); or give a copy "
             "whose db_url is sqlite:///PATH or text:///PATH"
         )
-    if undefined := _undefined(where, text) if _UNREADABLE.search(log) else None:
-        return undefined
-    if text and _UNREADABLE.search(log):
-        # A terminal takes some characters for commands.
-        shown = "".join(each if each.isprintable() else "?" for each in text.expandtabs(1)[:120])
-        return f"line {where.line if where else 0} reads: {shown}"
+    if _UNREADABLE.search(log):
+        if undefined := _undefined(where, text):
+            return undefined
+        if text:
+            # A terminal takes some characters for commands.
+            shown = "".join(each if each.isprintable() else "?" for each in text.expandtabs(1)[:120])
+            return f"line {where.line if where else 0} reads: {shown}"
     return None
 
 
