@@ -149,7 +149,6 @@ class Collector:
         sipps = list(sipps)
         messages = [message for sipp in sipps for message in sipp.messages]
         results: tuple[SippResult, ...] = tuple(sipp.checked_result() for sipp in sipps)
-        kamailio = self._stack.lab.service(KAMAILIO)
         log, routes = self._log()
         if _broke_connections(self._exchanges.exchanges, log):
             self._stack.broke_connections()
@@ -167,19 +166,17 @@ class Collector:
             log=log,
             routes=routes,
             sipp=results,
-            services=(
-                ServiceState(
-                    KAMAILIO,
-                    alive=kamailio.poll() is None,
-                    exit_status=kamailio.poll(),
-                    restarts=timeline.restarts(KAMAILIO),
-                ),
-            ),
+            services=self._services(timeline),
             spans=(*spans, *timeline.spans),
             idle=self._idle_faults(timeline),
             unobserved=self._stack.unobserved,
             lab={**self._stack.description, "seed": str(self._plan.seed), "token": self._plan.token},
         )
+
+    def _services(self, timeline: Timeline) -> tuple[ServiceState, ...]:
+        status = self._stack.lab.service(KAMAILIO).poll()
+        restarts = timeline.restarts(KAMAILIO)
+        return (ServiceState(KAMAILIO, alive=status is None, exit_status=status, restarts=restarts),)
 
     def _captured(self, started: float) -> tuple[CapturedMessage, ...] | None:
         """What Kamailio itself sent and received."""
@@ -203,8 +200,11 @@ class Collector:
         lines = parse_log(self._stack.lab.service(KAMAILIO).output()[self._log_from :])
         return without_trace(lines) if self._plan.traced else (tuple(lines), None)
 
-    def await_records(self, evidence: Evidence, settled: Settled) -> Evidence:
-        """The evidence with the records and requests as they settled, or as they were last seen."""
+    def await_records(self, evidence: Evidence, timeline: Timeline, settled: Settled) -> Evidence:
+        """The evidence with the records, the requests and the faults they met as they settled, or were last seen.
+
+        Kamailio may still post, and die, while they are awaited: all that tells of it is read with them.
+        """
         seen = evidence
 
         def read() -> bool:
@@ -220,6 +220,8 @@ class Collector:
                 log=log,
                 routes=routes,
                 tables=tables,
+                services=self._services(timeline),
+                idle=self._idle_faults(timeline),
                 unobserved={**evidence.unobserved, **self._unread_tables()},
             )
             return settled(seen)

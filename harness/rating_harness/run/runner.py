@@ -162,7 +162,7 @@ class _Run:
             skipped=clock.skipped,
             stalled=round(self._stalled, 3),
         )
-        return collector.await_records(evidence, settled)
+        return collector.await_records(evidence, timeline, settled)
 
     def _call_ids(self) -> Mapping[str, tuple[str, ...]]:
         """Of each call: those that were planned, or, of a caller that makes its own, those that it has sent."""

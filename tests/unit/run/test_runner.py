@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError, ServiceDied, SippError
 from rating_harness.evidence.model import Evidence
 from rating_harness.lab.local.process import DeferredProgram
@@ -22,11 +23,12 @@ from rating_harness.lab.protocol import Process, Program
 from rating_harness.plan.model import Plan
 from rating_harness.run import collector
 from rating_harness.run.runner import run_plan
+from rating_harness.tap.faults import FaultState
 from rating_harness.useragent.agent import OtherStack, UserAgent
 from rating_harness.useragent.dialog import Place
 from rating_harness.useragent.script import SenderScript, Socket, from_json
 from tests.unit.plan.test_planner import planned
-from tests.unit.run.fake_lab import FakeKamailio, FakeLab, FakeProcess, fake_stack
+from tests.unit.run.fake_lab import FakeKamailio, FakeLab, FakeProcess, FakeTap, fake_stack
 
 PLACE = Place("198.18.0.9", 5060)
 SCRIPT = SenderScript("s", Socket(PLACE, PLACE, "udp"), ("x",))
@@ -265,6 +267,46 @@ def test_records_are_not_awaited_for_what_is_due_much_later(tmp_path: Path, monk
     started = time.monotonic()
     run_plan(stack, planned(tmp_path, f"calls: [{CALL % ''}]\n"), lambda evidence: False)
     assert time.monotonic() - started < 50
+
+
+FAULTY = """\
+faults: [{on: agent, path: end, nth: 2, status: 500}]
+calls: [{id: ana, from: "1000", to: "39040123456"}]
+expect: {within: 5s}
+"""
+
+
+def test_a_request_that_meets_its_fault_while_records_are_awaited_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An end that is tried again is posted long after its call."""
+    plan = planned(tmp_path, FAULTY)
+    looks: list[tuple[int, ...]] = []
+
+    def faults(tap: FakeTap) -> list[FaultState]:
+        return [FaultState(planned.fault, applied=int(len(looks) > 1)) for planned in plan.agent_faults]
+
+    def settled(evidence: Evidence) -> bool:
+        looks.append(evidence.idle)
+        return not evidence.idle
+
+    monkeypatch.setattr(FakeTap, "faults", faults)
+    evidence = run_plan(fake_stack(lab_with(ANSWERED, [])), plan, settled)
+    assert looks == [(0,), (0,), ()]
+    assert evidence.idle == ()
+
+
+def test_a_kamailio_that_dies_while_records_are_awaited_is_seen(tmp_path: Path) -> None:
+    stack = fake_stack(lab_with(ANSWERED, []))
+    looks: list[bool] = []
+
+    def settled(evidence: Evidence) -> bool:
+        looks.append(evidence.services[0].alive)
+        stack.lab.stop_service("kamailio", Deadline(1.0))
+        return len(looks) == 2
+
+    run_plan(stack, planned(tmp_path, f"calls: [{CALL % ''}]\n"), settled)
+    assert looks == [True, False]
 
 
 class PreparedByHand(DeferredProgram):
