@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 import httpx
 
-from rating_harness.errors import LabError
+from rating_harness.errors import LabError, Location
 from rating_harness.lab.protocol import Endpoint
 
-__all__ = ["RPC_PORT", "DatagramTransport", "HttpTransport", "KamailioClient", "RpcError", "Transport"]
+__all__ = ["RPC_PORT", "DatagramTransport", "HttpTransport", "KamailioClient", "RpcError", "RpcRefused", "Transport"]
 
 RPC_PORT = 8060
 """The TCP port at which the project's configuration serves JSON-RPC over HTTP, and no SIP."""
@@ -31,9 +31,20 @@ _FITS = 100
 class RpcError(LabError):
     """Kamailio answered with an error, or didn't answer at all (``code`` None)."""
 
-    def __init__(self, message: str, *, code: int | None = None, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        where: Location | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
         self.code = code
+
+
+class RpcRefused(RpcError):
+    """HTTP was answered, and not by JSON-RPC: another try is answered alike."""
 
 
 class Transport(Protocol):
@@ -63,16 +74,40 @@ class HttpTransport:
             except httpx.HTTPError as error:
                 raise RpcError(f"Kamailio's JSON-RPC at {url} doesn't answer: {error}") from None
             else:
-                if response.status_code == httpx.codes.FORBIDDEN:
-                    raise RpcError(
-                        f"Kamailio's JSON-RPC at {url} is forbidden to this machine (403): RPC_NETWORKS of the "
-                        "project's kamailio.cfg says to whom it isn't"
-                    )
+                _check_answer(url, response)
                 return response.content
         raise RpcError(f"Kamailio's JSON-RPC over HTTP can't be reached: {'; '.join(refused)}")
 
     def close(self) -> None:
         self._client.close()
+
+
+def _check_answer(url: str, response: httpx.Response) -> None:
+    """:raises RpcRefused: it's no JSON, and a server that is only beginning wouldn't say so."""
+    status = response.status_code
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR or _is_json(response.content):
+        return
+    said = f"{status} {response.reason_phrase}".rstrip()
+    dispatch = "the event_route[xhttp:request] has to call jsonrpc_dispatch() for /RPC"
+    if status in (httpx.codes.FORBIDDEN, httpx.codes.UNAUTHORIZED):
+        raise RpcRefused(
+            f"Kamailio's JSON-RPC at {url} is forbidden to this machine ({said})",
+            hint=f"{dispatch} from the lab's addresses too, without a password, in a lab at least: put the condition "
+            "between #!ifndef and #!endif, and name it with --define. In the project's kamailio.cfg RPC_NETWORKS "
+            "says who may use it",
+        )
+    raise RpcRefused(
+        f"HTTP at {url} is answered, and not by JSON-RPC ({said})",
+        hint=f"{dispatch}; further paths may stay beside it",
+    )
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
 
 
 class DatagramTransport:

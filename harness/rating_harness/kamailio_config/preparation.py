@@ -80,7 +80,9 @@ _ADDRESS = re.compile(
     r"(?P<host>\[[^\]]+\]|[^:\s\"]+)(?::(?P<port>\d+))?",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"\bname\b\s*(?P<name>\S+)", re.IGNORECASE)
+_NAMED = re.compile(r"\bname\b\s*\"?(?P<name>[^\s\"]+)", re.IGNORECASE)
+_NEXT_PORT = 1000
+"""How far from its own port a named socket is put, where another name has that port at the lab's one address."""
 _LOOPBACK = re.compile(r"^(127\.\d+\.\d+\.\d+|localhost|lo|\[?::1\]?)$")
 _HTTP, _DATAGRAM = 1, 4
 """Bits of jsonrpcs' parameter ``transport`` (its documentation, section 3.1)."""
@@ -118,6 +120,7 @@ class Findings:
     :param routes: their titles, such as ``event_route[dialog:end]``.
     :param agents: URLs that stand in it, where it may ask an agent.
     :param answers_http: whether JSON-RPC answers over HTTP.
+    :param http_route: where its ``event_route[xhttp:request]`` begins, if it has one.
     :param answers_datagrams: whether it answers on a datagram socket.
     :param timers: tm's ``fr_timer`` and ``fr_inv_timer``, in milliseconds.
     :param tables: names of its htables.
@@ -130,6 +133,7 @@ class Findings:
     routes: tuple[str, ...]
     agents: tuple[str, ...]
     answers_http: bool
+    http_route: Location | None
     answers_datagrams: bool
     rpc_transport: int
     timers: Mapping[str, int]
@@ -143,7 +147,8 @@ class Prepared:
     """A configuration as a lab runs it.
 
     :param texts: the files that changed, by their names in the configuration.
-    :param listeners: further sockets for the command line: ``udp:{address}:5070``, with the lab's address.
+    :param listeners: sockets for the command line, with the lab's address: further ones (``udp:{address}:5070``),
+        and those with a name (``udp:{address}:5060//inside``), which may be among the lab's own without it.
     :param additions: what is to be read after all of it.
     :param defines: for the command line.
     :param changes: what was left out, and what was added, for people.
@@ -171,16 +176,22 @@ event_route[xhttp:request] {
 
 
 def prepare(
-    configuration: Configuration, *, needs_http: bool, fast_timers: bool = False, is_whole: bool = True
+    configuration: Configuration,
+    *,
+    needs_http: bool,
+    fast_timers: bool = False,
+    is_whole: bool = True,
+    names_sockets: bool = True,
 ) -> Prepared:
     """Make a configuration fit for a lab.
 
     :param needs_http: whether JSON-RPC is reached over HTTP only, as in a container.
     :param fast_timers: whether tm's timers become `FAST_TIMERS`, where they're longer.
     :param is_whole: whether all of it could be parsed: what is missing then is missing.
+    :param names_sockets: whether this Kamailio's command line gives names to sockets, as from 6.0 on.
     """
     changes: list[Change] = []
-    listeners: list[str] = []
+    listeners: dict[str, str] = {}
     replaced: list[tuple[Span, str]] = []
     for setting in configuration.settings:
         name = setting.name.text
@@ -188,8 +199,7 @@ def prepare(
         if setting.text.lower() in _HARMLESS.get(name, ()):
             continue
         if name in _LISTENERS:
-            why, listener = _moved(_address_of(setting))
-            listeners += [listener] if listener else []
+            why = _moved(setting, listeners, names_sockets=names_sockets)
         if why:
             replaced.append((setting.span, ""))
             text = " ".join(setting.span.text(configuration.sources).split())
@@ -211,7 +221,7 @@ def prepare(
         )
     return Prepared(
         texts=_replaced(configuration, replaced),
-        listeners=tuple(dict.fromkeys(listeners)),
+        listeners=tuple(f"{socket}//{name}" if name else socket for socket, name in listeners.items()),
         additions=additions,
         defines=defines,
         changes=(*changes, *added),
@@ -251,6 +261,7 @@ def inspect(configuration: Configuration) -> Findings:
         routes=tuple(route.title for route in configuration.routes),
         agents=tuple(dict.fromkeys(_urls(configuration))),
         answers_http=has_rpc and "xhttp" in modules and dispatches and (transport == 0 or bool(transport & _HTTP)),
+        http_route=next((_place(route.span) for route in configuration.routes if _takes_http(route)), None),
         answers_datagrams=has_rpc and (transport == 0 or bool(transport & _DATAGRAM)),
         rpc_transport=transport,
         timers=timers,
@@ -335,28 +346,50 @@ def _with_rpc(
     return "".join(lines), tuple(added), tuple(obstacles)
 
 
-def _moved(text: str) -> tuple[str, str | None]:
-    """Why a listener is left out, and the one at the lab's address that takes its place; both empty if it stays."""
+def _moved(setting: Setting, listeners: dict[str, str], *, names_sockets: bool) -> str:
+    """Why a listener is left out; empty if it stays.
+
+    :param listeners: sockets at the lab's address -> their names: what takes its place is added.
+    """
+    text, name = _address_of(setting)
     match = _ADDRESS.match(text)
     if match is None or _LOOPBACK.match(match["host"]):
-        return "", None
+        return ""
     why = "the lab's Kamailio listens at the lab's addresses"
-    if named := _NAMED.search(text, match.end()):
-        why += f", without the name {named['name']}"
     transport, port = (match["transport"] or "").lower(), int(match["port"] or 0)
     if transport in ("tls", "sctp"):
-        return f"{why}; {transport.upper()} is for scenarios that ask for it", None
-    if port in (0, SIP_PORT):
-        return why, None
-    wanted = [transport] if transport else ["udp", "tcp"]
-    return f"{why}, at port {port} too", f"{wanted[0]}:{{address}}:{port}"
+        return f"{why}; {transport.upper()} is for scenarios that ask for it" + (
+            f", without the name {name}" if name else ""
+        )
+    if name and not names_sockets:
+        why, name = f"{why}, without the name {name}", ""
+    if not name and port in (0, SIP_PORT):
+        return why
+    if not name:
+        listeners.setdefault(f"{transport or 'udp'}:{{address}}:{port}", "")
+        return f"{why}, at port {port} too"
+    ports = []
+    for each in (transport,) if transport else ("udp", "tcp"):
+        free = port or SIP_PORT
+        while listeners.get(f"{each}:{{address}}:{free}", "") not in ("", name):
+            free += _NEXT_PORT
+        listeners[f"{each}:{{address}}:{free}"] = name
+        ports.append(str(free))
+    return f"{why}, by the name {name} at port {' and '.join(dict.fromkeys(ports))}"
 
 
-def _address_of(setting: Setting) -> str:
-    """What it listens at: the value, or a socket's ``bind``. A define that is an address is several words."""
-    inner = [each for each in setting.value if isinstance(each, Setting)]
-    text = next((each.text for each in inner if each.name.text == "bind"), "") if inner else setting.text
-    return re.sub(r"\s*([-.:\[\]])\s*", r"\1", text)
+def _address_of(setting: Setting) -> tuple[str, str]:
+    """What it listens at, and its name or none: the value, or a socket's ``bind`` and ``name``.
+
+    A define that is an address is several words.
+    """
+    inner = {each.name.text: each.text for each in setting.value if isinstance(each, Setting)}
+    text = inner.get("bind", "") if inner else setting.text
+    address = re.sub(r"\s*([-.:\[\]])\s*", r"\1", text)
+    if inner:
+        return address, inner.get("name", "").strip('"')
+    named = _NAMED.search(address)
+    return address, named["name"] if named else ""
 
 
 def _takes_http(route: Route) -> bool:

@@ -7,8 +7,9 @@ are stored, read and removed. What Kamailio and the engine say to each other is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
 
@@ -24,12 +25,14 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from rating_harness.contract import CONTRACT, Reason
 from rating_harness.errors import Location, UsageError
 from rating_harness.rating.json_path import MISSING, value_at
 from rating_harness.rating.model import Account, Transaction
+from rating_harness.rating.seed import GIVEN_FIELDS
 
 __all__ = ["SHIPPED", "EngineFile", "HttpRequest", "RecordList", "RequestShape", "Seeding", "Translated", "load"]
 
@@ -149,10 +152,25 @@ class HttpRequest(_Part):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+def _check_variables(request: HttpRequest, known: Collection[str], what: str) -> None:
+    """:raises ValueError: a template has a variable that no run gives it."""
+    for text in _texts([request.path, request.headers, request.body]):
+        named = meta.find_undeclared_variables(_TEMPLATES.parse(text)) - set(_TEMPLATES.globals)
+        if unknown := sorted(named - set(known)):
+            close = get_close_matches(unknown[0], known, n=1)
+            there = f"did you mean {close[0]!r}?" if close else f"{what}: {', '.join(sorted(known)) or 'none'}"
+            raise ValueError(f"a template knows no {unknown[0]!r} here; {there}")
+
+
 class Seeding(HttpRequest):
     """A request for each of what a scenario's ``given`` holds; its fields are the template's variables."""
 
     each: Literal["accounts", "carriers", "pricelists", "rates", "customers"]
+
+    @model_validator(mode="after")
+    def _knows_its_variables(self) -> Self:
+        _check_variables(self, GIVEN_FIELDS[self.each], f"each of {self.each} has")
+        return self
 
 
 class RecordList(_Part):
@@ -175,9 +193,8 @@ class RecordList(_Part):
     @field_validator("read")
     @classmethod
     def _knows_its_variables(cls, read: HttpRequest | None) -> HttpRequest | None:
-        for text in _texts([read.path, read.headers, read.body] if read else []):
-            if unknown := sorted(meta.find_undeclared_variables(_TEMPLATES.parse(text)) - _READING):
-                raise ValueError(f"a template knows no {unknown[0]!r} here; known are: {', '.join(sorted(_READING))}")
+        if read is not None:
+            _check_variables(read, _READING, "known are")
         return read
 
     @field_validator("fields")
@@ -225,6 +242,13 @@ class EngineFile(_Part):
                     f"{word} is recognised as {other} is; `when` names a field of the body by which they differ"
                 )
         return requests
+
+    @field_validator("empty")
+    @classmethod
+    def _knows_no_variables(cls, empty: HttpRequest | None) -> HttpRequest | None:
+        if empty is not None:
+            _check_variables(empty, (), "its variables are")
+        return empty
 
     @field_validator("records", "accounts")
     @classmethod

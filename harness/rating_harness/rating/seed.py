@@ -21,7 +21,7 @@ from typing import Any
 
 from rating_harness.errors import PlanError
 
-__all__ = ["RUNNING_TAG", "Given", "Operation", "removals", "seeding"]
+__all__ = ["GIVEN_FIELDS", "RUNNING_TAG", "Given", "Operation", "removals", "seeding"]
 
 Given = Mapping[str, Any]
 
@@ -101,6 +101,18 @@ _ACCOUNT = _Kind(
     required=("type", "balance"),
     defaults={"active": True},
 )
+
+GIVEN_FIELDS: Mapping[str, frozenset[str]] = {
+    section: frozenset(kind.key) | set(kind.fields) | (set(kind.defaults) & {"active"}) | further
+    for section, kind, further in (
+        ("accounts", _ACCOUNT, {"running"}),
+        ("carriers", _CARRIER, set[str]()),
+        ("pricelists", _PRICELIST, {"rates"}),
+        ("rates", _RATE, set[str]()),
+        ("customers", _CUSTOMER, set[str]()),
+    )
+}
+"""A scenario's ``given`` -> the fields of each of its records; a rate has the tag of its pricelist too."""
 
 RUNNING_TAG = "given-running-"
 """How the transaction tags of given running transactions begin; direction and number follow."""

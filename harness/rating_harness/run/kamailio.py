@@ -15,6 +15,7 @@ from rating_harness.errors import ConfigurationError, Location, UsageError
 from rating_harness.kamailio.dialog_database import empty_dialog_database
 from rating_harness.kamailio.siptrace import tracing
 from rating_harness.kamailio.trace import TRACING
+from rating_harness.kamailio.versions import satisfies
 from rating_harness.kamailio_config.preparation import Prepared, prepare
 from rating_harness.kamailio_config.preprocessor import main_file, tokenize, version_defines
 from rating_harness.lab.files import data_directory
@@ -151,7 +152,7 @@ def kamailio_service(
         defines = {**prepared.defines, **defines}
     command = _with_memory(service.command, variant)
     if prepared is not None:
-        command += [word for listener in prepared.listeners for word in ("-l", listener)]
+        command = _with_listeners(command, prepared.listeners)
     around = _around(variant, driver, prepared, capture)
     if around is not None:
         files[_AROUND] = around
@@ -177,6 +178,18 @@ def kamailio_service(
         files=rewrite(files, defines) if rewrite else files,
         environment={**service.environment, **_environment(prepared)},
     )
+
+
+def _with_listeners(command: Sequence[str], listeners: Sequence[str]) -> list[str]:
+    """The command with these sockets too; one with a name takes the place of the same one without."""
+    words = list(command)
+    for listener in listeners:
+        socket = listener.partition("//")[0]
+        if socket in words:
+            words[words.index(socket)] = listener
+        else:
+            words += ["-l", listener]
+    return words
 
 
 def _environment(prepared: Prepared | None) -> dict[str, str]:
@@ -226,7 +239,13 @@ def prepare_configuration(variant: Variant, driver: Driver, version: str) -> Pre
             parsed = parse_files(files, _MAIN, defines, tolerant=True)
         except ConfigurationError:
             return None
-    prepared = prepare(parsed, needs_http=driver == "docker", fast_timers=variant.fast_timers, is_whole=is_whole)
+    prepared = prepare(
+        parsed,
+        needs_http=driver == "docker",
+        fast_timers=variant.fast_timers,
+        is_whole=is_whole,
+        names_sockets=satisfies(version, "at least 6.0"),
+    )
     if prepared.obstacles:
         obstacle = prepared.obstacles[0]
         where = with_user_paths(f"{obstacle.where.path}:{obstacle.where.line}", user_paths(variant))

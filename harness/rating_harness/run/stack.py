@@ -29,6 +29,7 @@ from rating_harness.kamailio.rpc import (
     HttpTransport,
     KamailioClient,
     RpcError,
+    RpcRefused,
     Transport,
 )
 from rating_harness.kamailio.versions import loses_sockets, satisfies
@@ -331,6 +332,7 @@ class Stack:
 
     def await_kamailio(self, deadline: Deadline) -> None:
         """:raises ServiceDied: Kamailio ended; with its last lines, errors of its configuration among them.
+        :raises LabError: it runs, and will not answer JSON-RPC.
         :raises Timeout: it runs, and doesn't answer JSON-RPC.
         """
         process = self.lab.service(KAMAILIO)
@@ -343,6 +345,10 @@ class Stack:
                 raise self._did_not_start(status)
             try:
                 self.kamailio.uptime()
+            except RpcRefused as refusal:
+                if self.lab.driver == "external":
+                    raise self._target_is_silent(refusal.message) from None
+                raise self._with_http_route(refusal) from None
             except RpcError as error:
                 last = str(error)
                 if next_look.expired:
@@ -356,7 +362,7 @@ class Stack:
             await_condition(answers, deadline, "an answer of Kamailio's JSON-RPC")
         except Timeout as error:
             if self.lab.driver == "external":
-                raise self._target_is_silent(error, last) from None
+                raise self._target_is_silent(last) from None
             raise Timeout(
                 error.message,
                 found=last,
@@ -365,13 +371,22 @@ class Stack:
                 f"{RPC_PORT} or 5060, are looked for",
             ) from None
 
+    def _with_http_route(self, refusal: RpcRefused) -> RpcRefused:
+        """With the place of the user's route that refused."""
+        place = self._prepared.findings.http_route if self._prepared else None
+        user_file = user_files(self._last_variant).get(place.path) if place else None
+        if place is None or user_file is None:
+            return refusal
+        path = shown(str(user_file), self._last_variant)
+        return RpcRefused(refusal.message, where=replace(place, path=path), hint=refusal.hint)
+
     @property
     def _agent_of_target(self) -> str:
         """Where the target has to ask the agent."""
         return f"http://{self.lab.host(AGENT).address}:8000"
 
-    def _target_is_silent(self, error: Timeout, last: str) -> Timeout:
-        return Timeout(
+    def _target_is_silent(self, last: str) -> LabError:
+        return LabError(
             f"the target {self.options.target} doesn't answer JSON-RPC",
             expected=f"a Kamailio that answers at /RPC on TCP port {RPC_PORT} or 5060, and asks the agent at "
             f"{self._agent_of_target}",

@@ -18,7 +18,10 @@ _PLACES = (
 )
 """How Kamailio names a place, the most exact way first."""
 
-_NO_PROCESSES = re.compile(r"main_loop\(\): (?:Cannot fork|error in init_child)|fork_process\(\): init_child failed")
+_NO_PROCESSES = re.compile(
+    r"main_loop\(\): (?:Cannot fork|error in init_child)|fork_process\(\): init_child failed"
+    r"|tcp_init_children\(\): fork failed|fork_tcp_process\(\): .*failed"
+)
 _FAILED_MODULE = re.compile(r"while initializing module (?P<name>[\w-]+)")
 _SUBSTITUTION = re.compile(r"bad subst expression|subst rule cannot be added")
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{\w+\}|%%\w+%%|%[A-Z]\w+%|@@?[A-Z]\w+@@?|__[A-Z]\w*__")
@@ -48,6 +51,8 @@ _ABSENT = re.compile(
     r"(?=.*(?:can't|can ?not|could not|[Uu]nable|[Ff]ailed to (?:open|load|read|stat)|No such file|not exist))"
     r".*?[\s\[<'\"](?P<path>/[\w.+-]+(?:/[\w.+-]+)+)"
 )
+_FILES = re.compile(r"Too many open files")
+_PROCESSES = re.compile(r"\bfork\w*\b.*Resource temporarily unavailable")
 _LARGEST = 1024 * 1024
 _UNREADABLE = re.compile(r"parse error in config file .*: (?:syntax error|unknown command|parse error)")
 
@@ -89,6 +94,17 @@ def remedy(log: str, where: Location | None) -> str | None:
     :param where: as `where_it_stands` found it.
     """
     text = _line(where)
+    if _FILES.search(log):
+        return (
+            "this session may have too few files open at once (`ulimit -Hn`) for so many of Kamailio's processes: "
+            "give it more by limits.conf(5), LimitNOFILE= of systemd or a container's `--ulimit nofile=1024`; or "
+            "give a copy with fewer `children`"
+        )
+    if _PROCESSES.search(log):
+        return (
+            "this user, or this container, may have too few processes at once (`ulimit -u`, or a container's "
+            "`--pids-limit`): allow more, or give a copy with fewer `children`"
+        )
     if hint := missing_module(log):
         return hint
     if found := _PARAMETER.search(log):

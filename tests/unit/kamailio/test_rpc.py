@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rating_harness.kamailio.rpc import HttpTransport, KamailioClient, RpcError
+from rating_harness.kamailio.rpc import HttpTransport, KamailioClient, RpcError, RpcRefused
 from rating_harness.lab.protocol import Endpoint
 
 
@@ -59,15 +59,47 @@ def test_a_small_table_that_is_not_told_is_a_kamailio_that_does_not_answer() -> 
         client.tables("rating_")
 
 
-def test_a_kamailio_that_forbids_this_machine_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(client: httpx.Client, url: str, **_: object) -> httpx.Response:
-        return httpx.Response(403, request=httpx.Request("POST", url))
+def answering(monkeypatch: pytest.MonkeyPatch, status: int, content: bytes = b"") -> KamailioClient:
+    def answer(client: httpx.Client, url: str, **_: object) -> httpx.Response:
+        return httpx.Response(status, content=content, request=httpx.Request("POST", url))
 
-    monkeypatch.setattr(httpx.Client, "post", forbidden)
-    client = KamailioClient(HttpTransport(Endpoint("http://10.0.0.2:8060")))
+    monkeypatch.setattr(httpx.Client, "post", answer)
+    return KamailioClient(HttpTransport(Endpoint("http://10.0.0.2:8060")))
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "message", "hint"),
+    [
+        (403, b"", "is forbidden to this machine (403 Forbidden)", "RPC_NETWORKS"),
+        (401, b"", "is forbidden to this machine (401 Unauthorized)", "without a password"),
+        (404, b"", "is answered, and not by JSON-RPC (404 Not Found)", "jsonrpc_dispatch() for /RPC"),
+        (302, b"", "is answered, and not by JSON-RPC (302 Found)", "jsonrpc_dispatch() for /RPC"),
+        (200, b"<html>", "is answered, and not by JSON-RPC (200 OK)", "jsonrpc_dispatch() for /RPC"),
+    ],
+)
+def test_http_that_is_not_json_rpc_is_a_refusal(
+    monkeypatch: pytest.MonkeyPatch, status: int, content: bytes, message: str, hint: str
+) -> None:
+    client = answering(monkeypatch, status, content)
     try:
-        with pytest.raises(RpcError, match="is forbidden to this machine") as raised:
+        with pytest.raises(RpcRefused) as raised:
             client.uptime()
-        assert "http://10.0.0.2:8060/RPC" in str(raised.value)
     finally:
         client.close()
+    assert f"http://10.0.0.2:8060/RPC {message}" in raised.value.message
+    assert hint in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "content"), [(503, b"starting"), (500, b'{"error": {"message": "no", "code": 1}}')]
+)
+def test_what_may_be_answered_otherwise_later_is_no_refusal(
+    monkeypatch: pytest.MonkeyPatch, status: int, content: bytes
+) -> None:
+    client = answering(monkeypatch, status, content)
+    try:
+        with pytest.raises(RpcError) as raised:
+            client.uptime()
+    finally:
+        client.close()
+    assert not isinstance(raised.value, RpcRefused)

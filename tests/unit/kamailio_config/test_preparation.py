@@ -41,7 +41,8 @@ def test_one_that_needs_nothing_stays_as_it_is() -> None:
         ("listen=tcp:[2001:db8::1]:5070", ("tcp:{address}:5070",)),
         ("listen=tls:192.0.2.1:5061", ()),
         ('listen="udp:192.0.2.1:5080"', ("udp:{address}:5080",)),
-        ('socket={ bind=udp:192.0.2.1:5090; name="x"; }', ("udp:{address}:5090",)),
+        ('socket={ bind=udp:192.0.2.1:5090; name="x"; }', ("udp:{address}:5090//x",)),
+        ('listen=192.0.2.1 name "x"', ("udp:{address}:5060//x", "tcp:{address}:5060//x")),
     ],
 )
 def test_addresses_of_another_machine_give_way_to_the_labs(line: str, listeners: tuple[str, ...]) -> None:
@@ -51,9 +52,44 @@ def test_addresses_of_another_machine_give_way_to_the_labs(line: str, listeners:
     assert found.texts[MAIN] == f"{' ' * len(line)}\n{BASE}"
 
 
-def test_the_name_of_a_listener_goes_with_it() -> None:
-    (change,) = prepared(f'listen=udp:192.0.2.1:5060 advertise 192.0.2.2:5060 name "public"\n{BASE}').changes
-    assert change.why == "the lab's Kamailio listens at the lab's addresses, without the name public"
+def test_a_listener_keeps_its_name() -> None:
+    found = prepared(f'listen=udp:192.0.2.1:5060 advertise 192.0.2.2:5060 name "public"\n{BASE}')
+    assert found.listeners == ("udp:{address}:5060//public",)
+    assert (
+        found.changes[0].why == "the lab's Kamailio listens at the lab's addresses, by the name public at port 5060"
+    )
+
+
+def test_two_names_at_the_same_port_of_two_addresses() -> None:
+    lines = [
+        'listen=udp:10.0.0.1:5060 name "inside"',
+        "listen=udp:10.0.0.2:5060",
+        'listen=udp:192.0.2.1:5060 name "outside"',
+        "listen=udp:10.0.0.1:5070",
+        'listen=udp:192.0.2.1:5070 name "trunk"',
+        'listen=tcp:10.0.0.1:5060 name "inside"',
+    ]
+    found = prepared("\n".join([*lines, BASE]))
+    assert found.listeners == (
+        "udp:{address}:5060//inside",
+        "udp:{address}:6060//outside",
+        "udp:{address}:5070//trunk",
+        "tcp:{address}:5060//inside",
+    )
+    assert found.changes[2].why.endswith("by the name outside at port 6060")
+
+
+def test_a_kamailio_whose_command_line_has_no_names() -> None:
+    text = f'listen=udp:192.0.2.1:5070 name "x"\n{BASE}'
+    found = prepare(parse_files({MAIN: text.encode()}, MAIN, {}), needs_http=False, names_sockets=False)
+    assert found.listeners == ("udp:{address}:5070",)
+    assert found.changes[0].why.endswith("without the name x, at port 5070 too")
+
+
+def test_a_name_of_a_listener_for_tls_is_gone_with_it() -> None:
+    found = prepared(f'listen=tls:192.0.2.1:5061 name "x"\n{BASE}')
+    assert found.listeners == ()
+    assert found.changes[0].why.endswith("TLS is for scenarios that ask for it, without the name x")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +201,7 @@ def test_http_that_is_there_is_left_alone() -> None:
     found = prepared(text, needs_http=True)
     assert found.findings.answers_http
     assert (found.additions, found.obstacles) == ("", ())
+    assert found.findings.http_route == Location(MAIN, 7, 1)
 
 
 def test_an_http_route_without_json_rpc_is_an_obstacle() -> None:

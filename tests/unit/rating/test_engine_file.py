@@ -10,7 +10,10 @@ from rating_harness.errors import UsageError
 from rating_harness.evidence.model import Exchange
 from rating_harness.rating.engine_file import SHIPPED, EngineFile, load
 from rating_harness.rating.json_path import MISSING, value_at, with_value, without
+from rating_harness.rating.seed import GIVEN_FIELDS
 from rating_harness.run.engine_words import exchange_in_words_of_contract, fault_in_words_of_engine
+from rating_harness.scenario import given
+from rating_harness.scenario.fields import Model
 from rating_harness.tap.faults import Edit, Fault, Regex, Silence
 
 
@@ -177,6 +180,14 @@ REST = (SHIPPED / "minimal-rest.yaml").read_text("utf-8")
         ("{{ account_tag }}", "{{ account_tag }", "seed.2.path: no template: unexpected '}'"),
         ('"{{ balance }}"', '"{{ balance | euros }}"', "seed.2.json: no template: No filter named 'euros'."),
         ("read: {path: /calls}", 'read: {path: "/calls/{{ ids }}"}', "records.read: a template knows no 'ids' here"),
+        ("{{ account_tag }}", "{{ account }}", "seed.2: a template knows no 'account' here; did you mean"),
+        (
+            '"{{ balance }}"',
+            '"{{ money }}"',
+            ":37:5: seed.2: a template knows no 'money' here; each of accounts has: ",
+        ),
+        ("{{ carrier_tag }}", "{{ rate }}", "seed.0: a template knows no 'rate' here; "),
+        ("path: /empty", 'path: "/empty/{{ tag }}"', ":38:8: empty: a template knows no 'tag' here; its variables"),
         ("  read: {path: /calls}\n", "", "records: either `read`, a request, or `command`, a program, is needed"),
         ("read: {path: /calls}", "command: calls --json", "records.command: this has to be a list"),
         ("    fee: cost", "    feee: cost", "records: unknown field 'feee'; known are: account_tag, "),
@@ -194,6 +205,28 @@ def test_what_would_be_a_riddle_in_a_run_is_a_mistake(tmp_path: Path, there: str
     with pytest.raises(UsageError) as caught:
         load(file)
     assert said in str(caught.value)
+
+
+def test_what_a_template_makes_by_itself_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "engine.yaml"
+    made = "{{ pricelist_tags | length + namespace(a=1).a }}"
+    file.write_text(REST.replace('"{{ balance }}"', f'"{made}"'), "utf-8")
+    assert load(file).seed[2].body == {"credit": made}
+
+
+@pytest.mark.parametrize(
+    ("section", "model"),
+    [
+        ("accounts", given.Account),
+        ("carriers", given.Carrier),
+        ("pricelists", given.Pricelist),
+        ("rates", given.Rate),
+        ("customers", given.Customer),
+    ],
+)
+def test_templates_know_what_a_scenario_gives(section: str, model: type[Model]) -> None:
+    further = {"pricelist_tag"} if section == "rates" else set()
+    assert set(model.model_fields) | further == GIVEN_FIELDS[section]
 
 
 def test_a_method_may_be_written_in_small_letters(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from rating_harness.deadline import Deadline
-from rating_harness.errors import ConfigurationError, EngineError, Location, PlanError, ServiceDied
-from rating_harness.kamailio.rpc import RpcError
+from rating_harness.errors import ConfigurationError, EngineError, LabError, Location, PlanError, ServiceDied
+from rating_harness.kamailio.rpc import RpcError, RpcRefused
 from rating_harness.lab.docker.configuration import CopiedConfiguration
 from rating_harness.lab.protocol import Capabilities, Service
-from rating_harness.run.kamailio import Variant, user_files
+from rating_harness.run.kamailio import Variant, kamailio_service, prepare_configuration, user_files
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
 from rating_harness.scenario.loader import load
@@ -112,6 +112,50 @@ def test_one_that_hangs_after_it_has_failed_is_not_waited_for(tmp_path: Path) ->
         stack.await_kamailio(Deadline(60))
     assert raised.value.message == "Kamailio could not start"
     assert (raised.value.hint or "").startswith("the lab has no ")
+
+
+class Refuses(FakeKamailio):
+    tries = 0
+
+    def uptime(self) -> int:
+        self.tries += 1
+        raise RpcRefused("JSON-RPC is forbidden to this machine (403)", hint="let it in")
+
+
+def test_a_kamailio_that_refuses_json_rpc_is_asked_once(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "# fine\nevent_route[xhttp:request] { exit; }\n")
+    stack = fake_stack(FakeLab())
+    clients: Any = stack
+    stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    clients.kamailio = Refuses()
+    with pytest.raises(RpcRefused, match="forbidden") as raised:
+        stack.await_kamailio(Deadline(60))
+    assert clients.kamailio.tries == 1
+    assert str(raised.value.where) == f"{tmp_path / 'own' / 'parts' / 'routes.cfg'}:2:1"
+    assert raised.value.hint == "let it in"
+
+
+def test_a_target_that_refuses_json_rpc_is_told_as_a_target(tmp_path: Path) -> None:
+    lab = FakeLab()
+    stack = fake_stack(lab, Options(target="192.0.2.1"))
+    lab.driver = "external"
+    clients: Any = stack
+    clients.kamailio = Refuses()
+    with pytest.raises(LabError, match=r"the target 192\.0\.2\.1 doesn't answer JSON-RPC") as raised:
+        stack.await_kamailio(Deadline(60))
+    assert clients.kamailio.tries == 1
+    assert "403" in (raised.value.found or "")
+
+
+def test_a_named_socket_takes_the_place_of_the_labs(tmp_path: Path) -> None:
+    own_configuration(tmp_path, 'listen=udp:192.0.2.1:5060 name "a"\nlisten=udp:192.0.2.2:5060 name "b"\n')
+    described = Service(
+        "kamailio", "kamailio", ("kamailio", "-f", "/etc/kamailio/kamailio.cfg", "-l", "udp:{address}:5060")
+    )
+    variant = Variant(configuration=tmp_path / "own")
+    prepared = prepare_configuration(variant, "local", "6.0.1")
+    command = kamailio_service(described, variant, agent_url="http://a", number=1, prepared=prepared).command
+    assert command[3:] == ("-l", "udp:{address}:5060//a", "-l", "udp:{address}:6060//b")
 
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

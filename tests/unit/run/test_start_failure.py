@@ -270,8 +270,23 @@ def test_a_pattern_is_no_name_of_a_file(paths: Mapping[str, Path]) -> None:
         ("2(11) ERROR: <core> [core/pt.c:334]: fork_process(): init_child failed for process 2, pid 11\n", True),
         ("2(11) CRITICAL: <core> [main.c:1881]: main_loop(): Cannot fork\n", True),
         ("0(8) ERROR: <core> [main.c:2056]: main_loop(): error in init_child for rank PROC_POSTCHILDINIT\n", True),
+        ("0(8) ERROR: <core> [core/tcp_main.c:5367]: tcp_init_children(): fork failed: Too many open files\n", True),
         ("0(8) ERROR: dispatcher [dispatch.c:1]: ds_init(): can't fork a probe\n", False),
     ],
 )
 def test_one_that_hangs_after_it_has_failed(line: str, is_over: bool) -> None:
     assert has_failed_to_start(f"0(8) INFO: starting\n{line}22(31) CRITICAL: receive_fd(): EOF on 17\n") is is_over
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy_says"),
+    [
+        ("fork_tcp_process(): socketpair failed: Too many open files", "`--ulimit nofile=1024`"),
+        ("fork_process(): fork failed: Resource temporarily unavailable", "`--pids-limit`"),
+    ],
+)
+def test_a_limit_of_the_session_is_named(paths: Mapping[str, Path], line: str, remedy_says: str) -> None:
+    where, hint = told(f" 0(8) ERROR: <core> [core/pt.c:415]: {line}\n", paths)
+    assert where is None
+    assert remedy_says in (hint or "")
+    assert "fewer `children`" in (hint or "")

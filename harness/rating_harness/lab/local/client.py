@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rating_harness.deadline import Deadline
-from rating_harness.errors import LabError, Timeout
+from rating_harness.errors import LabError, MissingTool, Timeout
 from rating_harness.lab.lease import MARK, ProcessIdentity
 
 __all__ = ["HolderClient", "Started", "start_holder"]
@@ -41,6 +42,10 @@ _IMPORT = 30.0
 
 _ANSWER = 10.0
 """Seconds within which a holder answers; it does nothing that takes long."""
+
+
+_OPEN_FILES = 64
+"""Files that a lab's programs have to be allowed to have open at once: the holder needs 40, a Kamailio 50 or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,11 @@ def start_holder(
     :param networks: network -> the address of those who connect from it without having bound one.
     :param roots: the root filesystems that are to be entered.
     :param binds: file of the machine -> the one that takes its place, for all that runs in the lab.
+    :raises MissingTool: this session may not have so many files open.
     :raises LabError: it could not set up the lab.
     :raises Timeout: it is not ready after ``seconds``.
     """
+    _check_open_files()
     options = {
         "directory": str(directory),
         "own_network": own_network,
@@ -94,6 +101,18 @@ def start_holder(
         return _start(directory, {**options, "refusal": None}, Deadline(seconds))
     except _SetupFailed as refused:
         return _start(directory, {**options, "refusal": refused.found}, Deadline(seconds))
+
+
+def _check_open_files() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < _OPEN_FILES:
+        raise MissingTool(
+            "this session may have too few files open at once for a lab",
+            expected=f"{_OPEN_FILES} at least",
+            found=f"{most} (`ulimit -Hn`)",
+            hint="start this from a session with more: limits.conf(5), LimitNOFILE= of systemd, or a container's "
+            "`--ulimit nofile=1024` say how many",
+        )
 
 
 class _SetupFailed(LabError):

@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 INHERITED = 32
 """File descriptors below this one are closed by a Kamailio that starts."""
+
+OPEN_FILES = 1024
+"""Files that a program of the lab may have open at once, if the session's own soft limit is lower."""
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -354,8 +358,16 @@ def hold(options: dict[str, Any], refusal: str | None) -> None:
     shutil.rmtree(options["directory"], ignore_errors=True)
 
 
+def allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main() -> None:
     options = json.loads(sys.argv[1])
+    allow_open_files()
     try:
         refusal = options["refusal"] or enter_namespaces(options["own_network"])
     except OSError as error:
