@@ -123,6 +123,13 @@ soak: setup ## Make mixed calls with faults for a long while: RATE=50 DURATION=1
 attack: setup ## Attack Kamailio at random beside honest calls, and see whether the ledger is exact: MINUTES=30 ARGS="--seed 1"
 	$(BIN)/python -m benchmarks.attack --minutes $(or $(MINUTES),30) $(FROM) $(ARGS)
 
+.PHONY: public-tools
+public-tools: setup ## Run sipvicious and sipsak against Kamailio beside honest calls (installs them: as root, with apt)
+	@command -v svmap >/dev/null && command -v sipsak >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends sipvicious sipsak >/dev/null; } || \
+		{ echo "missing on this machine: sipvicious, sipsak; install with: sudo apt-get install sipvicious sipsak"; exit 1; }
+	$(BIN)/python -m benchmarks.public_tools $(FROM) $(ARGS)
+
 .PHONY: coverage
 coverage: setup ## Run all scenarios, and say what of the configuration none executes; reports in coverage/
 	@$(BIN)/rating-harness prepare --lab $(LAB) $(FROM)
