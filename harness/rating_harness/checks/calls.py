@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rating_harness.checks.format import listed, reply_text, seconds
 from rating_harness.checks.model import Case, Finding, unmet
 from rating_harness.checks.received import received_in_call, wrong_headers
+from rating_harness.checks.strict_peer import malformed
 from rating_harness.contract import CONTRACT, Reason
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import SipMessage
@@ -91,7 +92,18 @@ def _final_reply(judged: _Judged, key: str, code: Matcher | None, reason: Matche
         parts = [str(part) for part in (code, reason) if part is not None]
         wanted = " ".join(part for part in parts if part != "any") or "any"
         message = "another final reply to the caller"
-        yield judged.finding(key, message, wanted, reply_text(final), hint=_missing_rate(judged), shown_by=final)
+        hint = _missing_rate(judged) or _own_mistake(judged) or ("" if final else _parse_error(judged))
+        yield judged.finding(key, message, wanted, reply_text(final), hint=hint, shown_by=final)
+
+
+def _own_mistake(judged: _Judged) -> str:
+    """What is wrong with the INVITE that a file of the author's sends, which Kamailio may refuse or pass over."""
+    sipp, invite = judged.case.scenario.calls[judged.index].sipp, judged.call.invite
+    wrong = malformed(invite) if sipp is not None and invite is not None and not invite.is_brief else None
+    if sipp is None or wrong is None:
+        return ""
+    says = "" if judged.call.final else "; where no reply is right: reply: absent"
+    return f"{sipp.file} sends a malformed INVITE: {wrong[1]}{says}"
 
 
 def _missing_rate(judged: _Judged) -> str:
@@ -101,6 +113,14 @@ def _missing_rate(judged: _Judged) -> str:
             destination = str(exchange.requested(CONTRACT.fields.destination))
             return f'no rate has a prefix of {destination}; "{destination[:6]}" would be one'
     return ""
+
+
+def _parse_error(judged: _Judged) -> str:
+    """What Kamailio's core first said of a message that it could make nothing of, which then names no call."""
+    if len(judged.case.calls) > 1:
+        return ""
+    lines = (each for each in judged.case.evidence.log if each.level == "ERROR" and "[core/parser/" in each.text)
+    return next((f"Kamailio's log: {each.text.partition('<core> ')[2] or each.text}" for each in lines), "")
 
 
 def _provisional(judged: _Judged) -> Iterator[Finding]:

@@ -174,7 +174,7 @@ def _is_meant(planned: PlannedCall, message: SipMessage) -> bool:
 
 def _wrong(end: _End, message: SipMessage, planned: PlannedCall) -> str:
     wrong = malformed(message)
-    if wrong is not None:
+    if wrong is not None and not _is_copied(end, message, wrong[0]):
         return wrong[1]
     length = message.header("Content-Length")
     size = len(message.body.replace("\n", "\r\n").encode("utf-8", "surrogatepass"))
@@ -186,6 +186,15 @@ def _wrong(end: _End, message: SipMessage, planned: PlannedCall) -> str:
     if reason or not message.is_within_dialog or message.method == "CANCEL" or _is_authors(planned, message):
         return reason
     return "" if message.method == "ACK" and not _is_ack_of_2xx(end, message) else _wrong_way(end, message)
+
+
+def _is_copied(end: _End, message: SipMessage, part: str) -> bool:
+    """Whether From or To is malformed as the end got it: a reply has the request's, a later request the dialog's."""
+    if part not in ("From", "To"):
+        return False
+    got = {m.header(name) or "" for m in end.messages if m.direction == "received" for name in ("From", "To")}
+    value = message.header(part) or ""
+    return value in got or any(each and value.startswith(f"{each};tag=") for each in got)
 
 
 def _is_authors(planned: PlannedCall, request: SipMessage) -> bool:
@@ -375,6 +384,8 @@ def _wrong_reply(end: _End, reply: SipMessage) -> str:
     if request is None:
         return ""
     for name in ("From", "To"):
+        if _is_copied(end, reply, name) and malformed(request) is not None:
+            continue
         sent, got = (parse_address(message.header(name) or "") for message in (reply, request))
         if uri_key(sent.uri) != uri_key(got.uri):
             return f"{name} is {sent.uri}, and was {got.uri}"

@@ -74,8 +74,18 @@ def refusals(call: Call) -> tuple[Refusal, ...]:
     for message in call.messages:
         if not message.is_brief:
             by_host.setdefault(message.host, []).append(message)
-    found = [refusal for host, messages in by_host.items() for refusal in _Peer(host).refusals(messages)]
-    return tuple(_attributed(call, refusal) for refusal in found)
+
+    def judged(taken: frozenset[int]) -> tuple[Refusal, ...]:
+        found = [r for host, messages in by_host.items() for r in _Peer(host, taken).refusals(messages)]
+        return tuple(_attributed(call, refusal) for refusal in found)
+
+    found = judged(frozenset())
+    # A name that the other end wrote badly, and Kamailio passed on: peers are lenient with it.
+    taken = frozenset(id(r.message) for r in found if r.is_inherited and r.part in _NAMES and malformed(r.message))
+    return judged(taken) if taken else found
+
+
+_NAMES = ("From", "To")
 
 
 def _attributed(call: Call, refusal: Refusal) -> Refusal:
@@ -86,7 +96,7 @@ def _attributed(call: Call, refusal: Refusal) -> Refusal:
     message, part = refusal.message, refusal.part
     if part == "Route":
         return refusal
-    is_inherited = any(
+    is_inherited = _repeats_own_to(call, message, part) or any(
         other.direction == "sent"
         and (other.method, other.cseq) == (message.method, message.cseq)
         and (other.status == message.status if other.host != message.host else other.is_request)
@@ -95,6 +105,15 @@ def _attributed(call: Call, refusal: Refusal) -> Refusal:
         for other in call.messages
     )
     return Refusal(message, refusal.reason, part, is_inherited)
+
+
+def _repeats_own_to(call: Call, message: SipMessage, part: str) -> bool:
+    """Whether To of a reply is the request's, malformed as that was, and a tag (RFC 3261 section 8.2.6.2)."""
+    if part != "To" or message.is_request:
+        return False
+    sent = [m for m in call.messages if m.direction == "sent" and m.is_request and m.host == message.host]
+    asked = [m.header("To") or "" for m in sent if m.cseq == message.cseq and (malformed(m) or ("",))[0] == "To"]
+    return any((message.header("To") or "").startswith(each) for each in asked)
 
 
 def _part(message: SipMessage, part: str) -> tuple[str, ...]:
@@ -110,6 +129,7 @@ def _part(message: SipMessage, part: str) -> tuple[str, ...]:
 class _Peer:
     """A user agent as strict as RFC 3261 lets it be, which sees what one host of a call sent and received.
 
+    :param taken: messages (by `id`) that it takes though a header is malformed.
     :param tags: its own, by which it knows its dialogs.
     :param remote: tags of the other side, by its own of the same dialog.
     :param sequence: the highest CSeq number that came in a dialog, by its own tag there.
@@ -117,10 +137,12 @@ class _Peer:
         the last one holds.
     :param requests: those it sent, by branch and method.
     :param branches: of the INVITEs that came, initial or not.
+    :param record_routes: of its own INVITEs: proxies behind which it says it is.
     :param seen: what came before, with its branch, so that a retransmission isn't judged twice.
     """
 
     host: str
+    taken: frozenset[int] = frozenset()
     tags: set[str] = field(default_factory=set)
     remote: dict[str, set[str]] = field(default_factory=dict)
     sequence: dict[str, int] = field(default_factory=dict)
@@ -130,6 +152,7 @@ class _Peer:
     branches: set[str | None] = field(default_factory=set)
     answers: dict[tuple[str, int], int] = field(default_factory=dict)
     options: set[str] = field(default_factory=set)
+    record_routes: set[str] = field(default_factory=set)
     seen: set[tuple[object, ...]] = field(default_factory=set)
 
     def refusals(self, messages: list[SipMessage]) -> Iterator[Refusal]:
@@ -167,7 +190,10 @@ class _Peer:
             if remote is not None:
                 self.remote.setdefault(tag, set()).add(remote)
         if message.is_request:
-            self.requests[branch_of(message.header("Via")), message.method] = message
+            branch = branch_of(message.header("Via"))
+            for method in {message.method, *(message.header("CSeq") or "").split()[1:]}:
+                self.requests[branch, method] = message
+            self.record_routes |= {_route_key(each) for each in _split(message, "Record-Route")}
         elif tag is not None and message.is_final:
             self.answers[tag, message.cseq] = message.status or 0
         if not message.is_request and tag is not None and message.method == "INVITE":
@@ -204,7 +230,7 @@ class _Peer:
 
     def _judge(self, message: SipMessage) -> Refusal | None:
         wrong = malformed(message)
-        if wrong is not None:
+        if wrong is not None and id(message) not in self.taken:
             part, reason = wrong
             return Refusal(message, f"400: {reason}" if message.is_request else f"passed over: {reason}", part)
         for part, question in _OF_REQUESTS if message.is_request else _OF_REPLIES:
@@ -281,8 +307,9 @@ class _Peer:
         return "" if is_of_a_hop or _values(request, "Max-Forwards") else "Max-Forwards is missing"
 
     def route(self, request: SipMessage) -> str:
-        """The last proxy takes the last Route off (RFC 3261 section 16.12)."""
-        routes = _values(request, "Route")
+        """The last proxy takes the last Route off (RFC 3261 section 16.12), which those are behind it that the end
+        itself says it is behind."""
+        routes = [each for each in _split(request, "Route") if _route_key(each) not in self.record_routes]
         return f"a Route is left: {routes[0]}" if routes and request.is_within_dialog else ""
 
     def via(self, reply: SipMessage) -> str:
@@ -364,8 +391,14 @@ def malformed(message: SipMessage) -> tuple[str, str] | None:
     except MalformedHeader as error:
         name = str(error).partition(": ")[0]
         return name, str(error)
+    for name in _NAMES:
+        if tag_of(message.header(name) or "") == "":
+            return name, f"the tag of {name} is empty"
     if tag_of(message.header("From") or "") is None:
         return "From", "From has no tag"
+    length = message.header("Content-Length")
+    if length is not None and not length.isdecimal():
+        return "Content-Length", f"Content-Length is {length!r}"
     _, method = parse_cseq(message.header("CSeq") or "")
     if message.is_request and method != message.method:
         return "CSeq", f"CSeq is of {method}, the request is {message.method}"
@@ -400,6 +433,17 @@ def _parsed(message: SipMessage) -> Iterator[tuple[str, list[object]]]:
 def _values(message: SipMessage, name: str) -> list[str]:
     wanted = name.lower()
     return [value for key, value in message.headers if key.lower() == wanted]
+
+
+def _split(message: SipMessage, name: str) -> list[str]:
+    return [each for value in _values(message, name) for each in split_values(value)]
+
+
+def _route_key(route: str) -> str:
+    try:
+        return uri_key(parse_address(route).uri)
+    except MalformedHeader:
+        return route
 
 
 def _options(message: SipMessage, name: str) -> set[str]:

@@ -45,8 +45,10 @@ class Call:
     @cached_property
     def replies(self) -> tuple[SipMessage, ...]:
         """Responses to that request which the caller received. With digest, to the last try of it."""
-        method = self.invite.method if self.invite else None
-        same = [m for m in self.caller if m.method == method]
+        # A reply repeats the CSeq, whatever method that names (RFC 3261 section 8.2.6.2).
+        named = (self.invite.header("CSeq") or "").split()[1:] if self.invite else []
+        methods = {self.invite.method, *named} if self.invite else set()
+        same = [m for m in self.caller if m.method in methods]
         tries = [m.cseq for m in same if m.direction == "sent" and m.is_request]
         responses = [m for m in same if m.direction == "received" and not m.is_request]
         challenged = {m.cseq for m in responses if m.status in (401, 407)}

@@ -138,15 +138,22 @@ def _parameters(value: str, position: int) -> Mapping[str, str | None]:
     return found
 
 
+_TAG_BEHIND = re.compile(rf">[^<>]*;\s*tag\s*=\s*({_TOKEN})\s*(?:;[^<>]*)?$", re.IGNORECASE)
+
+
 @lru_cache(maxsize=4096)
 def tag_of(value: str) -> str | None:
-    """The tag of From or To; None where there is none, or where it can't be read."""
+    """The tag of From or To; None where there is none, or where it can't be read.
+
+    It's read behind a display name too that RFC 3261 doesn't have so, as peers do.
+    """
     if "tag" not in value.lower():
         return None
     try:
         return parse_address(value).parameters.get("tag")
     except MalformedHeader:
-        return None
+        match = _TAG_BEHIND.search(value)
+        return match[1] if match else None
 
 
 def branches_of(vias: Iterable[str]) -> tuple[str, ...]:

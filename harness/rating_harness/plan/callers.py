@@ -26,7 +26,7 @@ from rating_harness.plan.user_agents import (
 )
 from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Call, Scenario
-from rating_harness.scenario.sipp_files import call_id_prefix
+from rating_harness.scenario.sipp_files import as_written, call_id_prefix
 from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent
 from rating_harness.useragent.agent import UserAgent
@@ -158,7 +158,7 @@ def _sipp(
         transport=call.transport,
         control=host.address,
         remote=(kamailio.address, kamailio.port),
-        scenario=text,
+        scenario=text if call.sipp is None else as_written(text),
         keys=call.sipp.variables if call.sipp is not None else {},
         files=certificates() if call.transport == "tls" else {},
         call_id=f"{token}-{call.id}-%u@{DEFAULT_DOMAIN}",

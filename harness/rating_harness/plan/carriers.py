@@ -18,6 +18,7 @@ from rating_harness.plan.sampling import DIGITS, Sampled, last_digit
 from rating_harness.plan.user_agents import DEFAULT_DOMAIN, octets_of, registration_of, renewals_of, timed_requests
 from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Behaviour, Call, CarrierBehaviour, Phone, Scenario
+from rating_harness.scenario.sipp_files import as_written
 from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent, Transport
 from rating_harness.useragent.agent import UserAgent
@@ -125,7 +126,7 @@ def _carrier(context: _Context, name: str, port: int, transport: Transport) -> A
         return _user_agent(context, name, port, transport, behaviour)
     if behaviour.sipp is not None:
         file = context.scenario.origin.file.parent / behaviour.sipp.file
-        text, keys = file.read_text("utf-8-sig"), behaviour.sipp.variables
+        text, keys = as_written(file.read_text("utf-8-sig")), behaviour.sipp.variables
         files, options = companions(behaviour.sipp, context.scenario.origin.file.parent)
     else:
         text, keys, files, options = _render(context, name, behaviour), {}, {}, {"auto_answer": True}

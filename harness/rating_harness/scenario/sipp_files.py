@@ -9,6 +9,7 @@ from rating_harness.scenario.diagnostics import did_you_mean
 
 __all__ = [
     "KEYWORDS",
+    "as_written",
     "call_id_prefix",
     "csv_faults",
     "faults_in",
@@ -135,6 +136,61 @@ def unknown_keywords(text: str, known: Collection[str]) -> Iterator[str]:
     for word in words:
         if word not in KEYWORDS and word not in known and not _OF_MANY_FORMS.fullmatch(word):
             yield word
+
+
+def as_written(text: str) -> str:
+    """The file, with that escaped which SIPp wouldn't send as it's written there.
+
+    It takes each bracket for a keyword's, that of an IPv6 address too: it gives the file up, or sends something else
+    (3.7.3, where nothing closes it). And it takes off what a line begins with, so that folded headers aren't.
+    """
+    return _MESSAGE.sub(lambda match: f"<![CDATA[{_folded(_escaped(match[1]))}]]>", text)
+
+
+_HEADER_OR_KEYWORD = re.compile(r"[\w\-.!%*+`'~]+[ \t]*:|\[")
+
+
+def _folded(message: str) -> str:
+    """With the space that a header's further lines begin with (RFC 3261 section 7.3.1): those that are indented more
+    than its first line, and begin no header themselves."""
+    head, first, least, lines = True, "", "", message.split("\n")
+    for number, line in enumerate(lines):
+        text = line.lstrip(" \t")
+        indent = line[: len(line) - len(text)]
+        if not text.strip():
+            head = head and not first
+        elif not first:
+            first = text
+            least = indent
+        elif head and len(indent) > len(least) and _HEADER_OR_KEYWORD.match(text) is None:
+            lines[number] = f"{indent}\\x20{text}"
+    return "\n".join(lines)
+
+
+_CAN_BE_KEYWORD = re.compile(r"(?:\$\w+|[A-Za-z_][\w\-]*)(?:[+-]\d+)?(?:\s.*)?|last_.+", re.DOTALL)
+
+
+def _escaped(message: str) -> str:
+    parts: list[str] = []
+    position = 0
+    while (start := message.find("[", position)) >= 0:
+        end = _closing(message, start)
+        is_keyword = end > 0 and _CAN_BE_KEYWORD.fullmatch(message, start + 1, end) is not None
+        parts.append(message[position:start] + (message[start : end + 1] if is_keyword else "\\x5b"))
+        position = end + 1 if is_keyword else start + 1
+    return "".join((*parts, message[position:]))
+
+
+def _closing(message: str, start: int) -> int:
+    """Where the bracket is closed that is opened there, on the same line; -1 where it isn't."""
+    depth = 0
+    for position in range(start, len(message)):
+        depth += {"[": 1, "]": -1}.get(message[position], 0)
+        if not depth:
+            return position
+        if message[position] == "\n":
+            return -1
+    return -1
 
 
 def csv_faults(text: str, scenario: str) -> Iterator[tuple[str, str]]:

@@ -224,3 +224,19 @@ def test_a_count_is_of_all_repetitions_together(tmp_path: Path, expect: str, see
         (finding,) = found
         assert finding.seen.startswith(seen)
         assert finding.check.endswith(".count")
+
+
+def test_why_there_is_no_reply_where_the_file_or_the_log_tells_it(tmp_path: Path) -> None:
+    (tmp_path / "uac.xml").write_text("<scenario><send><![CDATA[Call-ID: [call_id]]]></send></scenario>")
+    line = LogLine("kamailio", "<core> [core/parser/parse_cseq.c:63]: parse_cseq(): no method found", "ERROR")
+    run = evidence_of(refused_call()[:1], log=(line,))
+    own = CALL.format("reply: any").replace("expect:", "sipp: uac.xml, expect:")
+    hints = [each.hint for each in judge(scenario_of(tmp_path / "s.yaml", own), run).findings]
+    assert hints[0] == "Kamailio's log: [core/parser/parse_cseq.c:63]: parse_cseq(): no method found"
+    invite = run.messages[0]
+    twice = replace(invite, headers=(*invite.headers, ("From", "<sip:2000@sip.test>;tag=x")))
+    odd = replace(run, messages=(twice,))
+    hints = [each.hint for each in judge(scenario_of(tmp_path / "s.yaml", own), odd).findings]
+    assert hints[0] == (
+        "uac.xml sends a malformed INVITE: From stands there 2 times; where no reply is right: reply: absent"
+    )

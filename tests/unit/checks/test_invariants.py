@@ -265,6 +265,27 @@ def test_a_call_that_nobody_ever_hung_up_accuses_nobody_else_of_it(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("expect", "is_told"),
+    [("reply: any", False), ("reply: 403", False), ("reply: any, reason: /F/", False), ("provisional: [100]", True)],
+)
+def test_an_authors_file_that_has_no_place_for_the_refusal_that_is_expected(
+    tmp_path: Path, expect: str, is_told: bool
+) -> None:
+    (tmp_path / "uac.xml").write_text("<scenario><send><![CDATA[Call-ID: [call_id]]]></send></scenario>")
+    said = (
+        "Aborting call on unexpected message for Call-Id 'x': while expecting '100', received 'SIP/2.0 403 Forbidden"
+    )
+    gave_up = SippResult("caller-ana", "caller", 1, 1, 0, 1, {"FailedUnexpectedMessage": 1}, errors=said)
+    run = evidence_of(refused_call(), [exchange(0.002, "authorization", {"authorized": False})], sipp=(gave_up,))
+    rest = PLAIN.replace("}]", f", sipp: uac.xml, expect: {{{expect}}}}}]")
+    assert ("calls" in found(tmp_path, run, rest)) is is_told
+    other = replace(run, sipp=(replace(gave_up, errors=said.replace("403 F", "407 F")),))
+    assert "calls" in found(tmp_path, other, rest)
+    other = replace(run, sipp=(replace(gave_up, failures={"FailedTimeoutOnRecv": 1}),))
+    assert "calls" in found(tmp_path, other, rest)
+
+
+@pytest.mark.parametrize(
     ("cancel", "expect", "is_told"),
     [
         ("5s after ringing", "", True),

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from rating_harness.checks.call_ends import both_ends_agree
 from rating_harness.checks.model import Case, Finding
+from rating_harness.checks.own_ends import check_own_ends
 from rating_harness.checks.strict_peer import arrivals_are_valid, refusals
+from rating_harness.errors import EndpointError
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import SipMessage
 from rating_harness.evidence.sip import parse_message
+from rating_harness.scenario.behaviour import SippFile
 from tests.builders import CALL_ID, CALLER, CARRIER, START, answered_call, evidence_of, refused_call, scenario_of, sip
 
 PLAIN = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
@@ -67,6 +72,8 @@ def test_a_proper_call_has_none(tmp_path: Path, messages: tuple[SipMessage, ...]
         (arrives("BYE", CARRIER), "CSeq", "4294967296 BYE", "isn't below 2**31"),
         (arrives("INVITE", CARRIER), "Contact", None, "no Contacts"),
         (arrives("INVITE", CARRIER), "From", "<sip:1000@sip.test>", "From has no tag"),
+        (arrives("INVITE", CARRIER), "From", "<sip:1000@sip.test>;tag=", "the tag of From is empty"),
+        (arrives("INVITE", CARRIER), "Content-Length", "-999", "Content-Length is '-999'"),
         (arrives("INVITE", CARRIER), "From", "1000;tag=a1", "is no URI"),
         (arrives("INVITE", CARRIER), "Via", "SIP/2.0/UDP", "is no Via"),
         (arrives("INVITE", CALLER, 200), "Contact", None, "no Contacts"),
@@ -119,6 +126,81 @@ def test_a_route_that_is_left_is_kamailios_though_the_other_end_sent_it(tmp_path
     routed = changed(lambda m: m.method == "BYE" and m.is_request, "Route", "<sip:198.18.0.4;lr>")
     (finding,) = found(tmp_path, routed)
     assert "a Route is left" in finding.seen
+
+
+def test_a_route_to_what_the_end_itself_is_behind_is_its_own(tmp_path: Path) -> None:
+    """A caller that writes a Record-Route is a proxy too, and the last one."""
+    by_callee = [m for m in answered_call(ended_by="callee") if m.method == "BYE"]
+    bye = [replace(m, headers=(*m.headers, ("Route", "<sip:198.18.0.5:5060;lr>"))) for m in by_callee]
+    others = [m for m in answered_call() if m.method != "BYE"]
+    own = ("Record-Route", "<sip:198.18.0.5:5060;LR>")
+    begun = [replace(m, headers=(*m.headers, own)) if m.method == "INVITE" and m.is_request else m for m in others]
+    assert [f.seen for f in found(tmp_path, (*begun, *bye)) if f.shown_by and f.shown_by.host == CALLER] == []
+    assert "a Route is left" in found(tmp_path, (*others, *bye))[-1].seen
+
+
+NAMED = "Bell, Alexander <sip:1000@sip.test>;tag=a1"
+
+
+def _named(messages: tuple[SipMessage, ...]) -> tuple[SipMessage, ...]:
+    """The caller has a display name with a comma, without quotes."""
+    plain = "<sip:1000@sip.test>;tag=a1"
+    return tuple(
+        replace(m, headers=tuple((name, NAMED if value == plain else value) for name, value in m.headers))
+        for m in messages
+    )
+
+
+@pytest.mark.parametrize("ended_by", ["caller", "callee"])
+def test_a_name_that_an_author_wrote_badly_and_all_repeat_is_taken(
+    tmp_path: Path, ended_by: Literal["caller", "callee"]
+) -> None:
+    by_hand = scenario_of(tmp_path / "s.yaml", PLAIN)
+    call = by_hand.calls[0].model_copy(update={"sipp": SippFile(file="own.xml")})
+    scenario = by_hand.model_copy(update={"calls": (call,)})
+    case = Case(scenario, evidence_of(_named(answered_call(ended_by=ended_by))))
+    assert refusals(case.calls[0]) == ()
+    assert list(both_ends_agree(case)) == []
+    check_own_ends(case)
+
+
+def test_a_name_that_kamailio_wrote_badly_is_its_mistake(tmp_path: Path) -> None:
+    (finding,) = found(tmp_path, changed(arrives("INVITE", CARRIER), "From", NAMED))
+    assert "is no URI" in finding.seen
+
+
+def test_a_name_that_our_own_carrier_wrote_badly_is_the_harnesss_mistake(tmp_path: Path) -> None:
+    messages = changed(lambda m: m.host == CARRIER and m.direction == "sent" and m.status == 180, "From", NAMED)
+    with pytest.raises(EndpointError, match="carrier sent a malformed 180"):
+        check_own_ends(Case(scenario_of(tmp_path / "s.yaml", PLAIN), evidence_of(messages)))
+
+
+def test_a_tag_behind_an_empty_one_of_the_requests_own_is_no_finding(tmp_path: Path) -> None:
+    def with_to(message: SipMessage, to: str) -> SipMessage:
+        return replace(message, headers=(*(each for each in message.headers if each[0] != "To"), ("To", to)))
+
+    empty = "<sip:39040123456@sip.test>;tag="
+    refusal = refused_call("400 Bad Request")
+    odd = tuple(with_to(m, f"{empty};tag=k1" if m.status == 400 else empty) for m in refusal)
+    assert found(tmp_path, odd) == []
+    (finding,) = found(
+        tmp_path, tuple(new if old.status == 400 else old for old, new in zip(refusal, odd, strict=True))
+    )
+    assert "twice" in finding.seen
+
+
+def test_a_reply_repeats_the_method_that_the_requests_cseq_names(tmp_path: Path) -> None:
+    odd = [
+        replace(
+            m,
+            method=m.method if m.is_request else "OPTIONS",
+            headers=tuple((name, "1 OPTIONS" if name == "CSeq" else value) for name, value in m.headers),
+        )
+        for m in refused_call("400 CSeq method does not match request method")
+    ]
+    case = Case(scenario_of(tmp_path / "s.yaml", PLAIN), evidence_of(odd))
+    assert [final.status for final in case.calls[0].finals] == [400]
+    assert list(arrivals_are_valid(case)) == []
 
 
 def test_a_target_that_was_refreshed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from rating_harness.errors import ScenarioError
 from rating_harness.scenario.loader import load
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.sipp_files import (
+    as_written,
     call_id_prefix,
     csv_faults,
     faults_in,
@@ -166,6 +167,53 @@ def test_keywords_that_sipp_has_no_value_for() -> None:
     [field0 line=1] [last_From:] [service] [who]
     [authentication username=a password=b] [number] ]]></send></scenario>"""
     assert list(unknown_keywords(text, {"who"})) == ["number", "locl_ip"]
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        ("INVITE sip:39@[fc00::1]:[remote_port] SIP/2.0", r"INVITE sip:39@\x5bfc00::1]:[remote_port] SIP/2.0"),
+        ("Call-ID: a(b)c[d///[call_id]", r"Call-ID: a(b)c\x5bd///[call_id]"),
+        ("Call-ID: [[call_id]]", r"Call-ID: \x5b[call_id]]"),
+        ("X: [] a[b", r"X: \x5b] a\x5bb"),
+        *(
+            (f"X: {keyword}", f"X: {keyword}")
+            for keyword in (
+                *("[len+2]", "[$1]", "[$who-1]", "[last_Record-Route:]", '[field0 file="x.csv" line=[$n]]'),
+                *("[authentication username=a password=[word]]", "[my-key]", "[branch-3]"),
+            )
+        ),
+    ],
+)
+def test_a_bracket_that_begins_no_keyword_is_sent_as_it_stands(line: str, sent: str) -> None:
+    text = f"<scenario><!-- [note -->\n<send><![CDATA[\n  {line}\n  CSeq: [cseq] INVITE\n]]></send></scenario>"
+    assert as_written(text) == text.replace(line, sent)
+
+
+def test_a_header_that_is_folded_stays_so() -> None:
+    """SIPp takes off what its lines begin with."""
+    message = """<![CDATA[
+
+      INVITE sip:39@sip.test SIP/2.0
+      From: "Ana"
+       <sip:1000@sip.test>
+       ;tag=1
+        Via: SIP/2.0/UDP h
+        [routes]
+      CSeq: 1
+      \tINVITE
+
+      v=0
+       o=-
+    ]]>"""
+    assert as_written(message) == message.replace("       <sip:", r"       \x20<sip:").replace(
+        "       ;tag", r"       \x20;tag"
+    ).replace("\tINVITE", "\t\\x20INVITE")
+
+
+def test_lines_behind_a_first_one_that_is_not_indented_are_headers() -> None:
+    message = "<![CDATA[INVITE sip:39@sip.test SIP/2.0\n   To: <sip:39@sip.test>\n   [routes]\n   CSeq: 1 INVITE\n]]>"
+    assert as_written(message) == message
 
 
 @pytest.mark.parametrize(("response", "patterns"), [("200", False), ("2..", True), ("1xx", True)])
