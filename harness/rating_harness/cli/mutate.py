@@ -29,7 +29,7 @@ __all__ = ["mutate"]
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of that choice.")
 @click.option("--budget", metavar="TIME", help="Begin no further mutant after this time, such as 15m.")
 @click.option(
-    "--rows", type=click.IntRange(1), default=12, show_default=True, help="Scenarios for a mutant, at most."
+    "--rows", type=click.IntRange(1), default=20, show_default=True, help="Time for a mutant, in ordinary scenarios."
 )
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=6, show_default=True, help="Labs side by side.")
 @click.option("--accepted", metavar="FILE", type=click.Path(path_type=Path), help="Equivalent mutants, and rules.")

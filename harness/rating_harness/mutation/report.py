@@ -89,7 +89,8 @@ class MutationReport:
             rows = [self.ran.get(row, row) for row in result.rows]
             parts.append(f"SURVIVED {result.id}  {self._title(trial)}")
             parts += [f"    {line}" for line in self._change(trial).splitlines()]
-            parts.append(f"    ran: {', '.join(rows[:4])}{f' and {len(rows) - 4} more' if len(rows) > 4 else ''}")
+            share, more = _share(result), f" and {len(rows) - 4} more" if len(rows) > 4 else ""
+            parts.append(f"    ran: {f'{share}: ' if share else ''}{', '.join(rows[:4])}{more}")
         if len(survivors) > most:
             parts.append(f"... and {len(survivors) - most} more survived")
         unreached = self._survivors("unreached")
@@ -125,7 +126,7 @@ class MutationReport:
             lines += ["", f"<details><summary>{len(survivors)} survived</summary>", ""]
             for trial, result in survivors:
                 lines += [
-                    f"**{result.id}** {self._title(trial)}: {result.status}",
+                    f"**{result.id}** {self._title(trial)}: {_verdict(result, result.status)}",
                     "```diff",
                     self._change(trial),
                     "```",
@@ -174,7 +175,7 @@ class MutationReport:
     def _html_row(self, trial: Trial, result: Result) -> str:
         status = "equivalent" if result.id in self._equivalent else result.status
         said = f"{result.by}: {result.said}" if result.by else ", ".join(self.ran.get(r, r) for r in result.rows[:4])
-        cells = (result.id, status, trial.operator, trial.route, _where(trial))
+        cells = (result.id, _verdict(result, status), trial.operator, trial.route, _where(trial))
         plain = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
         change = html.escape(self._change(trial))
         return f'<tr class="{status}">{plain}<td><pre>{change}</pre></td><td>{html.escape(said)}</td></tr>'
@@ -207,6 +208,16 @@ tr.killed td:nth-child(2) {{ color: #070; }}
 def _check(name: str) -> str:
     """Expectations of all calls together: ``calls[0].expect.reply`` and ``calls[1].expect.reply`` are one."""
     return "".join(part for part in name if not part.isdigit()).replace("[]", "")
+
+
+def _share(result: Result) -> str:
+    """How many of the scenarios that execute its place it was tried with; nothing where that isn't known."""
+    return f"{len(result.rows)} of {result.reaching} that execute it" if result.reaching else ""
+
+
+def _verdict(result: Result, status: str) -> str:
+    share = _share(result) if status == "survived" else ""
+    return f"{status} {share}".rstrip()
 
 
 def _where(trial: Trial) -> str:

@@ -19,7 +19,8 @@ Status = Literal["killed", "survived", "invalid", "unreached"]
 @dataclass(frozen=True, slots=True)
 class Result:
     """:param key: of what was tried: the changed configuration, and Kamailio's version.
-    :param rows: hashes of the scenarios that were run.
+    :param rows: hashes of the scenarios that it was to be tried with.
+    :param reaching: how many scenarios execute the place; 0 where that was stored by an older version.
     :param by: the scenario that killed it, ``row`` its hash, ``check`` which check saw it, and ``said`` what.
     """
 
@@ -32,6 +33,7 @@ class Result:
     check: str = ""
     said: str = ""
     seconds: float = 0.0
+    reaching: int = 0
 
     def holds(self, rows: Sequence[str]) -> bool:
         """Whether it's still true where these scenarios would be run."""

@@ -86,8 +86,11 @@ _CLEAN_UP = "drop-cleanup"
 _TURN_OF_CLOCK = 4
 """Which of the rows is one that moves the clock, where the route says elsewhere how long something stays."""
 
-_PART = 4
+_PART = 8
 """A row takes as much of a mutant's time as that part of it at most, however long it is: so that it leaves some."""
+
+_SHORT = 3
+"""So many times the rows that are wanted may be run at most, where each is short."""
 
 
 @dataclass(frozen=True)
@@ -102,24 +105,25 @@ class Statements:
     def rows_for(
         self, mutant: Mutant | Sabotage, rows: Sequence[Row], kills: Mapping[str, float], most: int, words: str = ""
     ) -> tuple[Row, ...]:
-        """At most ``most`` rows that reach what is changed.
+        """The rows that what is changed is tried with, of those that reach it.
 
         Those come first that execute most of what belongs to it: its route, the routes that are called there, and
         statements that name what it names, a table say; what few rows execute counts more. Those that killed more,
         expect more and take less time count more too. Each second one takes another path than those before it: in its
         route, or, where no other is left there, in what belongs to it elsewhere. What has to do with time
-        meets those that move the clock. Together they take about as long as ``most`` ordinary rows do.
+        meets those that move the clock. Together they take about as long as ``most`` ordinary rows do: where each is
+        short, they are up to three times as many.
 
         :param kills: of each scenario, weighed as the caller likes.
         :param words: the text that is changed, before and after.
         """
-        reaching = self._reaching(mutant, rows, words)
+        reaching = self.reaching(mutant, rows, words)
         if isinstance(mutant, Mutant):
             reaching = self._by_what_belongs(mutant, reaching, rows, kills, most, words)
         else:
             reaching = sorted(reaching, key=lambda row: -kills.get(row.scenario, 0))
         ordinary = median(row.seconds for row in rows) if rows else 0.0
-        return tuple(islice(_within(reaching, most * ordinary), most))
+        return tuple(islice(_within(reaching, most, ordinary), _SHORT * most))
 
     def _by_what_belongs(
         self,
@@ -138,15 +142,15 @@ class Statements:
         hits = {row.scenario: weights.keys() & row.statements for row in reaching}
         highest = max((kills.get(row.scenario, 0.0) for row in reaching), default=0.0) or 1.0
         texts = self._expecting(reaching, f"{words} {self._text(mutant)}")
-        fresh = {row.scenario: (1 + texts[row.scenario]) * row.worth**0.5 for row in reaching}
+        fresh = {row.scenario: (1 + texts[row.scenario]) * row.worth**0.75 for row in reaching}
         proven = {name: (1 + 9 * kills.get(name, 0.0) / highest) * value for name, value in fresh.items()}
         route = frozenset(self._of_route.get(mutant.route, ()))
         paths = {row.scenario: row.statements & route for row in reaching}
         farther = {row.scenario: paths[row.scenario] | hits[row.scenario] for row in reaching}
-        clocks = self._turns_of_clock(mutant, words, 2 * most)
+        clocks = self._turns_of_clock(mutant, words, _SHORT * most)
         left, chosen, taken = sorted(reaching, key=lambda row: row.scenario), readers, set[frozenset[str]]()
         left = [row for row in left if row not in readers]
-        while left and len(chosen) < 2 * most:
+        while left and len(chosen) < _SHORT * most:
             # By turns, so that a scenario which never killed yet has its chance.
             turn = len(chosen)
             favour = fresh if turn % 2 else proven
@@ -229,7 +233,8 @@ class Statements:
                 found.setdefault(word, []).append(key)
         return found
 
-    def _reaching(self, mutant: Mutant | Sabotage, rows: Sequence[Row], words: str) -> Sequence[Row]:
+    def reaching(self, mutant: Mutant | Sabotage, rows: Sequence[Row], words: str = "") -> Sequence[Row]:
+        """The rows that execute what is changed, or may do so."""
         if isinstance(mutant, Sabotage):
             return _widest([row for row in rows if mutant.request in row.requests])
         if mutant.column is None:
@@ -259,11 +264,15 @@ def _gain(weights: Mapping[str, float], hits: Iterable[str]) -> float:
     return _EVEN + sum(weights[each] for each in hits)
 
 
-def _within(rows: Iterable[Row], seconds: float) -> Iterator[Row]:
-    """Those that fit into that time, in their order; the very first in any case. What takes long counts as a part."""
-    left = seconds
+def _within(rows: Iterable[Row], most: int, ordinary: float) -> Iterator[Row]:
+    """Those that fit into the time of ``most`` ordinary rows, in their order; the very first in any case.
+
+    :param ordinary: seconds; what takes long counts as a part of the whole, or as one of these.
+    """
+    left = most * ordinary
+    longest = max(left / _PART, ordinary)
     for number, row in enumerate(rows):
-        cost = min(row.seconds, seconds / _PART)
+        cost = min(row.seconds, longest)
         if number == 0 or cost <= left:
             left -= cost
             yield row
