@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -45,6 +45,11 @@ class SippFile(Model):
 class Refusal(Model):
     """A final reply that refuses."""
 
+    meanings = (
+        ("status response reply answer", "the status is 'code'"),
+        ("text phrase reason_phrase message", "the reason phrase is 'reason'"),
+    )
+
     shorthand = "code"
     code: Annotated[Refusing, key("Its status.", 503)]
     reason: Annotated[Text | None, key("Its reason phrase; the usual one when not given.", "Busy Here")] = None
@@ -73,12 +78,20 @@ class Fork(Model):
 class Behaviour(Model):
     """How a carrier treats a call. With no key at all it rings shortly and answers."""
 
-    meanings = (
+    meanings: ClassVar[tuple[tuple[str, str], ...]] = (
         ("status code reply reject busy", "a reply that refuses is 'refuse': 486"),
         ("delay answer_delay wait", "how long it rings is 'ring', how long it's silent 'answer_after'"),
         ("hold duration hangup_after hangup", "when it hangs up is 'hang_up_after'"),
         ("no_answer timeout mute", "one that never replies is 'silent'"),
         ("down offline dead unreachable", "one where nobody listens is 'absent'"),
+        ("redirect redirection forward contact", "a redirection is 'refuse': 302, with its Contact in 'headers'"),
+        ("answer answers pick_up", "it answers unless it refuses; how long it rings before is 'ring'"),
+        ("early_media", "a session description in its 183 is 'early_sdp'"),
+        ("prack 100rel rel100", "reliable provisional replies are 'reliable'"),
+        ("packet_loss lossy", "how much of its messages is lost is 'loss'"),
+        ("crash die freeze", "one that falls silent in mid-call has 'vanish'"),
+        ("ip address port host protocol transport", "where a carrier is, is said in 'given.carriers'"),
+        ("retries tries", "what it does at one attempt after another is 'attempts'"),
     )
 
     provisional: Annotated[
@@ -150,6 +163,11 @@ class CarrierBehaviour(Behaviour):
 class Registration(Model):
     """How a phone registers."""
 
+    meanings = (
+        ("interval lifetime duration ttl", "for how long is 'expires'"),
+        ("reply status code", "the final reply to it is 'expect'"),
+    )
+
     shorthand = "expires"
     expires: Annotated[Seconds, key("For how long, in whole seconds; it's renewed at half of that.", "1h")] = 3600.0
     contact: Annotated[
@@ -163,6 +181,14 @@ class Registration(Model):
 
 class Phone(CarrierBehaviour):
     """A telephone that registers with Kamailio before the calls, and is called there; it treats them as a carrier."""
+
+    meanings: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("number extension aor username id", "the number that is called is 'user'"),
+        ("password credentials digest", "it's 'auth': {username: ..., password: ...}"),
+        ("register expires", "how it registers is 'registration'"),
+        ("protocol", "its transport is 'transport'"),
+        *(row for row in Behaviour.meanings if "transport" not in row[0].split()),
+    )
 
     user: Annotated[Text, key("User part of its address of record: the number that is called. In quotes.", "2000")]
     domain: Annotated[Text | None, key("Domain of that address; the lab's when not given.", "example.org")] = None

@@ -109,6 +109,11 @@ class Transfer(Model):
 class Vanish(Model):
     """A side that falls silent: it sends nothing more and answers nothing."""
 
+    meanings = (
+        ("by side end", "who vanishes is 'who'"),
+        ("when start after", "the moment is 'at'"),
+    )
+
     who: Annotated[Literal["caller", "callee"], key("Who vanishes.", "callee")]
     at: Annotated[FromAnswer, key("When.", "after 1s", "while ringing")] = Moment("answered")
 
@@ -132,8 +137,26 @@ class Call(Model):
         ("body codec codecs media", "the session description is 'sdp'"),
         ("answer_after ring_time ringing", "how long it rings is 'ring'"),
         ("refuse busy reject", "how it's treated is said under 'carriers': 'refuse: 486'"),
-        ("update reinvites hold_call put_on_hold", "a re-INVITE or UPDATE is 'reinvite'"),
+        ("update reinvites re_invite", "a re-INVITE or UPDATE is 'reinvite'"),
         ("register registration", "a phone that registers is said under 'phones'"),
+        ("parallel simultaneous at_once max_calls channels", "most calls at once are 'concurrency'"),
+        ("percent percentage weight ratio proportion part", "its part of a load is 'share'"),
+        ("trunk incoming inbound gateway ip address", "where it comes from is 'host'"),
+        (
+            "header pai p_asserted_identity privacy remote_party_id rpid diversion user_agent",
+            "any header is one of 'headers': {P-Asserted-Identity: <sip:1000@sip.test>}",
+        ),
+        ("request_uri ruri uri_parameters user_phone phone_context", "the Request-URI as a whole is 'uri'"),
+        ("prack 100rel rel100 reliable", "a caller that takes reliable replies says 'headers: {Supported: 100rel}'"),
+        ("early_media early_sdp", "early media is the callee's, under 'carriers': {carrier: {early_sdp: true}}"),
+        ("redirect redirection forward", "a redirection is the callee's, under 'carriers': {carrier: {refuse: 302}}"),
+        ("answer answered answers", "an answer is expected: 'expect: {reply: 200}'; when it comes is 'ring'"),
+        (
+            "on_hold hold_call put_on_hold resume unhold moh",
+            "putting on hold is 'reinvite': [{at: after 1s, sdp: {direction: sendonly}}]",
+        ),
+        ("cost fee price charge", "what it costs is in 'expect.transactions' of the file"),
+        ("name title label", "its name is 'id'"),
     )
 
     id: Annotated[CallId, key("A name for this call, used by the rest of the file.", "ana")]
@@ -291,6 +314,15 @@ class LoadStep(Model):
 
 class Load(Model):
     """The same calls, in numbers. It applies to every call of the scenario."""
+
+    meanings = (
+        ("cps caps calls_per_second speed", "new calls per second are 'rate'"),
+        ("for time length seconds lasts", "how long new calls are made is 'duration'"),
+        ("ramp_up rampup warmup", "the time in which the rate grows is 'ramp'"),
+        ("parallel simultaneous at_once max_calls channels", "most calls at once are 'concurrency'"),
+        ("count calls number total", "a number of calls is 'repeat' of a call; here 'rate' and 'duration' make it"),
+        ("stages phases profile", "one rate after another is 'steps'"),
+    )
 
     rate: Annotated[
         PerSecond | None, key("New calls per second, of all calls together without a rate of their own.", 50)

@@ -34,6 +34,8 @@ from rating_harness.scenario.yaml_parser import is_file
 
 __all__ = ["contradictions", "refuses", "unsaid_in_sipp_files"]
 
+_VARIABLE = re.compile(r"[$]?[{<%]{1,2} ?([A-Za-z_]\w*) ?[}>%]{1,2}")
+"""A variable, as other tools write them."""
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%#]+")
 _CREDENTIAL = re.compile(r"[^\s\[\]]+")
 _DOMAIN = re.compile(r"([A-Za-z0-9\-.]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
@@ -223,6 +225,8 @@ def _users(call: Call, path: ValuePath) -> Iterator[Finding]:
             here = (*path, key) if isinstance(value, str) else (*path, key, index)
             if not _USER.fullmatch(user):
                 hint = "write the number or name alone; the domain has its own key, 'domain'"
+                if variable := _VARIABLE.fullmatch(user):
+                    hint = f"a variable is written ${{{variable[1]}}}"
                 yield Finding(here, f"{user[:60]!r} can't be the user part of a SIP URI", hint)
             elif ";" in user and not isinstance(value, str):
                 yield Finding(here, "a user of a list has no parameters", "make it a call of its own")

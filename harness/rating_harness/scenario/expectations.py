@@ -53,6 +53,11 @@ __all__ = [
 class Reply(Model):
     """A reply that is expected."""
 
+    meanings = (
+        ("status response reply answer", "the status is 'code'"),
+        ("text phrase reason_phrase message", "the reason phrase is 'reason'"),
+    )
+
     shorthand = "code"
     code: Annotated[StatusMatch, key("Its status: a code, a class, or several of them.", 200, "4xx", [486, 600])]
     reason: Annotated[TextMatch | None, key("Its reason phrase.", "Forbidden -- insufficient balance")] = None
@@ -79,6 +84,14 @@ class SdpExpectation(Model):
 
 class Received(Model):
     """A message that arrived, or didn't, at one of the ends."""
+
+    meanings = (
+        ("at where end side host to", "where it arrives is 'by'"),
+        ("status code response", "a reply's status is 'reply'"),
+        ("request", "its method is 'method'"),
+        ("content payload", "its body is 'body'"),
+        ("times number", "how many of them is 'count'"),
+    )
 
     call: Annotated[CallRef | None, key("Of which call; in a call's own `expect` it's that one.", "ana")] = None
     by: Annotated[Text, key("Where: caller, callee, or a carrier's or phone's host.", "callee", "carrier")] = "callee"
@@ -121,6 +134,16 @@ class CallExpectation(Model):
         ("fee cost charge billed", "what it costs is in 'expect.transactions' of the file"),
         ("sdp arrived receives", "what arrives at an end is 'received'"),
         ("pdd latency response_time", "the time to the final reply is 'setup'"),
+        ("answered connected success refused rejected busy", "whether it's answered is in its 'reply': 200, or 486"),
+        (
+            "carrier_headers invite_headers callee_headers at_carrier at_callee",
+            "what arrives at an end is 'received': [{by: callee, headers: {X-Account: any}}]",
+        ),
+        ("reply_headers response_headers", "headers of the final reply are 'headers'"),
+        ("ringing early progress", "replies before the final one are 'provisional'"),
+        ("limit max_duration cut_after", "the limit that Kamailio sets is in 'expect.dialogs' of the file: timeout"),
+        ("record cdr billsec transaction", "its record is in 'expect.transactions' of the file"),
+        ("hung_up_by terminated_by disconnected_by", "who sends the BYE is 'ended_by'"),
     )
 
     reply: Annotated[
@@ -167,6 +190,8 @@ class CallExpectation(Model):
 class DialogExpectation(Model):
     """A dialog as Kamailio has it."""
 
+    meanings = (("limit duration max_duration lifetime", "the limit that Kamailio sets is 'timeout'"),)
+
     call: Annotated[CallRef, key("Which call.", "ana")]
     timeout: Annotated[WholeSecondsMatch | None, key("The timeout set on the dialog.", "3s")] = None
     state: Annotated[
@@ -179,6 +204,13 @@ class DialogExpectation(Model):
 
 class RequestExpectation(Model):
     """Requests from Kamailio to the agent."""
+
+    meanings = (
+        ("url endpoint kind request method", "which of them is 'path'"),
+        ("body json payload content", "what they carry is 'fields'"),
+        ("code http_status answer", "the HTTP status is 'status'"),
+        ("times number", "how many of them is 'count'"),
+    )
 
     path: Annotated[ExchangePath | None, key("Which kind; all when not given.", "authorization")] = None
     call: Annotated[CallRef | None, key("Those of one call.", "ana")] = None
@@ -197,6 +229,16 @@ class RequestExpectation(Model):
 
 class TransactionExpectation(Model):
     """A record in the engine: a subset of its fields."""
+
+    meanings = (
+        ("cost charge price amount", "what was charged is 'fee'"),
+        ("billsec billed seconds length hold", "the seconds that were billed are 'duration'"),
+        ("account from caller", "who pays is 'account_tag'"),
+        ("call_id id", "which call is 'call'"),
+        ("begin start", "when it began is 'timestamp_begin'"),
+        ("end stop", "when it ended is 'timestamp_end'"),
+        ("number to callee", "who was called is 'destination'"),
+    )
 
     call: Annotated[CallRef | None, key("Which call; matched by its Call-ID.", "ana")] = None
     transaction_tag: Annotated[
@@ -233,6 +275,12 @@ class TransactionExpectation(Model):
 class AccountExpectation(Model):
     """An account after the calls."""
 
+    meanings = (
+        ("account tag id name", "which account is 'account_tag'"),
+        ("credit amount money", "what it has is 'balance'"),
+        ("calls running_calls", "how many calls it has going on is 'running'"),
+    )
+
     account_tag: Annotated[Text, key("Which account.", "1000")]
     balance: Annotated[NumberMatch | None, key("Its balance.", "0 ± 1")] = None
     running: Annotated[NumberMatch | None, key("How many transactions it has running.", 0)] = None
@@ -241,12 +289,22 @@ class AccountExpectation(Model):
 class CarrierExpectation(Model):
     """What reached a carrier, all calls together."""
 
+    meanings = (
+        ("calls count attempts number", "how many calls reached it is 'invites'"),
+        ("carrier name tag carrier_tag", "its host name is 'host'"),
+    )
+
     host: Annotated[Text, key("Its host name.", "carrier")]
     invites: Annotated[NumberMatch, key("How many first INVITEs reached it; no retransmissions, no re-INVITEs.", 0)]
 
 
 class LogExpectation(Model):
     """A line of Kamailio's log."""
+
+    meanings = (
+        ("text message contains match pattern", "what the line has is 'line'"),
+        ("severity priority", "its level is 'level'"),
+    )
 
     shorthand = "line"
     line: Annotated[TextMatch, key("A text that the line contains, or a regular expression.", "/timeout/")]
@@ -283,6 +341,11 @@ class RpcExpectation(Model):
 class Percentiles(Model):
     """Times of many calls, from INVITE to the final reply."""
 
+    meanings = (
+        ("avg average mean median", "what half of the calls take at most is 'p50'"),
+        ("worst slowest p100", "the slowest is 'max'"),
+    )
+
     p50: Annotated[DurationMatch | None, key("Half of the calls.", "below 100ms")] = None
     p90: Annotated[DurationMatch | None, key("Nine of ten.", "below 200ms")] = None
     p95: Annotated[DurationMatch | None, key("95 of a hundred.", "below 200ms")] = None
@@ -296,6 +359,18 @@ class Expectations(Model):
     meanings = (
         ("records record cdr cdrs billing charges", "the engine's records are 'transactions'"),
         ("balance balances", "a balance is one of 'accounts'"),
+        ("answer_seizure_ratio answered success_rate", "the share of calls that are answered is 'asr'"),
+        ("average_duration average_length mean_duration", "the average length of a call is 'acd'"),
+        ("errors failed error_rate", "calls that fail are 'failures'"),
+        ("cost costs charge total_cost revenue fee price", "what all calls cost together is 'fees'"),
+        ("latency pdd response_time percentiles", "the time to the final reply is 'setup': {p95: below 200ms}"),
+        (
+            "reply status code response final_reply",
+            "a call's reply is expected in its own 'expect'; of all, 'replies'",
+        ),
+        ("call calls", "what is expected of one call stands in its own 'expect'"),
+        ("http agent", "what Kamailio asks the agent is 'requests'"),
+        ("messages sip arrived", "what arrives at an end is 'received'"),
     )
 
     dialogs: Annotated[

@@ -329,7 +329,7 @@ class Model(BaseModel):
     @classmethod
     def meaning(cls, word: str) -> str | None:
         """What says what ``word`` means, if it has a meaning without being a key."""
-        return next((hint for words, hint in cls.meanings if word.lower() in words.split()), None)
+        return next((hint for words, hint in cls.meanings if word.lower().replace("-", "_") in words.split()), None)
 
     @model_validator(mode="before")
     @classmethod

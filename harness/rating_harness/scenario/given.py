@@ -24,6 +24,13 @@ class Account(Model):
         ("tag id account number", "its name is 'account_tag'"),
         ("credit amount money", "what it has is 'balance'"),
         ("max_calls limit concurrency channels", "most calls at once are 'max_concurrent_transactions'"),
+        ("parallel simultaneous calls_at_once", "most calls at once are 'max_concurrent_transactions'"),
+        ("prepaid postpaid", "which of them it is is 'type'"),
+        ("company parent linked owner", "accounts that are charged with it are 'linked_accounts'"),
+        ("blocked disabled enabled status", "whether it may call is 'active'"),
+        ("pricelist price_list tariff", "its pricelists are 'pricelist_tags'"),
+        ("carrier carriers", "the carriers that it may use are 'carrier_tags'"),
+        ("customer", "whom it belongs to is 'customer_tag'"),
     )
 
     account_tag: Annotated[Text, key("The account's name: the user part of From in its calls.", "1000")]
@@ -54,6 +61,12 @@ class Account(Model):
 class Carrier(Model):
     """A carrier of the rating engine: where calls can be sent to."""
 
+    meanings = (
+        ("tag id name carrier", "its name is 'carrier_tag'"),
+        ("transport", "its transport is 'protocol'"),
+        ("ip address hostname uri", "where it is is 'host'"),
+    )
+
     carrier_tag: Annotated[Text, key("The carrier's name, as rates refer to it.", "carrier")]
     host: Annotated[Text, key("Its host name in the lab, or an address.", "carrier")]
     port: Annotated[Port, key("Its SIP port.", 5060)] = 5060
@@ -71,6 +84,8 @@ class Rate(Model):
         ("increment step interval", "the seconds that a rate pays for are 'rate_increment'"),
         ("setup_fee connection_fee", "the price of the connection is 'connect_fee'"),
         ("destination number", "the beginning of the destination is 'prefix'"),
+        ("carrier", "the carrier that it's for is 'carrier_tag'"),
+        ("free free_seconds", "increments that are free at the beginning are 'interval_start'"),
     )
 
     carrier_tag: Annotated[Text, key("One of `carriers`.", "carrier")]
@@ -91,6 +106,11 @@ class Rate(Model):
 
 class Pricelist(Model):
     """A list of rates under one name and currency."""
+
+    meanings = (
+        ("tag id", "its name is 'pricelist_tag'"),
+        ("prices rate", "its prices are 'rates'"),
+    )
 
     pricelist_tag: Annotated[Text, key("The list's name, as accounts refer to it.", "retail")]
     currency: Annotated[Literal["EUR", "USD"], key("Currency of its rates.", "EUR")] = "EUR"
@@ -124,6 +144,11 @@ class Customer(Model):
 
 class Given(Model):
     """What the rating engine knows before the first call. It is removed after the last."""
+
+    meanings = (
+        ("prices rates tariffs pricelist", "prices are the 'rates' of one of 'pricelists'"),
+        ("companies company", "a company is an account that others are linked to: one of 'accounts'"),
+    )
 
     accounts: Annotated[
         tuple[Account, ...], key("Accounts.", [{"account_tag": "1000", "type": "PREPAID", "balance": 3}])

@@ -328,7 +328,10 @@ def _holding_a_whole_one(matcher: Matcher, what: str) -> Matcher:
 def parse_text_matcher(value: object) -> Matcher:
     """A text, ``/regular expression/``, ``any``, ``absent``."""
     if not isinstance(value, str):
-        raise Unfit("this is no text", "put it in quotes")
+        raise Unfit(
+            "this is no text",
+            "one text, without brackets" if isinstance(value, list | tuple | dict) else "put it in quotes",
+        )
     matcher = _keyword(value) or _pattern(value)
     if matcher is None and (match := _NEARLY_PATTERN.fullmatch(value)):
         flags = f"(?{match['flags']})" if match["flags"] else ""
@@ -371,6 +374,28 @@ _SEVERAL_STATUSES = re.compile(
 )
 
 
+_STATUS_BY_WORD = {
+    "ok": 200,
+    "answered": 200,
+    "success": 200,
+    "redirected": 302,
+    "bad request": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "refused": 403,
+    "not found": 404,
+    "timeout": 408,
+    "no answer": 408,
+    "unavailable": 480,
+    "busy": 486,
+    "cancelled": 487,
+    "canceled": 487,
+    "declined": 603,
+    "rejected": 603,
+}
+"""Statuses that a word is likely to mean (RFC 3261 section 21)."""
+
+
 def parse_status_matcher(value: object) -> Matcher:
     """A status code (``200``), a class (``4xx``), a list of them, or ``absent`` (no reply at all)."""
     if isinstance(value, list | tuple):
@@ -389,6 +414,8 @@ def parse_status_matcher(value: object) -> Matcher:
         raise Unfit("these are several statuses", f"[{', '.join(re.findall('[0-9][0-9x]{2}', value))}]")
     if isinstance(value, str) and re.fullmatch(r"[1-6][0-9][0-9] .+", value):
         raise Unfit("this is a status with its reason", f"{{code: {value[:3]}, reason: {value[4:60]}}}")
+    if isinstance(value, str) and (code := _STATUS_BY_WORD.get(value.lower())):
+        raise Unfit("this is no status", f"did you mean {code}?")
     raise Unfit("this is no status")
 
 

@@ -154,6 +154,14 @@ class Requires(Model):
 class Kamailio(Model):
     """How Kamailio is started for this scenario."""
 
+    meanings = (
+        ("file cfg configuration path", "a configuration of your own is 'config'"),
+        ("options modparams parameters variables", "what the configuration lets be chosen are 'defines'"),
+        ("password passwords auth subscribers", "users with their passwords are 'users'"),
+        ("htable htables", "entries of htables are 'tables'"),
+        ("version", "a version that it needs is said by 'requires' of the file: {kamailio: at least 6.1}"),
+    )
+
     defines: Annotated[
         dict[Text, Text | Int32], key("Values for the configuration's `#!trydef`.", {"RATING_HTTP_TIMEOUT": 500})
     ] = Field(default_factory=dict)
@@ -196,6 +204,22 @@ class Origin:
 
 class Scenario(Model):
     """A scenario: given these accounts and prices, when these calls are made, expect this."""
+
+    meanings = (
+        ("name title test", "what it proves is said by 'scenario'"),
+        ("rows examples cases table parameters params parametrize data", "one test for each row is 'matrix'"),
+        ("include includes import imports extends base", "files that it shares with others are 'use'"),
+        ("vars define constants", "values for ${name} are 'variables'"),
+        ("then assert asserts assertions check checks verify", "what must come of it is 'expect'"),
+        ("when steps actions scenario_steps", "what is done is 'calls'"),
+        ("setup preconditions before", "what the engine knows before the calls is 'given'"),
+        ("company companies", "a company is an account that others are linked to, in 'given.accounts'"),
+        ("trunk trunks gateway gateways callee callees", "how the called side behaves is 'carriers'"),
+        ("phone telephones registrations users subscribers", "telephones that register are 'phones'"),
+        ("failures errors chaos inject outage", "what goes wrong is 'faults'"),
+        ("time sleep", "time that is skipped is 'clock'"),
+        ("disabled ignore", "a scenario that isn't run has 'skip': the reason"),
+    )
 
     scenario: Annotated[
         Text, key("What it proves, in one sentence.", "A prepaid call is cut when the balance runs out")

@@ -40,6 +40,11 @@ class Credentials(Model):
 class RequestReply(Model):
     """The final reply that a request is to get."""
 
+    meanings = (
+        ("status response reply answer", "the status is 'code'"),
+        ("text phrase reason_phrase message", "the reason phrase is 'reason'"),
+    )
+
     shorthand = "code"
     code: Annotated[StatusMatch, key("Its status; absent: none at all.", 481, "4xx", "absent")]
     reason: Annotated[TextMatch | None, key("Its reason phrase.", "/Call/")] = None
@@ -50,6 +55,16 @@ class RequestReply(Model):
 
 class Request(Model):
     """A request beside the call's own. What isn't said is as the dialog has it."""
+
+    meanings = (
+        ("when start after moment", "when it is sent is 'at'"),
+        ("who from sender side", "who sends it is 'by'"),
+        ("reply status code response", "the reply to it is 'expect'"),
+        ("count repeat number", "how often it is sent is 'times'"),
+        ("to ruri request_uri target", "the Request-URI is 'uri'"),
+        ("type name", "it's 'method': BYE, or any other"),
+        ("raw message", "the whole message is 'bytes'"),
+    )
 
     at: Annotated[
         AnyMoment,

@@ -236,19 +236,21 @@ def _wrong_value(tree: Mapping, model: type[Model], path: ValuePath) -> tuple[st
     if mapping is not None and (meaning := _meaning_of(mapping, value)):
         return f"{place} can't be {shown(value)}", f"{meaning}. {takes}"
     if wanted.startswith("a list"):
-        return f"{place} can't be {shown(value)}", f"in brackets: [{node.text[:60]}]"
+        is_item = not isinstance(value, bool) and not wanted.startswith("a list; each item is a mapping")
+        return f"{place} can't be {shown(value)}", f"in brackets: [{node.text[:60]}]" if is_item else takes
     if isinstance(value, str):
         words = [
             choice
             for annotation in introspection.types_at(model, path)
             for choice in introspection.choices(annotation)
         ]
-        close = did_you_mean(value, words)
+        meant = _MEANT_BY.get(value.lower())
+        close = meant if meant in words else did_you_mean(value, words)
         if close is not None:
             return f"{place} can't be {shown(value)}", f"did you mean '{close}'? {takes}"
         if wanted.startswith("a method") and value.isalpha() and not value.isupper():
             return f"{place} can't be {shown(value)}", f"did you mean '{value.upper()}'? {takes}"
-        if node.quoted and _spelled_otherwise(value):
+        if node.quoted and _spelled_otherwise(value) and "the id of" not in wanted:
             return f"{place} takes {wanted}, and {shown(value)} in quotes is a text", f"take the quotes away: {value}"
         return (f"{place} can't be {shown(value)}" if value else f"{place} is empty"), takes
     if wanted in ("a text", "a text, or a list of them"):
@@ -258,6 +260,18 @@ def _wrong_value(tree: Mapping, model: type[Model], path: ValuePath) -> tuple[st
             f'put it in quotes: "{node.text}"',
         )
     return f"{place} can't be {shown(value)}", takes
+
+
+_MEANT_BY = {
+    **dict.fromkeys(("carrier", "called", "uas", "phone", "gateway", "b"), "callee"),
+    **dict.fromkeys(("calling", "uac", "a"), "caller"),
+    **dict.fromkeys(("proxy", "server", "system", "limit"), "kamailio"),
+    **dict.fromkeys(("nobody", "none"), "never"),
+    **dict.fromkeys(("hold", "on_hold", "held"), "sendonly"),
+    **dict.fromkeys(("alaw", "g711a"), "PCMA"),
+    **dict.fromkeys(("ulaw", "g711u", "g711"), "PCMU"),
+}
+"""Words that stand for one of those that a place takes."""
 
 
 def _meaning_of(mapping: type[Model], value: object) -> str | None:

@@ -36,9 +36,28 @@ def warnings(scenario: Scenario) -> Iterator[Finding]:
     yield from _ended_by_another(scenario)
     yield from _linked_to_itself(scenario)
     yield from _carriers_after_the_end(scenario)
+    yield from _bodies_of_a_word(scenario)
     yield from vacuous(scenario)
     if scenario.clock == ():
         yield Finding(("clock",), "an empty list skips nothing", "clock: {skip: 9m50s, when: ana is answered}")
+
+
+def _bodies_of_a_word(scenario: Scenario) -> Iterator[Finding]:
+    places: list[tuple[ValuePath, object]] = [
+        (("carriers", host, key), getattr(carrier, key))
+        for host, carrier in scenario.carriers.items()
+        for key in ("sdp", "early_sdp")
+    ]
+    for index, call in enumerate(scenario.calls):
+        places.append((("calls", index, "sdp"), call.sdp))
+        places += [
+            (("calls", index, "reinvite", number, "sdp"), each.sdp) for number, each in enumerate(call.reinvite)
+        ]
+    for path, text in places:
+        if isinstance(text, str) and text.replace("-", "_").isidentifier():
+            key = "direction" if text in ("sendrecv", "sendonly", "recvonly", "inactive") else "codecs"
+            hint = f"in words: {{{key}: {text if key == 'direction' else f'[{text}]'}}}"
+            yield Finding(path, f"the whole session description is {text[:40]!r}", hint)
 
 
 def _expects_answer(call: Call) -> bool:

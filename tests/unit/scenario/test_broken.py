@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rating_harness.errors import ScenarioError
+from rating_harness.scenario import introspection
+from rating_harness.scenario.fields import Model
 from rating_harness.scenario.loader import load
 
 BROKEN = Path(__file__).parent / "broken"
@@ -56,3 +60,23 @@ def test_the_example_of_the_design_reads_as_it_says(monkeypatch: pytest.MonkeyPa
         "      |     ^^^^^^^\n"
         "   did you mean 'hangup'? It takes: caller, callee, never."
     )
+
+
+def _models(model: type[Model] = Model) -> Iterator[type[Model]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _models(each)
+
+
+def test_a_word_that_means_a_key_is_none_itself_and_names_one_that_there_is() -> None:
+    models = list(_models())
+    keys = {key for model in models for key in introspection.fields(model)}
+    assert sum(len(model.meanings) for model in models) > 100
+    for model in models:
+        words = [word for words, _ in model.meanings for word in words.split()]
+        assert not set(words) & set(introspection.fields(model)), model
+        twice = [word for word, times in Counter(words).items() if times > 1]
+        assert not twice, (model, twice)
+        for _, meaning in model.meanings:
+            named = re.findall(r"(?<![a-z])'([a-z_0-9]+)", meaning)
+            assert set(named) <= keys, (model, meaning)

@@ -230,6 +230,19 @@ def test_a_warning_of_one_row_says_so(tmp_path: Path) -> None:
     assert warned(tmp_path, rest) == [(8, "nothing ever ends this call (row 'never' of the matrix)")]
 
 
+@pytest.mark.parametrize(("word", "hint"), [("PCMA", "{codecs: [PCMA]}"), ("sendonly", "{direction: sendonly}")])
+def test_a_word_is_no_session_description(word: str, hint: str, tmp_path: Path) -> None:
+    path = tmp_path / "it.yaml"
+    rest = "calls:\n" + ANA % f", sdp: {word}, reinvite: [{{at: after 500ms, sdp: {word}}}]"
+    path.write_text(
+        f"scenario: It\n{GIVEN}carriers: {{carrier: {{provisional: [183], early_sdp: {word}}}}}\n{rest}", "utf-8"
+    )
+    found = load_with_warnings(path)[1]
+    assert [(each.message, each.hint) for each in found] == [
+        (f"the whole session description is {word!r}", f"in words: {hint}")
+    ] * 3
+
+
 def test_the_projects_own_scenarios_have_none() -> None:
     for path in sorted((PROJECT / "scenarios").rglob("[!_]*.yaml")):
         assert load_with_warnings(path, configuration=PROJECT / "kamailio")[1] == [], path
