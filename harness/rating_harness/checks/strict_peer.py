@@ -29,6 +29,9 @@ __all__ = ["Refusal", "arrivals_are_valid", "malformed", "refusals"]
 _ONCE = ("From", "To", "Call-ID", "CSeq")
 """Headers that every message has once (RFC 3261 section 8.1.1)."""
 
+_NOT_TWICE = ("Expires", "Max-Forwards", "Retry-After")
+"""Headers of a single value (RFC 3261 section 7.3.1), which Kamailio may add."""
+
 _IN_FLIGHT = 1.0
 """Seconds after a target refresh in which a request may still come to the target before."""
 
@@ -225,6 +228,10 @@ class _Peer:
         own, remote = tag_of(reply.header("From") or ""), tag_of(reply.header("To") or "")
         if own is not None and remote is not None:
             self.remote.setdefault(own, set()).add(remote)
+        refused = self.requests.get((branch_of(reply.header("Via")), reply.method))
+        if own is not None and refused is not None and refused.is_within_dialog and (reply.status or 0) >= 300:
+            # Its target stays what it was (RFC 3261 section 12.2.1.2).
+            self.targets[own] = [each for each in self.targets.get(own, []) if each[0] != refused.at]
 
     # what it refuses
 
@@ -384,6 +391,10 @@ def malformed(message: SipMessage) -> tuple[str, str] | None:
         number = len(_values(message, name))
         if number != 1:
             return name, f"{name} {'is missing' if not number else f'stands there {number} times'}"
+    for name in _NOT_TWICE:
+        number = len(_values(message, name))
+        if number > 1:
+            return name, f"{name} stands there {number} times"
     try:
         for name, values in _parsed(message):
             if not values:

@@ -104,6 +104,17 @@ def test_two_vias_in_a_reply(tmp_path: Path) -> None:
     assert "2 Vias" in found(tmp_path, two)[0].seen
 
 
+def test_a_header_of_a_single_value_that_kamailio_added_twice(tmp_path: Path) -> None:
+    messages = tuple(
+        replace(m, headers=(*m.headers, ("Retry-After", "1"), ("Retry-After", "1")))
+        if arrives("BYE", CALLER, 200)(m)
+        else m
+        for m in answered_call()
+    )
+    [finding] = found(tmp_path, messages)
+    assert "Retry-After stands there 2 times" in finding.seen
+
+
 def test_a_request_with_an_old_cseq(tmp_path: Path) -> None:
     old = changed(arrives("BYE", CARRIER), "CSeq", "1 BYE", cseq=1)
     assert "500: CSeq 1 isn't above 1" in found(tmp_path, old)[0].seen
@@ -201,6 +212,17 @@ def test_a_reply_repeats_the_method_that_the_requests_cseq_names(tmp_path: Path)
     case = Case(scenario_of(tmp_path / "s.yaml", PLAIN), evidence_of(odd))
     assert [final.status for final in case.calls[0].finals] == [400]
     assert list(arrivals_are_valid(case)) == []
+
+
+def test_a_target_that_the_other_side_refused_is_none(tmp_path: Path) -> None:
+    new = {"Contact": "<sip:39040123456@198.18.0.77>"}
+    refused = (
+        sip(0.5, CARRIER, "sent", "INVITE sip:39040123456@sip.test", cseq="1 INVITE", to_tag="b1", headers=new,
+            branch="z9hG4bK-refresh"),
+        sip(0.6, CARRIER, "received", "488 Not Acceptable Here", cseq="1 INVITE", to_tag="b1",
+            branch="z9hG4bK-refresh"),
+    )  # fmt: skip
+    assert found(tmp_path, tuple(sorted((*answered_call(), *refused), key=lambda m: m.at))) == []
 
 
 def test_a_target_that_was_refreshed(tmp_path: Path) -> None:
