@@ -106,7 +106,7 @@ def test_a_broken_promise_is_noticed(mutation: Mutation, tmp_path: Path, run_sce
         directory.mkdir()
         verdict = run_scenario(mutation.applied(directory), check=False).verdict
         assert verdict is not None
-        findings = [said(finding) for finding in verdict.findings]
+        findings = [said(each) for finding in verdict.findings for each in (finding, *finding.consequences)]
         if any(map(mutation.is_in, findings)):
             return
         seen += findings

@@ -38,7 +38,7 @@ NAMES = [
 FIELDS = {
     api.Outcome: {"scenario", "seconds", "plan", "evidence", "verdict", "folder", "skipped"},
     api.Verdict: {"scenario", "findings"},
-    api.Finding: {"check", "message", "expected", "seen", "where", "call_id", "hint"},
+    api.Finding: {"check", "message", "expected", "seen", "where", "call_id", "hint", "consequences"},
     api.Evidence: {
         *("started", "ended", "call_ids", "messages", "captured", "exchanges", "dialogs", "before", "after"),
         *("log", "sipp", "services", "lab"),

@@ -29,6 +29,7 @@ class Finding:
     :param call_id: the call that shows it, if it is one.
     :param expected, seen: short texts, to be read one above the other.
     :param shown_by: the message that shows it, if it is one: a ladder marks it.
+    :param consequences: findings that follow from this one, and would not be without it.
     """
 
     check: str
@@ -39,15 +40,17 @@ class Finding:
     call_id: str | None = None
     hint: str = ""
     shown_by: SipMessage | None = None
+    consequences: tuple[Finding, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.message}", f"  expected: {self.expected}", f"  seen:     {self.seen}"]
-        return "\n".join(lines + [f"  hint:     {self.hint}"] * bool(self.hint))
+        lines += [f"  hint:     {self.hint}"] * bool(self.hint)
+        return "\n".join((*lines, *(f"  and so:   {each.message}: {each.seen}" for each in self.consequences)))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All findings on one run. Without any, it passed.
+    """All findings on one run, those that follow from another under that. Without any, it passed.
 
     :param unchecked: names of checks that could not be made here -> why.
     """

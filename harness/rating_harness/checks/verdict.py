@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from rating_harness.checks.call_requests import check_call_requests
 from rating_harness.checks.calls import check_calls
+from rating_harness.checks.consequences import with_consequences
 from rating_harness.checks.failures import check_failures
 from rating_harness.checks.invariants import AWAITED, INVARIANT_CHECKS, Check, unmoved_clock, unused_faults
 from rating_harness.checks.kamailio import check_dialogs, check_log, check_routes, check_rpc
@@ -87,7 +88,7 @@ def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
     if "strict_peer" not in scenario.invariants and any(message.is_brief for message in evidence.messages):
         unchecked["strict_peer"] = _BRIEF
     unchecked |= {name: why for name, why in evidence.unobserved.items() if name.startswith("table ")}
-    return Verdict(scenario.id, tuple(findings), unchecked)
+    return Verdict(scenario.id, with_consequences(case, findings), unchecked)
 
 
 def _possible(checks: Iterable[Check], evidence: Evidence) -> list[Check]:

@@ -14,6 +14,7 @@ from rating_harness.report.ladder_text import ladder_text
 from rating_harness.report.presentation import (
     ReportedFinding,
     causes_first,
+    consequences_of,
     expectation_line,
     json_text,
     messages_of,
@@ -34,6 +35,8 @@ _WIDTH = 118
 _WHOLE = 3
 """Findings with all that there is to say of each; two more have a line each."""
 _SHORT = 2
+_CONSEQUENCES = 4
+"""Consequences of a finding that have a line."""
 _LOG_LINES = 6
 _STEPS, _REQUEST = 3, 90
 """Most steps of a canyan-tester file, and most characters of what one requested."""
@@ -107,12 +110,14 @@ def _findings(scenario: Scenario, findings: Sequence[ReportedFinding]) -> Iterat
     for reported in findings[:_WHOLE]:
         finding = reported.finding
         always = f"  ({finding.check})" if finding.check.startswith("always:") else ""
-        lines = {_place(finding, scenario): expectation_line(finding.where)}
-        lines |= {"expected": finding.expected, "seen": finding.seen, "hint": finding.hint}
-        width = max(map(len, lines))
+        lines = [(_place(finding, scenario), expectation_line(finding.where))]
+        lines += [("expected", finding.expected), ("seen", finding.seen)]
+        lines += [("hint", finding.hint)] * bool(finding.hint)
+        lines += [("" if number else "and so", text) for number, text in enumerate(_consequences(finding))]
+        width = max(len(name) for name, _ in lines)
         yield ""
         yield f"{reported.message}{always}"
-        yield from (f"  {name:>{width}} | {text}" for name, text in lines.items() if text or name != "hint")
+        yield from (f"  {name:>{width}} | {text}" for name, text in lines)
     if findings[_WHOLE:]:
         yield ""
     for reported in findings[_WHOLE : _WHOLE + _SHORT]:
@@ -121,6 +126,12 @@ def _findings(scenario: Scenario, findings: Sequence[ReportedFinding]) -> Iterat
     more = len(findings) - _WHOLE - _SHORT
     if more > 0:
         yield f"and {more} more"
+
+
+def _consequences(finding: Finding) -> list[str]:
+    lines = consequences_of(finding)
+    more = len(lines) - _CONSEQUENCES
+    return [*lines[:_CONSEQUENCES], f"and {more} more"] if more > 0 else lines
 
 
 def _place(finding: Finding, scenario: Scenario) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from rating_harness.checks.model import Case, Verdict
+from rating_harness.checks.model import Case, Finding, Verdict
 from rating_harness.contract import CONTRACT
 from rating_harness.errors import Location
 from rating_harness.evidence.calls import Call
@@ -31,6 +31,7 @@ from rating_harness.report.load import Latency, kinds_of_calls, load_charts, loa
 from rating_harness.report.presentation import (
     ReportedFinding,
     causes_first,
+    consequences_of,
     expectation_line,
     json_text,
     messages_of,
@@ -209,7 +210,7 @@ def _finished(event: events.ScenarioFinished, name: str, texts: Mapping[str, str
         "calls": str(figures.calls),
         "setup": "" if figures.setup_p95 is None else f"{figures.setup_p95 * 1000:.0f} ms",
         "findings": [_finding(reported, texts, name) for reported in findings],
-        "files": _files(texts, event.scenario, [(each.finding.where, each.message) for each in findings]),
+        "files": _files(texts, event.scenario, list(_marks(findings))),
         "load": _load(case, evidence, name) if is_load else "",
         "ladders": list(_ladders(evidence, event.verdict, {each: kind for each, kind in shown.items() if each})),
         "calls_left_out": max(0, figures.calls - len(shown)),
@@ -226,6 +227,12 @@ def _finished(event: events.ScenarioFinished, name: str, texts: Mapping[str, str
     }
 
 
+def _marks(findings: Sequence[ReportedFinding]) -> Iterator[tuple[Location, str]]:
+    for reported in findings:
+        yield reported.finding.where, reported.message
+        yield from ((each.where, each.message) for each in reported.finding.consequences)
+
+
 def _command(event: events.ScenarioFinished) -> str:
     """The command that runs it once more."""
     origin, driver = event.scenario.origin, event.evidence.lab.get("driver", "")
@@ -234,19 +241,28 @@ def _command(event: events.ScenarioFinished) -> str:
     return shlex.join(words)
 
 
-def _finding(reported: ReportedFinding, texts: Mapping[str, str], name: str) -> Mapping[str, str]:
+def _finding(reported: ReportedFinding, texts: Mapping[str, str], name: str) -> Mapping[str, object]:
     finding = reported.finding
     path = _absolute(finding.where.path)
     return {
         "message": reported.message,
         "where": str(finding.where),
-        "anchor": f"{name}-{list(texts).index(path)}-{finding.where.line}" if path in texts else "",
+        "anchor": _anchor(finding, texts, name),
         "check": finding.check,
         "line": _line(texts[path], finding.where) if path in texts else expectation_line(finding.where),
         "expected": finding.expected,
         "seen": finding.seen,
         "hint": finding.hint,
+        "consequences": [
+            (text, _anchor(each, texts, name))
+            for text, each in zip(consequences_of(finding), finding.consequences, strict=True)
+        ],
     }
+
+
+def _anchor(finding: Finding, texts: Mapping[str, str], name: str) -> str:
+    path = _absolute(finding.where.path)
+    return f"{name}-{list(texts).index(path)}-{finding.where.line}" if path in texts else ""
 
 
 def _absolute(path: str) -> str:

@@ -78,6 +78,7 @@ def _finished(event: events.ScenarioFinished) -> Mapping[str, Any]:
                 "seen": finding.seen,
                 "where": str(finding.where),
                 "call_id": finding.call_id,
+                "consequences": [f"{each.message}: {each.seen}" for each in finding.consequences],
             }
             for finding in event.verdict.findings
         ],

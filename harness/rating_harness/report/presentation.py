@@ -17,6 +17,7 @@ from rating_harness.scenario.model import Scenario
 __all__ = [
     "ReportedFinding",
     "causes_first",
+    "consequences_of",
     "expectation_line",
     "json_text",
     "messages_of",
@@ -77,6 +78,12 @@ def causes_first(case: Case, findings: Sequence[Finding]) -> list[ReportedFindin
     return [ReportedFinding(first, len(others)) for first, *others in alike.values()]
 
 
+def consequences_of(finding: Finding) -> list[str]:
+    """What follows from a finding, a line each, without the name of a call that it is of itself."""
+    call = f"{finding.message.partition(': ')[0]}: " if finding.call_id else ""
+    return [f"{each.message.removeprefix(call)}: {each.seen}" for each in finding.consequences]
+
+
 _REPETITION = re.compile(r"(?<=\w) \d+(?=: )")
 """Of ``call ana 12: ...``, what tells it from its other repetitions."""
 
@@ -102,7 +109,7 @@ def expectation_line(where: Location) -> str:
 
 def messages_of(findings: Iterable[Finding], call_id: str) -> list[SipMessage]:
     """The messages of a call that show what was found."""
-    shown_by = (finding.shown_by for finding in findings)
+    shown_by = (each.shown_by for finding in findings for each in (finding, *finding.consequences))
     return [message for message in shown_by if message is not None and message.call_id == call_id]
 
 
