@@ -49,23 +49,26 @@ def _neither(case: Case, call: Call, index: int) -> Iterator[Finding]:
             final = call.final
             message = f"call {call.id} was not answered, but has a {word}"
             seen = f"{len(found)}, and the caller got {final.status if final else 'no reply'}"
-            yield broken(case, "begin_and_end", message, "none", seen, call=call, index=index)
+            yield broken(case, "begin_and_end", message, "none", seen, call=call, index=index, shown_by=found[0])
 
 
 def _begin_and_end(case: Case, call: Call, index: int) -> Iterator[Finding]:
     begins, ends = case.exchanges(call, _PATH.begin), case.exchanges(call, _PATH.end)
     finding = partial(broken, case, "begin_and_end", call=call, index=index)
     if len(begins) != 1 and not (not begins and _is_refused(case, call.answered or 0.0)):
-        yield finding(f"call {call.id}: {_PATH.begin}", "one request", f"{len(begins) or 'no'} requests")
+        what, seen = f"call {call.id}: {_PATH.begin}", f"{len(begins) or 'no'} requests"
+        yield finding(what, "one request", seen, shown_by=begins[1] if begins else None)
     if not ends:
         yield finding(f"call {call.id}: {_PATH.end}", "one request", "no request: an unbilled call")
-    accepted = len(case.accepted(call, _PATH.end))
-    if accepted > 1:
-        yield finding(f"call {call.id} was ended more than once", "one", f"{accepted} accepted")
+    accepted = case.accepted(call, _PATH.end)
+    if len(accepted) > 1:
+        message = f"call {call.id} was ended more than once"
+        yield finding(message, "one", f"{len(accepted)} accepted", shown_by=accepted[1])
     early = _early(begins[0], ends[0]) if begins and ends else 0.0
     if early > 0:
         message = f"call {call.id}: the end was sent before begin was answered"
-        yield finding(message, "begin, its answer, end", f"end {duration_text(round(early, 4))} early")
+        seen = f"end {duration_text(round(early, 4))} early"
+        yield finding(message, "begin, its answer, end", seen, shown_by=ends[0])
     yield from _same_end(case, call, index, ends)
     yield from _same_call(case, call, index, (*begins, *ends))
     yield from _is_recorded(case, call, index)

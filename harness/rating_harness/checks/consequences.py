@@ -8,6 +8,7 @@ from dataclasses import replace
 from rating_harness.checks.model import Case, Finding
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
+from rating_harness.evidence.model import SipMessage
 
 __all__ = ["with_consequences"]
 
@@ -105,7 +106,7 @@ _NOBODY = ": nobody ever hung up"
 
 def _follows_a_refusal(finding: Finding, cause: Finding) -> bool:
     """What a strict peer refuses doesn't count as having arrived."""
-    method = cause.shown_by.method if cause.shown_by is not None else ""
+    method = cause.shown_by.method if isinstance(cause.shown_by, SipMessage) else ""
     if finding.check == "always: both_ends":
         return f" {method} " in f"{finding.message} " or (method == "BYE" and " goes on for " in finding.message)
     return finding.check == "always: record" and method == "BYE" and " ends " in finding.message

@@ -13,11 +13,22 @@ from rating_harness.evidence.calls import Call, calls_of
 from rating_harness.evidence.model import Evidence, Exchange, SipMessage
 from rating_harness.scenario.model import Scenario
 
-__all__ = ["Case", "Finding", "Verdict", "broken", "unmet"]
+__all__ = ["AnswerTo", "Case", "Finding", "Shown", "Verdict", "broken", "unmet"]
 
 _FIELD = CONTRACT.fields
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTo:
+    """The agent's answer, where a finding is on it and not on the request."""
+
+    exchange: Exchange
+
+
+Shown = SipMessage | Exchange | AnswerTo
+"""What a finding may be on: a SIP message, a request to the agent, or its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,7 @@ class Finding:
     where: Location
     call_id: str | None = None
     hint: str = ""
-    shown_by: SipMessage | None = None
+    shown_by: Shown | None = field(default=None, hash=False)
     consequences: tuple[Finding, ...] = ()
 
     def __str__(self) -> str:
@@ -161,7 +172,7 @@ def broken(
     call: Call | None = None,
     index: int | None = None,
     hint: str = "",
-    shown_by: SipMessage | None = None,
+    shown_by: Shown | None = None,
 ) -> Finding:
     """An invariant that doesn't hold, in the call with that index, or in the whole scenario."""
     where = case.scenario.where("calls", index) if index is not None else case.scenario.where("scenario")
@@ -187,7 +198,7 @@ def unmet(
     within: Sequence[str | int] = (),
     call: Call | None = None,
     hint: str = "",
-    shown_by: SipMessage | None = None,
+    shown_by: Shown | None = None,
 ) -> Finding:
     """An expectation that isn't met.
 

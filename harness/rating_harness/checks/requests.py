@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from rating_harness.checks.call_ends import answer_of, off
 from rating_harness.checks.format import field, shown
-from rating_harness.checks.model import Case, Finding, broken, unmet
+from rating_harness.checks.model import AnswerTo, Case, Finding, Shown, broken, unmet
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.headers import MalformedHeader, parse_address
@@ -41,9 +42,11 @@ class _Judged:
         kind = f"{self.expect.path} requests" if self.expect.path else "requests"
         return f"{kind} of call {self.call.id}" if self.call else kind
 
-    def finding(self, key: str, message: str, expected: str, seen: str, *within: str) -> Finding:
+    def finding(
+        self, key: str, message: str, expected: str, seen: str, *within: str, shown_by: Shown | None = None
+    ) -> Finding:
         path: tuple[str | int, ...] = ("expect", "requests", self.index, key, *within)
-        return unmet(self.case, path, message, expected, seen, call=self.call)
+        return unmet(self.case, path, message, expected, seen, call=self.call, shown_by=shown_by)
 
 
 def requests_are_as_agreed(case: Case) -> Iterator[Finding]:
@@ -53,7 +56,7 @@ def requests_are_as_agreed(case: Case) -> Iterator[Finding]:
         for what, expected, seen in _disagreements(exchange):
             if (what, seen) not in reported:
                 reported.add((what, seen))
-                yield broken(case, "requests", f"{what} of {exchange.kind}", expected, seen)
+                yield broken(case, "requests", f"{what} of {exchange.kind}", expected, seen, shown_by=exchange)
 
 
 def _disagreements(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
@@ -82,7 +85,8 @@ def requests_are_of_the_call(case: Case) -> Iterator[Finding]:
                 source, caller = exchange.requested(fields.source), _caller(call)
                 if isinstance(source, str) and caller is not None and source.lower() not in caller.lower():
                     what = f"call {call.id}: {fields.source} in {exchange.kind}"
-                    yield broken(case, "requests", what, f"{caller}, as From has it", source, call=call, index=index)
+                    wanted = f"{caller}, as From has it"
+                    yield broken(case, "requests", what, wanted, source, call=call, index=index, shown_by=exchange)
                 began = exchange.requested(fields.began_at)
                 is_judged = exchange.kind == paths.end or (exchange.kind == paths.begin and not case.records(call))
                 if (
@@ -93,7 +97,9 @@ def requests_are_of_the_call(case: Case) -> Iterator[Finding]:
                 ):
                     what = f"call {call.id}: {fields.began_at} in {exchange.kind}"
                     wanted = f"{call.answered:.0f}, when it was answered"
-                    yield broken(case, "requests", what, wanted, str(began), call=call, index=index)
+                    yield broken(
+                        case, "requests", what, wanted, str(began), call=call, index=index, shown_by=exchange
+                    )
 
 
 def _caller(call: Call) -> str | None:
@@ -126,7 +132,7 @@ def _absence(judged: _Judged) -> Iterator[Finding]:
     """No request is as all the rest says."""
     found = [each for each in judged.meant if not any(_fields(judged, each)) and not any(_status(judged, each))]
     if found:
-        yield judged.finding("absent", judged.what, "none", _kinds(found))
+        yield judged.finding("absent", judged.what, "none", _kinds(found), shown_by=found[0])
 
 
 def _each(judged: _Judged) -> Iterator[Finding]:
@@ -150,7 +156,11 @@ def _order(judged: _Judged) -> Iterator[Finding]:
     wanted = [_PATHS[path] for path in judged.expect.order]
     seen = [exchange.kind for exchange in judged.exchanges]
     if wanted != seen:
-        yield judged.finding("order", f"order of the {judged.what}", ", ".join(wanted), ", ".join(seen) or "none")
+        odd = next(
+            (each for each, kind in zip_longest(judged.exchanges, wanted) if not each or each.kind != kind), None
+        )
+        order = ", ".join(seen) or "none"
+        yield judged.finding("order", f"order of the {judged.what}", ", ".join(wanted), order, shown_by=odd)
 
 
 def _fields(judged: _Judged, exchange: Exchange) -> Iterator[Finding]:
@@ -158,14 +168,15 @@ def _fields(judged: _Judged, exchange: Exchange) -> Iterator[Finding]:
     for name, matcher in judged.expect.fields.items():
         value = field(body, name)
         if not matcher.matches(value):
-            yield judged.finding("fields", f"{name} in {exchange.kind}", str(matcher), shown(value), name)
+            what = f"{name} in {exchange.kind}"
+            yield judged.finding("fields", what, str(matcher), shown(value), name, shown_by=exchange)
 
 
 def _status(judged: _Judged, exchange: Exchange) -> Iterator[Finding]:
     matcher, status = judged.expect.status, exchange.status
     if matcher is not None and not matcher.matches(MISSING if status is None else status):
         seen = str(status or "no answer")
-        yield judged.finding("status", f"status of {exchange.kind}", str(matcher), seen)
+        yield judged.finding("status", f"status of {exchange.kind}", str(matcher), seen, shown_by=AnswerTo(exchange))
 
 
 def _kinds(exchanges: Sequence[Exchange]) -> str:

@@ -17,10 +17,10 @@ from rating_harness.report.presentation import (
     consequences_of,
     expectation_line,
     json_text,
-    messages_of,
     names_of_calls,
     printable,
     run_facts,
+    shown_of,
     title_of,
 )
 from rating_harness.scenario.model import Scenario
@@ -155,7 +155,7 @@ def _left_out(count: int) -> Iterator[str]:
 
 def _ladder(evidence: Evidence, verdict: Verdict, call_id: str, room: int) -> Iterator[str]:
     name = names_of_calls(evidence)[call_id]
-    ladder = ladder_of(evidence, call_id, messages_of(verdict.findings, call_id))
+    ladder = ladder_of(evidence, call_id, shown_of(verdict.findings, call_id))
     yield ""
     if ladder is None:
         yield f"{name}: no message of it was seen ({call_id})"

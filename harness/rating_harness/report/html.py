@@ -34,9 +34,9 @@ from rating_harness.report.presentation import (
     consequences_of,
     expectation_line,
     json_text,
-    messages_of,
     names_of_calls,
     run_facts,
+    shown_of,
     title_of,
 )
 from rating_harness.scenario.model import Scenario
@@ -322,7 +322,7 @@ def _calls_shown(case: Case, findings: Sequence[ReportedFinding], *, every: bool
 def _ladders(evidence: Evidence, verdict: Verdict, shown: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
     names = names_of_calls(evidence)
     for call_id, kind in shown.items():
-        ladder = ladder_of(evidence, call_id, messages_of(verdict.findings, call_id))
+        ladder = ladder_of(evidence, call_id, shown_of(verdict.findings, call_id))
         if ladder is not None:
             title = f"{names[call_id]}  {call_id}"
             yield picture_of(ladder, f"{title}  ({kind})" if kind else title)

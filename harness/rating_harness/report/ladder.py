@@ -13,6 +13,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rating_harness.checks.model import AnswerTo, Shown
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.model import CapturedMessage, Evidence, Exchange, SipMessage, Span
 from rating_harness.report.presentation import json_text
@@ -73,10 +74,10 @@ class Ladder:
     rows: tuple[Arrow | Mark, ...]
 
 
-def ladder_of(evidence: Evidence, call_id: str, shown_by: Iterable[SipMessage] = ()) -> Ladder | None:
+def ladder_of(evidence: Evidence, call_id: str, shown_by: Iterable[Shown] = ()) -> Ladder | None:
     """The ladder of the call with that Call-ID; None when nothing of it was seen.
 
-    :param shown_by: messages that findings are on.
+    :param shown_by: messages, requests to the agent, and answers, that findings are on.
     """
     exchanges = [e for e in evidence.exchanges if e.requested(CONTRACT.fields.call) == call_id]
     hops = _hops(evidence, call_id)
@@ -89,8 +90,8 @@ def ladder_of(evidence: Evidence, call_id: str, shown_by: Iterable[SipMessage] =
     zero = next(sent, min(starts))
     others = [hop.host for hop in hops if hop.host not in callers]
     columns = [*callers, KAMAILIO, *dict.fromkeys(others), *([AGENT] if exchanges else [])]
-    marked = {_key(message, message.host, message.direction == "sent") for message in shown_by}
-    nodes = [*_sip(hops, zero, marked), *_http(exchanges, zero), *_marks(evidence.spans, zero, starts)]
+    marked = {_key_of(each) for each in shown_by}
+    nodes = [*_sip(hops, zero, marked), *_http(exchanges, zero, marked), *_marks(evidence.spans, zero, starts)]
     return Ladder(tuple(columns), tuple(_in_order(nodes)))
 
 
@@ -194,6 +195,19 @@ def _key(message: SipMessage, host: str, to_kamailio: bool) -> tuple[object, ...
     return host, to_kamailio, message.first_line, message.method, message.cseq, *message.branches[:1], message.to_tag
 
 
+def _key_of(shown: Shown) -> tuple[object, ...]:
+    if isinstance(shown, SipMessage):
+        return _key(shown, shown.host, shown.direction == "sent")
+    if isinstance(shown, AnswerTo):
+        # The request of one that nobody answered has to stand for it.
+        return _key_of_exchange(shown.exchange, is_answer=shown.exchange.answered is not None)
+    return _key_of_exchange(shown, is_answer=False)
+
+
+def _key_of_exchange(exchange: Exchange, *, is_answer: bool) -> tuple[object, ...]:
+    return AGENT, exchange.number, exchange.received, is_answer
+
+
 def _label(hop: _Hop) -> str:
     message = hop.message
     of = f" ({message.method})" if message.status is not None and message.method != "INVITE" else ""
@@ -260,14 +274,19 @@ def _is_forwarded(message: SipMessage, received: SipMessage) -> bool:
     return same_end and received.branches[1:2] == message.branches[:1]
 
 
-def _http(exchanges: Iterable[Exchange], zero: float) -> Iterator[_Node]:
+def _http(exchanges: Iterable[Exchange], zero: float, marked: Container[object]) -> Iterator[_Node]:
     for exchange in exchanges:
-        request = _Node(Arrow(exchange.received - zero, KAMAILIO, AGENT, _request(exchange), shows=exchange))
+        is_marked = _key_of_exchange(exchange, is_answer=False) in marked
+        at = exchange.received - zero
+        request = _Node(Arrow(at, KAMAILIO, AGENT, _request(exchange), marked=is_marked, shows=exchange))
         yield request
         if exchange.answered is not None:
             is_broken = exchange.status is None or exchange.fault is not None
             after = exchange.answered - zero
-            answer = Arrow(after, AGENT, KAMAILIO, _answer(exchange), broken=is_broken, shows=exchange)
+            is_marked = _key_of_exchange(exchange, is_answer=True) in marked
+            answer = Arrow(
+                after, AGENT, KAMAILIO, _answer(exchange), broken=is_broken, marked=is_marked, shows=exchange
+            )
             yield _Node(answer, [request])
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rating_harness.checks.model import Case, Finding
+from rating_harness.checks.model import AnswerTo, Case, Finding, Shown
+from rating_harness.contract import CONTRACT
 from rating_harness.errors import Location
 from rating_harness.evidence.model import Evidence, SipMessage
 from rating_harness.evidence.redaction import redacted_line
@@ -20,10 +21,10 @@ __all__ = [
     "consequences_of",
     "expectation_line",
     "json_text",
-    "messages_of",
     "names_of_calls",
     "printable",
     "run_facts",
+    "shown_of",
     "title_of",
 ]
 
@@ -107,10 +108,17 @@ def expectation_line(where: Location) -> str:
         return ""
 
 
-def messages_of(findings: Iterable[Finding], call_id: str) -> list[SipMessage]:
-    """The messages of a call that show what was found."""
+def shown_of(findings: Iterable[Finding], call_id: str) -> list[Shown]:
+    """The messages, requests to the agent and answers of a call that show what was found."""
     shown_by = (each.shown_by for finding in findings for each in (finding, *finding.consequences))
-    return [message for message in shown_by if message is not None and message.call_id == call_id]
+    return [each for each in shown_by if each is not None and _call_id(each) == call_id]
+
+
+def _call_id(shown: Shown) -> object:
+    if isinstance(shown, SipMessage):
+        return shown.call_id
+    exchange = shown.exchange if isinstance(shown, AnswerTo) else shown
+    return exchange.requested(CONTRACT.fields.call)
 
 
 def names_of_calls(evidence: Evidence) -> dict[str, str]:

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from rating_harness.checks import judge
+from rating_harness.checks.model import Case
 from rating_harness.evidence.model import Evidence
 from rating_harness.report.ladder import AGENT, KAMAILIO, Arrow, Ladder, Mark, ladder_of
+from rating_harness.report.ladder_svg import picture_of
 from rating_harness.report.ladder_text import ladder_text
-from tests.builders import CALL_ID, answered_call, evidence_of, exchange, refused_call, sip
+from rating_harness.report.presentation import causes_first, shown_of
+from tests.builders import CALL_ID, answered_call, evidence_of, exchange, refused_call, scenario_of, sip
 from tests.unit.report import scenes
 from tests.unit.report.conftest import Golden
 
@@ -37,6 +41,45 @@ def test_a_call_that_tried_two_carriers(golden: Golden, tmp_path: Path) -> None:
 
 def test_the_middle_of_a_long_one_is_folded(golden: Golden) -> None:
     golden("ladder-folded", ladder_text(drawn(scenes.retransmitted(20)), lines=16))
+
+
+ASKED = [exchange(0.1, "authorization"), exchange(0.2, "begin_transaction", status=500, answer={}, number=2)]
+NAMED = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\nexpect:\n  requests:\n    - '
+
+
+@pytest.mark.parametrize(
+    ("expected", "arrow", "text"),
+    [
+        ("{call: ana, path: authorization, fields: {account_tag: x}}", (KAMAILIO, "authorization of 1000"), "POST"),
+        ("{call: ana, path: begin, status: 200}", (AGENT, "500"), "status 500"),
+        ("{call: ana, path: begin, absent: true}", (KAMAILIO, "begin_transaction of 1000"), "POST"),
+        ("{call: ana, order: [authorization]}", (KAMAILIO, "begin_transaction of 1000"), "POST"),
+    ],
+)
+def test_the_request_or_the_answer_that_a_finding_is_on_is_marked_and_opens(
+    expected: str, arrow: tuple[str, str], text: str, tmp_path: Path
+) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", f"{NAMED}{expected}\n")
+    # A stored run's exchanges are others that are equal.
+    evidence, stored = (evidence_of(refused_call(), [replace(each) for each in ASKED]) for _ in range(2))
+    findings = [each for each in judge(scenario, evidence).findings if each.check.startswith("expect.requests")]
+    assert len(causes_first(Case(scenario, evidence), findings)) == 1
+    ladder = ladder_of(stored, CALL_ID, shown_of(findings, CALL_ID))
+    assert ladder is not None
+    assert [(row.source, row.label) for row in ladder.rows if isinstance(row, Arrow) and row.marked] == [arrow]
+    (found,) = (row for row in picture_of(ladder, "")["rows"] if row.found)
+    assert found.text.startswith(text)
+    assert shown_of(findings, "other@sip.test") == []
+
+
+def test_the_request_stands_for_an_answer_that_never_came(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path / "s.yaml", f"{NAMED}{{call: ana, path: begin, status: 200}}\n")
+    evidence = evidence_of(refused_call(), [exchange(0.2, "begin_transaction", status=None, took=None)])
+    findings = [each for each in judge(scenario, evidence).findings if each.check.startswith("expect.requests")]
+    ladder = ladder_of(evidence, CALL_ID, shown_of(findings, CALL_ID))
+    assert ladder is not None
+    marked = [row.label for row in ladder.rows if isinstance(row, Arrow) and row.marked]
+    assert marked == ["begin_transaction of 1000, never answered"]
 
 
 def test_what_an_endpoint_sends_goes_to_kamailio_and_what_it_receives_comes_from_there() -> None:
