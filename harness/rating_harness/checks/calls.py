@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from rating_harness.checks.agent_answers import agent_at_fault
 from rating_harness.checks.format import listed, reply_text, seconds
 from rating_harness.checks.model import Case, Finding, unmet
 from rating_harness.checks.received import received_in_call, wrong_headers
@@ -92,7 +93,12 @@ def _final_reply(judged: _Judged, key: str, code: Matcher | None, reason: Matche
         parts = [str(part) for part in (code, reason) if part is not None]
         wanted = " ".join(part for part in parts if part != "any") or "any"
         message = "another final reply to the caller"
-        hint = _missing_rate(judged) or _own_mistake(judged) or ("" if final else _parse_error(judged))
+        hint = (
+            _missing_rate(judged)
+            or _own_mistake(judged)
+            or _refused_by_agent(judged)
+            or ("" if final else _parse_error(judged))
+        )
         yield judged.finding(key, message, wanted, reply_text(final), hint=hint, shown_by=final)
 
 
@@ -121,6 +127,20 @@ def _parse_error(judged: _Judged) -> str:
         return ""
     lines = (each for each in judged.case.evidence.log if each.level == "ERROR" and "[core/parser/" in each.text)
     return next((f"Kamailio's log: {each.text.partition('<core> ')[2] or each.text}" for each in lines), "")
+
+
+def _refused_by_agent(judged: _Judged) -> str:
+    """What is wrong with the agent's answer, where no carrier was called because of it."""
+    if judged.call.tried:
+        return ""
+    return agent_at_fault(judged.case, (judged.call,), CONTRACT.paths.authorization)
+
+
+def _ended_by_agent(judged: _Judged) -> str:
+    """What is wrong with the agent's answer to the begin, without which a call doesn't go on."""
+    if judged.call.answered is None:
+        return ""
+    return agent_at_fault(judged.case, (judged.call,), CONTRACT.paths.begin)
 
 
 def _provisional(judged: _Judged) -> Iterator[Finding]:
@@ -152,7 +172,14 @@ def _setup(judged: _Judged) -> Iterator[Finding]:
 def _ended_by(judged: _Judged) -> Iterator[Finding]:
     wanted, call = judged.expect.ended_by, judged.call
     if (call.ended_by or "nobody") != wanted:
-        yield judged.finding("ended_by", "who ended the call", wanted, _who_ended(call), shown_by=_first_bye(call))
+        yield judged.finding(
+            "ended_by",
+            "who ended the call",
+            wanted,
+            _who_ended(call),
+            hint=_ended_by_agent(judged),
+            shown_by=_first_bye(call),
+        )
     elif wanted == "kamailio":
         vanish = judged.case.scenario.calls[judged.index].vanish
         for side in ("caller", "callee"):
@@ -174,7 +201,14 @@ def _who_ended(call: Call) -> str:
 def _duration(judged: _Judged) -> Iterator[Finding]:
     matcher, call = judged.expect.duration, judged.call
     if matcher is not None and not matcher.matches(call.duration):
-        yield judged.finding("duration", "the call's length", matcher, _length(call), shown_by=_first_bye(call))
+        yield judged.finding(
+            "duration",
+            "the call's length",
+            matcher,
+            _length(call),
+            hint=_ended_by_agent(judged),
+            shown_by=_first_bye(call),
+        )
 
 
 def _length(call: Call) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
+from rating_harness.checks.agent_answers import agent_at_fault
 from rating_harness.checks.format import seconds, shown
 from rating_harness.checks.model import Case, Finding, broken, unmet
 from rating_harness.evidence.calls import Call
@@ -127,7 +128,9 @@ def no_alarm(case: Case) -> Iterator[Finding]:
             wanted = "no alarm and no module's error, since the scenario breaks nothing"
             if breaks:
                 wanted = "no module's error, whatever the scenario breaks"
-            yield broken(case, "alarms", "a line of Kamailio's log", wanted, f"{line.level}: {line.text[-200:]}")
+            seen = f"{line.level}: {line.text[-200:]}"
+            hint = agent_at_fault(case, case.calls)
+            yield broken(case, "alarms", "a line of Kamailio's log", wanted, seen, hint=hint)
             return
 
 

@@ -1,0 +1,131 @@
+"""What is wrong with an answer of the agent by itself, where nobody asked for a fault: the cause of what follows.
+
+Kamailio takes 200 with a JSON object, as the contract has it (`rating_harness.contract`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rating_harness.checks.format import seconds
+from rating_harness.checks.model import Case
+from rating_harness.contract import CONTRACT, is_true
+from rating_harness.evidence.calls import Call
+from rating_harness.evidence.model import Exchange
+
+__all__ = ["agent_at_fault", "fault_of_answer"]
+
+_FIELD = CONTRACT.fields
+_WHOSE = "the agent is at fault, and not Kamailio"
+_CARRIER = re.compile(r"\s*(udp|tcp|tls):(\[[0-9a-f:.]+\]|[0-9a-z][0-9a-z._-]*)(:\d{1,5})?\s*", re.IGNORECASE)
+_WHOLE = re.compile(r"-?\d+")
+_NO_JSON: Mapping[str, str] = {
+    "": "a body that is empty",
+    "\ufeff": "a byte order mark before the JSON, which JSON mustn't have (RFC 8259 section 8.1)",
+    "\\xef\\xbb\\xbf": "a byte order mark before the JSON, which JSON mustn't have (RFC 8259 section 8.1)",
+    "\\xff\\xfe": "UTF-16, and JSON is UTF-8 (RFC 8259 section 8.1)",
+    "\\xfe\\xff": "UTF-16, and JSON is UTF-8 (RFC 8259 section 8.1)",
+    "\x1f\\x8b": "gzip, which no Accept-Encoding names",
+    "<": "XML or HTML",
+}
+"""How a body begins -> what it is instead of JSON; ``\\xff`` are bytes that aren't UTF-8."""
+_STATUS: Mapping[int, str] = {
+    401: "it wants credentials",
+    403: "it wants credentials",
+    404: "it has nothing at this path",
+    405: "it takes another method",
+    415: "it takes another type of body",
+}
+
+
+def agent_at_fault(case: Case, calls: Iterable[Call], *kinds: str) -> str:
+    """What is wrong with the first answer about those calls that can't be used; empty for nothing.
+
+    Where the scenario breaks something, or Kamailio was restarted, an odd answer may be meant: nothing is said.
+
+    :param kinds: of the requests that count; none: all.
+    """
+    if case.scenario.faults or case.was_restarted:
+        return ""
+    for call in calls:
+        for exchange in case.exchanges(call):
+            if (not kinds or exchange.kind in kinds) and (what := fault_of_answer(exchange)):
+                return f"{_WHOSE}: {what}"
+    return ""
+
+
+def fault_of_answer(exchange: Exchange) -> str:
+    """Why Kamailio can't use an answer; empty where it can, and where the tap made it so."""
+    kind, status, answer = exchange.kind, exchange.status, exchange.response
+    if exchange.fault is not None or f"{CONTRACT.paths.prefix}{kind}" not in CONTRACT.paths.all:
+        return ""
+    if status is None:
+        if exchange.answered is None:
+            return f"it never answered {kind}"
+        return f"it had not answered {kind} after {seconds(exchange.answered - exchange.received)}"
+    if status == 502 and isinstance(answer, Mapping) and str(answer.get("error", "")).startswith("http"):
+        return f"it can't be reached: {_unreachable(str(answer['error']))}"
+    if 300 <= status < 400:
+        return f"it answered {kind} with {status}, a redirect, which isn't followed: give the URL that it leads to"
+    if status != 200:
+        why = f"; {_STATUS[status]}" if status in _STATUS else ""
+        return f"it answered {kind} with {status}, and the contract has 200{why}"
+    if not isinstance(answer, Mapping):
+        return f"it answered {kind} with {_instead_of_an_object(answer)}"
+    about = answer.get(_FIELD.call)
+    if isinstance(about, str) and about != exchange.requested(_FIELD.call):
+        return f"its answer to {kind} is about another call, {about}"
+    return next(_wrong_fields(kind, answer), "")
+
+
+def _unreachable(error: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in error:
+        return f"{error}; SSL_CERT_FILE=FILE in the environment of this command names the certificate to trust"
+    return error
+
+
+def _instead_of_an_object(answer: Any) -> str:
+    if isinstance(answer, str) or answer is None:
+        text = (answer or "").lstrip(" \t\r\n")
+        kind = next((what for start, what in _NO_JSON.items() if start and text.startswith(start)), "")
+        return kind or (f"what is no JSON: {text[:40]}" if text else _NO_JSON[""])
+    return f"JSON that is no object: {json.dumps(answer)[:40]}"
+
+
+def _wrong_fields(kind: str, answer: Mapping[str, Any]) -> Iterator[str]:
+    if kind != CONTRACT.paths.authorization:
+        yield from _no_boolean(kind, answer, _FIELD.ok)
+        return
+    if _FIELD.called_authorized not in answer or _FIELD.authorized in answer:
+        yield from _no_boolean(kind, answer, _FIELD.authorized)
+    if not is_true(answer.get(_FIELD.authorized)):
+        return
+    units = answer.get(_FIELD.units)
+    if isinstance(units, bool) or not (
+        isinstance(units, int)
+        or (isinstance(units, float) and units.is_integer())
+        or (isinstance(units, str) and _WHOLE.fullmatch(units))
+    ):
+        yield f"its {_FIELD.units} is {_shown(units)}, and no whole number of seconds"
+    carriers = answer.get(_FIELD.carriers)
+    if not isinstance(carriers, list):
+        yield f"its {_FIELD.carriers} is {_shown(carriers)}, and no list"
+    elif carriers and not any(isinstance(each, str) and _CARRIER.fullmatch(each) for each in carriers):
+        yield f"its carrier {json.dumps(carriers[0])[:60]} is no PROTOCOL:HOST:PORT, such as UDP:carrier:5060"
+
+
+def _no_boolean(kind: str, answer: Mapping[str, Any], name: str) -> Iterator[str]:
+    if name in answer:
+        value = answer[name]
+        if not isinstance(value, bool) and not is_true(value):
+            yield f"its {name} is {_shown(value)}, and neither true nor false"
+        return
+    within = [key for key, value in answer.items() if isinstance(value, Mapping) and name in value]
+    yield f"its answer to {kind} has no {name!r}" + (f" but within {within[0]!r}" if within else "")
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value)[:40] + (", a text" if isinstance(value, str) else "")
