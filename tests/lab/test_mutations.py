@@ -69,7 +69,8 @@ class Mutation(BaseModel):
         file, _, row = self.scenario.partition("[")
         scenario = next(each for each in load(SCENARIOS / file) if each.origin.row == row.rstrip("]"))
         configuration = directory / "kamailio"
-        shutil.copytree(data_directory("kamailio"), configuration)
+        own = scenario.kamailio.config
+        shutil.copytree(SCENARIOS / Path(file).parent / own if own else data_directory("kamailio"), configuration)
         for change in self.changes:
             change.apply(configuration)
         defines = {**LAB_DEFINES, **scenario.kamailio.defines}

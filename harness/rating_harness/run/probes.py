@@ -37,7 +37,7 @@ class Probes:
         """
         from rating_harness.kamailio_config.parser import parse_files
 
-        shown = {inside: _shown(paths.get(inside, Path(inside))) for inside in files}
+        shown = _shown({inside: paths.get(inside, Path(inside)) for inside in files})
         inside_of = {name: inside for inside, name in shown.items()}
         values = {name: value or None for name, value in defines.items()}
         configuration = parse_files(files, _MAIN, {**version_defines(self.version), **values}, shown=shown)
@@ -56,6 +56,15 @@ class Probes:
         return hits_of(log[start:end], self.instrumented.probes)
 
 
-def _shown(path: Path) -> str:
+def _shown(paths: Mapping[str, Path]) -> dict[str, str]:
+    """The names in reports: a link's is what it links to, so that what several configurations share is one."""
+    linked = {inside: path.resolve() if path.is_symlink() else path for inside, path in paths.items()}
+    times = Counter(linked.values())
+    return {
+        inside: _from_here(linked[inside] if times[linked[inside]] == 1 else path) for inside, path in paths.items()
+    }
+
+
+def _from_here(path: Path) -> str:
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)

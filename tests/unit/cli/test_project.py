@@ -103,7 +103,8 @@ def test_a_project_has_all_that_it_needs(tmp_path: Path) -> None:
 def test_a_project_with_all_scenarios_of_the_package(tmp_path: Path) -> None:
     result = invoke("init", tmp_path, "--all-scenarios")
     assert result.exit_code == 0, result.output
-    shipped = {path.relative_to(SCENARIOS) for path in SCENARIOS.rglob("*.*") if path.suffix in (".yaml", ".xml")}
+    kinds = (".yaml", ".xml", ".cfg")
+    shipped = {path.relative_to(SCENARIOS) for path in SCENARIOS.rglob("*.*") if path.suffix in kinds}
     made = {path.relative_to(tmp_path / "scenarios/rating") for path in (tmp_path / "scenarios/rating").rglob("*.*")}
     assert made == shipped
     assert (tmp_path / "scenarios/answered.yaml").is_file()
