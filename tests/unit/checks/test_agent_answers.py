@@ -106,20 +106,24 @@ def test_what_is_no_request_about_a_call_is_left_alone() -> None:
     assert fault_of_answer(replace(exchange(0, "authorization", answer="<a/>"), path="/v1/status")) == ""
 
 
-BEGUN = 'calls:\n  - {id: ana, from: "1000", to: "39040123456", expect: {ended_by: kamailio, duration: 9s}}\n'
-BROKEN = BEGUN + "faults:\n  - {on: agent, path: authorization, status: 500, nth: 2}\n"
+CALL = 'calls:\n  - {{id: ana, from: "1000", to: "39040123456", expect: {{{0}}}}}\n'
+FAULT = "faults:\n  - {on: agent, path: authorization, status: 500, nth: 2}\n"
 
 
-@pytest.mark.parametrize(("rest", "is_told"), [(BEGUN, True), (BROKEN, False)])
+@pytest.mark.parametrize("faults", ["", FAULT])
+@pytest.mark.parametrize(
+    ("expect", "message"),
+    [("ended_by: kamailio", "call ana: who ended the call"), ("duration: 9s", "call ana: the call's length")],
+)
 def test_a_begin_that_went_wrong_is_why_a_call_ended_but_where_a_scenario_breaks_something(
-    tmp_path: Path, rest: str, is_told: bool
+    tmp_path: Path, expect: str, message: str, faults: str
 ) -> None:
     exchanges = (exchange(0, "authorization"), exchange(1, "begin_transaction", status=204, answer=""))
-    findings = judge(scenario_of(tmp_path / "s.yaml", rest), evidence_of(answered_call(), exchanges)).findings
-    hints = {each.message: each.hint for each in findings}
+    scenario = scenario_of(tmp_path / "s.yaml", CALL.format(expect) + faults)
+    findings = judge(scenario, evidence_of(answered_call(), exchanges)).findings
     told = "the agent is at fault, and not Kamailio: it answered begin_transaction with 204, and the contract has 200"
-    for message in ("call ana: who ended the call", "call ana: the call's length"):
-        assert hints[message] == (told if is_told else "")
+    (hint,) = (each.hint for each in findings if each.message == message)
+    assert hint == ("" if faults else told)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,7 @@ def test_a_begin_that_went_wrong_is_why_a_call_ended_but_where_a_scenario_breaks
     ],
 )
 def test_an_odd_answer_is_why_no_carrier_was_called(tmp_path: Path, messages: Any, hint: str) -> None:
-    rest = 'calls:\n  - {id: ana, from: "1000", to: "39040123456", expect: {reply: 486}}\n'
+    rest = CALL.format("reply: 486")
     evidence = evidence_of(messages, (exchange(0, "authorization", answer="<a/>"),))
     (finding,) = (
         each for each in judge(scenario_of(tmp_path / "s.yaml", rest), evidence).findings if "final" in each.message
