@@ -42,6 +42,28 @@ given:
 calls: [{id: ana, from: "1000", to: "39040123456", hold: HOLD, expect: {reply: 200}}]
 """
 CALLER, CARRIER = "caller-ana", "carrier"
+CARRIER_XML = """\
+<scenario name="a carrier">
+  <recv request="INVITE" rrs="true"/>
+  <send><![CDATA[
+
+      SIP/2.0 200 OK
+      [last_Via:]
+      [last_Record-Route:]
+      [last_From:]
+      [last_To:];tag=c[call_number]
+      [last_Call-ID:]
+      [last_CSeq:]
+      Contact: <sip:[local_ip]:[local_port]>
+      Content-Length: 0
+
+  ]]></send>
+  <recv request="ACK"/>
+  <recv request="BYE"/>
+</scenario>
+"""
+OF_AN_AUTHOR = TEXT + "carriers: {carrier: {sipp: carrier.xml}}\n"
+LOAD = TEXT.replace("hold: HOLD, ", "") + "load: {rate: 4, duration: 1s, hold: 1s}\n"
 
 
 class LabOfSpoiltPrograms:
@@ -102,6 +124,7 @@ class Sabotage:
     """
 
     host: str
+    text: str = TEXT
     hold: str = "1s"
     scenario: Callable[[str], str] = lambda text: text
     program: Callable[[Lab, Program], Program] = lambda _, program: program
@@ -201,6 +224,21 @@ SABOTAGES: Mapping[str, tuple[Sabotage, type[HarnessError], tuple[str, ...]]] = 
         SippError,
         ("the user agent on carrier stood still", "was it stopped"),
     ),
+    "a carrier of an author's is stopped": (
+        Sabotage(
+            CARRIER,
+            OF_AN_AUTHOR,
+            killed=lambda process: Killed(process, SIGSTOP, b"SIP/2.0 200"),
+            to_end=2.0,
+        ),
+        SippError,
+        ("SIPp on carrier stood still", "was it stopped"),
+    ),
+    "a load's carrier dies": (
+        Sabotage(CARRIER, LOAD, killed=lambda process: Killed(process, SIGKILL, b"SIP/2.0 200")),
+        SippError,
+        ("carrier could not do its work", "signal 9"),
+    ),
     "a carrier leaves": (
         _spoilt_carrier("leaves"),
         SippError,
@@ -266,7 +304,8 @@ def test_a_spoilt_end_is_the_harness_s_fault(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "s.yaml").write_text(TEXT.replace("HOLD", sabotage.hold))
+    (tmp_path / "s.yaml").write_text(sabotage.text.replace("HOLD", sabotage.hold))
+    (tmp_path / "carrier.xml").write_text(CARRIER_XML)
     sabotage.install(monkeypatch)
     with pytest.raises(HarnessError) as caught:
         session.run(load(tmp_path / "s.yaml")[0])

@@ -25,6 +25,7 @@ from rating_harness.run.sipp_processes import (
     SippProcess,
     await_bound,
     check_ended,
+    check_going_on,
     prepare_pace,
     prepare_sipp,
     start_sipp,
@@ -142,11 +143,14 @@ class _Run:
         are_over = self._make_calls(started, events, timeline, requests, collector, clock)
         self._background.settle()
         self._take_begun()
+        has_outages = any(fault.is_outage for fault in self._plan.scenario.faults)
+        if not has_outages and not self._generators:
+            check_going_on(self._callers.values())
         collector.await_quiet(calls_are_over=are_over)
         timeline.finish()
         requests.finish()
         stuck = stop_all(self._carriers)
-        if not any(fault.is_outage for fault in self._plan.scenario.faults):
+        if not has_outages:
             check_ended(stuck)
         spans = [*self._spans, *requests.spans, *clock.spans]
         evidence = collector.gather(started, before, self._sipps, timeline, spans)

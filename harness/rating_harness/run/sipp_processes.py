@@ -23,6 +23,7 @@ __all__ = [
     "SippProcess",
     "await_bound",
     "check_ended",
+    "check_going_on",
     "messages_in",
     "prepare_pace",
     "prepare_sipp",
@@ -43,6 +44,7 @@ class SippProcess:
     """A started SIPp, or a user agent of the harness's own.
 
     :ivar stopped: the harness ended it.
+    :ivar stood_still: it wrote nothing while it was to end.
     :ivar ahead: seconds by which its machine's clock is ahead of the lab's: its messages' times are corrected by it.
     """
 
@@ -50,6 +52,12 @@ class SippProcess:
     process: Process
     stopped: bool = False
     ahead: float = 0.0
+    stood_still: bool = False
+
+    @property
+    def statistics(self) -> bytes | None:
+        """What SIPp has counted so far: a line each second, while it runs."""
+        return self.process.read_file(STATISTICS)
 
     @property
     def trace(self) -> bytes:
@@ -231,8 +239,10 @@ def stop_all(sipps: Iterable[SippProcess]) -> list[SippProcess]:
     :return: those that didn't end within `_STOP` seconds, and were killed.
     """
     running = list(sipps)
+    written = {}
     for sipp in running:
         sipp.stopped = sipp.process.poll() is None
+        written[id(sipp)] = sipp.statistics if sipp.stopped and isinstance(sipp.agent, Agent) else None
         sipp.process.signal(signal.SIGTERM)
     deadline = Deadline(_STOP)
     stuck = []
@@ -240,22 +250,41 @@ def stop_all(sipps: Iterable[SippProcess]) -> list[SippProcess]:
         try:
             sipp.process.wait(deadline)
         except Timeout:
+            sipp.stood_still = isinstance(sipp.agent, Agent) and sipp.statistics == written[id(sipp)]
             sipp.process.signal(signal.SIGKILL)
             stuck.append(sipp)
     return stuck
 
 
 def check_ended(stuck: Iterable[SippProcess]) -> None:
-    """:raises SippError: a user agent of our own didn't end when it was to: it answers Kamailio no more, either.
+    """:raises SippError: a user agent of our own didn't end when it was to, or a SIPp that wrote nothing any more: it
+        answers Kamailio no more, either.
 
     SIPp may have calls to end first, and another stack takes its time.
     """
     for sipp in stuck:
-        if not sipp.is_own:
-            continue
-        raise SippError(
-            f"{sipp.program} on {sipp.agent.host} stood still",
-            expected="that it ends when it gets SIGTERM",
-            found=f"it still ran {_STOP:g} s later",
-            hint=f"was it stopped, or is the machine too busy? {_OURS[0].upper()}{_OURS[1:]}",
-        )
+        if sipp.is_own or sipp.stood_still:
+            raise _stood_still(sipp, "that it ends when it gets SIGTERM", f"it still ran {_STOP:g} s later")
+
+
+def check_going_on(sipps: Iterable[SippProcess]) -> None:
+    """:raises SippError: a SIPp which still runs writes down no statistics any more, as it does each second."""
+    for sipp, before in [(each, each.statistics) for each in sipps if each.process.poll() is None]:
+
+        def goes_on(sipp: SippProcess = sipp, before: bytes | None = before) -> bool:
+            return sipp.process.poll() is not None or sipp.statistics != before
+
+        try:
+            if isinstance(sipp.agent, Agent):
+                await_condition(goes_on, Deadline(_STOP), "SIPp's statistics")
+        except Timeout:
+            raise _stood_still(sipp, "its statistics, each second", f"none in {_STOP:g} s") from None
+
+
+def _stood_still(sipp: SippProcess, expected: str, found: str) -> SippError:
+    return SippError(
+        f"{sipp.program} on {sipp.agent.host} stood still",
+        expected=expected,
+        found=found,
+        hint=f"was it stopped, or is the machine too busy? {_OURS[0].upper()}{_OURS[1:]}",
+    )

@@ -142,9 +142,11 @@ def as_written(text: str) -> str:
     """The file, with that escaped which SIPp wouldn't send as it's written there.
 
     It takes each bracket for a keyword's, that of an IPv6 address too: it gives the file up, or sends something else
-    (3.7.3, where nothing closes it). And it takes off what a line begins with, so that folded headers aren't.
+    (3.7.3, where nothing closes it). And it takes off what a line begins with, so that folded headers aren't. A file
+    without an XML declaration it doesn't read at all.
     """
-    return _MESSAGE.sub(lambda match: f"<![CDATA[{_folded(_escaped(match[1]))}]]>", text)
+    declaration = "" if text.lstrip().startswith("<?xml") else '<?xml version="1.0" encoding="UTF-8"?>\n'
+    return declaration + _MESSAGE.sub(lambda match: f"<![CDATA[{_folded(_escaped(match[1]))}]]>", text)
 
 
 _HEADER_OR_KEYWORD = re.compile(r"[\w\-.!%*+`'~]+[ \t]*:|\[")

@@ -11,7 +11,15 @@ import pytest
 from rating_harness.deadline import Deadline
 from rating_harness.errors import SippError, Timeout
 from rating_harness.lab.protocol import Host, Program
-from rating_harness.run.sipp_processes import SippProcess, await_bound, start_sipp, stop_all
+from rating_harness.run import sipp_processes
+from rating_harness.run.sipp_processes import (
+    SippProcess,
+    await_bound,
+    check_ended,
+    check_going_on,
+    start_sipp,
+    stop_all,
+)
 from rating_harness.sipp.agent import Agent
 from rating_harness.useragent.agent import OtherStack, UserAgent
 from rating_harness.useragent.dialog import Place
@@ -78,6 +86,28 @@ def test_one_that_ignores_it_is_killed() -> None:
     process = FakeProcess("a", ends_on_signal=False)
     stop_all([SippProcess(CARRIER, process)])
     assert process.signals == [signal.SIGTERM, signal.SIGKILL]
+
+
+def test_a_sipp_that_writes_nothing_while_it_is_to_end_stood_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sipp_processes, "_STOP", 0.05)
+    still = SippProcess(CARRIER, FakeProcess("a", ends_on_signal=False, files={"statistics.csv": STATISTICS}))
+    with pytest.raises(SippError, match="SIPp on carrier stood still"):
+        check_ended(stop_all([still]))
+
+    class Writing(FakeProcess):
+        def read_file(self, name: str) -> bytes | None:
+            self.files[name] = self.files.get(name, b"") + b"1;2\n"
+            return self.files[name]
+
+    check_ended(stop_all([SippProcess(CARRIER, Writing("a", ends_on_signal=False))]))  # it has calls to end
+
+
+def test_a_sipp_that_still_runs_writes_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sipp_processes, "_STOP", 0.05)
+    still = SippProcess(CARRIER, FakeProcess("a", files={"statistics.csv": STATISTICS}))
+    with pytest.raises(SippError, match="SIPp on carrier stood still"):
+        check_going_on([still])
+    check_going_on([SippProcess(CARRIER, FakeProcess("a", status=0, files={"statistics.csv": STATISTICS}))])
 
 
 def test_counts_are_read_back() -> None:

@@ -186,13 +186,13 @@ def test_keywords_that_sipp_has_no_value_for() -> None:
     ],
 )
 def test_a_bracket_that_begins_no_keyword_is_sent_as_it_stands(line: str, sent: str) -> None:
-    text = f"<scenario><!-- [note -->\n<send><![CDATA[\n  {line}\n  CSeq: [cseq] INVITE\n]]></send></scenario>"
+    text = f"<?xml?><scenario><!-- [note -->\n<send><![CDATA[\n  {line}\n  CSeq: 1 INVITE\n]]></send></scenario>"
     assert as_written(text) == text.replace(line, sent)
 
 
 def test_a_header_that_is_folded_stays_so() -> None:
     """SIPp takes off what its lines begin with."""
-    message = """<![CDATA[
+    message = """<?xml version="1.0"?><![CDATA[
 
       INVITE sip:39@sip.test SIP/2.0
       From: "Ana"
@@ -211,8 +211,14 @@ def test_a_header_that_is_folded_stays_so() -> None:
     ).replace("\tINVITE", "\t\\x20INVITE")
 
 
+def test_a_file_without_an_xml_declaration_gets_one() -> None:
+    """SIPp reads none without."""
+    assert as_written("<scenario/>").startswith('<?xml version="1.0" encoding="UTF-8"?>\n<scenario/>')
+
+
 def test_lines_behind_a_first_one_that_is_not_indented_are_headers() -> None:
-    message = "<![CDATA[INVITE sip:39@sip.test SIP/2.0\n   To: <sip:39@sip.test>\n   [routes]\n   CSeq: 1 INVITE\n]]>"
+    headers = "\n   To: <sip:39@sip.test>\n   [routes]\n   CSeq: 1 INVITE\n"
+    message = f"<?xml?><![CDATA[INVITE sip:39@sip.test SIP/2.0{headers}]]>"
     assert as_written(message) == message
 
 
