@@ -401,7 +401,7 @@ class Stack:
         hint = remedy(log, where)
         if where is None and is_unreadable(log) and (mistake := first_mistake(self._last_variant, self.installed)):
             where = mistake.where if isinstance(mistake.where, Location) else None
-            hint = hint or mistake.hint
+            hint = hint or mistake.hint or _in_one_line(mistake)
         if where is not None:
             where = replace(where, path=shown(where.path, self._last_variant))
         if hint is None and (hint := self._memory_hint(log)):
@@ -801,6 +801,10 @@ def _line_of(error: EngineError, scenario: Scenario) -> Location | None:
 
 
 _REASON = re.compile(r"CRITICAL|ERROR|ALERT|yyerror|error", re.IGNORECASE)
+
+
+def _in_one_line(mistake: HarnessError) -> str:
+    return f"{mistake.message}: {mistake.expected} is expected" if mistake.expected else mistake.message
 
 
 def _why_it_ended(output: str) -> str:

@@ -39,6 +39,7 @@ _PARAMETER = re.compile(
     r"parameter <(?P<name>[^<>]+)> of type <(?:\d+:)?(?P<type>\w+)> not found in module <(?P<module>[^<>]+)>"
 )
 _NO_DATABASE = re.compile(r"\b(?:lib/srdb1/|db_(?:mysql|postgres|redis|mongodb|unixodbc)\b).*(?:connect|connection)")
+_SQLITE = re.compile(r"failed to open sqlite database '(?P<path>[^']*)'")
 _SAMPLE = re.compile("sample|example|dist|default|template|tmpl")
 _TEXT = re.compile(r'"(?:\\.|[^"\\])*"?|\'[^\']*\'?')
 _NAME = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]*\b")
@@ -64,7 +65,7 @@ def has_failed_to_start(log: str) -> bool:
 
 def is_unreadable(log: str) -> bool:
     """Whether Kamailio couldn't use what is written, which it says of some mistakes without their line."""
-    return "ERROR: bad config file" in log
+    return "ERROR: bad config file" in log or "parse error in config file" in log
 
 
 def where_it_stands(output: str, paths: Mapping[str, Path], modules: Mapping[str, Location]) -> Location | None:
@@ -142,6 +143,11 @@ def remedy(log: str, where: Location | None) -> str | None:
         return f"the lab has no {found['path']}: {there}"
     if found := _placeholder(where, text):
         return f"is {found[0]} there to be filled in? give a copy in which it is"
+    if found := _SQLITE.search(log):
+        return (
+            f"the lab has no database {found['path']}, or it may not be opened there: one beside kamailio.cfg, k.db "
+            "say, is sqlite:////etc/kamailio/k.db, with four slashes"
+        )
     if _NO_DATABASE.search(log):
         return (
             "a lab has no database of its own: --services FILE starts one (docs/integration.md); or give a copy "

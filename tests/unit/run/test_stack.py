@@ -92,6 +92,21 @@ def test_a_mistake_that_kamailio_tells_without_its_line(tmp_path: Path) -> None:
     assert "a newline even at the end of the file" in (raised.value.hint or "")
 
 
+def test_a_block_that_nobody_closes_is_told_where_the_users_file_ends(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "# broken\nroute[A] {\n\texit;\n")
+    log = (
+        "0(8) CRITICAL: <core> [core/cfg.y:4045]: yyerror_at(): parse error in config file "
+        "/etc/kamailio/around-kamailio.cfg, line 7, column 1-5: syntax error\n"
+    )
+    stack = fake_stack(FakeLab(dies=lambda service: log if dies_of_broken(service) else None))
+    with pytest.raises(ServiceDied) as raised:
+        stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    where = raised.value.where
+    assert isinstance(where, Location)
+    assert where.path in {str(tmp_path / "own" / name) for name in ("kamailio.cfg", "parts/routes.cfg")}
+    assert raised.value.hint == "syntax error: ; or } is expected"
+
+
 class NeverAnswers(FakeKamailio):
     def uptime(self) -> int:
         raise RpcError("refused")

@@ -290,3 +290,13 @@ def test_a_limit_of_the_session_is_named(paths: Mapping[str, Path], line: str, r
     assert where is None
     assert remedy_says in (hint or "")
     assert "fewer `children`" in (hint or "")
+
+
+def test_a_database_that_sqlite_cant_open_is_told_with_the_way_to_write_its_path(paths: Mapping[str, Path]) -> None:
+    log = (
+        " 0(7) ERROR: db_sqlite [dbase.c:84]: db_sqlite_new_connection(): failed to open sqlite database 'etc/k.db'\n"
+        " 0(7) ERROR: <core> [lib/srdb1/db.c:326]: db_do_init2(): could not add connection to the pool\n"
+    )
+    hint = told(log, paths)[1] or ""
+    assert hint.startswith("the lab has no database etc/k.db")
+    assert "sqlite:////etc/kamailio/" in hint
