@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Evidence, Exchange
 from rating_harness.evidence.statistics import percentile
 
-__all__ = ["Latency", "Load", "kinds_of_calls", "load_charts", "load_of"]
+__all__ = ["Latency", "Load", "kinds_of_calls", "load_charts", "load_of", "ticks"]
 
 _BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 """Seconds that one point of a chart may stand for."""
@@ -221,15 +222,25 @@ def _chart(title: str, series: Mapping[str, Points], name: str) -> str:
         legend_box_size=10,
         include_x_axis=True,
         no_data_text="nothing to show",
-        y_labels_major_count=3,
-        x_labels_major_count=7,
-        show_minor_x_labels=False,
         disable_xml_declaration=True,
     )
+    shown = [(x, y) for points in series.values() for x, y in points if y is not None]
+    chart.x_labels = ticks(max((x for x, _ in shown), default=0.0), 8)
+    chart.y_labels = ticks(max((y for _, y in shown), default=0.0), 5)
     for label, points in series.items():
         chart.add(label, list(points))
     chart.uuid = name
     return _static(chart.render_tree())
+
+
+def ticks(most: float, count: int) -> list[float]:
+    """0 and further values of an axis up to ``most`` or just above, evenly spaced: ``count`` steps at most, of 1, 2
+    or 5 units of ten.
+    """
+    raw = max(most, 1.0) / count
+    unit = 10.0 ** math.floor(math.log10(raw))
+    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= raw * (1 - 1e-9))
+    return [round(index * step, 9) for index in range(math.ceil(max(most, 1.0) / step - 1e-9) + 1)]
 
 
 def _pygal() -> Any:

@@ -23,6 +23,7 @@ from rating_harness.report.failure import failure_text
 from rating_harness.report.html import HtmlReport, html_page
 from rating_harness.report.jsonl import JsonLines, objects_of
 from rating_harness.report.junit import junit_properties
+from rating_harness.report.load import ticks
 from rating_harness.report.progress import Progress
 from rating_harness.report.terminal import Terminal, console, show, styled, to_ascii
 from rating_harness.session.stored_runs import scenario_texts_of
@@ -578,6 +579,38 @@ def test_a_load_has_charts_over_time(tmp_path: Path) -> None:
         assert title in page.text
     assert not [finder for finder in sys.meta_path if "pygal" in type(finder).__module__]
     assert len([attrs for tag, attrs in page.seen if tag == "script"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("most", "count", "expected"),
+    [
+        (0.0, 5, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (5.0, 5, [0, 1, 2, 3, 4, 5]),
+        (12.0, 5, [0, 5, 10, 15]),
+        (8.5, 8, [0, 2, 4, 6, 8, 10]),
+        (71.9, 5, [0, 20, 40, 60, 80]),
+        (300.0, 8, [0, 50, 100, 150, 200, 250, 300]),
+    ],
+)
+def test_an_axis_has_few_round_values_evenly_spaced(most: float, count: int, expected: list[float]) -> None:
+    assert ticks(most, count) == expected
+
+
+def test_the_axes_of_a_chart_are_labelled_with_these(tmp_path: Path) -> None:
+    page = html_page([load_of_fifty(tmp_path / "many.yaml")])
+    chart = page.partition('class="pygal-chart')[2].partition("</svg>")[0]
+    labels = re.findall(r"<text[^>]*>([0-9.]+)</text>", chart)
+    assert 8 <= len(labels) <= 15
+    assert len([each for each in labels if each == "0"]) == 2
+
+
+def test_long_lists_of_a_load_are_folded(tmp_path: Path) -> None:
+    many = load_of_fifty(tmp_path / "many.yaml")
+    assert "<summary>50 requests</summary>" in html_page([many])
+    scenario = scenario_of(tmp_path / "one.yaml", 'calls: [{id: ana, from: "1000", to: "39"}]\n')
+    evidence = evidence_of(answered_call(), [exchange(0.1, "authorization")])
+    one = events.ScenarioFinished(START, 3.0, scenario, Verdict(scenario.id, ()), evidence, None, 1)
+    assert "1 requests" not in html_page([one])
 
 
 def test_what_the_harness_asked_itself_is_shown(tmp_path: Path) -> None:
