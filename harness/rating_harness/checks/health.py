@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.memory_shortage import memory_shortages
 from rating_harness.evidence.model import LogLine
-from rating_harness.evidence.tables import HANGING_UP, left_over, overstayed
+from rating_harness.evidence.tables import HANGING_UP, Entry, left_over, overstayed
 
 __all__ = ["kamailio_is_well", "no_dialog_left", "nothing_left_running", "nothing_left_waiting"]
 
@@ -57,13 +58,24 @@ def nothing_left_waiting(case: Case) -> Iterator[Finding]:
         index = places.get(call.id) if call else None
         if entry.table.startswith(HANGING_UP) and call is not None and _is_unheard(case, call, index or 0):
             continue  # nobody is there to answer the BYE
-        message, seen = f"{who} is over, and still {entry.meaning}", entry.value[:200]
-        yield broken(case, "tables", message, "nothing left to do", seen, call=call, index=index)
+        message = f"{who} is over, and still {entry.meaning}"
+        yield broken(case, "tables", message, "nothing left to do", _shown(entry, call), call=call, index=index)
     ages = {name: case.evidence.ended - _over(case, call) for name, call in names.items()}
     for entry in overstayed(tables, ages):
         call = names[entry.key]
         message = f"call {call.id} is over since {ages[entry.key]:.0f} s, and still {entry.meaning}"
-        yield broken(case, "tables", message, "nothing", entry.value[:200], call=call, index=places.get(call.id))
+        seen = _shown(entry, call)
+        yield broken(case, "tables", message, "nothing", seen, call=call, index=places.get(call.id))
+
+
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+
+
+def _shown(entry: Entry, call: Call | None) -> str:
+    """A table's value: a moment by what the call's ladder has, and the parts of others apart."""
+    if entry.due is not None and call is not None and call.invite is not None:
+        return f"due {entry.due - call.invite.at:.0f} s after its INVITE"
+    return ", ".join(part for part in _UNPRINTABLE.split(entry.value) if part)[:200]
 
 
 def _over(case: Case, call: Call) -> float:

@@ -80,6 +80,11 @@ class Entry:
     value: str
     meaning: str
 
+    @property
+    def due(self) -> int | None:
+        """The Unix second in which Kamailio is to do something for it; None where its value is none."""
+        return int(self.value) if self.table in _DUE and self.value.isdecimal() else None
+
 
 def left_over(tables: Mapping[str, Mapping[str, str]]) -> Iterator[Entry]:
     """The entries that must not stay when all calls are over; of a call that has several, that which says most.

@@ -14,7 +14,7 @@ from rating_harness.checks.model import Case
 from rating_harness.checks.requests import requests_are_as_agreed
 from rating_harness.evidence.model import Evidence, Exchange
 from rating_harness.kamailio.rpc import KamailioClient, Transport
-from tests.builders import CALL_ID, CARRIER, answered_call, evidence_of, exchange, scenario_of
+from tests.builders import CALL_ID, CARRIER, START, answered_call, evidence_of, exchange, scenario_of
 
 PLAIN = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
 Tables = Mapping[str, Mapping[str, str]] | None
@@ -153,3 +153,12 @@ def test_a_request_that_is_not_as_agreed(tmp_path: Path, changed: dict[str, Any]
 @pytest.mark.parametrize("value", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
 def test_a_content_type_however_it_is_written(tmp_path: Path, value: str) -> None:
     assert disagreements(tmp_path, headers=(("content-type", value),)) == []
+
+
+def test_a_moment_is_shown_by_the_calls_own_time_and_other_values_in_parts(tmp_path: Path) -> None:
+    def seen(tables: Tables) -> list[str]:
+        run: Evidence = evidence_of(answered_call(), tables=tables)
+        return [each.seen for each in nothing_left_waiting(Case(scenario_of(tmp_path / "s.yaml", PLAIN), run))]
+
+    assert seen({"rating_later": {CALL_ID: str(int(START) + 12)}}) == ["due 12 s after its INVITE"]
+    assert seen({"rating_end": {CALL_ID: "sip:x\x01udp:y\x02"}}) == ["sip:x, udp:y"]
