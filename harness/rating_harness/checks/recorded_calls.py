@@ -81,12 +81,18 @@ def _under_another_call_id(case: Case, call: Call) -> Record | None:
     """Of an answered call without a record: a stranger's that begins with it, on an account that pays for it."""
     if call.answered is None or any(_is_booked(record) for record in case.records(call)):
         return None
+    if not case.strange_records:
+        return None
+    answer, booked_on = answer_of(call), payers_of(case, call)
+    found: list[tuple[bool, float, Record]] = []
     for record in case.strange_records:
         begin = instant(record.get(_FIELD.began_at))
-        is_payers = str(record.get(_FIELD.account)) in payers_of(case, call)
-        if is_payers and begin is not None and _is_booked(record) and not off(begin.timestamp(), answer_of(call)):
-            return record
-    return None
+        is_payers = str(record.get(_FIELD.account)) in booked_on
+        if is_payers and begin is not None and _is_booked(record) and not off(begin.timestamp(), answer):
+            is_like_it = call.call_id in str(record.get(_FIELD.call))
+            found.append((not is_like_it, abs(begin.timestamp() - answer.latest), record))
+    # Of several calls that began together, the one whose Call-ID it resembles, or that began nearest.
+    return min(found, key=lambda each: each[:2])[2] if found else None
 
 
 def _is_booked(record: Record) -> bool:

@@ -247,6 +247,20 @@ VARIANTS: Mapping[str, tuple[Callable[[], Evidence], str]] = {
 """More of the kind, each a finding of the check ``record``."""
 
 
+def test_two_calls_at_once_whose_records_have_other_call_ids_are_told_apart(tmp_path: Path) -> None:
+    others = [{**RECORD, "transaction_tag": f"x{tag}"} for tag in (CALL_ID, BEN)]
+    calls = (*answered_call(), *answered_call(call_id=BEN, caller="caller-ben"))
+    requests = [replace(each, request={**each.request, "transaction_tag": BEN}) for each in _REQUESTS if each.request]
+    for records_ in (others, others[::-1]):
+        run = evidence_of(calls, (*_REQUESTS, *requests), after=records(9.0, 6, *records_))
+        text = PLAIN.replace("}]", '}, {id: ben, from: "1000", to: "39040123456"}]')
+        findings = judge(scenario_of(tmp_path / "s.yaml", text), run).findings
+        assert [each.message for each in findings] == [
+            "call ana: its record has another Call-ID",
+            "call ben: its record has another Call-ID",
+        ]
+
+
 @pytest.mark.parametrize(("damage", "said"), VARIANTS.values(), ids=VARIANTS)
 def test_another_spoilt_record_fails_alone(tmp_path: Path, damage: Callable[[], Evidence], said: str) -> None:
     findings = judge(scenario_of(tmp_path / "s.yaml", PLAIN), damage()).findings
