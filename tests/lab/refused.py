@@ -1,8 +1,9 @@
-"""Runs a command where the kernel refuses it namespaces, or mounts alone: ``refused.py namespaces|mounts COMMAND...``
+"""Runs a command where the kernel refuses it something: ``refused.py namespaces|mounts|ipv6 COMMAND...``
 
 ``namespaces`` is what an ordinary container has (Docker's default seccomp profile without CAP_SYS_ADMIN): no new
 namespaces and no mounts. ``mounts`` is a user who may make namespaces that are of no use to him (Ubuntu 24.04's
-AppArmor). Both are a seccomp(2) filter, which the command and all that it starts inherit.
+AppArmor). ``ipv6`` is a machine without that family. Each is a seccomp(2) filter, which the command and all that it
+starts inherit.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ctypes
 import errno
 import os
 import platform
+import socket
 import struct
 import sys
 
@@ -22,8 +24,8 @@ NUMBER, FIRST_ARGUMENT = 0, 16
 
 CLONE_NEW_ANY = 0x7E020080
 CALLS = {
-    "x86_64": {"mount": 165, "unshare": 272, "setns": 308, "clone": 56},
-    "aarch64": {"mount": 40, "unshare": 97, "setns": 268, "clone": 220},
+    "x86_64": {"mount": 165, "unshare": 272, "setns": 308, "clone": 56, "socket": 41},
+    "aarch64": {"mount": 40, "unshare": 97, "setns": 268, "clone": 220, "socket": 198},
 }
 CLONE3, NEWER_MOUNTS = 435, (428, 429, 430, 431, 432, 442)
 """The same on all machines: open_tree, move_mount, fsopen, fsconfig, fsmount, mount_setattr."""
@@ -34,6 +36,12 @@ Instruction = tuple[int, int, int, int]
 def program(what: str, machine: str) -> list[Instruction]:
     """The filter: instructions of (code, jump if true, jump if false, operand)."""
     calls = CALLS[machine]
+    if what == "ipv6":
+        return [
+            *((LOAD_WORD, 0, 0, NUMBER), (JUMP_IF_EQUAL, 0, 3, calls["socket"])),
+            *((LOAD_WORD, 0, 0, FIRST_ARGUMENT), (JUMP_IF_EQUAL, 0, 1, socket.AF_INET6)),
+            *((RETURN, 0, 0, REFUSE | errno.EAFNOSUPPORT), (RETURN, 0, 0, ALLOW)),
+        ]
     refused = [calls["mount"], *NEWER_MOUNTS]
     if what == "namespaces":
         refused += [calls["unshare"], calls["setns"]]

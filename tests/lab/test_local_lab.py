@@ -693,6 +693,18 @@ def test_a_scenario_passes_where_the_kernel_refuses(what: str) -> None:
     assert "Kamailio was started in a local lab, and answered SIPp" in trial.stdout
 
 
+BY_TRANSPORTS = ONE_CALL.parents[1] / "transports/callers.yaml"
+
+
+def test_what_needs_ipv6_is_skipped_where_there_is_none() -> None:
+    harness = [sys.executable, "-m", "rating_harness", "run", "--lab", "local", "-j", "1", "-k", "tcp"]
+    command = [sys.executable, str(REFUSED), "ipv6", *harness, str(BY_TRANSPORTS)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed, 0 failed, 1 skipped" in done.stdout
+    assert "Address family not supported" in done.stdout
+
+
 def marked(lab_id: str) -> Sequence[str]:
     """The processes of this user that were started in the lab."""
     mark = f"{leasing.MARK}={lab_id}".encode()

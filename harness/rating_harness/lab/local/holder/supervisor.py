@@ -332,6 +332,9 @@ def hold(options: dict[str, Any], refusal: str | None) -> None:
         raise_loopback()
         for network, first in options["networks"].items():
             try:
+                if ":" in network:
+                    # Some sandboxes assign addresses of a family of which they let nobody open a socket.
+                    socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).close()
                 assign(first)
                 make_local(network, first)
             except OSError as error:
