@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rating_harness.deadline import Deadline
-from rating_harness.errors import ConfigurationError, Timeout, UsageError
+from rating_harness.errors import ConfigurationError, LabError, UsageError
 from rating_harness.kamailio.rpc import RpcError
 from rating_harness.lab.external import WHY
 from rating_harness.lab.protocol import Capabilities
@@ -212,7 +212,7 @@ def test_a_silent_target_is_told_what_it_needs(target: Stack, monkeypatch: pytes
         raise RpcError("nobody there")
 
     monkeypatch.setattr(target.kamailio, "uptime", refused, raising=False)
-    with pytest.raises(Timeout, match=r"the target 192\.0\.2\.9 doesn't answer JSON-RPC") as raised:
+    with pytest.raises(LabError, match=r"the target 192\.0\.2\.9 doesn't answer JSON-RPC") as raised:
         target.await_kamailio(Deadline(0.05))
     assert f"http://{target.lab.host('rating-agent').address}:8000" in str(raised.value)
     assert raised.value.found == "nobody there"
