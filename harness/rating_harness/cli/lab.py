@@ -86,7 +86,7 @@ def down() -> None:
 def status(as_json: bool) -> None:
     """Say whether there is a lab of 'up', where it is, and whether runs use it.
 
-    Exits with 1 when there is none.
+    Exits with 1 when there is none; with --json it's null then.
     """
     import json
 
@@ -95,6 +95,8 @@ def status(as_json: bool) -> None:
 
     lab = persistent_lab.find()
     if lab is None:
+        if as_json:
+            click.echo("null")
         raise LabError("there is no lab of 'up'", hint="`rating-harness up` brings one up")
     use = persistent_lab.intended_use(Options())
     if as_json:

@@ -59,6 +59,8 @@ def new(file: Path, caller: str | None, callee: str | None, kind: str | None, ho
 
     if file.exists():
         raise UsageError("there is something already", where=str(file))
+    if file.suffix not in (".yaml", ".yml"):
+        raise UsageError("a scenario's file ends in .yaml", found=str(file), hint=f"{file}.yaml")
     if caller is None or callee is None:
         if not sys.stdin.isatty():
             raise UsageError("who calls whom?", expected="--from NUMBER and --to NUMBER")

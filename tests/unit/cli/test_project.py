@@ -66,6 +66,14 @@ def test_what_cannot_be_used(arguments: list[str], said: str, tmp_path: Path) ->
     assert not (tmp_path / "a.yaml").exists()
 
 
+@pytest.mark.parametrize("name", ["mine", "mine.yml.txt", "dir/"])
+def test_a_new_scenario_has_a_name_by_which_it_is_found(name: str, tmp_path: Path) -> None:
+    result = invoke("new", f"{tmp_path}/{name}", "--from", "1", "--to", "2")
+    assert result.exit_code == 2
+    assert "a scenario's file ends in .yaml" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("arguments", "status"), [(["--hold", "1s"], 1), (["--busy"], 1)])
 def test_a_call_is_shown_and_saved(
     arguments: list[str], status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -160,3 +168,10 @@ def test_a_project_of_a_checkout_says_that_a_pipeline_needs_more(
     assert "file:///x: in a pipeline, give a wheel" in invoke("init", tmp_path / "one").output
     assert (tmp_path / "one/requirements.txt").read_text() == "rating-harness @ file:///x\n"
     assert "in a pipeline" not in invoke("init", tmp_path / "two", "--requirement", "rating-harness==1").output
+
+
+def test_without_a_lab_a_program_is_given_null(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rating_harness.session.persistent_lab.find", lambda: None)
+    result = invoke("status", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) is None
