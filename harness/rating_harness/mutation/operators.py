@@ -51,6 +51,7 @@ from rating_harness.mutation.same_meaning import (
     is_bare_negation,
     is_lock_beside,
     is_log_beside,
+    is_same_clamp,
 )
 
 __all__ = ["OPERATORS", "WORDS", "mutants_of"]
@@ -214,7 +215,13 @@ class _Work:
                 changes = (change for change in changes if change[0] not in _DROPS)
             yield from self._mutants(route, statement, changes)
             for expression in _own_expressions(statement):
-                yield from self._mutants(route, statement, self._of_expressions(route, expression))
+                changes = self._of_expressions(route, expression)
+                if isinstance(statement, If) and expression is statement.condition:
+                    changes = (change for change in changes if not self._is_same_clamp(statement, *change))
+                yield from self._mutants(route, statement, changes)
+
+    def _is_same_clamp(self, statement: If, operator: str, edits: tuple[Edit, ...]) -> bool:
+        return is_same_clamp(statement, operator, edits[0].span.text(self._sources), edits[0].text)
 
     def _mutants(self, route: Route, statement: Statement, changes: Iterable[Change]) -> Iterator[Mutant]:
         where = statement.span

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from rating_harness.kamailio_config.tree import (
     Assignment,
+    Binary,
     Block,
     Call,
     CallStatement,
@@ -20,11 +21,13 @@ from rating_harness.kamailio_config.tree import (
     If,
     Name,
     Node,
+    Number,
     Parenthesized,
     Route,
     Statement,
     String,
     Unary,
+    Variable,
     walk,
 )
 
@@ -38,6 +41,7 @@ __all__ = [
     "is_bare_negation",
     "is_lock_beside",
     "is_log_beside",
+    "is_same_clamp",
 ]
 
 LOG_FUNCTIONS = frozenset(
@@ -149,9 +153,37 @@ def is_alone_in_its_if(route: Route) -> frozenset[int]:
 
 def is_bare_negation(condition: Expression) -> bool:
     """Whether it's ``!x``, whose contrary is ``x``: negated twice it would be the same."""
+    bare = _bare(condition)
+    return isinstance(bare, Unary) and bare.operator.text in ("!", "not")
+
+
+def is_same_clamp(statement: If, operator: str, before: str, after: str) -> bool:
+    """Whether it's ``if (x > bound) x = bound;``, and a whole number at the bound becomes the bound either way.
+
+    :param operator: the kind of change of the condition, from the text ``before`` to ``after``.
+    """
+    condition, then = _bare(statement.condition), statement.then
+    if isinstance(then, Block) and len(then.statements) == 1:
+        then = then.statements[0]
+    if not (isinstance(condition, Binary) and isinstance(then, Assignment) and statement.otherwise is None):
+        return False
+    pairs = ((condition.left, then.target), (condition.right, then.value))
+    texts = [tuple(getattr(each, "text", None) for each in pair) for pair in pairs]
+    if not (isinstance(condition.left, Variable) and isinstance(condition.right, Variable | Number)):
+        return False
+    if any(first != second for first, second in texts):
+        return False
+    if operator == "swap-comparison":
+        return before[:1] in "<>" and before.rstrip("=") == after.rstrip("=")
+    step = {">": -1, "<": 1}.get(condition.operator.text)
+    is_number = operator == "number" and step is not None and before == texts[1][0]
+    return is_number and re.fullmatch(r"-?\d+", before) is not None and int(after) == int(before) + (step or 0)
+
+
+def _bare(condition: Expression) -> Node:
     while isinstance(condition, Parenthesized) and not isinstance(condition.inner, Assignment):
         condition = condition.inner
-    return isinstance(condition, Unary) and condition.operator.text in ("!", "not")
+    return condition
 
 
 def is_log_beside(first: Statement, second: Statement, texts: Iterable[str]) -> bool:

@@ -76,6 +76,30 @@ def test_what_an_operator_makes(operator: str, body: str, expected: list[str]) -
     assert bodies(body, operator) == expected
 
 
+@pytest.mark.parametrize(
+    ("body", "operator", "expected"),
+    [
+        ("if ($x > 30) $x = 30;", "number", ["if ($x > 31) $x = 30;", "if ($x > 0) $x = 30;"]),
+        ("if ($x < 5) { $x = 5; }", "number", ["if ($x < 4) { $x = 5; }", "if ($x < 0) { $x = 5; }"]),
+        (
+            "if ($x > 30) $x = 29;",
+            "number",
+            ["if ($x > 31) $x = 29;", "if ($x > 29) $x = 29;", "if ($x > 0) $x = 29;"],
+        ),
+        (
+            "if ($x > 30) $y = 30;",
+            "number",
+            ["if ($x > 31) $y = 30;", "if ($x > 29) $y = 30;", "if ($x > 0) $y = 30;"],
+        ),
+        ("if ($x > $y) $x = $y;", "swap-comparison", ["if ($x < $y) $x = $y;"]),
+        ("if ($x > $y) $x = $z;", "swap-comparison", ["if ($x >= $y) $x = $z;", "if ($x < $y) $x = $z;"]),
+    ],
+)
+def test_at_its_bound_a_clamp_is_the_same_either_way(body: str, operator: str, expected: list[str]) -> None:
+    made = [each for each in bodies(body, operator) if each.partition(")")[0] != body.partition(")")[0]]
+    assert sorted(made) == sorted(expected)
+
+
 def test_regular_expressions() -> None:
     assert bodies('if ($ua =~ "^(a|b)$") c();', "regex") == [
         'if ($ua =~ "(a|b)$") c();',
