@@ -381,7 +381,8 @@ class _Work:
         if value.value in states and len(states) > 1:
             at = states.index(value.value)
             for other in dict.fromkeys((states[(at + 1) % len(states)], states[at - 1])):
-                yield "swap-state", (Edit(value.span, f'"{other}"'),)
+                escaped = other.replace("\\", "\\\\").replace('"', '\\"')
+                yield "swap-state", (Edit(value.span, f'"{escaped}"'),)
         else:
             yield from self._of_text(value)
 
