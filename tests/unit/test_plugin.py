@@ -349,7 +349,7 @@ def test_the_same_reports_as_from_the_command(
     own = cases(project.path / "out/j.xml")
     failure = own["It is bad"].find("failure")
     assert failure is not None
-    assert failure.get("message", "").startswith("call ana: expected 1 made, seen 0 made (and 1 more)")
+    assert failure.get("message") == "call ana: expected 1 made, seen 0 made"
     assert (failure.text or "").startswith("FAILED  It is bad")
     error = own["It is broken"].find("error")
     assert error is not None
@@ -363,7 +363,7 @@ def test_the_same_reports_as_from_the_command(
     theirs = cases(project.path / "theirs.xml")
     failure = theirs["It is bad"].find("failure")
     assert failure is not None
-    assert failure.get("message", "").startswith("call ana: expected 1 made, seen 0 made (and 1 more)")
+    assert failure.get("message") == "call ana: expected 1 made, seen 0 made"
     error = theirs["It is broken"].find("error")
     assert error is not None
     assert "no lab today" in error.get("message", "")

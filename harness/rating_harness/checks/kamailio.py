@@ -160,13 +160,18 @@ def check_rpc(case: Case) -> Iterator[Finding]:
         path = ("expect", "rpc", index)
         command = " ".join(map(str, (expect.command, *expect.parameters)))
         answer = next((a for a in answers if (a.command, a.parameters) == (expect.command, expect.parameters)), None)
-        if answer is None or answer.error:
-            seen = answer.error if answer is not None else "no answer"
-            yield unmet(case, path, f"what Kamailio answers to {command}", str(expect.result), seen)
-            continue
-        for place, wanted, seen in _unlike(expect.result, answer.result):
-            what = f"{place} in what" if place else "what"
-            yield unmet(case, (*path, "result"), f"{what} Kamailio answers to {command}", wanted, seen)
+        what = f"what Kamailio answers to {command}"
+        if answer is None:
+            yield unmet(case, path, what, str(expect.error or expect.result or "any"), "no answer")
+        elif expect.error is not None:
+            if not expect.error.matches(answer.error or MISSING):
+                seen = answer.error or shown(answer.result)[:200]
+                yield unmet(case, (*path, "error"), what, f"an error: {expect.error}", seen)
+        elif answer.error:
+            yield unmet(case, path, what, str(expect.result or "any"), answer.error)
+        elif expect.result is not None:
+            for place, wanted, found in _unlike(expect.result, answer.result):
+                yield unmet(case, (*path, "result"), f"{place} in {what}" if place else what, wanted, found)
 
 
 def _unlike(wanted: Matcher, seen: object, place: str = "") -> Iterator[tuple[str, str, str]]:

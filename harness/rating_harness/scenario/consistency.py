@@ -94,6 +94,9 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
     yield from skips_over(scenario)
     yield from _absences(scenario.expect)
     yield from _expectations(scenario.expect)
+    for number, asked in enumerate(scenario.expect.rpc):
+        if asked.error is not None:
+            yield from _idle(asked, ("expect", "rpc", number), ("result",), "the command is to be refused")
     yield from impossible(scenario)
 
 

@@ -329,13 +329,15 @@ class RpcExpectation(Model):
     command: Annotated[Text, key("The command, with its module.", "core.tcp_options", "htable.listTables")]
     parameters: Annotated[tuple[Text | Int32, ...], key("Its parameters.", ["rating_state"])] = ()
     result: Annotated[
-        PartMatch,
+        PartMatch | None,
         key(
-            "What it answers: of a mapping the keys that are named, of a list items that are in it somewhere.",
+            "What it answers: of a mapping the keys that are named, of a list items that are in it somewhere; "
+            "{} and [] are empty. Without it, anything but an error.",
             {"connect_timeout": 3},
             [{"name": "rating_state", "expire": 2147483647}],
         ),
-    ]
+    ] = None
+    error: Annotated[TextMatch | None, key("It is refused, with this.", "Not found", "/no such/")] = None
 
 
 class Percentiles(Model):

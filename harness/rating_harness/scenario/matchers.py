@@ -361,7 +361,12 @@ def parse_any_matcher(value: object) -> Matcher:
 
 
 def parse_part_matcher(value: object) -> Matcher:
-    """As `parse_any_matcher`; of a mapping the keys that are named, of a list the items, and others may be there."""
+    """As `parse_any_matcher`; of a mapping the keys that are named, of a list the items, and others may be there.
+
+    One that is empty matches what is empty: as a part it would be of anything.
+    """
+    if value in ([], (), {}):
+        return Exactly({} if isinstance(value, Mapping) else [])
     if isinstance(value, Mapping):
         return PartOfMapping({str(name): parse_part_matcher(inner) for name, inner in value.items()})
     if isinstance(value, list | tuple):

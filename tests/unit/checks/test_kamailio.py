@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from rating_harness.checks.kamailio import check_routes, check_rpc
 from rating_harness.checks.model import Case, Finding
 from rating_harness.evidence.model import RpcAnswer
@@ -66,6 +68,49 @@ def test_a_finding_for_each_value_that_is_another_one(tmp_path: Path) -> None:
         ("what Kamailio answers to htable.listTables", "one like {name: trunk}", "none of 1"),
         ("what Kamailio answers to cfg.get core debug", "2", "true"),
     ]
+
+
+@pytest.mark.parametrize("empty", ["[]", "{}"])
+def test_what_is_to_be_empty_holds_nothing(tmp_path: Path, empty: str) -> None:
+    """As a part it would be of anything."""
+    text = (
+        f'calls: [{{id: ana, from: "1000", to: "39"}}]\nexpect: {{rpc: [{{command: dlg.list, result: {empty}}}]}}\n'
+    )
+    case = scenario_of(tmp_path / "scenario.yaml", text)
+
+    def seen(result: object) -> list[str]:
+        answers = (RpcAnswer("dlg.list", (), result),)
+        return [each.seen for each in check_rpc(Case(case, evidence_of(answered_call(), rpc=answers)))]
+
+    assert seen([] if empty == "[]" else {}) == []
+    assert seen(["x"] if empty == "[]" else {"x": 1}) != []
+    assert seen({} if empty == "[]" else []) != []
+
+
+@pytest.mark.parametrize(
+    ("expected", "answer", "wrong"),
+    [
+        ("{command: dlg.list, error: /ot found/}", RpcAnswer("dlg.list", (), error="Not found"), None),
+        (
+            "{command: dlg.list, error: /ot found/}",
+            RpcAnswer("dlg.list", (), error="Too few parameters"),
+            ("an error: /ot found/", "Too few parameters"),
+        ),
+        (
+            "{command: dlg.list, error: /ot found/}",
+            RpcAnswer("dlg.list", (), [1]),
+            ("an error: /ot found/", "[1]"),
+        ),
+        ("{command: dlg.list}", RpcAnswer("dlg.list", (), [1]), None),
+        ("{command: dlg.list}", RpcAnswer("dlg.list", (), error="Not found"), ("any", "Not found")),
+    ],
+)
+def test_a_command_that_is_to_be_refused_or_to_be_answered(
+    tmp_path: Path, expected: str, answer: RpcAnswer, wrong: tuple[str, str] | None
+) -> None:
+    text = 'calls: [{id: ana, from: "1000", to: "39"}]\n' + f"expect: {{rpc: [{expected}]}}\n"
+    case = Case(scenario_of(tmp_path / "scenario.yaml", text), evidence_of(answered_call(), rpc=(answer,)))
+    assert [(each.expected, each.seen) for each in check_rpc(case)] == ([wrong] if wrong else [])
 
 
 def test_a_command_that_is_refused_or_was_never_given(tmp_path: Path) -> None:
