@@ -169,27 +169,21 @@ def _setup(judged: _Judged) -> Iterator[Finding]:
 # --- the call's end -------------------------------------------------------------------------------------------------
 
 
+def _of_its_end(judged: _Judged, key: str, message: str, wanted: object, seen: str) -> Finding:
+    hint, call = _ended_by_agent(judged), judged.call
+    return judged.finding(key, message, wanted, seen, hint=hint, shown_by=call.byes[0] if call.byes else None)
+
+
 def _ended_by(judged: _Judged) -> Iterator[Finding]:
     wanted, call = judged.expect.ended_by, judged.call
     if (call.ended_by or "nobody") != wanted:
-        yield judged.finding(
-            "ended_by",
-            "who ended the call",
-            wanted,
-            _who_ended(call),
-            hint=_ended_by_agent(judged),
-            shown_by=_first_bye(call),
-        )
+        yield _of_its_end(judged, "ended_by", "who ended the call", wanted, _who_ended(call))
     elif wanted == "kamailio":
         vanish = judged.case.scenario.calls[judged.index].vanish
         for side in ("caller", "callee"):
             has_vanished = vanish is not None and vanish.who == side
             if not has_vanished and call.bye_received_by(side) is None:
                 yield judged.finding("ended_by", f"the {side} got no BYE", "BYE to both sides", "no BYE")
-
-
-def _first_bye(call: Call) -> SipMessage | None:
-    return call.byes[0] if call.byes else None
 
 
 def _who_ended(call: Call) -> str:
@@ -201,14 +195,7 @@ def _who_ended(call: Call) -> str:
 def _duration(judged: _Judged) -> Iterator[Finding]:
     matcher, call = judged.expect.duration, judged.call
     if matcher is not None and not matcher.matches(call.duration):
-        yield judged.finding(
-            "duration",
-            "the call's length",
-            matcher,
-            _length(call),
-            hint=_ended_by_agent(judged),
-            shown_by=_first_bye(call),
-        )
+        yield _of_its_end(judged, "duration", "the call's length", matcher, _length(call))
 
 
 def _length(call: Call) -> str:

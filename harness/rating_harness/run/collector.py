@@ -142,7 +142,7 @@ class Collector:
         timeline: Timeline,
         spans: Iterable[Span],
     ) -> Evidence:
-        """The evidence, but for the records that settle later (`await_records`).
+        """The evidence, but for what settles later (`await_records`).
 
         :raises SippError: a SIPp that couldn't work at all.
         """
@@ -166,9 +166,7 @@ class Collector:
             log=log,
             routes=routes,
             sipp=results,
-            services=self._services(timeline),
             spans=(*spans, *timeline.spans),
-            idle=self._idle_faults(timeline),
             unobserved=self._stack.unobserved,
             lab={**self._stack.description, "seed": str(self._plan.seed), "token": self._plan.token},
         )
