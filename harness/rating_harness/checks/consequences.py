@@ -37,10 +37,14 @@ def with_consequences(case: Case, findings: Sequence[Finding]) -> tuple[Finding,
     if case.counts_failures:
         return tuple(findings)
     calls = {call.call_id: call for call in case.calls}
-    causes = sorted((each for each in findings if _rank(each) < len(_HARDEST_FIRST)), key=_rank)
+    causes = sorted((each for each in findings if _may_cause(calls, each)), key=_rank)
+    # A load's findings are thousands, each of a call of its own: each is compared with what is said of its call alone.
+    by_call: dict[str | None, list[Finding]] = {}
+    for cause in causes:
+        by_call.setdefault(cause.call_id, []).append(cause)
     cause_of: dict[int, Finding] = {}
     for finding in findings:
-        for cause in causes:
+        for cause in causes if finding.call_id is None else by_call.get(finding.call_id, ()):
             if cause is not finding and _may_follow(finding, cause) and _follows(case, calls, finding, cause):
                 cause_of[id(finding)] = cause
                 break
@@ -57,6 +61,16 @@ def with_consequences(case: Case, findings: Sequence[Finding]) -> tuple[Finding,
         for each in findings
         if id(each) not in cause_of
     )
+
+
+def _may_cause(calls: dict[str, Call], finding: Finding) -> bool:
+    """Whether anything can follow from it: it's about a call of the scenario, or about one that was never made."""
+    is_of_a_call = finding.call_id in calls or _makes_none(finding)
+    return is_of_a_call and _rank(finding) < len(_HARDEST_FIRST)
+
+
+def _makes_none(finding: Finding) -> bool:
+    return finding.check == "always: calls" and finding.seen.startswith("0 made")
 
 
 def _is_no_loss(finding: Finding) -> bool:
@@ -84,7 +98,7 @@ _NO_CALL = "no call was made at all"
 
 def _follows(case: Case, calls: dict[str, Call], finding: Finding, cause: Finding) -> bool:
     if finding.message == _NO_CALL:
-        return cause.check == "always: calls" and cause.seen.startswith("0 made")
+        return _makes_none(cause)
     call = calls.get(cause.call_id or "")
     if call is None or finding.call_id not in (None, call.call_id):
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,3 +127,13 @@ def test_where_failed_calls_are_counted_a_finding_is_of_many(tmp_path: Path, fai
     run = evidence_of(refused_call(), [exchange(0.002, "authorization", REFUSAL)])
     text = CALL.format(EXPECTED) + f"  {failures}\n"
     assert all(not so for so in found(tmp_path, run, text).values())
+
+
+def test_thousands_of_findings_are_put_in_order_in_seconds(tmp_path: Path) -> None:
+    foreign = [exchange(2 + n / 1000, "authorization", call_id=f"foreign-{n}") for n in range(2000)]
+    run = evidence_of(refused_call(), foreign)
+    begun = time.monotonic()
+    text = 'calls: [{id: ana, from: "1000", to: "39040123456", expect: {reply: any}}]\n'
+    verdict = judge(scenario_of(tmp_path / "s.yaml", text), run)
+    assert len(verdict.findings) >= len(foreign)
+    assert time.monotonic() - begun < 10
