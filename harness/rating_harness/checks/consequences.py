@@ -38,7 +38,7 @@ def with_consequences(case: Case, findings: Sequence[Finding]) -> tuple[Finding,
         return tuple(findings)
     calls = {call.call_id: call for call in case.calls}
     causes = sorted((each for each in findings if _may_cause(calls, each)), key=_rank)
-    # A load's findings are thousands, each of a call of its own: each is compared with what is said of its call alone.
+    # A load's findings are thousands, each of a call of its own: each is compared with those of its call alone.
     by_call: dict[str | None, list[Finding]] = {}
     for cause in causes:
         by_call.setdefault(cause.call_id, []).append(cause)
