@@ -540,18 +540,25 @@ def _untraced(case: Case) -> Iterator[EndpointError]:
 def _stood_still(case: Case) -> Iterator[EndpointError]:
     """A caller that still runs reads what Kamailio sends it over UDP, and sends again, since no reply comes.
 
-    A carrier that stands still is found when it's ended.
+    It can't where that went to another place than those from which it sends over UDP in that call: over TCP it hears
+    no datagram, whatever the port. A carrier that stands still is found when it's ended.
     """
     running = {each.host for each in case.evidence.sipp if each.role == "caller" and each.status is None}
     is_meant = any(call.vanish is not None for call in case.scenario.calls)
     is_meant = is_meant or any(fault.is_outage for fault in case.scenario.faults) or _is_lossy(case)
     ends = frozenset() if is_meant else running & _ends_of_templates(case)
     got = {(message.host, *_passed(message)) for message in case.evidence.messages if message.direction == "received"}
-    ports = {each.source for each in case.evidence.captured or () if each.direction == "received"}
+    places = {
+        (each.message.call_id, each.transport, each.source)
+        for each in case.evidence.captured or ()
+        if each.direction == "received" and each.message is not None
+    }
     for each in case.evidence.captured or ():
         message = each.message
         is_repeated = each.direction == "sent" and each.transport == "udp" and len(each.repeated) > 1
-        if message is None or not is_repeated or each.peer not in ends or each.target not in ports:
+        if message is None or not is_repeated or each.peer not in ends:
+            continue
+        if (message.call_id, each.transport, each.target) not in places:
             continue
         if (each.peer, *_passed(message)) not in got:
             yield EndpointError(

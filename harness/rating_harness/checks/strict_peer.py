@@ -41,7 +41,7 @@ class Refusal:
     """A message that a strict peer doesn't take.
 
     :param reason: what is wrong with it, and what the peer would do.
-    :param part: the header that is wrong, or ``uri``.
+    :param part: the header that is wrong, or ``uri``, or ``transport``.
     :param is_inherited: the other end sent it like that, and Kamailio passed it on.
     """
 
@@ -97,7 +97,7 @@ def _attributed(call: Call, refusal: Refusal) -> Refusal:
     It is where the other one sent the same, and where a reply repeats what this one's own request has.
     """
     message, part = refusal.message, refusal.part
-    if part == "Route":
+    if part in ("Route", "transport"):
         return refusal
     is_inherited = _repeats_own_to(call, message, part) or any(
         other.direction == "sent"
@@ -138,6 +138,7 @@ class _Peer:
     :param sequence: the highest CSeq number that came in a dialog, by its own tag there.
     :param targets: by its own tag of a dialog, where it may be reached, by the Contacts that it sent, and from when;
         the last one holds.
+    :param transports: by which it sent something.
     :param requests: those it sent, by branch and method.
     :param branches: of the INVITEs that came, initial or not.
     :param record_routes: of its own INVITEs: proxies behind which it says it is.
@@ -150,6 +151,7 @@ class _Peer:
     remote: dict[str, set[str]] = field(default_factory=dict)
     sequence: dict[str, int] = field(default_factory=dict)
     targets: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    transports: set[str] = field(default_factory=set)
     requests: dict[tuple[str | None, str], SipMessage] = field(default_factory=dict)
     invites: dict[str | None, SipMessage] = field(default_factory=dict)
     branches: set[str | None] = field(default_factory=set)
@@ -165,6 +167,7 @@ class _Peer:
                 self.options |= _options(message, "Supported") | _options(message, "Require")
         for message in messages:
             if message.direction == "sent":
+                self.transports.add(message.transport)
                 self._sends(message)
                 continue
             key = (message.status, message.method, message.cseq, message.header("Via"), message.header("To"))
@@ -306,6 +309,21 @@ class _Peer:
             return ""
         return f"404: {request.uri} isn't where {self.host} said it's reached, {current}"
 
+    def transport(self, request: SipMessage) -> str:
+        """A request inside a dialog comes by the transport that the target names (RFC 3263 section 4.1), or by that
+        of the end's own messages (RFC 5923). Behind a proxy it comes as that has it."""
+        to = tag_of(request.header("To") or "")
+        targets = self.targets.get(to or "")
+        if not targets or self.record_routes or request.transport in self.transports:
+            return ""
+        since, _ = targets[-1]
+        known = [target for at, target in targets if target == targets[-1][1] or request.at <= since + _IN_FLIGHT]
+        named = {_transport_of(target) for target in known}
+        # What is too long for a datagram may come by TCP instead (RFC 3261 section 18.1.1).
+        if request.transport in named or (request.transport == "tcp" and "udp" in named):
+            return ""
+        return f"it came by {request.transport.upper()}, and {self.host} is reached at {targets[-1][1]}"
+
     def hops(self, request: SipMessage) -> str:
         """Who makes a request says how far it may go (RFC 3261 section 8.1.1.6); not one from hop to hop."""
         is_of_a_hop = request.method == "CANCEL" or (
@@ -334,6 +352,12 @@ class _Peer:
         if reply.cseq != request.cseq:
             return f"passed over: CSeq {reply.cseq} of a reply to CSeq {request.cseq}"
         return ""
+
+    def transport_of_reply(self, reply: SipMessage) -> str:
+        """A reply comes by the transport of its request (RFC 3261 section 18.2.2)."""
+        request = self.requests[branch_of(reply.header("Via")), reply.method]
+        sent, seen = request.transport, reply.transport
+        return "" if sent == seen else f"it came by {seen.upper()}, and the {reply.method} was sent by {sent.upper()}"
 
     def tag_of_from(self, reply: SipMessage) -> str:
         request = self.requests[branch_of(reply.header("Via")), reply.method]
@@ -368,11 +392,13 @@ _OF_REQUESTS: Sequence[tuple[str, _Question]] = (
     ("CSeq", _Peer.sequence_of),
     ("Via", _Peer.cancelled),
     ("uri", _Peer.target),
+    ("transport", _Peer.transport),
     ("Max-Forwards", _Peer.hops),
     ("Route", _Peer.route),
 )
 _OF_REPLIES: Sequence[tuple[str, _Question]] = (
     ("Via", _Peer.via),
+    ("transport", _Peer.transport_of_reply),
     ("CSeq", _Peer.transaction),
     ("From", _Peer.tag_of_from),
     ("To", _Peer.tag_of_to),
@@ -455,6 +481,12 @@ def _route_key(route: str) -> str:
         return uri_key(parse_address(route).uri)
     except MalformedHeader:
         return route
+
+
+def _transport_of(target: str) -> str:
+    """The transport that a URI names, in the form of `uri_key` (RFC 3263 section 4.1)."""
+    named = [each.partition("=")[2] for each in target.split(";")[1:] if each.startswith("transport=")]
+    return named[0] if named else "tls" if target.startswith("sips:") else "udp"
 
 
 def _options(message: SipMessage, name: str) -> set[str]:

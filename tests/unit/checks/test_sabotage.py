@@ -638,9 +638,11 @@ def _lacks(run: Evidence, host: str, method: str, status: int | None) -> Evidenc
     return replace(_captured(run), messages=tuple(kept))
 
 
-def _stands_still(run: Evidence, status: int | None = None, *, repeated: int = 3, port: int = 5060) -> Evidence:
+def _stands_still(
+    run: Evidence, status: int | None = None, *, repeated: int = 3, port: int = 5060, by: str = "udp"
+) -> Evidence:
     """The caller still runs, or has ended, and has not read the BYE that Kamailio sent it so often."""
-    captured = _captured(run).captured or ()
+    captured = [replace(each, transport=by) for each in _captured(run).captured or ()]
     bye = next(m for m in run.messages if m.host == "caller-ana" and m.method == "BYE" and m.is_request)
     times = tuple(bye.at + each for each in (0.5, 1.5, 3.5)[: repeated - 1])
     sent = CapturedMessage(
@@ -736,6 +738,7 @@ def test_a_caller_that_lost_nothing_but_time_is_no_fault(tmp_path: Path) -> None
         pytest.param({"repeated": 2}, id="it was hardly repeated"),
         pytest.param({"status": 0}, id="the caller has ended"),
         pytest.param({"port": 5099}, id="it went to a port where nobody is"),
+        pytest.param({"by": "tcp"}, id="it went over UDP to a caller over TCP"),
     ],
 )
 def test_what_an_end_did_not_read_and_need_not_is_no_fault_of_its_own(

@@ -335,3 +335,51 @@ def test_an_ack_from_hop_to_hop_needs_none(tmp_path: Path) -> None:
     ack = sip(0.03, CARRIER, "received", "ACK sip:39040123456@sip.test", branch="z9hG4bK-hop", to_tag="b1")
     bare = replace(ack, headers=tuple(each for each in ack.headers if each[0] != "Max-Forwards"))
     assert found(tmp_path, (*refused, bare)) == []
+
+
+def _over(transport: str, contact: str, by: str, ended_by: Literal["callee", "kamailio"]) -> tuple[SipMessage, ...]:
+    """A caller over a transport, with that Contact, which gets its BYE by another one."""
+
+    def change(message: SipMessage) -> SipMessage:
+        if message.host != CALLER:
+            return message
+        headers = [(name, contact if name == "Contact" else value) for name, value in message.headers]
+        is_bye = message.method == "BYE" and message.is_request
+        uri = contact.strip("<>") if is_bye else message.uri
+        return replace(message, transport=by if is_bye else transport, headers=tuple(headers), uri=uri)
+
+    invite = "INVITE sip:39040123456@sip.test"
+    return tuple(
+        change(m) if not (m.host == CALLER and m.status and m.method == "BYE") else replace(change(m), transport=by)
+        for m in answered_call(ended_by=ended_by)
+        if not (m.host == CALLER and m.status == 100 and m.uri == invite)
+    )
+
+
+@pytest.mark.parametrize("ended_by", ["callee", "kamailio"])
+@pytest.mark.parametrize(
+    ("transport", "contact", "by", "said"),
+    [
+        ("tcp", "<sip:39040123456@198.18.0.5;transport=tcp>", "udp", "it came by UDP, and caller-ana is reached at"),
+        ("tls", "<sip:39040123456@198.18.0.5;transport=TLS>", "tcp", "it came by TCP, and caller-ana is reached at"),
+        ("tls", "<sips:39040123456@198.18.0.5>", "udp", "it came by UDP, and caller-ana is reached at sips:"),
+        ("tcp", "<sip:39040123456@198.18.0.5;transport=tcp>", "tcp", ""),
+        ("tcp", "<sip:39040123456@198.18.0.5>", "udp", ""),
+        ("tcp", "<sip:39040123456@198.18.0.5>", "tcp", ""),
+        ("udp", "<sip:39040123456@198.18.0.5>", "tcp", ""),
+        ("udp", "<sip:39040123456@198.18.0.5;transport=tcp>", "tcp", ""),
+    ],
+)
+def test_a_request_comes_by_the_transport_of_its_target_or_of_the_end_itself(
+    tmp_path: Path, ended_by: Literal["callee", "kamailio"], transport: str, contact: str, by: str, said: str
+) -> None:
+    seen = [finding.seen for finding in found(tmp_path, _over(transport, contact, by, ended_by))]
+    assert [each for each in seen if each.startswith("it came by")] == seen
+    assert (len(seen), said in "".join(seen)) == (1 if said else 0, True)
+
+
+def test_a_reply_that_comes_by_another_transport(tmp_path: Path) -> None:
+    messages = tuple(
+        replace(m, transport="tcp") if arrives("INVITE", CALLER, 200)(m) else m for m in answered_call()
+    )
+    assert "it came by TCP, and the INVITE was sent by UDP" in found(tmp_path, messages)[0].seen
