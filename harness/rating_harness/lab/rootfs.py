@@ -6,13 +6,16 @@ can be reached: one recipe, two drivers. One made by root lies where every user 
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +69,8 @@ _UNSTABLE = 'Acquire::Check-Valid-Until "false"'
 
 _SYSTEM = Path("/var/cache/rating-harness")
 _SECONDS = 900
+_SECONDS_TO_END = 10
+_ROOM = "a root filesystem takes about 400 MB of the cache"
 _HINT = "apt-get install mmdebstrap"
 
 
@@ -242,9 +247,16 @@ def check(root: Path) -> Path:
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
     """One process at a time makes it; the others wait and find it made."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(target.with_name(f".{target.name}.lock"), timeout=2 * _SECONDS):
+    lock = filelock.FileLock(target.with_name(f".{target.name}.lock"), timeout=2 * _SECONDS)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise _unusable(target.parent, error) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -255,7 +267,10 @@ def _scratch(target: Path) -> Iterator[Path]:
     """
     scratch = target.with_name(f".making-{target.name}")
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
+    try:
+        scratch.mkdir()
+    except OSError as error:
+        raise _unusable(target.parent, error) from None
     try:
         yield scratch
     finally:
@@ -273,29 +288,60 @@ def _extracted(tar: Path, scratch: Path, release: str) -> Path:
 
 
 def _run(command: list[str], release: str) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ImageError(f"{command[0]} ({release}) did not end within {_SECONDS} s") from error
-    if done.returncode:
+    # In a session of its own: an mmdebstrap that fails ends its whole process group by SIGHUP.
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise ImageError(f"{command[0]} ({release}) did not end within {_SECONDS} s") from error
+        finally:
+            _end(process)
+    if process.returncode:
         raise ImageError(
-            f"{command[0]} ({release}) failed with status {done.returncode}",
-            detail="\n".join(done.stdout.splitlines()[-20:]),
-            hint=_remedy(done.stdout, release),
+            f"{command[0]} ({release}) failed with status {process.returncode}",
+            detail="\n".join(output.splitlines()[-20:]),
+            hint=_remedy(output, release),
         )
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End it, and all that it started, if it runs yet; mmdebstrap takes its temporary directory away first."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _unusable(cache: Path, error: OSError) -> ImageError:
+    return ImageError(
+        "the cache of root filesystems can't be written to",
+        where=str(cache),
+        found=error.strerror or str(error),
+        hint=f"{_ROOM}; {_elsewhere()}",
+    )
+
+
+def _elsewhere() -> str:
+    if os.geteuid() == 0:
+        return f"a larger or writable file system can be mounted at {_SYSTEM}"
+    return "XDG_CACHE_HOME names another place"
 
 
 def _remedy(output: str, release: str) -> str:
     unknown = re.search(r"Unable to locate package (\S+)|Package '?([^\s']+)'? has no installation candidate", output)
     if unknown:
         return f"Debian {release} has no package {unknown[1] or unknown[2]}: --package names those that it has"
+    if os.strerror(errno.ENOSPC) in output:
+        return f"{_ROOM}, and about as much in {tempfile.gettempdir()} (TMPDIR) until then; {_elsewhere()}"
     return "`rating-harness doctor` tells what is missing"

@@ -171,6 +171,44 @@ def test_what_mmdebstrap_said_last_is_told(machine: Machine) -> None:
     assert "| E: no mirror answers" in str(error.value)
 
 
+def test_a_full_disk_is_told_although_mmdebstrap_ends_its_process_group(machine: Machine) -> None:
+    machine.install(
+        late="import os, signal; print('cannot copy: No space left on device', flush=True); "
+        "os.killpg(0, signal.SIGHUP); signal.pause()"
+    )
+    with pytest.raises(ImageError, match="mmdebstrap \\(trixie\\) failed") as error:
+        machine.ensure()
+    assert "| cannot copy: No space left on device" in str(error.value)
+    assert str(error.value.hint).startswith(
+        "a root filesystem takes about 400 MB of the cache, and about as much in "
+    )
+    assert machine.cached_names() == []
+
+
+@pytest.mark.parametrize(
+    ("user", "remedy"),
+    [(0, "a larger or writable file system can be mounted at"), (1000, "XDG_CACHE_HOME names another place")],
+)
+def test_a_cache_that_cant_be_written_to_is_told(
+    machine: Machine, user: int, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.install()
+    machine.cache.touch()
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(ImageError, match="the cache of root filesystems can't be written to") as error:
+        machine.ensure()
+    assert (error.value.where, error.value.found) == (str(machine.cache), "File exists")
+    assert f"; {remedy}" in str(error.value.hint)
+
+
+def test_a_making_that_takes_too_long_is_ended(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.install(early="import signal; signal.pause()")
+    monkeypatch.setattr(rootfs, "_SECONDS", 0.2)
+    with pytest.raises(ImageError, match="did not end within"):
+        machine.ensure()
+    assert machine.cached_names() == []
+
+
 def test_one_without_what_is_needed_is_refused(machine: Machine) -> None:
     machine.install(modules=("jansson",))
     with pytest.raises(ImageError, match="is of no use") as error:
