@@ -78,7 +78,7 @@ matrix: setup ## Run all scenarios with one Kamailio after another: KAMAILIOS="t
 .PHONY: test
 test: setup ## Run the project's own tests
 	@$(BIN)/rating-harness prepare --lab local
-	$(BIN)/pytest tests --ignore tests/browser --ignore tests/swarm --rating-lab local --rating-persistent-lab no -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest tests --ignore tests/browser --ignore tests/swarm --rating-lab local --rating-persistent-lab no -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: test-swarm
 test-swarm: setup ## Make a load from three Docker engines in namespaces of their own, one of them killed (as root)
@@ -118,6 +118,10 @@ bench-engine: setup ## Measure the embedded engine against a bare route (needs w
 .PHONY: soak
 soak: setup ## Make mixed calls with faults for a long while: RATE=50 DURATION=1800
 	$(BIN)/python -m benchmarks.soak --rate $(or $(RATE),50) --seconds $(or $(DURATION),1800) $(FROM)
+
+.PHONY: flood
+flood: setup ## Flood Kamailio with INVITEs while the agent is silent, and time OPTIONS: ARGS="--rate 1000 --seconds 60"
+	$(BIN)/python -m benchmarks.flood $(FROM) $(ARGS)
 
 .PHONY: attack
 attack: setup ## Attack Kamailio at random beside honest calls, and see whether the ledger is exact: MINUTES=30 ARGS="--seed 1"
