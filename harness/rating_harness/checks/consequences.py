@@ -134,7 +134,7 @@ def _follows_the_reply(case: Case, call: Call, finding: Finding) -> bool:
     if finding.check == "always: final_reply":
         return not call.finals
     if finding.check.startswith("expect.transactions["):
-        return call.answered is None and not case.records(call)
+        return call.answered is None and not _has_ended(case, call)
     if finding.check.startswith("expect.requests["):
         return call.answered is None and finding.expected.startswith(f"{finding.seen}, ")
     return _key(finding) in ("reason", *(_OF_AN_ANSWER if call.answered is None else ()))
@@ -164,8 +164,12 @@ def _needs_an_end(case: Case, call: Call, finding: Finding) -> bool:
     if finding.check.startswith("expect.requests["):
         return finding.expected.startswith(f"{finding.seen}, ") and CONTRACT.paths.end in finding.expected
     if finding.check.startswith("expect.transactions["):
-        return not any(record.get(CONTRACT.fields.ended_at) for record in case.records(call))
+        return not _has_ended(case, call)
     return finding.check == "always: begin_and_end" and finding.message.endswith(": its record")
+
+
+def _has_ended(case: Case, call: Call) -> bool:
+    return any(record.get(CONTRACT.fields.ended_at) for record in case.records(call))
 
 
 def _is_unpaid(case: Case, call: Call, finding: Finding) -> bool:

@@ -41,6 +41,14 @@ def test_a_refusal_explains_what_only_an_answered_call_has(tmp_path: Path) -> No
     }
 
 
+def test_a_refusal_explains_that_an_authorised_call_has_no_length(tmp_path: Path) -> None:
+    record = {"transaction_tag": CALL_ID, "account_tag": "1000", "timestamp_begin": None, "timestamp_end": None}
+    run = replace(evidence_of(refused_call(), [exchange(0.002, "authorization")]), after=records(9.0, 10, record))
+    causes = found(tmp_path, run, CALL.format("reply: 200"))
+    assert "expect.transactions[0].duration" in causes["calls[0].expect.reply"]
+    assert not any(check.startswith("expect.transactions") for check in causes)
+
+
 def test_no_reply_is_told_once(tmp_path: Path) -> None:
     run = evidence_of(refused_call()[:1])
     text = 'calls: [{id: ana, from: "1000", to: "39040123456", expect: {reply: any}}]\n'

@@ -379,7 +379,5 @@ def test_a_request_comes_by_the_transport_of_its_target_or_of_the_end_itself(
 
 
 def test_a_reply_that_comes_by_another_transport(tmp_path: Path) -> None:
-    messages = tuple(
-        replace(m, transport="tcp") if arrives("INVITE", CALLER, 200)(m) else m for m in answered_call()
-    )
+    messages = tuple(replace(m, transport="tcp") if arrives("INVITE", CALLER, 200)(m) else m for m in answered_call())
     assert "it came by TCP, and the INVITE was sent by UDP" in found(tmp_path, messages)[0].seen
