@@ -183,7 +183,7 @@ def _statuses_of(scenario: Scenario) -> set[int]:
     found: set[int] = set()
     for carrier in (*scenario.carriers.values(), *scenario.phones.values()):
         for behaviour in (carrier, *carrier.calls.values(), *carrier.attempts):
-            found |= set(behaviour.provisional)
+            found |= {*behaviour.provisional, *(code for fork in behaviour.forks for code in fork.provisional)}
             found |= {behaviour.refuse.code} if behaviour.refuse else set()
             if behaviour.sipp is not None:
                 text = (scenario.origin.file.parent / behaviour.sipp.file).read_text(

@@ -271,12 +271,36 @@ def test_a_phone_registers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("carrier", "status"), [("refuse: 456", 456), ("provisional: [150]", 150), ("attempts: [{refuse: 699}]", 699)]
+    ("carrier", "status"),
+    [
+        ("refuse: 456", 456),
+        ("provisional: [150]", 150),
+        ("attempts: [{refuse: 699}]", 699),
+        ("ring: 1s, forks: [{provisional: [180]}, {provisional: [101]}]", 101),
+    ],
 )
 def test_sipp_takes_the_statuses_that_a_scenario_says(tmp_path: Path, carrier: str, status: int) -> None:
     for rest, is_known in ((f"carriers: {{carrier: {{{carrier}}}}}\n", True), ("", False)):
         agent = planned(tmp_path, PLAIN % "" + rest).calls[0].agent
         assert (f'<recv response="{status}"' in agent.scenario) is is_known
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "<sip:39040123456@sip.test>",
+        "<sip:39040123456;phone-context=+39@sip.test>",
+        "<sip:39040123456@sip.test;user=phone>",
+        '"a; b" <sip:39040123456@sip.test>;x=y',
+    ],
+)
+def test_the_carriers_of_a_load_repeat_the_whole_to(tmp_path: Path, to: str) -> None:
+    agent = planned(tmp_path, MANY % "").carriers[0].agent
+    assert isinstance(agent, Agent)
+    (pattern,) = re.findall(r'<ereg regexp="([^"]*)" search_in="hdr" header="To:"', agent.scenario)
+    found = re.search(pattern, to)
+    assert found is not None
+    assert found[0] == to
 
 
 def test_later_requests_have_the_tag_of_the_invites_answer(tmp_path: Path) -> None:
