@@ -6,6 +6,7 @@ Kamailio made it so; what the other end sent that way already is that end's (`Re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -159,6 +160,7 @@ class _Peer:
     options: set[str] = field(default_factory=set)
     record_routes: set[str] = field(default_factory=set)
     seen: set[tuple[object, ...]] = field(default_factory=set)
+    offered: set[tuple[object, ...]] = field(default_factory=set)
 
     def refusals(self, messages: list[SipMessage]) -> Iterator[Refusal]:
         # What it supports it supports before it says so: a callee says it in reply to the INVITE that requires it.
@@ -212,15 +214,22 @@ class _Peer:
         """Take note of where it says that it's reached: in an INVITE, an UPDATE, and the replies that accept them."""
         if message.method not in ("INVITE", "UPDATE") or (message.status is not None and message.status >= 300):
             return
-        contact = message.header("Contact")
-        if contact is not None:
-            try:
-                target = uri_key(parse_address(contact).uri)
-            except MalformedHeader:
-                return
-            targets = self.targets.setdefault(tag, [])
-            if not targets or targets[-1][1] != target:
-                targets.append((message.at, target))
+        contacts = [each for value in _values(message, "Contact") for each in split_values(value)]
+        if not contacts or self._is_sent_again(message):
+            return
+        targets = self.targets.setdefault(tag, [])
+        target = _target_of(contacts)
+        if target is None:
+            targets.clear()  # whoever needs one has to guess
+        elif not targets or targets[-1][1] != target:
+            targets.append((message.at, target))
+
+    def _is_sent_again(self, message: SipMessage) -> bool:
+        """Whether it's a retransmission, which says nothing new (RFC 3261 section 13.3.1.4)."""
+        key = (message.status, message.cseq, branch_of(message.header("Via")), message.header("To"))
+        was_sent = key in self.offered
+        self.offered.add(key)
+        return was_sent
 
     def _takes(self, request: SipMessage) -> None:
         tag = tag_of(request.header("To") or "")
@@ -487,6 +496,21 @@ def _transport_of(target: str) -> str:
     """The transport that a URI names, in the form of `uri_key` (RFC 3263 section 4.1)."""
     named = [each.partition("=")[2] for each in target.split(";")[1:] if each.startswith("transport=")]
     return named[0] if named else "tls" if target.startswith("sips:") else "udp"
+
+
+_REACHED = re.compile(r"sips?:([^@]*@)?(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d+)?([;?].*)?")
+"""A URI, as `uri_key` writes it, that a request inside of a dialog can be sent to (RFC 3261 section 12.1.1)."""
+
+
+def _target_of(contacts: list[str]) -> str | None:
+    """Where one Contact says that its sender is reached; None where that can't be known: two of them, ``*``, tel:."""
+    if len(contacts) != 1:
+        return None
+    try:
+        target = uri_key(parse_address(contacts[0]).uri)
+    except MalformedHeader:
+        return None
+    return target if _REACHED.fullmatch(target) else None
 
 
 def _options(message: SipMessage, name: str) -> set[str]:

@@ -132,6 +132,24 @@ def test_a_request_that_goes_to_another_target(tmp_path: Path) -> None:
     assert "404: sip:39040123456@198.18.0.99 isn't where carrier said" in found(tmp_path, astray)[0].seen
 
 
+@pytest.mark.parametrize("contact", ["*", "<tel:+39040123456>", "<sip:x@a>, <sip:y@b>", "<sip:[::1>", "<sip:>"])
+def test_nobody_knows_where_an_end_is_reached_whose_contact_is_no_address(tmp_path: Path, contact: str) -> None:
+    """Kamailio hangs it up where the INVITE went."""
+    odd = changed(lambda m: (m.host, m.direction, m.status) == (CARRIER, "sent", 200), "Contact", contact)
+    messages = tuple(replace(m, uri="sip:39@198.18.0.9") if m.host == CARRIER and m.is_request else m for m in odd)
+    assert not [each for each in found(tmp_path, messages) if "isn't where" in each.seen]
+
+
+def test_an_answer_that_is_sent_again_takes_no_later_target_back(tmp_path: Path) -> None:
+    """As one does whose ACK is late, after the callee's own target refresh."""
+    moved, contact = "sip:moved@198.18.0.7", {"Contact": "<sip:moved@198.18.0.7>"}
+    update = sip(0.5, CARRIER, "sent", f"UPDATE {CALLER}", cseq="7 UPDATE", to_tag="b1", headers=contact)
+    again = sip(0.6, CARRIER, "sent", "200 OK", to_tag="b1")
+    call = [replace(m, uri=moved) if arrives("BYE", CARRIER)(m) else m for m in answered_call()]
+    messages = sorted((*call, update, again), key=lambda message: message.at)
+    assert found(tmp_path, tuple(messages)) == []
+
+
 def test_a_route_that_is_left_is_kamailios_though_the_other_end_sent_it(tmp_path: Path) -> None:
     """The sender puts the routes there, the last proxy takes them off."""
     routed = changed(lambda m: m.method == "BYE" and m.is_request, "Route", "<sip:198.18.0.4;lr>")
