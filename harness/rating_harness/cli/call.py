@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rating_harness.cli.options import FAILED, LAB_AND_ENGINE, PASSED, call_options, command, lab_options, options_of
+from rating_harness.errors import ScenarioError, UsageError
 
 if TYPE_CHECKING:
     from rating_harness.report.events import Reporter
@@ -57,11 +58,12 @@ def call(
         if outcome.evidence is None or outcome.verdict is None:
             click.echo(f"not run: {outcome.skipped}", err=True)
             context.exit(FAILED)
-        show(failure_text(scenario, outcome.evidence, outcome.verdict, outcome.folder), console())
+        shown = failure_text(scenario, outcome.evidence, outcome.verdict, outcome.folder)
+        # Where it isn't saved, the file is removed before anybody can open it.
+        show(shown if save is not None else shown.replace(path.as_posix(), path.name), console())
         for line in _costs(outcome):
             click.echo(line)
-        if save is not None:
-            click.echo(f"saved     {save}")
+        click.echo(f"saved     {save}" if save is not None else "scenario  --save FILE keeps it")
         context.exit(PASSED if outcome.verdict.passed else FAILED)
 
 
@@ -101,41 +103,78 @@ def watch(paths: tuple[Path, ...], **lab: Any) -> None:
     """Run the scenarios in PATHS whose files are saved, as long as it isn't interrupted.
 
     The lab stays up in between. A scenario is run when its own file or one that it needs changes; mistakes in a file
-    are shown, and it's tried again when it's saved the next time.
+    are shown, and it's tried again when it's saved the next time. A file that is removed may come back; where the
+    directory itself is removed, it ends.
     """
+    from watchfiles import Change
     from watchfiles import watch as changes_below
 
     from rating_harness.report.terminal import Terminal
     from rating_harness.scenario.loader import existing
 
     directories = {path if existing(path).is_dir() else path.parent for path in paths}
+    watched = _Watched(paths)
     with _session(options_of(lab)) as session:
         click.echo(f"waiting for a change in {', '.join(map(str, sorted(directories)))}; Ctrl-C ends it")
         for changes in changes_below(*directories, raise_interrupt=True):
-            changed = {Path(path).resolve() for _, path in changes}
-            scenarios = _affected(paths, changed)
+            scenarios = watched.affected_by({Path(path).resolve() for _, path in changes})
+            for gone in sorted(Path(path) for change, path in changes if change is Change.deleted):
+                if not gone.exists() and gone.suffix in (".yaml", ".yml", ".xml", ".cfg"):
+                    click.echo(f"{gone.name} is gone")
             if scenarios:
                 _run_all(session, scenarios, Terminal())
+            if missing := [path for path in directories if not path.is_dir()]:
+                raise UsageError("the directory that is watched is gone", where=str(missing[0]))
 
 
-def _affected(paths: Sequence[Path], changed: set[Path]) -> list[Scenario]:
-    """Scenarios whose files have changed, or others that they need. Mistakes are shown."""
-    from rating_harness.errors import ScenarioError
-    from rating_harness.scenario.loader import scenario_files
-    from rating_harness.session.dialects import companions, load
+class _Watched:
+    """The scenarios in some paths, and which files each of them was last seen to need."""
 
-    found: list[Scenario] = []
-    for file in scenario_files(paths):
-        try:
-            scenarios = load(file)
-        except ScenarioError as error:
-            if file.resolve() in changed:
-                click.echo(f"{error}\n", err=True)
-            continue
-        found += [
-            each for each in scenarios if changed & {file.resolve(), *(path.resolve() for path in companions(each))}
-        ]
-    return found
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._needed: dict[Path, frozenset[Path]] = {}
+        for file in self._files():
+            with suppress(ScenarioError):
+                self._load(file)
+
+    def affected_by(self, changed: Set[Path]) -> list[Scenario]:
+        """Scenarios whose files have changed, or others that they need. Mistakes are shown.
+
+        :param changed: absolute paths.
+        """
+        found: list[Scenario] = []
+        mistakes: dict[str, None] = {}  # of a file that several scenarios need, once
+        for file in self._files():
+            needed = self._needed.get(file, frozenset())
+            try:
+                scenarios = self._load(file)
+            except ScenarioError as error:
+                if changed & {file.resolve(), *needed}:
+                    mistakes[str(error)] = None
+                continue
+            found += [each for each in scenarios if changed & _needed_by(each)]
+        for text in mistakes:
+            click.echo(f"{text}\n", err=True)
+        return found
+
+    def _files(self) -> list[Path]:
+        """Those that are there now: an editor may write a file by removing it first."""
+        from rating_harness.scenario.loader import scenario_files
+
+        return scenario_files(path for path in self._paths if path.exists())
+
+    def _load(self, file: Path) -> list[Scenario]:
+        from rating_harness.session.dialects import load
+
+        scenarios = load(file)
+        self._needed[file] = frozenset().union(*map(_needed_by, scenarios))
+        return scenarios
+
+
+def _needed_by(scenario: Scenario) -> frozenset[Path]:
+    from rating_harness.session.dialects import companions
+
+    return frozenset(path.resolve() for path in (scenario.origin.file, *companions(scenario)))
 
 
 def _run_all(session: Session, scenarios: Sequence[Scenario], reporter: Reporter) -> None:

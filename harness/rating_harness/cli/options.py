@@ -18,8 +18,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -157,19 +158,39 @@ def _click_option(option: LabOption) -> Callable[[Function], Function]:
     )
 
 
+_OUTCOMES = {
+    "busy": "It's busy.",
+    "refused": "The caller has no balance.",
+    "cancelled": "The caller gives up while it rings.",
+    "cut": "It's cut when the balance runs out, after --hold.",
+}
+"""What can come of a call of `rating-harness call` and `new` instead of an answer, and its option's help."""
+
+
 def call_options(function: Function) -> Function:
-    """What comes of a call of `rating-harness call` and `new`: ``kind`` and ``hold``."""
-    kinds = {
-        "busy": "It's busy.",
-        "refused": "The caller has no balance.",
-        "cancelled": "The caller gives up while it rings.",
-        "cut": "It's cut when the balance runs out, after --hold.",
-    }
-    for kind, text in reversed(kinds.items()):
-        function = click.option(f"--{kind}", "kind", flag_value=kind, default=None, help=text)(function)
-    return click.option(
-        "--hold", metavar="TIME", default="2s", show_default=True, help="How long it lasts when it's answered."
-    )(function)
+    """What comes of a call of `rating-harness call` and `new`: ``kind`` (None: not said) and ``hold``.
+
+    The command raises `UsageError` for more than one outcome, and for a length of a call that isn't answered.
+    """
+
+    @wraps(function)
+    def with_outcome(*arguments: Any, hold: str | None, **values: Any) -> Any:
+        outcomes = [name for name in _OUTCOMES if values.pop(name)]
+        given = " ".join(f"--{name}" for name in outcomes)
+        if len(outcomes) > 1:
+            raise UsageError("only one thing can come of a call", expected="one of them, or none", found=given)
+        if hold is not None and outcomes not in ([], ["cut"]):
+            raise UsageError("a call that isn't answered has no length", found=f"{given} --hold {hold}")
+        return function(*arguments, kind=outcomes[0] if outcomes else None, hold=hold or "2s", **values)
+
+    for name, text in reversed(_OUTCOMES.items()):
+        with_outcome = click.option(f"--{name}", is_flag=True, help=text)(with_outcome)
+    return cast(
+        Function,
+        click.option("--hold", metavar="TIME", help="How long it lasts when it's answered.  [default: 2s]")(
+            with_outcome
+        ),
+    )
 
 
 def options_of(values: Mapping[str, Any]) -> Options:

@@ -23,6 +23,8 @@ __all__ = ["LARGEST_FILE", "decode", "is_file", "read", "read_file"]
 
 LARGEST_FILE = 256 * 1024
 _MOST_VALUES = 20_000
+_CAPTURES = (b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
+"""How pcapng begins, and pcap in either byte order, in microseconds and in nanoseconds."""
 
 _NULL = re.compile(r"(?:~|null|Null|NULL|)")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)")
@@ -116,7 +118,12 @@ def read_file(path: Path, mistakes: Mistakes, *, yaml11: bool = False) -> Mappin
     name, start = path.as_posix(), Span(path.as_posix(), 1, 1, 1, 2)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            mistakes.add(start, "the file can't be read: not a regular file", "a scenario is a file")
+            evidence = (path / "evidence.json").is_file()
+            mistakes.add(
+                start,
+                "the file can't be read: not a regular file",
+                "`rating-harness check` takes a folder of evidence" if evidence else "a scenario is a file",
+            )
             return None
         with path.open("rb") as stream:
             raw = stream.read(LARGEST_FILE + 1)
@@ -134,6 +141,13 @@ def read_file(path: Path, mistakes: Mistakes, *, yaml11: bool = False) -> Mappin
 
 def decode(raw: bytes, path: str, mistakes: Mistakes) -> str | None:
     """The text of a file: UTF-8, with or without a byte order mark, no larger than it may be."""
+    if raw.startswith(_CAPTURES):
+        mistakes.add(
+            Span(path, 1, 1, 1, 2),
+            "the file is a capture of packets, and no scenario",
+            "a scenario is YAML and says who calls whom: `rating-harness new FILE.yaml` writes one",
+        )
+        return None
     if len(raw) > LARGEST_FILE:
         mistakes.add(Span(path, 1, 1, 1, 2), f"the file is larger than {LARGEST_FILE // 1024} KiB", "divide it")
         return None

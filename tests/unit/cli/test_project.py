@@ -30,8 +30,8 @@ def invoke(*arguments: object) -> Result:
 @pytest.mark.parametrize(("caller", "callee"), [("1000", "39040123456"), ("+390401", "+4930123"), ("ana-1", "0039")])
 def test_a_new_scenario_is_one_that_can_be_planned(kind: str, caller: str, callee: str, tmp_path: Path) -> None:
     path = tmp_path / "deep" / f"{kind}.yaml"
-    arguments = [] if kind == "answered" else [f"--{kind}"]
-    result = invoke("new", path, "--from", caller, "--to", callee, "--hold", "3s", *arguments)
+    arguments = {"answered": ["--hold", "3s"], "cut": ["--cut", "--hold", "3s"]}.get(kind, [f"--{kind}"])
+    result = invoke("new", path, "--from", caller, "--to", callee, *arguments)
     assert (result.exit_code, result.output) == (0, f"wrote {path}; `rating-harness run {path}` runs it\n")
     (scenario,) = load(path)
     (call,) = scenario.calls
@@ -57,6 +57,8 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
         (["--from", "sip:1000@x", "--to", "2"], "this is no caller"),
         (["--from", "1000", "--to", "3 9"], "this is no callee"),
         (["--from", "1000", "--to", "39", "--hold", "soon"], "this is no time"),
+        (["--from", "1000", "--to", "39", "--refused", "--busy"], "found:    --busy --refused"),
+        (["--from", "1000", "--to", "39", "--cancelled", "--hold", "2s"], "a call that isn't answered has no length"),
     ],
 )
 def test_what_cannot_be_used(arguments: list[str], said: str, tmp_path: Path) -> None:
@@ -87,7 +89,18 @@ def test_a_call_is_shown_and_saved(
     assert result.exit_code == status
     assert "FAILED  A call from 1000 to 39040123456" in result.output
     assert f"saved     {saved}" in result.output
+    assert f"{saved}:1" in result.output
     assert load(saved)
+
+
+def test_of_a_call_that_is_not_saved_no_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(session: Session, scenario: object) -> object:
+        return run_without_lab(session, scenario.model_copy(update={"tags": ("fails",)}))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(Session, "run", fails)
+    output = invoke("call", "1000", "39040123456").output
+    assert re.findall(r"\S*call\.yaml\S*", output) == ["call.yaml:1"]
+    assert "scenario  --save FILE keeps it\n" in output
 
 
 # --- init -----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from rating_harness.scenario.loader import load, scenario_files
 from rating_harness.scenario.matchers import Near, Status
 from rating_harness.scenario.model import Call, Scenario
 from rating_harness.scenario.values import SecondsRange
+from rating_harness.scenario.yaml_parser import LARGEST_FILE
 
 GOOD = Path(__file__).parent / "good"
 HEAD = 'scenario: A call\ncalls:\n  - {id: ana, from: "1000", to: "39"}\n'
@@ -325,3 +326,22 @@ def test_files_below_a_directory_are_found_but_not_shared_ones(tmp_path: Path) -
     assert found == ["a.yml", "b.yaml", "deep/c.yaml"]
     with pytest.raises(UsageError, match="no such file"):
         scenario_files([tmp_path / "none"])
+
+
+@pytest.mark.parametrize("magic", [b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1"])
+@pytest.mark.parametrize("size", [100, 2 * LARGEST_FILE])
+def test_a_capture_of_packets_is_told_as_one(magic: bytes, size: int, tmp_path: Path) -> None:
+    (tmp_path / "calls.pcapng").write_bytes(magic + b"\xff" * size)
+    with pytest.raises(ScenarioError) as caught:
+        load(tmp_path / "calls.pcapng")
+    (mistake,) = caught.value.mistakes
+    assert mistake.message == "the file is a capture of packets, and no scenario"
+
+
+def test_a_folder_of_evidence_is_no_scenario(tmp_path: Path) -> None:
+    (tmp_path / "evidence.json").write_text("{}")
+    with pytest.raises(ScenarioError) as caught:
+        load(tmp_path)
+    assert [mistake.hint for mistake in caught.value.mistakes] == [
+        "`rating-harness check` takes a folder of evidence"
+    ]
