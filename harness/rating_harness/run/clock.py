@@ -35,6 +35,9 @@ _LONG, _VERY_LONG, _LAST = 1200.0, 6 * 3600.0, 300.0
 _DELETED = 5
 """State of a dialog whose BYE has come (dialog's DLG_STATE_DELETED)."""
 
+_OVERFLOWS = 2**32
+"""Kamailio says in 31 bits and a sign when a dialog ends, and one of 68 years ends after 2038."""
+
 _WITHIN = 2.0
 """Seconds by which a dialog's end may seem to have moved: Kamailio says it in whole ones."""
 
@@ -177,7 +180,7 @@ class ClockRun:
         """Call-ID -> the Unix second at which Kamailio cuts it; one that is over is listed for a few seconds more."""
         with suppress(RpcError):
             return {
-                str(dialog["call-id"]): int(str(dialog.get("timeout", 0)))
+                str(dialog["call-id"]): int(str(dialog.get("timeout", 0))) % _OVERFLOWS
                 for dialog in self._stack.kamailio.dialogs()
                 if str(dialog.get("call-id", "")).startswith(self._plan.token)
                 and int(str(dialog.get("timeout", 0)))

@@ -164,6 +164,13 @@ def test_what_comes_soon_after_is_not_skipped_over(tmp_path: Path) -> None:
     assert clock.ahead == 10.0
 
 
+def test_a_limit_of_sixty_eight_years_is_far_ahead_though_kamailio_says_it_in_31_bits(tmp_path: Path) -> None:
+    clock = FakeClock()
+    run = run_of(tmp_path, 10.0, clock, end=START + 2**31 - 1 - 2**32)
+    run.advance(START + 1)
+    assert clock.ahead == 10.0
+
+
 def test_what_the_scenario_waits_for_is_not_skipped_over(tmp_path: Path) -> None:
     clock = FakeClock()
     faults = 'faults: [{"on": engine, stop: 1s, when: 1m}]\n'
