@@ -26,7 +26,7 @@ from rating_harness.errors import HarnessError, PlanError, ServiceDied, UsageErr
 from rating_harness.kamailio_config.parser import load
 from rating_harness.kamailio_config.positions import Source
 from rating_harness.kamailio_config.preprocessor import version_defines
-from rating_harness.kamailio_config.tree import Configuration
+from rating_harness.kamailio_config.tree import Configuration, If, Node, While, walk
 from rating_harness.lab.files import data_directory
 from rating_harness.mutation.answers import Sabotage
 from rating_harness.mutation.mutants import Mutant, applied
@@ -100,7 +100,19 @@ class Subject:
             text = self.sources[line.file].line(line.line)[line.column - 1 :]
             numbers[line.route, text] = numbers.get((line.route, text), -1) + 1
             keys[place] = statement_key(line.route, text, numbers[line.route, text])
-        return Statements(keys, self._starts)
+        return Statements(keys, self._starts, self._guarded)
+
+    @property
+    def _guarded(self) -> Mapping[tuple[str, int, int], frozenset[tuple[str, int, int]]]:
+        """What runs only where a condition says so, by the place of its ``if`` or ``while``."""
+        found: dict[tuple[str, int, int], frozenset[tuple[str, int, int]]] = {}
+        for tree in self.trees:
+            for node in walk(tree):
+                if isinstance(node, If | While):
+                    bodies = (node.then, node.otherwise) if isinstance(node, If) else (node.body,)
+                    places = frozenset(_place(each) for body in bodies if body is not None for each in walk(body))
+                    found[_place(node)] = found.get(_place(node), frozenset()) | places
+        return found
 
     @property
     def _starts(self) -> Mapping[tuple[str, int], frozenset[int]]:
@@ -548,6 +560,10 @@ def _absolute(place: tuple[str, int, int]) -> tuple[str, int, int]:
 def _last(text: str) -> str:
     critical = [line for line in text.splitlines() if "CRITICAL" in line or "ERROR" in line]
     return (critical or text.splitlines() or [""])[0][-200:]
+
+
+def _place(node: Node) -> tuple[str, int, int]:
+    return (node.span.file, node.span.start.line, node.span.start.column)
 
 
 def _digest(text: str) -> str:

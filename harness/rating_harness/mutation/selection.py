@@ -65,6 +65,9 @@ _SAID = 100.0
 _COMMON = 40
 """Statements with a word, from which on it says nothing of what belongs together."""
 
+_TURN_OF_GUARDED = 3
+"""Each so many rows comes one that runs what a changed condition guards: it's likely to look at that condition."""
+
 _NEAR = 8
 """Lines behind a preprocessor directive, of which it's likely that they stand there for its sake."""
 
@@ -97,10 +100,12 @@ _SHORT = 3
 class Statements:
     """:param keys: by file, line and column.
     :param starts: what is read at the start, by file and line: the sets of defines that leave it in.
+    :param guarded: by an ``if`` or a ``while``: what runs only where its condition says so.
     """
 
     keys: Mapping[tuple[str, int, int], str]
     starts: Mapping[tuple[str, int], frozenset[int]] = field(default_factory=dict)
+    guarded: Mapping[tuple[str, int, int], frozenset[tuple[str, int, int]]] = field(default_factory=dict)
 
     def rows_for(
         self, mutant: Mutant | Sabotage, rows: Sequence[Row], kills: Mapping[str, float], most: int, words: str = ""
@@ -110,9 +115,9 @@ class Statements:
         Those come first that execute most of what belongs to it: its route, the routes that are called there, and
         statements that name what it names, a table say; what few rows execute counts more. Those that killed more,
         expect more and take less time count more too. Each second one takes another path than those before it: in its
-        route, or, where no other is left there, in what belongs to it elsewhere. What has to do with time
-        meets those that move the clock. Together they take about as long as ``most`` ordinary rows do: where each is
-        short, they are up to three times as many.
+        route, or, where no other is left there, in what belongs to it elsewhere. Each third one runs what a changed
+        condition guards. What has to do with time meets those that move the clock. Together they take about as long
+        as ``most`` ordinary rows do: where each is short, they are up to three times as many.
 
         :param kills: of each scenario, weighed as the caller likes.
         :param words: the text that is changed, before and after.
@@ -147,6 +152,8 @@ class Statements:
         route = frozenset(self._of_route.get(mutant.route, ()))
         paths = {row.scenario: row.statements & route for row in reaching}
         farther = {row.scenario: paths[row.scenario] | hits[row.scenario] for row in reaching}
+        places = self.guarded.get((mutant.file, mutant.line, mutant.column or 0), frozenset())
+        guarded = frozenset(self.keys[place] for place in places if place in self.keys)
         clocks = self._turns_of_clock(mutant, words, _SHORT * most)
         left, chosen, taken = sorted(reaching, key=lambda row: row.scenario), readers, set[frozenset[str]]()
         left = [row for row in left if row not in readers]
@@ -155,6 +162,8 @@ class Statements:
             turn = len(chosen)
             favour = fresh if turn % 2 else proven
             wanted = [row for row in left if row.moves_clock] if turn in clocks else []
+            if turn % _TURN_OF_GUARDED == 0 and not wanted:
+                wanted = [row for row in left if row.statements & guarded]
             if turn % 2 and not wanted:
                 wanted = [row for row in left if paths[row.scenario] not in taken]
                 wanted = wanted or [row for row in left if farther[row.scenario] not in taken]

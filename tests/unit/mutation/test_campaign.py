@@ -1,4 +1,7 @@
-"""How long a scenario takes: the least time that was ever seen counts, since a busy machine makes it longer."""
+"""How long a scenario takes, and what is known of a configuration before anything runs.
+
+The least time that was ever seen counts, since a busy machine makes it longer.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any, cast
 
 import pytest
 
-from rating_harness.mutation.campaign import Campaign
+from rating_harness.kamailio_config.parser import load
+from rating_harness.mutation.campaign import Campaign, Subject
 from rating_harness.mutation.mutants import Mutant
 from rating_harness.run.options import Options
 from rating_harness.session import dialects
@@ -68,3 +72,27 @@ def test_a_mutant_that_is_not_noticed_says_how_long_it_takes(campaign: Campaign)
     rows = json.loads((campaign.home / "rows.json").read_text())
     assert rows[scenario.id]["seconds"] == 3.0
     assert rows[scenario.id]["passed"] is True
+
+
+def test_a_condition_guards_what_runs_only_where_it_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "kamailio.cfg"
+    path.write_text(
+        "request_route {\n"
+        '\tif ($ua =~ "a|b") {\n'
+        "\t\texit;\n"
+        '\t} else if ($rm != "INVITE") drop;\n'
+        "\twhile ($var(i) > 0) $var(i) = $var(i) - 1;\n"
+        "\treturn;\n"
+        "}\n"
+    )
+    subject = Subject(tmp_path, path, (load(path, {}),), "6.0.1", is_own=False)
+    statements = subject.statements
+    found: dict[tuple[int, str], set[int]] = {}
+    for each in subject.mutants:
+        for place in statements.guarded.get((each.file, each.line, each.column or 0), ()):
+            if place in statements.keys:
+                found.setdefault((each.line, each.operator), set()).add(place[1])
+    assert found[2, "regex"] == found[2, "negate"] == {3, 4}
+    assert found[4, "negate"] == {4}
+    assert found[5, "swap-comparison"] == {5}
+    assert {line for line, _ in found} == {2, 4, 5}

@@ -173,6 +173,18 @@ def test_rows_come_first_that_execute_what_is_called_and_what_is_named() -> None
     assert places.rows_for(mutant(1), rows, {}, 1)[0].scenario == "calls"
 
 
+def test_a_changed_condition_meets_those_first_that_run_what_it_guards() -> None:
+    """All of them have the route and its rare statements; one has the ``if``'s own."""
+    test, guarded, *others = (statement_key("route[X]", f"{name}();", 0) for name in ("if", "guarded", "b", "c", "d"))
+    keys = {("k.cfg", line, 1): key for line, key in enumerate((test, guarded, *others), 1)}
+    rows = [Row("guarded", 2.0, frozenset({test, guarded}))]
+    rows += [Row(f"other {n}", 1.0, frozenset({test, each})) for n, each in enumerate(others)]
+    bodies = {("k.cfg", 1, 1): frozenset({("k.cfg", 2, 1), ("k.cfg", 9, 9)})}
+    assert Statements(keys, {}, bodies).rows_for(mutant(1), rows, {}, 1)[0].scenario == "guarded"
+    assert Statements(keys).rows_for(mutant(1), rows, {}, 1)[0].scenario != "guarded"
+    assert Statements(keys, {}, bodies).rows_for(mutant(3), rows, {}, 1)[0].scenario == "other 0", "of another place"
+
+
 def test_what_is_read_at_the_start_meets_those_whose_defines_leave_it_in() -> None:
     places = Statements({}, {("k.cfg", 7): frozenset({1})})
     rows = [Row("without", 1.0, frozenset({A})), Row("with", 1.0, frozenset({A, B}), defines=1)]
