@@ -10,12 +10,13 @@ from rating_harness.checks.call_ends import both_ends_agree, goes_on
 from rating_harness.checks.health import kamailio_is_well, no_dialog_left, nothing_left_running, nothing_left_waiting
 from rating_harness.checks.kamailio import no_alarm
 from rating_harness.checks.model import Case, Finding, broken, unmet
+from rating_harness.checks.own_ends import CLOCKS
 from rating_harness.checks.recorded_calls import fees_are_right, records_are_the_calls
 from rating_harness.checks.requests import requests_are_as_agreed, requests_are_of_the_call
 from rating_harness.checks.strict_peer import arrivals_are_valid
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
-from rating_harness.evidence.headers import branch_of
+from rating_harness.evidence.headers import branch_of, is_same_number, user_of
 from rating_harness.evidence.model import SipMessage, SippResult
 from rating_harness.scenario.clock import skip_name, skips_of
 from rating_harness.scenario.values import Moment, duration_text
@@ -214,6 +215,7 @@ def call_limits(case: Case) -> Iterator[Finding]:
             if call.answered is None or limit is None:
                 continue
             yield from _timeout(case, call, index, limit)
+            yield from _hung_up_early(case, call, index, limit)
             lasted = call.duration if call.duration is not None else case.evidence.ended - call.answered
             if lasted > limit + _LATE:
                 yield broken(
@@ -226,6 +228,9 @@ def call_limits(case: Case) -> Iterator[Finding]:
                     index=index,
                 )
 
+
+_EARLY = 2.0
+"""Seconds by which Kamailio's timer may end a call before its limit, and one more (measured: 0.5 s)."""
 
 _CONFIRMED = 4
 """The state of a dialog whose ACK was seen (Kamailio's dialog module)."""
@@ -261,6 +266,23 @@ def _timeout(case: Case, call: Call, index: int, limit: float) -> Iterator[Findi
         yield broken(case, "limit", message, expected, seen, call=call, index=index)
 
 
+def _hung_up_early(case: Case, call: Call, index: int, limit: float) -> Iterator[Finding]:
+    """Kamailio ends no call that the engine has taken before its limit, where nothing happens to it on purpose."""
+    planned, duration = case.scenario.calls[index], call.duration
+    is_disturbed = bool(case.scenario.faults or case.scenario.load or case.was_restarted or case.evidence.skipped)
+    is_meant = planned.vanish is not None or planned.no_ack or planned.loss or planned.sipp is not None
+    is_meant = is_meant or bool(planned.requests) or planned.transfer is not None
+    slices = _SLICE in case.scenario.kamailio.defines
+    if is_disturbed or is_meant or slices or planned.expect.ended_by is not None or duration is None:
+        return
+    is_begun = any(each.answered is not None for each in case.accepted(call, CONTRACT.paths.begin))
+    if call.ended_by == "kamailio" and is_begun and duration < min(limit, _LONGEST) - _EARLY:
+        message = f"call {call.id}: Kamailio hung it up before its limit"
+        seen, shown_by = duration_text(round(duration, 1)), call.byes[0]
+        expected = f"{limit:g} s, as the engine allowed, or until an end hangs up"
+        yield broken(case, "limit", message, expected, seen, call=call, index=index, shown_by=shown_by)
+
+
 def _restored(case: Case) -> int:
     """The seconds by which a timeout may be off: what the dialog module restores from its database is when the dialog
     began and when it's to end, each a whole second."""
@@ -288,6 +310,10 @@ def no_unauthorised_invite(case: Case) -> Iterator[Finding]:
             seen = f"an INVITE with Call-ID {message.call_id}, which no call of the scenario has"
         elif not case.is_authorised(call):
             seen = f"the INVITE of call {call.id}, which the engine did not authorise"
+        elif (early := case.authorised(call) - message.at) > CLOCKS:
+            seen = f"the INVITE of call {call.id}, {duration_text(round(early, 1))} before the engine authorised it"
+        elif (rated := _rated_otherwise(case, call, message)) is not None:
+            seen = f"the INVITE of call {call.id} for {message.uri}, and what was authorised is {rated}"
         else:
             continue
         reported.add((message.host, message.call_id))
@@ -300,6 +326,21 @@ def no_unauthorised_invite(case: Case) -> Iterator[Finding]:
             call=call,
             shown_by=message,
         )
+
+
+def _rated_otherwise(case: Case, call: Call, invite: SipMessage) -> str | None:
+    """What was rated is what the caller wants, and a carrier gets another number than that.
+
+    Not of a phone, which has a Request-URI of its own choice.
+    """
+    asked = next(iter(case.exchanges(call, CONTRACT.paths.authorization)), None)
+    rated = asked.requested(CONTRACT.fields.destination) if asked else None
+    if not isinstance(rated, str) or call.invite is None or invite.is_within_dialog:
+        return None
+    is_as_wanted = user_of(rated) == user_of(call.invite.uri)
+    is_carrier = any(each.host == invite.host for each in case.scenario.given.carriers)
+    both = user_of(rated).lstrip("+").isdecimal() and user_of(invite.uri).lstrip("+").isdecimal()
+    return rated if is_as_wanted and is_carrier and both and not is_same_number(rated, invite.uri) else None
 
 
 def _left_on(invite: SipMessage) -> str | None:

@@ -149,6 +149,11 @@ class Case:
         """Whether the agent let the call go out: with a yes for each account that the request names."""
         return any(_is_yes(exchange) for exchange in self.exchanges(call, CONTRACT.paths.authorization))
 
+    def authorised(self, call: Call) -> float:
+        """When the first request that let the call go out reached the agent, in Unix seconds; there has to be one."""
+        authorizations = self.exchanges(call, CONTRACT.paths.authorization)
+        return min(each.received for each in authorizations if _is_yes(each))
+
     def accepted(self, call: Call, kind: str) -> tuple[Exchange, ...]:
         """Those that Kamailio takes for accepted: answered ``ok`` with status 200."""
         return tuple(e for e in self.exchanges(call, kind) if e.status == 200 and is_true(e.answer(_FIELD.ok)))

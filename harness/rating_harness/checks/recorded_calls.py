@@ -251,7 +251,8 @@ def _reported(case: Case, call: Call, kind: str, key: str) -> datetime | None:
 def _too_short(case: Case, call: Call, index: int, recorded: float) -> str:
     """What is wrong with a record that is shorter than the call was held by the end that hung up.
 
-    That end waited so long after it had seen the answer, so whole seconds make no less of it than its whole seconds.
+    A caller waited so long after it had seen the answer, so whole seconds make no less of it than its whole seconds.
+    A callee counts from its 200, before Kamailio has handled that: of it the length that was seen counts.
     """
     planned, load = case.scenario.calls[index], case.scenario.load
     hold = (load.hold if load is not None else None) or planned.hold
@@ -259,7 +260,7 @@ def _too_short(case: Case, call: Call, index: int, recorded: float) -> str:
     seen = call.duration
     if planned.sipp is not None or seen is None or call.ended_by != planned.hangup or seen < least - _EARLY:
         return ""
-    if recorded >= math.floor(least):
+    if recorded >= math.floor(least if planned.hangup == "caller" else min(least, seen)):
         return ""
     return "its record ends when it begins" if not recorded else f"its record is {recorded:g} s long"
 

@@ -11,8 +11,8 @@ from rating_harness.checks.format import field, shown
 from rating_harness.checks.model import AnswerTo, Case, Finding, Shown, broken, unmet
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
-from rating_harness.evidence.headers import MalformedHeader, parse_address
-from rating_harness.evidence.model import Exchange
+from rating_harness.evidence.headers import MalformedHeader, is_same_number, parse_address, user_of
+from rating_harness.evidence.model import Exchange, SipMessage
 from rating_harness.scenario.matchers import MISSING, Matcher
 from rating_harness.scenario.model import RequestExpectation
 
@@ -74,16 +74,20 @@ def _disagreements(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
 
 
 def requests_are_of_the_call(case: Case) -> Iterator[Finding]:
-    """Each names the caller that the call has, and begin and end name the second in which it was answered.
+    """Each names the caller that the call has; the first of them the number that is called, and the account that
+    calls; begin and end name the second in which it was answered.
 
-    What a record has from the begin is judged there (`records_are_the_calls`).
+    What a record has from the begin is judged there (`records_are_the_calls`), and that begin and end name what was
+    authorised in `begin_and_end`.
     """
     fields, paths = CONTRACT.fields, CONTRACT.paths
     for index, planned in enumerate(case.scenario.calls):
         for call in case.of(planned.id):
+            yield from _called(case, call, index)
+            yield from _charged(case, call, index)
             for exchange in case.exchanges(call):
                 source, caller = exchange.requested(fields.source), _caller(call)
-                if isinstance(source, str) and caller is not None and source.lower() not in caller.lower():
+                if isinstance(source, str) and caller is not None and source.lower() not in _ways_to_write(caller):
                     what = f"call {call.id}: {fields.source} in {exchange.kind}"
                     wanted = f"{caller}, as From has it"
                     yield broken(case, "requests", what, wanted, source, call=call, index=index, shown_by=exchange)
@@ -102,13 +106,55 @@ def requests_are_of_the_call(case: Case) -> Iterator[Finding]:
                     )
 
 
-def _caller(call: Call) -> str | None:
-    """The URI in From of its INVITE; None where that wasn't seen, or is no address."""
-    value = call.invite.header("From") if call.invite else None
+def _called(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    """The number that is rated is the one that the caller wants, or that the carrier gets."""
+    asked = next(iter(case.exchanges(call, CONTRACT.paths.authorization)), None)
+    destination = asked.requested(CONTRACT.fields.destination) if asked else None
+    if asked is None or call.invite is None or not isinstance(destination, str):
+        return
+    wanted = [call.invite.uri, _address(call.invite, "To")]
+    got = [m.uri for m in call.carriers if m.is_request and m.method == "INVITE" and m.direction == "received"]
+    if any(is_same_number(destination, uri) for uri in (*wanted, *got) if uri is not None):
+        return
+    what = f"call {call.id}: {CONTRACT.fields.destination} in {asked.kind}"
+    expected = f"{call.invite.uri}, which the caller wants"
+    yield broken(case, "requests", what, expected, destination, call=call, index=index, shown_by=asked)
+
+
+def _charged(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    """The account of a caller who has one, unless the INVITE names another, or that is linked to it."""
+    asked = next(iter(case.exchanges(call, CONTRACT.paths.authorization)), None)
+    account = asked.requested(CONTRACT.fields.account) if asked else None
+    caller, accounts = _caller(call), {each.account_tag: each for each in case.scenario.given.accounts}
+    own = user_of(caller) if caller else ""
+    if asked is None or call.invite is None or own not in accounts or account not in accounts or account == own:
+        return
+    linked = account in accounts[own].linked_accounts or own in accounts[account].linked_accounts
+    if linked or any(account in value for _, value in call.invite.headers):
+        return
+    what = f"call {call.id}: {CONTRACT.fields.account} in {asked.kind}"
+    wanted = f"{own}, who calls"
+    yield broken(case, "requests", what, wanted, account, call=call, index=index, shown_by=asked)
+
+
+def _ways_to_write(uri: str) -> frozenset[str]:
+    """A URI in small letters as it stands, without its parameters, without its scheme, and its user part alone."""
+    bare = uri.lower().partition(";")[0]
+    rest = bare.partition(":")[2]
+    return frozenset({uri.lower(), bare, rest, rest.rpartition("@")[0] or rest}) - {""}
+
+
+def _address(message: SipMessage, name: str) -> str | None:
+    value = message.header(name)
     try:
         return parse_address(value).uri if value else None
     except MalformedHeader:
         return None
+
+
+def _caller(call: Call) -> str | None:
+    """The URI in From of its INVITE; None where that wasn't seen, or is no address."""
+    return _address(call.invite, "From") if call.invite else None
 
 
 def check_requests(case: Case) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from urllib.parse import unquote
 
 __all__ = [
     "Address",
@@ -16,6 +17,7 @@ __all__ = [
     "Via",
     "branch_of",
     "branches_of",
+    "is_same_number",
     "parse_address",
     "parse_addresses",
     "parse_cseq",
@@ -23,6 +25,7 @@ __all__ = [
     "split_values",
     "tag_of",
     "uri_key",
+    "user_of",
 ]
 
 _TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
@@ -181,3 +184,32 @@ def uri_key(uri: str) -> str:
     return ";".join(
         [f"{scheme.lower()}{colon}{user}{at}{host.lower()}", *sorted(each.lower() for each in parameters)]
     )
+
+
+def user_of(uri: str) -> str:
+    """The user part of a SIP URI without its parameters, the number of a ``tel:`` one, or a text that is no URI."""
+    scheme, colon, rest = uri.partition(":")
+    if not colon:
+        return uri.partition("@")[0].partition(";")[0]
+    user, at, host = rest.rpartition("@")
+    return (user if at else host if scheme.lower() == "tel" else "").partition(";")[0]
+
+
+_SEPARATORS = re.compile(r"[-.() ]")
+"""Visual ones (RFC 3966 section 5.1.1)."""
+
+_SHORTEST_NUMBER = 3
+"""Digits that are no prefix alone."""
+
+
+def is_same_number(uri: str, other: str) -> bool:
+    """Whether two URIs mean one telephone number, or one name: with a prefix before it, in the national or in the
+    international form, or the other way round.
+
+    It's lenient: of two numbers each way to write them ends with the shorter one.
+    """
+    one, two = (_SEPARATORS.sub("", unquote(user_of(each)).lower()) for each in (uri, other))
+    if one == two:
+        return one != "" or uri_key(uri) == uri_key(other)
+    shorter, longer = sorted((one.lstrip("+0"), two.lstrip("+0")), key=len)
+    return len(shorter) >= _SHORTEST_NUMBER and longer.endswith(shorter)

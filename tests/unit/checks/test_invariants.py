@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from rating_harness.checks import judge, records_settled
+from rating_harness.checks.model import Case
+from rating_harness.checks.requests import requests_are_of_the_call
 from rating_harness.evidence.model import Dialog, Evidence, LogLine, Records, ServiceState, SippResult, Span
+from rating_harness.scenario.loader import load
 from rating_harness.scenario.model import INVARIANTS
 from tests.builders import (
     CALL_ID,
@@ -88,6 +91,35 @@ def twice(kind: str) -> Callable[[Evidence], Evidence]:
     return lambda run: replace(run, exchanges=(*run.exchanges, *(e for e in run.exchanges if e.kind == kind)))
 
 
+def named_throughout(**fields: Any) -> Callable[[Evidence], Evidence]:
+    """Kamailio's requests and the engine's record agree on other fields."""
+
+    def change(run: Evidence) -> Evidence:
+        assert run.after is not None
+        exchanges = tuple(replace(e, request={**e.request, **fields}) for e in run.exchanges)
+        stored = tuple({**record, **fields} for record in run.after.transactions)
+        return replace(run, exchanges=exchanges, after=replace(run.after, transactions=stored))
+
+    return change
+
+
+def to_another_number(run: Evidence) -> Evidence:
+    """The carrier gets another number than the one that the caller wants, and that is rated."""
+    arrived = (m.host == CARRIER and m.direction == "received" and m.method == "INVITE" for m in run.messages)
+    other = "sip:39040999999@sip.test"
+    messages = (replace(m, uri=other) if is_it else m for m, is_it in zip(run.messages, arrived, strict=True))
+    return replace(run, messages=tuple(messages))
+
+
+def called_before_it_is_authorised(run: Evidence) -> Evidence:
+    auth, *others = run.exchanges
+    return replace(run, exchanges=(replace(auth, received=START + 1.5, answered=START + 1.51), *others))
+
+
+def hung_up_by_kamailio(run: Evidence) -> Evidence:
+    return replace(run, messages=answered_call(ended_by="kamailio"))
+
+
 def early_end(run: Evidence) -> Evidence:
     auth, begin, end = run.exchanges
     return replace(run, exchanges=(auth, replace(begin, answered=end.received + 1), end))
@@ -135,6 +167,14 @@ def stranger_at_the_carrier(run: Evidence) -> Evidence:
         ("dialogs", lambda run: replace(run, dialogs_left=None), "did not say"),
         ("carriers", without("authorization"), "did not authorise"),
         ("carriers", stranger_at_the_carrier, "Call-ID who"),
+        ("carriers", to_another_number, "for sip:39040999999@sip.test, and what was authorised is"),
+        ("carriers", called_before_it_is_authorised, "before the engine authorised it"),
+        ("limit", hung_up_by_kamailio, "Kamailio hung it up before its limit"),
+        ("requests", named_throughout(source="sip:"), "source in authorization"),
+        ("requests", named_throughout(source="sip:100"), "source in authorization"),
+        ("requests", named_throughout(source="sip.test"), "source in authorization"),
+        ("requests", named_throughout(destination="sip:39040999999@sip.test"), "destination in authorization"),
+        ("requests", named_throughout(destination="sip:39@sip.test"), "destination in authorization"),
         ("final_reply", second_final, "500 Rating is not available"),
         ("calls", lambda run: replace(run, messages=()), "no call was made at all"),
         ("calls", lambda run: replace(run, sipp=(SippResult("caller-ana", "caller", 1, 1, 0, 1),)), "1 failed"),
@@ -145,6 +185,72 @@ def stranger_at_the_carrier(run: Evidence) -> Evidence:
 def test_each_invariant_fails(tmp_path: Path, name: str, damage: Callable[[Evidence], Evidence], said: str) -> None:
     findings = found(tmp_path, damage(sound()))
     assert said in "\n".join(findings.get(name, ())), findings
+
+
+@pytest.mark.parametrize(
+    ("damage", "names"),
+    [
+        (to_another_number, ["carriers"]),
+        (called_before_it_is_authorised, ["carriers"]),
+        (hung_up_by_kamailio, ["limit"]),
+        (named_throughout(destination="sip:39040999999@sip.test"), ["requests"]),
+        (named_throughout(destination="sip:040123456@sip.test"), []),
+        (named_throughout(destination="tel:+39-040-123456"), []),
+        (named_throughout(destination="0039040123456"), []),
+        (named_throughout(source="1000"), []),
+        (named_throughout(source="sip:1000@SIP.test"), []),
+        (named_throughout(source="1000@sip.test"), []),
+    ],
+)
+def test_who_calls_whom_is_as_the_call_has_it_however_it_is_written(
+    tmp_path: Path, damage: Callable[[Evidence], Evidence], names: list[str]
+) -> None:
+    assert [name for name in found(tmp_path, damage(sound())) if name != "fee"] == names
+
+
+TWO_ACCOUNTS = """\
+scenario: Somebody else pays
+given:
+  accounts:
+    - {account_tag: "1000", type: PREPAID, balance: 10}
+    - {account_tag: "2000", type: PREPAID, balance: 10, linked_accounts: LINKED}
+  carriers: [{carrier_tag: carrier, host: carrier}]
+  pricelists: [{pricelist_tag: retail, rates: [{carrier_tag: carrier, prefix: "sip:39", rate: 1}]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("linked", "header", "names"),
+    [
+        ("[]", None, ["requests"]),
+        ("[]", ("P-Asserted-Identity", "<sip:2000@sip.test>"), []),
+        ('["1000"]', None, []),
+    ],
+)
+def test_the_account_that_is_charged_is_the_callers(
+    tmp_path: Path, linked: str, header: tuple[str, str] | None, names: list[str]
+) -> None:
+    run = evidence_of(
+        answered_call(), [replace(e, request={**e.request, "account_tag": "2000"}) for e in sound().exchanges]
+    )
+    invite, *others = run.messages
+    invite = replace(invite, headers=(*invite.headers, *([header] if header else ())))
+    (tmp_path / "two.yaml").write_text(TWO_ACCOUNTS.replace("LINKED", linked) + PLAIN)
+    case = Case(load(tmp_path / "two.yaml")[0], replace(run, messages=(invite, *others)))
+    assert [each.check.removeprefix("always: ") for each in requests_are_of_the_call(case)] == names
+
+
+def test_a_callee_counts_its_second_from_before_kamailio_has_handled_its_answer(tmp_path: Path) -> None:
+    """It sends its 200 late in one second, Kamailio handles that early in the next, and the BYE still in that."""
+    record = {**RECORD, "duration": 0, "fee": 0, "timestamp_end": "2027-01-15T08:00:00"}
+    exchanges = (*sound().exchanges[:2], exchange(1.085, "end_transaction", number=3))
+    run = evidence_of(answered_call(hold=0.98, ended_by="callee"), exchanges, after=records(9.0, 10, record))
+    assert found(tmp_path, run, PLAIN.replace("}]", ", hangup: callee, hold: 1s}]")) == {}
+    longer = evidence_of(answered_call(hold=1.98, ended_by="callee"), exchanges, after=records(9.0, 10, record))
+    assert (
+        "ends when it begins"
+        in found(tmp_path, longer, PLAIN.replace("}]", ", hangup: callee, hold: 2s}]"))["record"][0]
+    )
 
 
 def test_two_answers_of_two_callees_are_two_final_replies(tmp_path: Path) -> None:
