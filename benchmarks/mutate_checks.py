@@ -24,17 +24,14 @@ _ROOT = Path(__file__).parents[1]
 TESTS: Mapping[str, Sequence[str]] = {
     "checks/health": ("checks/test_leftovers.py", "checks/test_invariants.py"),
     "checks/kamailio": ("checks/test_kamailio.py", "checks/test_invariants.py", "checks/test_expectations.py"),
+    "checks/rating_oracle": ("checks/test_rating_oracle.py",),
     "checks/requests": ("checks/test_leftovers.py", "checks/test_invariants.py", "checks/test_expectations.py"),
     "checks/strict_peer": ("checks/test_strict_peer.py",),
     "evidence/redaction": ("evidence/test_redaction.py",),
     "evidence/sdp": ("evidence/test_sdp.py",),
     "evidence/tables": ("checks/test_leftovers.py",),
 }
-"""By module: the tests that are about it, below tests/unit.
-
-Not checks/rating_oracle: its tests share a client of an engine, which can't be opened twice, and mutmut runs tests
-several times in one process.
-"""
+"""By module: the tests that are about it, below tests/unit."""
 
 _COPIED = ("tests", "kamailio", "scenarios", "compose")
 

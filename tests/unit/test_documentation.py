@@ -93,7 +93,7 @@ SHOWN: Mapping[str, str] = {
     "FAILED  A prepaid call": "what a failure looks like",
     "scenarios/dialog/balance-runs-out.yaml:19:5": "a mistake: tests/unit/scenario/test_manual.py",
     "Lines no scenario executes": "a report of the coverage",
-    "units = int(": "a formula: tests/unit/rating/engine/test_rating_oracle.py",
+    "units = int(": "a formula: tests/unit/checks/test_rating_oracle.py",
     "SURVIVED faf4835fd5": "a report of a mutation",
     "file ─► Scenario": "a drawing",
     "5 rounds of 3 scenarios": "what a measurement printed",

@@ -95,7 +95,7 @@ def price_of(given: Given, account_tag: str, destination: str) -> Price | None:
         (-len(rate.prefix), pricelist, position, rate)
         for position, (pricelist, rate) in enumerate(_rows(given))
         if rate.active
-        and 0 < len(rate.prefix) <= longest
+        and len(rate.prefix) <= longest
         and destination.startswith(rate.prefix)
         and _may_use(account, pricelist, rate)
     ]

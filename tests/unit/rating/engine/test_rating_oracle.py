@@ -8,48 +8,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from rating_harness.checks.rating_oracle import Price, instant, payers, price_of, seconds_charged
+from rating_harness.checks.rating_oracle import payers, price_of, seconds_charged
 from rating_harness.lab.protocol import Endpoint
 from rating_harness.rating.client import EngineClient
 from rating_harness.scenario.model import Account, Carrier, Given, Pricelist, Rate
 from tests.unit.rating.engine.conftest import Engine
 
 BEGIN = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("price", "seconds", "fee"),
-    [
-        (Price(rate=3, increment=60, connect_fee=50), 61, 56),
-        (Price(rate=4, increment=10, connect_fee=5, free=3), 65, 21),
-        (Price(rate=4, increment=10, connect_fee=5, free=3), 15, 5),
-        (Price(rate=1), 3, 3),
-        (Price(rate=1, connect_fee=5), 0, 0),
-        (Price(rate=1, connect_fee=5), 86_400, 5),
-    ],
-)
-def test_fees_that_were_measured(price: Price, seconds: int, fee: int) -> None:
-    assert price.fee(BEGIN, BEGIN + timedelta(seconds=seconds)) == fee
-
-
-@pytest.mark.parametrize(
-    ("length", "seconds"),
-    [
-        (timedelta(seconds=2), 2),
-        (timedelta(seconds=2, milliseconds=1), 3),
-        (timedelta(days=1, seconds=10), 10),
-        (timedelta(0), 0),
-        (timedelta(seconds=-5), 0),
-    ],
-)
-def test_seconds_that_are_charged(length: timedelta, seconds: int) -> None:
-    assert seconds_charged(BEGIN, BEGIN + length) == seconds
-
-
-def test_timestamps_without_a_zone_are_utc() -> None:
-    assert instant("2026-03-01T12:00:00") == BEGIN
-    assert instant("2026-03-01T13:00:00+01:00") == BEGIN
-    assert instant("soon") is None
 
 
 TAGS = ("wholesale", "retail", "azure")
@@ -148,29 +113,3 @@ def test_the_engine_and_the_oracle_agree(is_strict: bool, engine: Engine, strict
 
     with EngineClient(Endpoint(f"http://{used.api}")) as client:
         agree()
-
-
-def _price(prefixes: dict[str, int], destination: str) -> int | None:
-    """What a second costs where each prefix has a price of its own."""
-    rows = tuple(Rate(carrier_tag="first", prefix=prefix, rate=rate) for prefix, rate in prefixes.items())
-    world = Given(
-        accounts=(Account(account_tag="1000", type="POSTPAID", balance=0),),
-        carriers=(Carrier(carrier_tag="first", host="first"),),
-        pricelists=(Pricelist(pricelist_tag="retail", rates=rows),),
-    )
-    price = price_of(world, "1000", destination)
-    return price.rate if price else None
-
-
-@pytest.mark.parametrize(
-    ("prefixes", "destination", "rate"),
-    [
-        ({"sip:39": 1, "sip:3904": 2}, "sip:39040123456@sip.test", 2),
-        ({"sip:39": 1, "sip:390401": 2}, "sip:39040123456@sip.test", 1),
-        ({"sip:39": 1}, "sip:39", None),
-        ({"sip:49": 1}, "sip:39040123456@sip.test", None),
-    ],
-    ids=["the longest", "ten characters", "all of it", "another"],
-)
-def test_which_prefix_counts(prefixes: dict[str, int], destination: str, rate: int | None) -> None:
-    assert _price(prefixes, destination) == rate
