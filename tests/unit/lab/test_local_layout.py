@@ -69,6 +69,17 @@ def test_files_on_the_machines_file_system_lie_below_the_lab_and_mention_each_ot
     assert place.find("/etc/k/r.cfg").read_bytes() == b"\xff/etc/k/k.cfg", "what isn't text stays as it is"
 
 
+def test_a_directory_of_configuration_lies_below_the_lab_as_its_files_do(tmp_path: Path) -> None:
+    place = made(tmp_path / "s/kamailio", None)
+    text = b'"/etc/k/tls" "/etc/k/tls/" /etc/k/tls/none.pem /etc/k/*.cfg /etc /run/k'
+    moved = place.put_files({"/etc/k/k.cfg": text, "/etc/k/tls/a.pem": b"", "/run/k/x": b""}, {})
+    there = moved["/etc/k/tls"]
+    assert there == str(place.find("/etc/k/tls"))
+    assert place.find("/etc/k/k.cfg").read_text() == (
+        f'"{there}" "{there}/" /etc/k/tls/none.pem /etc/k/*.cfg /etc /run/k'
+    )
+
+
 def test_files_in_a_root_filesystem_stay_what_they_are(tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "etc").mkdir(parents=True)

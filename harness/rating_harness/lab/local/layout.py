@@ -9,7 +9,7 @@ themselves, the actual ones stand instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -48,7 +48,7 @@ def rewrite(text: str, paths: Mapping[str, str], directories: Mapping[str, str] 
     actual = {**directories, **paths}
     if not actual:
         return text
-    whole = [re.escape(path) + r"(?![\w/-]|\.\w)" for path in sorted(paths, key=len, reverse=True)]
+    whole = [re.escape(path) + r"(?![\w-]|/[\w.*?-]|\.\w)" for path in sorted(paths, key=len, reverse=True)]
     below = [re.escape(path) + r"(?![\w-]|\.\w)" for path in sorted(directories, key=len, reverse=True)]
     pattern = r"(?<![\w./-])(" + "|".join([*whole, *below]) + ")"
     return re.sub(pattern, lambda match: actual[match[1]], text)
@@ -96,7 +96,7 @@ class Place:
 
         :param directories: further ones that are elsewhere than the files say, without a root filesystem.
         """
-        moved = {} if self.root else {path: str(self._own(path)) for path in files}
+        moved = {} if self.root else {path: str(self._own(path)) for path in (*files, *_directories_of(files))}
         run = {} if self.root else dict.fromkeys(("/run/kamailio", "/var/run/kamailio"), str(self.run / "kamailio"))
         elsewhere = {**run, **directories}
         _write({self._own(path): _rewrite_bytes(content, moved, elsewhere) for path, content in files.items()})
@@ -155,6 +155,12 @@ class Place:
                 [str(self.run), str(self.run)],
             ],
         }
+
+
+def _directories_of(files: Iterable[str]) -> set[str]:
+    """Directories of configuration that hold them: /etc/kamailio/tls of authorities, say."""
+    parents = {parent for path in files for parent in PurePosixPath(path).parents}
+    return {str(each) for each in parents if each.is_relative_to("/etc") and len(each.parts) > len(("/", "etc"))}
 
 
 def _write(files: Mapping[Path, bytes]) -> None:
