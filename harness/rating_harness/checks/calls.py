@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from rating_harness.scenario.matchers import MISSING, Matcher
 from rating_harness.scenario.model import CallExpectation
 
 __all__ = ["check_call", "check_calls"]
+
+_ADDRESS = re.compile(r"\s*\w+:(\d+(?:\.\d+){3}|\[[0-9a-fA-F:.]+\])(?::\d+)?\s*")
+"""A carrier of the contract's, PROTOCOL:HOST:PORT, whose host is an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ def _final_reply(judged: _Judged, key: str, code: Matcher | None, reason: Matche
             _missing_rate(judged)
             or _own_mistake(judged)
             or _refused_by_agent(judged)
+            or _outside_of_the_lab(judged)
+            or _agent_not_reached(judged)
             or ("" if final else _parse_error(judged))
         )
         yield judged.finding(key, message, wanted, reply_text(final), hint=hint, shown_by=final)
@@ -134,6 +140,27 @@ def _refused_by_agent(judged: _Judged) -> str:
     if judged.call.tried:
         return ""
     return agent_at_fault(judged.case, (judged.call,), CONTRACT.paths.authorization)
+
+
+def _outside_of_the_lab(judged: _Judged) -> str:
+    """What to do where the agent named carriers by addresses, and none of the lab's was called."""
+    if judged.call.tried or judged.case.evidence.lab.get("driver") == "external":
+        return ""  # a target is given the addresses of this machine's carriers
+    for exchange in judged.case.exchanges(judged.call, CONTRACT.paths.authorization):
+        carriers = exchange.answer(CONTRACT.fields.carriers)
+        for carrier in carriers if isinstance(carriers, list) else ():
+            if match := _ADDRESS.fullmatch(str(carrier)):
+                return f"{match[1]} is nobody's address in the lab: it plays carriers under the host names of `given`"
+    return ""
+
+
+def _agent_not_reached(judged: _Judged) -> str:
+    """Where a Kamailio that runs already has to ask its agent, and what to do, if it never did."""
+    evidence = judged.case.evidence
+    agent = evidence.lab.get("agent")
+    if agent is None or evidence.exchanges:
+        return ""
+    return f"no request came to {agent}: is it the agent's URL in the target? `curl -i` it there"
 
 
 def _ended_by_agent(judged: _Judged) -> str:

@@ -114,6 +114,39 @@ def test_no_reply_at_all_can_be_expected(tmp_path: Path) -> None:
     assert judge(scenario_of(tmp_path / "s.yaml", CALL.format("reply: absent")), silent).findings == ()
 
 
+@pytest.mark.parametrize(
+    ("carrier", "driver", "told"),
+    [
+        ("UDP:192.0.2.7:5060", "local", "192.0.2.7 is nobody's address in the lab: "),
+        (
+            "tls:[2001:db8::7]",
+            "docker",
+            "[2001:db8::7] is nobody's address in the lab: ",
+        ),
+        ("UDP:192.0.2.7:5060", "external", ""),
+        ("UDP:carrier:5060", "local", ""),
+    ],
+)
+def test_a_carrier_that_is_outside_of_the_lab(tmp_path: Path, carrier: str, driver: str, told: str) -> None:
+    answer = {"authorized": True, "max_available_units": 60, "carriers": [carrier]}
+    run = evidence_of(refused_call("408 Request Timeout"), [exchange(0.01, "authorization", answer)])
+    run = replace(run, lab={**run.lab, "driver": driver})
+    finding = judge(scenario_of(tmp_path / "s.yaml", CALL.format("reply: 200")), run).findings[0]
+    assert finding.hint.startswith(told)
+    assert bool(finding.hint) == bool(told)
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_a_target_that_asks_another_agent_is_told_where_this_one_waits(tmp_path: Path, is_asked: bool) -> None:
+    run = evidence_of(refused_call("500 Rating is not available"), [exchange(0.01, "authorization")] * is_asked)
+    run = replace(run, lab={**run.lab, "driver": "external", "agent": "http://192.0.2.1:8000"})
+    finding = judge(scenario_of(tmp_path / "s.yaml", CALL.format("reply: 200")), run).findings[0]
+    assert finding.message == "call ana: another final reply to the caller"
+    wanted = "no request came to http://192.0.2.1:8000: is it the agent's URL in the target? "
+    assert finding.hint.startswith("" if is_asked else wanted)
+    assert bool(finding.hint) != is_asked
+
+
 def test_a_call_without_a_price_says_what_a_prefix_has_to_begin_with(tmp_path: Path) -> None:
     answer = {"authorized": False, "unauthorized_reason": Reason.UNREACHEABLE_DESTINATION}
     unrated = evidence_of(refused_call(), [exchange(0.01, "authorization", answer)])
