@@ -215,7 +215,7 @@ class _Peer:
         if message.method not in ("INVITE", "UPDATE") or (message.status is not None and message.status >= 300):
             return
         contacts = [each for value in _values(message, "Contact") for each in split_values(value)]
-        if not contacts or self._is_sent_again(message):
+        if not contacts or self._is_retransmission(message):
             return
         targets = self.targets.setdefault(tag, [])
         target = _target_of(contacts)
@@ -224,7 +224,7 @@ class _Peer:
         elif not targets or targets[-1][1] != target:
             targets.append((message.at, target))
 
-    def _is_sent_again(self, message: SipMessage) -> bool:
+    def _is_retransmission(self, message: SipMessage) -> bool:
         """Whether it's a retransmission, which says nothing new (RFC 3261 section 13.3.1.4)."""
         key = (message.status, message.cseq, branch_of(message.header("Via")), message.header("To"))
         was_sent = key in self.offered
