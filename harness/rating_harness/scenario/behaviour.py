@@ -79,12 +79,15 @@ class Behaviour(Model):
     """How a carrier treats a call. With no key at all it rings shortly and answers."""
 
     meanings: ClassVar[tuple[tuple[str, str], ...]] = (
-        ("status code reply reject busy", "a reply that refuses is 'refuse': 486"),
+        ("status code reply reject busy dnd do_not_disturb", "a reply that refuses is 'refuse': 486"),
         ("delay answer_delay wait", "how long it rings is 'ring', how long it's silent 'answer_after'"),
         ("hold duration hangup_after hangup", "when it hangs up is 'hang_up_after'"),
-        ("no_answer timeout mute", "one that never replies is 'silent'"),
+        ("no_answer unanswered timeout mute", "one that never replies is 'silent'"),
         ("down offline dead unreachable", "one where nobody listens is 'absent'"),
-        ("redirect redirection forward contact", "a redirection is 'refuse': 302, with its Contact in 'headers'"),
+        (
+            "redirect redirection forward forward_to forwarding call_forwarding contact",
+            "a redirection is 'refuse': 302, with its Contact in 'headers'",
+        ),
         ("answer answers pick_up", "it answers unless it refuses; how long it rings before is 'ring'"),
         ("early_media", "a session description in its 183 is 'early_sdp'"),
         ("prack 100rel rel100", "reliable provisional replies are 'reliable'"),

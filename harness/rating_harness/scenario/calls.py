@@ -88,6 +88,7 @@ class Transfer(Model):
 
     shorthand = "call"
     meanings = (
+        ("after when start", "the moment is 'at'"),
         ("to target refer_to number", "whom the other side calls then is a call of its own, named by 'call'"),
         ("who", "who asks is 'by'"),
         (
@@ -126,17 +127,27 @@ class Call(Model):
         ("caller source account account_tag a_number calling", "who calls is 'from'"),
         ("callee destination number b_number called", "who is called is 'to'"),
         ("status code result response final_reply", "the reply is expected: 'expect: {reply: 200}'"),
-        ("refer transferred", "a transfer is 'transfer: {call: ..., by: callee, at: after 1s}'"),
-        ("attended consultation", "a call that takes another's place has 'replaces': the other call's id"),
+        ("refer transferred blind_transfer", "a transfer is 'transfer: {call: ..., by: callee, at: after 1s}'"),
+        (
+            "attended consultation attended_transfer pickup pick_up call_pickup",
+            "a call that takes another's place has 'replaces': the other call's id",
+        ),
         ("delay wait after when at", "when it begins is 'start'"),
         ("count times number_of_calls calls", "how many of them is 'repeat'"),
         ("cps calls_per_second", "new calls per second is 'rate'"),
         ("password username credentials digest", "it's 'auth: {username: ..., password: ...}'"),
-        ("protocol", "it's 'transport': udp, tcp or tls"),
+        ("protocol tls tcp udp secure", "it's 'transport': udp, tcp or tls"),
         ("display_name caller_name", "the name in From is 'display'"),
+        (
+            "caller_id callerid cli clip clir anonymous hidden shown_number presentation",
+            "whom the callee sees is said by 'headers': {From: <sip:anonymous@anonymous.invalid>, Privacy: id}",
+        ),
         ("body codec codecs media", "the session description is 'sdp'"),
         ("answer_after ring_time ringing", "how long it rings is 'ring'"),
-        ("refuse busy reject", "how it's treated is said under 'carriers': 'refuse: 486'"),
+        (
+            "refuse busy reject dnd do_not_disturb unavailable",
+            "how it's treated is said under 'carriers': 'refuse: 486'",
+        ),
         ("update reinvites re_invite", "a re-INVITE or UPDATE is 'reinvite'"),
         ("register registration", "a phone that registers is said under 'phones'"),
         ("parallel simultaneous at_once max_calls channels", "most calls at once are 'concurrency'"),
@@ -149,12 +160,36 @@ class Call(Model):
         ("request_uri ruri uri_parameters user_phone phone_context", "the Request-URI as a whole is 'uri'"),
         ("prack 100rel rel100 reliable", "a caller that takes reliable replies says 'headers: {Supported: 100rel}'"),
         ("early_media early_sdp", "early media is the callee's, under 'carriers': {carrier: {early_sdp: true}}"),
-        ("redirect redirection forward", "a redirection is the callee's, under 'carriers': {carrier: {refuse: 302}}"),
+        (
+            "no_answer unanswered not_answered",
+            "a callee who never answers rings for longer than anybody waits: 'ring': 2m, say",
+        ),
+        (
+            "redirect redirection forward forwarding call_forwarding forward_to diverted",
+            "a redirection is the callee's, under 'carriers': {carrier: {refuse: 302}}",
+        ),
         ("answer answered answers", "an answer is expected: 'expect: {reply: 200}'; when it comes is 'ring'"),
         (
-            "on_hold hold_call put_on_hold resume unhold moh",
+            "on_hold hold_call put_on_hold resume unhold moh music_on_hold music park mute",
             "putting on hold is 'reinvite': [{at: after 1s, sdp: {direction: sendonly}}]",
         ),
+        (
+            "dtmf digits info tones",
+            "what a side says in mid-call is 'requests': [{at: after 1s, method: INFO, body: ...}]",
+        ),
+        (
+            "session_timer session_expires min_se refresh",
+            "a session timer is said by 'headers': {Supported: timer, Session-Expires: 90}",
+        ),
+        (
+            "conference three_way bridge barge intrusion",
+            "a call has two sides: each further one is a call of its own, whose moment is 'start'",
+        ),
+        (
+            "rtp audio media_file wav pcap play",
+            "no media are sent, but by a SIPp file of your own: 'sipp'",
+        ),
+        ("limit max_duration cut cut_after", "who ends it at its limit is Kamailio: 'hangup': never"),
         ("cost fee price charge", "what it costs is in 'expect.transactions' of the file"),
         ("name title label", "its name is 'id'"),
     )

@@ -129,15 +129,22 @@ class CallExpectation(Model):
     meanings = (
         ("status code response result final_reply", "the final reply is 'reply'"),
         ("hold length", "how long it lasts is 'duration'"),
-        ("hangup released_by bye_by", "who sends the BYE is 'ended_by'"),
+        ("hangup hangup_by hung_up released_by bye_by", "who sends the BYE is 'ended_by'"),
         ("routed_to gateway trunk", "the carrier that answers is 'carrier'"),
-        ("fee cost charge billed", "what it costs is in 'expect.transactions' of the file"),
+        ("fee cost charge billed price paid", "what it costs is in 'expect.transactions' of the file"),
         ("sdp arrived receives", "what arrives at an end is 'received'"),
         ("pdd latency response_time", "the time to the final reply is 'setup'"),
-        ("answered connected success refused rejected busy", "whether it's answered is in its 'reply': 200, or 486"),
         (
-            "carrier_headers invite_headers callee_headers at_carrier at_callee",
+            "answered connected success refused rejected busy no_answer unanswered cancelled",
+            "whether it's answered is in its 'reply': 200, or 486",
+        ),
+        (
+            "carrier_headers invite_headers callee_headers at_carrier at_callee callee_sees caller_id",
             "what arrives at an end is 'received': [{by: callee, headers: {X-Account: any}}]",
+        ),
+        (
+            "rtp audio media mos voice_quality speech",
+            "no media are looked at; the session descriptions of both sides are, in 'received'",
         ),
         ("reply_headers response_headers", "headers of the final reply are 'headers'"),
         ("ringing early progress", "replies before the final one are 'provisional'"),

@@ -393,8 +393,14 @@ _STATUS_BY_WORD = {
     "no answer": 408,
     "unavailable": 480,
     "busy": 486,
+    "busy here": 486,
     "cancelled": 487,
     "canceled": 487,
+    "request terminated": 487,
+    "payment required": 402,
+    "temporarily unavailable": 480,
+    "service unavailable": 503,
+    "decline": 603,
     "declined": 603,
     "rejected": 603,
 }
@@ -419,7 +425,7 @@ def parse_status_matcher(value: object) -> Matcher:
         raise Unfit("these are several statuses", f"[{', '.join(re.findall('[0-9][0-9x]{2}', value))}]")
     if isinstance(value, str) and re.fullmatch(r"[1-6][0-9][0-9] .+", value):
         raise Unfit("this is a status with its reason", f"{{code: {value[:3]}, reason: {value[4:60]}}}")
-    if isinstance(value, str) and (code := _STATUS_BY_WORD.get(value.lower())):
+    if isinstance(value, str) and (code := _STATUS_BY_WORD.get(re.sub(r"[ _-]+", " ", value.strip().lower()))):
         raise Unfit("this is no status", f"did you mean {code}?")
     raise Unfit("this is no status")
 

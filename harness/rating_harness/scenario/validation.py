@@ -181,10 +181,20 @@ def _known_keys(model: type[Model], path: ValuePath) -> str:
     elsewhere = introspection.homes(model).get(key)
     if elsewhere and (meant is None or not _is_slip(key, str(meant[-1]))):
         return f"its place is {' or '.join(elsewhere[:3])}"
+    if meant is None and (meaning := _meaning_of_a_part(parent, key)):
+        return meaning
     if meant is not None:
         return f"did you mean '{meant[-1]}'? It takes: {_wanted(model, meant)}."
     known = list(introspection.fields(parent))
     return listing([f"{way(path[:-1])} takes: {known[0]}", *known[1:]])
+
+
+def _meaning_of_a_part(parent: type[Model], key: str) -> str | None:
+    """What a word of a compound key means: ``forward`` of ``forward_on_busy``. One that negates has none."""
+    parts = re.split(r"[_-]", key.lower())
+    if len(parts) == 1 or parts[0] in ("no", "not", "without"):
+        return None
+    return next(filter(None, map(parent.meaning, parts)), None)
 
 
 def _is_slip(key: str, meant: str) -> bool:
@@ -248,6 +258,8 @@ def _wrong_value(tree: Mapping, model: type[Model], path: ValuePath) -> tuple[st
         close = meant if meant in words else did_you_mean(value, words)
         if close is not None:
             return f"{place} can't be {shown(value)}", f"did you mean '{close}'? {takes}"
+        if "never" in words and (instead := _moment_of_the_end(value)):
+            return f"{place} can't be {shown(value)}", f"{instead}. {takes}"
         if wanted.startswith("a method") and value.isalpha() and not value.isupper():
             return f"{place} can't be {shown(value)}", f"did you mean '{value.upper()}'? {takes}"
         if node.quoted and _spelled_otherwise(value) and "the id of" not in wanted:
@@ -272,6 +284,13 @@ _MEANT_BY = {
     **dict.fromkeys(("ulaw", "g711u", "g711"), "PCMU"),
 }
 """Words that stand for one of those that a place takes."""
+
+
+def _moment_of_the_end(text: str) -> str | None:
+    """What says when a call ends, where the side that ends it is said."""
+    if re.search(r"\bring|\bcancel", text):
+        return "a caller who gives up while it rings is 'cancel: while ringing'"
+    return "how long it lasts is 'hold'" if re.search(r"[0-9]", text) else None
 
 
 def _meaning_of(mapping: type[Model], value: object) -> str | None:

@@ -147,6 +147,7 @@ _SPELLINGS = {
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
 }
 _SMALLER = {"h": "m", "m": "s"}
+_ENDLESS = ("forever", "for ever", "infinite", "unlimited", "endless", "never")
 
 
 def _meant_duration(text: str) -> str:
@@ -154,6 +155,8 @@ def _meant_duration(text: str) -> str:
 
     ``1min``, ``90 sec``, ``5S``, ``1m30``, ``1m 30s``, ``1 minute 30 seconds``, ``.5s``, ``1d``, ``PT1M30S``.
     """
+    if text.strip().lower() in _ENDLESS:
+        return "a call that nobody ends is 'hangup: never'; the longest time is a week"
     plain = text.strip().lower().removeprefix("pt").lstrip("+").replace(",", ".")
     pairs = re.findall(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([a-z]*)", plain)
     if not pairs or re.fullmatch(r"(?:(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*[a-z]*(?:\s*and)?\s*)+", plain) is None:

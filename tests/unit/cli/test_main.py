@@ -44,6 +44,36 @@ def test_the_shells_that_the_manual_names_can_complete(shell: str) -> None:
     assert "rating-harness" in result.output
 
 
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["ru"], ["run"]),
+        (["run", "--lab", ""], ["auto", "docker", "local"]),
+        (["run", "--fa"], ["--failed", "--fast-timers"]),
+    ],
+)
+def test_bash_completes_what_is_typed(words: list[str], completed: list[str]) -> None:
+    line = 'eval "$(_RATING_HARNESS_COMPLETE=bash_source rating-harness)"'
+    assert line in (DOCS / "scenarios.md").read_text()
+    script = (
+        f"{line}\n"
+        'COMP_WORDS=(rating-harness "$@")\n'
+        "COMP_CWORD=$#\n"
+        "_rating_harness_completion rating-harness\n"
+        "printf '%s\\n' \"${COMPREPLY[@]}\"\n"
+    )
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["bash", "--norc", "-c", script, "bash", *words],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (sorted(ended.stdout.split()), ended.stderr) == (completed, "")
+
+
 def test_values_are_completed() -> None:
     environment = {
         "_RATING_HARNESS_COMPLETE": "zsh_complete",
