@@ -85,6 +85,7 @@ ELSEWHERE: Mapping[str, str] = {
     "towncrier build": "changes the checkout: tests/unit/test_contributing.py reads the fragments",
     "curl -s localhost:": "test_the_engines_requests_are_answered makes them",
     'eval "$(_RATING_HARNESS_COMPLETE=': "test_completion_in_the_shell",
+    "autoload -Uz compinit": "needs zsh, whose own it is",
     "_RATING_HARNESS_COMPLETE=fish_source": "needs fish: tests/unit/cli/test_main.py",
 }
 """How commands of other programs begin, and what runs them or why nothing does."""
