@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rating_harness.checks.billing import balances_move_by_fees, begin_and_end
 from rating_harness.checks.call_ends import both_ends_agree, goes_on
+from rating_harness.checks.forwarding import messages_are_passed_on
 from rating_harness.checks.health import kamailio_is_well, no_dialog_left, nothing_left_running, nothing_left_waiting
 from rating_harness.checks.kamailio import no_alarm
 from rating_harness.checks.model import Case, Finding, broken, unmet
@@ -352,6 +353,11 @@ def _requests(case: Case) -> Iterator[Finding]:
     yield from requests_are_of_the_call(case)
 
 
+def _both_ends(case: Case) -> Iterator[Finding]:
+    yield from both_ends_agree(case)
+    yield from messages_are_passed_on(case)
+
+
 Check = Callable[[Case], Iterator[Finding]]
 
 INVARIANT_CHECKS: Mapping[str, Check] = {
@@ -362,7 +368,7 @@ INVARIANT_CHECKS: Mapping[str, Check] = {
     "carriers": no_unauthorised_invite,
     "record": records_are_the_calls,
     "fee": fees_are_right,
-    "both_ends": both_ends_agree,
+    "both_ends": _both_ends,
     "strict_peer": arrivals_are_valid,
     "requests": _requests,
     "balances": balances_move_by_fees,
