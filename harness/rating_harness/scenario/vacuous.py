@@ -17,7 +17,7 @@ from rating_harness.scenario.matchers import Absent, Anything, Compared, Exactly
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.nodes import ValuePath
 
-__all__ = ["SIP_HEADERS", "SIP_METHODS", "impossible", "vacuous"]
+__all__ = ["SIP_HEADERS", "SIP_METHODS", "bounds", "impossible", "vacuous"]
 
 SIP_METHODS = frozenset(
     {
@@ -127,20 +127,20 @@ def vacuous(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _can_be(each: _Quantity) -> bool:
-    low, high = _bounds(each.matcher)
+    low, high = bounds(each.matcher)
     return high >= 0 and (each.most is None or low <= each.most)
 
 
 def _is_always(each: _Quantity) -> bool:
     if isinstance(each.matcher, Anything):
         return each.is_counted
-    low, high = _bounds(each.matcher)
+    low, high = bounds(each.matcher)
     if each.most is not None:
         return low <= 0 and high >= each.most
     return each.is_counted and low <= 0 and high == float("inf")
 
 
-def _bounds(matcher: Matcher) -> tuple[float, float]:
+def bounds(matcher: Matcher) -> tuple[float, float]:
     """The least and the most that a matcher takes; a limit that it leaves out is a little off."""
     little = 1e-9
     match matcher:
@@ -204,7 +204,7 @@ def _is_any_line(line: LogExpectation) -> bool:
 def _names(scenario: Scenario) -> Iterator[Finding]:
     """What is to be absent, and has nearly the name of what could be there."""
     for place, expect in _received(scenario):
-        is_none = expect.absent or (expect.count is not None and _bounds(expect.count) == (0.0, 0.0))
+        is_none = expect.absent or (expect.count is not None and bounds(expect.count) == (0.0, 0.0))
         if is_none and (close := _slip_of(expect.method, SIP_METHODS)):
             yield Finding(
                 (*place, "method"), f"no message has the method {expect.method!r}", f"did you mean '{close}'?"

@@ -6,12 +6,24 @@ import math
 from collections.abc import Iterator
 
 from rating_harness.scenario.behaviour import Behaviour
-from rating_harness.scenario.calls import DEFAULT_HOLD, Call
+from rating_harness.scenario.calls import Call
 from rating_harness.scenario.clock import skips_of
 from rating_harness.scenario.consistency import refuses
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, there
+from rating_harness.scenario.expected_otherwise import expected_otherwise
+from rating_harness.scenario.foreseen import (
+    accounts_of,
+    behaviours,
+    costs_something,
+    expects_answer,
+    has_limit,
+    is_answered_by_fault,
+    is_ended_besides,
+    latest_end,
+    no_carrier_answers,
+    rings,
+)
 from rating_harness.scenario.given import Account, Rate
-from rating_harness.scenario.matchers import Absent, Anything
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.nodes import ValuePath
 from rating_harness.scenario.vacuous import vacuous
@@ -31,6 +43,7 @@ def warnings(scenario: Scenario) -> Iterator[Finding]:
         yield from _prefixes_without_scheme(scenario)
         yield from _answered_by_nobody(scenario)
         yield from _never_ended(scenario)
+        yield from expected_otherwise(scenario)
     yield from _waits_in_vain(scenario)
     yield from _cancelled_and_answered(scenario)
     yield from _ended_by_another(scenario)
@@ -60,42 +73,14 @@ def _bodies_of_a_word(scenario: Scenario) -> Iterator[Finding]:
             yield Finding(path, f"the whole session description is {text[:40]!r}", hint)
 
 
-def _expects_answer(call: Call) -> bool:
-    """Whether a call can only be as expected when it is answered."""
-    expect = call.expect
-    if call.method != "INVITE" or (expect.reply is not None and refuses(expect.reply.code)):
-        return False
-    if expect.reply is not None and expect.reply.code.matches(200):
-        return not isinstance(expect.reply.code, Anything) and not expect.reply.code.matches(403)
-    of_answered = (expect.duration, expect.bye_reply, expect.bye_reason, expect.carrier)
-    is_ended = expect.ended_by not in (None, "nobody")
-    return is_ended or any(each is not None and not isinstance(each, Absent) for each in of_answered)
-
-
-def _accounts_of(call: Call) -> tuple[str, ...]:
-    """The accounts that the project's configuration takes: with digest the user name, else From's user."""
-    users = (call.auth.username,) if call.auth else tuple(dict.fromkeys(caller for caller, _ in call.users))
-    return tuple(user.partition(";")[0] for user in users)
-
-
-def _is_answered_by_fault(scenario: Scenario) -> bool:
-    """Whether a fault makes the agent say something else than the engine would."""
-    return any(
-        fault.on == "agent"
-        and fault.path in (None, "authorization")
-        and (fault.set or fault.body is not None or fault.remove)
-        for fault in scenario.faults
-    )
-
-
 def _callers_without_account(scenario: Scenario) -> Iterator[Finding]:
     known = {account.account_tag for account in scenario.given.accounts}
-    if not known or scenario.given.graphql or _is_answered_by_fault(scenario):
+    if not known or scenario.given.graphql or is_answered_by_fault(scenario):
         return
     for index, call in enumerate(scenario.calls):
-        if call.sipp is not None or call.host is not None or not _expects_answer(call):
+        if call.sipp is not None or call.host is not None or not expects_answer(scenario, call):
             continue
-        unknown = [each for each in _accounts_of(call) if "%" not in each and each not in known]
+        unknown = [each for each in accounts_of(call) if "%" not in each and each not in known]
         for account in unknown[:1]:
             close = did_you_mean(account, known)
             guess = f"did you mean '{close}'? " if close else ""
@@ -107,34 +92,78 @@ def _callers_without_account(scenario: Scenario) -> Iterator[Finding]:
 def _refused_by_the_engine(scenario: Scenario) -> Iterator[Finding]:
     """Calls that the engine can't authorise, by what is given, and an answer is expected."""
     accounts = {account.account_tag: account for account in scenario.given.accounts}
-    rates = [rate for pricelist in scenario.given.pricelists for rate in pricelist.rates if rate.active]
-    if scenario.given.graphql or _is_answered_by_fault(scenario) or scenario.phones or not rates:
+    rates = [rate for pricelist in scenario.given.pricelists for rate in pricelist.rates]
+    if scenario.given.graphql or is_answered_by_fault(scenario) or scenario.phones or not rates:
         return
+    is_told = any(_is_never_found(rate.prefix) for rate in rates)
     for index, call in enumerate(scenario.calls):
-        if call.sipp is not None or call.host is not None or not _expects_answer(call):
+        if call.sipp is not None or call.host is not None or not expects_answer(scenario, call):
             continue
-        for account in (accounts[tag] for tag in _accounts_of(call) if tag in accounts):
-            why = _without_credit(account, rates)
+        callers = [accounts[tag] for tag in accounts_of(call) if tag in accounts]
+        for account in callers:
+            why = _refused(account, accounts, rates)
             if why:
                 message = f"account {account.account_tag!r} {why}, and an answer is expected"
                 yield Finding(("calls", index, "from"), message, "change the account, or expect the refusal")
-        called = [number for _, number in call.users]
-        is_told = any(_is_never_found(rate.prefix) for rate in rates)
-        if call.uri is None and not is_told and not {"to", "t"} & {name.lower() for name in call.headers}:
-            for number in [each for each in called if _has_no_rate(each, rates)][:1]:
-                message = f"no rate is for sip:{number[:20]}, and an answer is expected"
-                yield Finding(("calls", index, "to"), message, f'a rate with the prefix "sip:{number[:2]}"')
+        if call.uri is not None or is_told or {"to", "t"} & {name.lower() for name in call.headers}:
+            continue
+        numbers = dict.fromkeys(number for _, number in call.users)
+        for number in [each for each in numbers if _has_no_rate(each, [rate for rate in rates if rate.active])][:1]:
+            message = f"no rate is for sip:{number[:20]}, and an answer is expected"
+            begin = number[:3] if number.startswith("+") else number[:2]
+            yield Finding(("calls", index, "to"), message, f'a rate with the prefix "sip:{begin}"')
+            break
+        else:
+            yield from _without_a_rate_of_its_own(scenario, callers, list(numbers), ("calls", index, "from"))
 
 
-def _without_credit(account: Account, rates: list[Rate]) -> str:
+def _without_a_rate_of_its_own(
+    scenario: Scenario, callers: list[Account], numbers: list[str], path: ValuePath
+) -> Iterator[Finding]:
+    """Accounts whose pricelists or carriers have no rate for a number."""
+    for account in callers:
+        own = [
+            rate
+            for pricelist in scenario.given.pricelists
+            for rate in pricelist.rates
+            if rate.active
+            and (not account.pricelist_tags or pricelist.pricelist_tag in account.pricelist_tags)
+            and (not account.carrier_tags or rate.carrier_tag in account.carrier_tags)
+        ]
+        if any(_has_no_rate(number, own) for number in numbers):
+            key = "carrier_tags" if account.carrier_tags else "pricelist_tags"
+            message = f"account {account.account_tag!r} has no rate for this number, and an answer is expected"
+            yield Finding(path, message, f"other {key!r}, or a rate that they allow")
+
+
+def _refused(account: Account, accounts: dict[str, Account], rates: list[Rate]) -> str:
+    """Why the engine refuses an account's calls, whatever is called; empty where it doesn't."""
     if not account.active:
         return "is inactive"
-    is_poor = account.type == "PREPAID" and account.balance <= 0 and not account.linked_accounts
-    return f"has a balance of {account.balance}" if is_poor and all(rate.rate > 0 for rate in rates) else ""
+    outbound, inbound = account.running.outbound, account.running.inbound
+    limits = (
+        (account.max_concurrent_transactions, outbound + inbound),
+        (account.max_outbound_transactions, outbound),
+        (account.max_inbound_transactions, inbound),
+    )
+    for most, going_on in limits:
+        if most is not None and most <= going_on:
+            return f"may have {most} calls at once, and has {going_on}"
+    if any(rate.rate <= 0 for rate in rates):
+        return ""
+    for payer in (account, *(accounts[tag] for tag in account.linked_accounts if tag in accounts)):
+        whose = "" if payer is account else f"is linked to {payer.account_tag!r}, which "
+        if payer.type == "PREPAID" and payer.balance <= 0:
+            return f"{whose}has a balance of {payer.balance}"
+        if payer.type == "PREPAID" and all(payer.balance - rate.connect_fee < rate.rate for rate in rates):
+            return f"{whose}can't pay for a second, with a balance of {payer.balance}"
+    return ""
 
 
 def _has_no_rate(number: str, rates: list[Rate]) -> bool:
-    return number[:1].isdecimal() and not any(f"sip:{number}".startswith(rate.prefix) for rate in rates)
+    return number.removeprefix("+")[:1].isdecimal() and not any(
+        f"sip:{number}".startswith(rate.prefix) for rate in rates
+    )
 
 
 def _begins_uri(prefix: str) -> bool:
@@ -161,40 +190,43 @@ def _prefixes_without_scheme(scenario: Scenario) -> Iterator[Finding]:
                 yield Finding(path, message, f'prefix: "{prefix[:_LONGEST_PREFIX]}"')
 
 
-def _behaviours(scenario: Scenario, call: Call) -> list[Behaviour]:
-    """How any carrier or phone may treat a call."""
-    found: list[Behaviour] = []
-    for end in (*scenario.carriers.values(), *scenario.phones.values()):
-        found += [end.calls[call.id]] if call.id in end.calls else [end, *end.attempts]
-    return found
-
-
 def _waits_in_vain(scenario: Scenario) -> Iterator[Finding]:
     calls = {call.id: call for call in scenario.calls}
     for path, moment, own in _moments(scenario):
         call = calls.get(moment.call or own)
+        if call is not None and moment.event == "transferred" and call.transfer is None:
+            message = f"this waits in vain until {call.id!r} is transferred: it has no 'transfer'"
+            yield Finding(path, message, f"transfer: {{call: ...}}, of {call.id}; or another moment")
+        if call is not None and moment.event == "ringing" and moment.call and not rings(scenario, call):
+            message = f"this waits in vain until {call.id!r} rings: no carrier says that it does"
+            yield Finding(path, message, "carriers: {...: {provisional: [180]}}")
         if call is None or moment.event != "answered":
             continue
         if call.method != "INVITE":
             why = f"{call.method} makes no call"
         elif call.expect.reply is not None and refuses(call.expect.reply.code):
             why = f"its reply is expected to be {call.expect.reply.code}"
-        elif _no_carrier_answers(scenario, call):
+        elif call.cancel is not None and not _answers_cancelled(scenario, call):
+            why = "it is cancelled"
+        elif no_carrier_answers(scenario, call):
             why = "no carrier answers it"
+        elif _is_unauthorised(scenario, call):
+            why = "the agent doesn't authorise it"
         else:
             continue
         message = f"this waits in vain for the answer to {call.id!r}: {why}"
         yield Finding(path, message, f"wait for its end: {call.id} has ended")
 
 
-def _no_carrier_answers(scenario: Scenario, call: Call) -> bool:
-    """Whether each end that a call can reach is told to refuse it, to be silent, or not to be there."""
-    hosts = {carrier.host for carrier in scenario.given.carriers}
-    if scenario.phones or not hosts or not hosts <= set(scenario.carriers) or scenario.given.graphql:
-        return False
-    return all(
-        each.silent or each.absent or (each.refuse is not None and each.refuse.code >= 400)
-        for each in _behaviours(scenario, call)
+def _is_unauthorised(scenario: Scenario, call: Call) -> bool:
+    """Whether a fault has the agent refuse each authorization of a call."""
+    return any(
+        fault.set is not None
+        and fault.set.get("authorized") is False
+        and fault.path in (None, "authorization")
+        and fault.call in (None, call.id)
+        and (fault.nth, fault.times, fault.when, fault.until) == (1, None, None, None)
+        for fault in scenario.faults
     )
 
 
@@ -206,6 +238,8 @@ def _moments(scenario: Scenario) -> Iterator[tuple[ValuePath, Moment, str]]:
             yield ("calls", index, "requests", number), request.at, call.id
         for number, renewal in enumerate(call.reinvite):
             yield ("calls", index, "reinvite", number), renewal.at, call.id
+        if call.transfer is not None:
+            yield ("calls", index, "transfer"), call.transfer.at, call.id
     for index, fault in enumerate(scenario.faults):
         for key, moment in (("when", fault.when), ("until", fault.until)):
             if moment is not None:
@@ -214,26 +248,32 @@ def _moments(scenario: Scenario) -> Iterator[tuple[ValuePath, Moment, str]]:
         yield (*path, "when"), skip.when, ""
 
 
+def _answers_cancelled(scenario: Scenario, call: Call) -> bool:
+    """Whether a carrier may answer although a CANCEL came."""
+    return any(each.answer_cancelled or each.sipp for each in behaviours(scenario, call))
+
+
 def _cancelled_and_answered(scenario: Scenario) -> Iterator[Finding]:
     for index, call in enumerate(scenario.calls):
         if call.cancel is None:
             continue
-        behaviours = _behaviours(scenario, call)
-        crosses = any(each.answer_cancelled or each.sipp for each in behaviours)
+        ends = behaviours(scenario, call)
+        crosses = _answers_cancelled(scenario, call)
         path: ValuePath = ("calls", index, "cancel")
-        if _expects_answer(call) and not crosses:
+        if expects_answer(scenario, call) and not crosses:
             hint = "expect: {reply: 487}; a carrier with 'answer_cancelled' answers all the same"
             yield Finding(path, "a call that is cancelled isn't answered, and an answer is expected", hint)
+        elif call.cancel.event == "ringing" and not rings(scenario, call) and call.sipp is None:
+            message = "the CANCEL waits until it rings, and no carrier says that it does"
+            yield Finding(path, message, "cancel: after 1s; or carriers: {...: {provisional: [180]}}")
         elif not crosses:
-            yield from _cancelled_too_late(call, call.cancel, behaviours, path)
+            yield from _cancelled_too_late(call, call.cancel, ends, path)
 
 
-def _cancelled_too_late(
-    call: Call, cancel: Moment, behaviours: list[Behaviour], path: ValuePath
-) -> Iterator[Finding]:
-    rings = [call.ring] if call.ring else [each.ring for each in behaviours if each.ring]
-    delays = [each.answer_after.high for each in behaviours if each.answer_after]
-    if not rings or any(each.refuse or each.silent or each.absent for each in behaviours):
+def _cancelled_too_late(call: Call, cancel: Moment, ends: list[Behaviour], path: ValuePath) -> Iterator[Finding]:
+    rings = [call.ring] if call.ring else [each.ring for each in ends if each.ring]
+    delays = [each.answer_after.high for each in ends if each.answer_after]
+    if not rings or any(each.refuse or each.silent or each.absent for each in ends):
         return
     answer = max(each.high for each in rings) + (max(delays, default=0.0) if cancel.event == "started" else 0.0)
     if cancel.event in ("started", "ringing") and cancel.delay >= answer:
@@ -247,7 +287,7 @@ def _ended_by_another(scenario: Scenario) -> Iterator[Finding]:
         wanted = call.expect.ended_by
         if wanted not in ("caller", "callee") or call.hangup in ("never", wanted) or call.bye != "normal":
             continue
-        if not _is_ended(scenario, call):
+        if not is_ended_besides(scenario, call):
             message = f"the {call.hangup} hangs up, and the {wanted} is expected to"
             yield Finding(("calls", index, "expect", "ended_by"), message, f"hangup: {wanted}")
 
@@ -272,7 +312,7 @@ def _carriers_after_the_end(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _after_the_end(scenario: Scenario, behaviour: Behaviour, calls: list[Call], path: ValuePath) -> Iterator[Finding]:
-    over = max((_latest_end(scenario, call) for call in calls), default=math.inf)
+    over = max((latest_end(scenario, call) for call in calls), default=math.inf)
     moments = {"hang_up_after": behaviour.hang_up_after.low if behaviour.hang_up_after else 0.0}
     if behaviour.vanish is not None and behaviour.vanish.event == "answered":
         moments["vanish"] = behaviour.vanish.delay
@@ -284,53 +324,22 @@ def _after_the_end(scenario: Scenario, behaviour: Behaviour, calls: list[Call], 
             yield Finding((*path, key), message, "a longer 'hold', or hangup: never")
 
 
-def _latest_end(scenario: Scenario, call: Call) -> float:
-    """Seconds from a call's answer to its end, at most, by what its own words say."""
-    if call.hangup == "never" or call.bye != "normal" or call.vanish is not None or call.sipp is not None:
-        return math.inf
-    hold = scenario.load.hold if scenario.load and scenario.load.hold else call.hold
-    return hold.high if hold else DEFAULT_HOLD
-
-
 def _answered_by_nobody(scenario: Scenario) -> Iterator[Finding]:
     for index, call in enumerate(scenario.calls):
-        if call.expect.carriers == () and _expects_answer(call) and not scenario.phones:
+        if call.expect.carriers == () and expects_answer(scenario, call) and not scenario.phones:
             message = "no carrier is to get the INVITE, and an answer is expected"
             yield Finding(("calls", index, "expect", "carriers"), message, "name the carriers, or expect the refusal")
 
 
 def _never_ended(scenario: Scenario) -> Iterator[Finding]:
-    if _is_answered_by_fault(scenario):
+    if is_answered_by_fault(scenario):
         return
     accounts = {account.account_tag: account for account in scenario.given.accounts}
     for index, call in enumerate(scenario.calls):
-        account = accounts.get(_accounts_of(call)[0])
-        is_answered = call.expect.reply is None or _expects_answer(call)
+        account = accounts.get(next(iter(accounts_of(call)), ""))
+        is_answered = call.expect.reply is None or expects_answer(scenario, call)
         if call.hangup != "never" or account is None or not is_answered or call.expect.ended_by == "nobody":
             continue
-        if not (_has_limit(account, accounts) and _costs_something(scenario)) and not _is_ended(scenario, call):
+        if not (has_limit(account, accounts) and costs_something(scenario)) and not is_ended_besides(scenario, call):
             hint = "hangup: caller or callee; a carrier's 'hang_up_after'; or a PREPAID account's balance"
             yield Finding(("calls", index, "hangup"), "nothing ever ends this call", hint)
-
-
-def _has_limit(account: Account, accounts: dict[str, Account]) -> bool:
-    linked = [accounts[tag] for tag in account.linked_accounts if tag in accounts]
-    return any(each.type == "PREPAID" for each in (account, *linked))
-
-
-def _costs_something(scenario: Scenario) -> bool:
-    """Whether any rate is above 0; where none is given, somebody else has them."""
-    rates = [rate for pricelist in scenario.given.pricelists for rate in pricelist.rates]
-    return not rates or scenario.given.graphql != () or any(rate.rate for rate in rates)
-
-
-def _is_ended(scenario: Scenario, call: Call) -> bool:
-    """Whether someone may end it, or falls silent so that somebody else may."""
-    if call.vanish or call.cancel or call.sipp or any(each.bytes or each.method == "BYE" for each in call.requests):
-        return True
-    if any(each.replaces == call.id for each in scenario.calls):
-        return True
-    ends = _behaviours(scenario, call)
-    return any(each.hang_up_after or each.vanish or each.sipp or each.refuse for each in ends) or any(
-        fault.is_outage for fault in scenario.faults
-    )

@@ -150,8 +150,33 @@ def test_a_prefix_that_begins_no_uri(tmp_path: Path, prefix: str) -> None:
         ),
         ('"sip:39"', '"sip:390401"', "a prefix of 10 characters is never found: the engine looks at 9"),
         ('"sip:39"', '"SIP:39"', "no destination begins with 'SIP:39': it is a URI"),
-        ("rate: 1", "rate: 1, active: false", ""),
-        ("POSTPAID, balance: 0", "PREPAID, balance: 0, linked_accounts: ['2001']", ""),
+        ("rate: 1", "rate: 1, active: false", "no rate is for sip:39040123456, and an answer is expected"),
+        (
+            "POSTPAID, balance: 0",
+            "PREPAID, balance: 0, linked_accounts: ['2001']",
+            "account '2000' has a balance of 0, and an answer is expected",
+        ),
+        (
+            'balance: 0}, {account_tag: "2001", type: PREPAID, balance: 10}',
+            "balance: 0, linked_accounts: ['2001']}, {account_tag: \"2001\", type: PREPAID, balance: 0}",
+            "account '2000' is linked to '2001', which has a balance of 0, and an answer is expected",
+        ),
+        (
+            "POSTPAID, balance: 0}",
+            "PREPAID, balance: 3}",
+            "",
+        ),
+        (
+            "balance: 0}",
+            "balance: 0, max_concurrent_transactions: 2, running: 2}",
+            "account '2000' may have 2 calls at once, and has 2, and an answer is expected",
+        ),
+        (
+            "balance: 0}",
+            "balance: 0, max_outbound_transactions: 0}",
+            "account '2000' may have 0 calls at once, and has 0, and an answer is expected",
+        ),
+        ("balance: 0}", "balance: 0, max_inbound_transactions: 1, running: 2}", ""),
     ],
 )
 def test_what_the_engine_would_refuse(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -180,7 +205,7 @@ def test_a_free_call_of_a_prepaid_account_has_no_limit(tmp_path: Path) -> None:
         'calls: [{id: ana, from: "2009", to: "39", expect: {reply: 403}}]\n',
         'calls: [{id: ana, from: "2009", to: "39", expect: {reply: any}}]\n',
         'calls: [{id: ana, from: "2009", to: "39"}]\n',
-        'calls: [{id: ana, from: "2000;x=y", to: "39", expect: {reply: 200}}]\n',
+        'calls: [{id: ana, from: "2009", to: "39", headers: {From: "<sip:2000@x>;tag=a"}, expect: {reply: 200}}]\n',
         'calls: [{id: ana, from: "%32000", to: "39", expect: {reply: 200}}]\n',
         'calls: [{id: ana, host: carrier, from: "2009", to: "2000", expect: {reply: 200}}]\n',
         'calls: [{id: a, from: "2009", to: "39", expect: {reply: 200}}]\n'
@@ -205,6 +230,211 @@ def test_a_free_call_of_a_prepaid_account_has_no_limit(tmp_path: Path) -> None:
 )
 def test_what_only_looks_like_it(tmp_path: Path, rest: str) -> None:
     assert warned(tmp_path, rest) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "rest", "line", "message"),
+    [
+        ('from: "2009"', "expect: {failures: 0}", 6, "no account '2009', and an answer is expected"),
+        ('from: "2009"', "load: {rate: 5, duration: 2s}", 6, "no account '2009', and an answer is expected"),
+        ('from: "2009"', "expect: {begun: [ana]}", 6, "no account '2009', and an answer is expected"),
+        (
+            'from: "2009"',
+            "expect: {transactions: [{call: ana, fee: 2 ± 1}]}",
+            6,
+            "no account '2009', and an answer is expected",
+        ),
+        (
+            'from: "2000", headers: {From: "<sip:2009@x>"}, expect: {reply: 200}',
+            "",
+            6,
+            "no account '2009', and an answer is expected",
+        ),
+        (
+            'from: "2000;x=y", expect: {reply: 200}',
+            "",
+            6,
+            "no account '2000;x=y', and an answer is expected",
+        ),
+        (
+            'from: "2000", to: "+39040123456", expect: {reply: 200}',
+            "",
+            6,
+            "no rate is for sip:+39040123456, and an answer is expected",
+        ),
+    ],
+)
+def test_an_answer_is_expected_in_other_words(tmp_path: Path, call: str, rest: str, line: int, message: str) -> None:
+    to = "" if "to:" in call else ', to: "39040123456"'
+    assert warned(tmp_path, f"calls: [{{id: ana, {call}{to}}}]\n{rest}\n") == [(line, message)]
+
+
+@pytest.mark.parametrize(
+    ("account", "message"),
+    [
+        ("carrier_tags: [other]", "account '2000' has no rate for this number, and an answer is expected"),
+        ("pricelist_tags: [other]", "account '2000' has no rate for this number, and an answer is expected"),
+        ("carrier_tags: [carrier, other]", None),
+        ("pricelist_tags: []", None),
+    ],
+)
+def test_an_account_without_a_rate_of_its_own(tmp_path: Path, account: str, message: str | None) -> None:
+    given = GIVEN.replace("balance: 0}", f"balance: 0, {account}}}")
+    given = given.replace("host: carrier}", "host: carrier}, {carrier_tag: other, host: other}")
+    given = given.replace(
+        "rate: 1}]}", 'rate: 1}]}, {pricelist_tag: other, rates: [{carrier_tag: other, prefix: "sip:44", rate: 1}]}'
+    )
+    found = [each for _, each in warned(tmp_path, "calls:\n" + ANA % ", expect: {reply: 200}", given)]
+    assert found == ([message] if message else [])
+
+
+BOB = '  - {id: bob, from: "2000", to: "39"%s}\n'
+
+
+@pytest.mark.parametrize(
+    ("ana", "bob", "rest", "message"),
+    [
+        (", cancel: while ringing", ", start: ana is answered", "", "the answer to 'ana': it is cancelled"),
+        ("", ", start: ana is transferred", "", "until 'ana' is transferred: it has no 'transfer'"),
+        (
+            "",
+            ", start: ana is ringing",
+            "carriers: {carrier: {provisional: [100]}}\n",
+            "until 'ana' rings: no carrier says that it does",
+        ),
+        (
+            "",
+            ", start: ana is answered",
+            "faults: [{on: agent, path: authorization, set: {authorized: false}}]\n",
+            "the answer to 'ana': the agent doesn't authorise it",
+        ),
+        ("", ", start: ana is ringing", "", None),
+        ("", ", start: ana is ringing", "carriers: {carrier: {provisional: [], forks: [{}]}}\n", None),
+        (
+            "",
+            ", start: ana is answered",
+            "faults: [{on: agent, path: authorization, set: {authorized: false}, times: 1}]\n",
+            None,
+        ),
+        (
+            ", cancel: while ringing",
+            ", start: ana is answered",
+            "carriers: {carrier: {answer_cancelled: true}}\n",
+            None,
+        ),
+    ],
+)
+def test_a_moment_that_never_comes(tmp_path: Path, ana: str, bob: str, rest: str, message: str | None) -> None:
+    found = [each for _, each in warned(tmp_path, f"calls:\n{ANA % ana}{BOB % bob}{rest}")]
+    assert found == (
+        [f"this waits in vain {message}" if message.startswith("until") else f"this waits in vain for {message}"]
+        if message
+        else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "rest", "message"),
+    [
+        (
+            "expect: {reply: 200}",
+            "carriers: {carrier: {refuse: 486}}",
+            "no carrier answers this call, and an answer is expected",
+        ),
+        ("expect: {reply: 200}", "carriers: {carrier: {attempts: [{refuse: 486}]}}", None),
+        ("expect: {reply: 487}", "", "487 ends a call that is cancelled, and this one isn't"),
+        ("expect: {reply: 487}", "carriers: {carrier: {refuse: 487}}", None),
+        (
+            "expect: {reply: 200, ended_by: kamailio}",
+            "",
+            "nothing makes Kamailio end this call: the caller hangs up after 1s",
+        ),
+        ("no_ack: true, expect: {reply: 200, ended_by: kamailio}", "", None),
+        (
+            "expect: {reply: 200, ended_by: nobody}",
+            "",
+            "the caller hangs up after 1s, and nobody is expected to",
+        ),
+        (
+            "hold: 5s, expect: {reply: 200, duration: 2s ± 1s}",
+            "",
+            "the caller hangs up after 5s, and the duration is expected to be 2s ± 1s",
+        ),
+        (
+            "hold: 2s, hangup: callee, expect: {reply: 200, duration: at least 4s}",
+            "",
+            "the callee hangs up after 2s, and the duration is expected to be at least 4s",
+        ),
+        ("hold: {min: 1s, max: 3s}, expect: {reply: 200, duration: below 4s}", "", None),
+        ("hold: 5s, expect: {duration: 2s ± 1s}", "faults: [{on: agent, path: begin, status: 500}]", None),
+        ("expect: {reply: 200, provisional: [183]}", "", "no carrier sends 183"),
+        ("expect: {provisional: [180, 183]}", "carriers: {carrier: {forks: [{provisional: [183]}]}}", None),
+        ("expect: {reply: 200, reinvite_reply: 200}", "", "no re-INVITE and no UPDATE is sent"),
+        (
+            "expect: {carrier: carrier, carriers: [other]}",
+            "",
+            "carrier is to answer, and isn't among the carriers that are to get the INVITE",
+        ),
+        (
+            "expect: {reply: 200}",
+            "expect: {carriers: [{host: carrier, invites: 0}, {host: other, invites: 0}]}",
+            "no carrier is to get an INVITE, and an answer is expected",
+        ),
+        ("expect: {reply: 200}", "expect: {carriers: [{host: other, invites: 0}]}", None),
+        (
+            "expect: {reply: 486}",
+            "expect: {begun: [ana]}",
+            "'ana' isn't answered, and never begun: its reply is expected to be 486",
+        ),
+        (
+            "expect: {reply: 200}",
+            "expect: {not_ended: [ana]}",
+            "'ana' is expected to be answered, and so it is ended",
+        ),
+        (
+            "expect: {reply: 200}",
+            "expect: {transactions: [{call: ana, absent: true}]}",
+            "'ana' is expected to be answered, and so it has a record",
+        ),
+        ("expect: {reply: 200}", "expect: {transactions: [{call: ana, account_tag: '2001', absent: true}]}", None),
+        ("expect: {reply: 486}", "expect: {replies: {200: 100%}}", "no call is expected to end with 200"),
+        ("expect: {reply: [200, 486]}", "expect: {replies: {2xx: 1}}", None),
+        ("hold: 30s, expect: {reply: 200}", "timeout: 5s", "this is 30s, and the scenario may take 5s"),
+        (
+            "cancel: while ringing",
+            "carriers: {carrier: {provisional: [100]}, other: {provisional: []}}",
+            "the CANCEL waits until it rings, and no carrier says that it does",
+        ),
+    ],
+)
+def test_what_other_words_of_the_file_leave_no_way_to(
+    tmp_path: Path, call: str, rest: str, message: str | None
+) -> None:
+    given = GIVEN
+    if "other" in call + rest:
+        given = given.replace("host: carrier}", "host: carrier}, {carrier_tag: other, host: other}")
+    found = [each for _, each in warned(tmp_path, f"calls:\n{ANA % (', ' + call)}{rest}\n", given)]
+    assert found == ([message] if message else [])
+
+
+def test_a_prepaid_call_may_be_cut_before_it_is_hung_up(tmp_path: Path) -> None:
+    rest = "calls:\n" + ANA.replace("2000", "2001") % ", hold: %s, expect: {reply: 200, duration: 10s ± 1s}"
+    assert warned(tmp_path, rest % "20s") == []
+    assert [message for _, message in warned(tmp_path, rest % "5s")] == [
+        "the caller hangs up after 5s, and the duration is expected to be 10s ± 1s"
+    ]
+    ended = "calls:\n" + ANA.replace("2000", "2001") % ", hold: %s, expect: {reply: 200, ended_by: kamailio}"
+    assert warned(tmp_path, ended % "20s") == []
+    assert len(warned(tmp_path, ended % "5s")) == 1
+
+
+def test_a_balance_that_pays_for_no_second(tmp_path: Path) -> None:
+    given = GIVEN.replace("rate: 1", "rate: 1, connect_fee: 10")
+    found = [
+        each
+        for _, each in warned(tmp_path, "calls:\n" + ANA.replace("2000", "2001") % ", expect: {reply: 200}", given)
+    ]
+    assert found == ["account '2001' can't pay for a second, with a balance of 10, and an answer is expected"]
 
 
 def test_an_account_that_is_charged_with_a_prepaid_one_has_a_limit(tmp_path: Path) -> None:

@@ -1,0 +1,188 @@
+"""Expectations of a call which other words of the same file leave no way to meet: warnings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from rating_harness.scenario.calls import DEFAULT_HOLD, Call
+from rating_harness.scenario.consistency import refuses
+from rating_harness.scenario.diagnostics import Finding
+from rating_harness.scenario.foreseen import (
+    behaviours,
+    expects_answer,
+    is_answered_by_fault,
+    is_plain,
+    no_carrier_answers,
+    provisional_of,
+    reached,
+    shortest_limit,
+)
+from rating_harness.scenario.matchers import Absent, Matcher, Status
+from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.nodes import ValuePath
+from rating_harness.scenario.vacuous import bounds
+from rating_harness.scenario.values import SecondsRange, duration_text
+
+__all__ = ["expected_otherwise"]
+
+_LONGEST_CALL = 14400.0
+"""Seconds that the engine allows at most (docs/engine.md)."""
+_SLACK = 1.0
+"""Seconds by which a call may differ from its `hold`."""
+
+
+def expected_otherwise(scenario: Scenario) -> Iterator[Finding]:
+    """Findings of a scenario on the project's own configuration."""
+    for index, call in enumerate(scenario.calls):
+        path: ValuePath = ("calls", index, "expect")
+        if call.sipp is None and call.host is None:
+            yield from _answer(scenario, call, path)
+        yield from _length(scenario, call, path)
+        yield from _provisional(scenario, call, path)
+        yield from _carriers(call, path)
+        yield from _renewal(scenario, call, path)
+    yield from _without_invites(scenario)
+    if not scenario.faults and "begin_and_end" not in scenario.invariants:
+        yield from _records(scenario)
+    yield from _replies(scenario)
+    yield from _timeout(scenario)
+
+
+def _answer(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
+    if is_answered_by_fault(scenario):
+        return
+    if expects_answer(scenario, call) and no_carrier_answers(scenario, call):
+        message = "no carrier answers this call, and an answer is expected"
+        yield Finding((*path, "reply"), message, "expect the refusal, or a carrier that answers")
+    reply = call.expect.reply
+    is_487 = reply is not None and reply.code == Status(487, 487)
+    is_ended = call.cancel or call.requests or call.vanish or any(each.replaces == call.id for each in scenario.calls)
+    may = any(each.sipp or (each.refuse and each.refuse.code == 487) for each in behaviours(scenario, call))
+    if is_487 and not (is_ended or may or scenario.faults) and call.method == "INVITE":
+        yield Finding(
+            (*path, "reply"), "487 ends a call that is cancelled, and this one isn't", "cancel: while ringing"
+        )
+
+
+def _hold(scenario: Scenario, call: Call) -> SecondsRange:
+    hold = scenario.load.hold if scenario.load and scenario.load.hold else call.hold
+    return hold or SecondsRange(DEFAULT_HOLD, DEFAULT_HOLD)
+
+
+def _length(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
+    if call.hangup == "never" or not is_plain(scenario, call) or call.method != "INVITE":
+        return
+    expect, hold = call.expect, _hold(scenario, call)
+    limit = min(shortest_limit(scenario, call), _LONGEST_CALL)
+    may_be_cut = hold.high + _SLACK >= limit
+    is_limited_otherwise = scenario.kamailio.defines or call.reinvite or call.requests or call.headers
+    if expect.ended_by == "kamailio" and not may_be_cut and not is_limited_otherwise:
+        message = f"nothing makes Kamailio end this call: the {call.hangup} hangs up after {duration_text(hold.high)}"
+        yield Finding((*path, "ended_by"), message, "hangup: never, and a PREPAID account whose balance is used up")
+    if expect.ended_by == "nobody" and expect.reply is not None and expect.reply.code == Status(200, 200):
+        message = f"the {call.hangup} hangs up after {duration_text(hold.high)}, and nobody is expected to"
+        yield Finding((*path, "ended_by"), message, f"ended_by: {call.hangup}; or hangup: never")
+    if expect.duration is None or isinstance(expect.duration, Absent):
+        return
+    low, high = bounds(expect.duration)
+    if expect.ended_by != "kamailio" and (
+        low > hold.high + _SLACK or (high < hold.low - _SLACK and (expect.ended_by == call.hangup or not may_be_cut))
+    ):
+        held = duration_text(hold.high if low > hold.high else hold.low)
+        message = f"the {call.hangup} hangs up after {held}, and the duration is expected to be {expect.duration}"
+        yield Finding((*path, "duration"), message, f"duration: {held} ± 1s; or another 'hold'")
+
+
+def _provisional(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
+    ends = reached(scenario, call)
+    if not call.expect.provisional or any(each.sipp for each in ends) or scenario.faults or call.sipp is not None:
+        return
+    sent = {100, *(code for each in ends for code in provisional_of(each))}
+    for index, code in enumerate(call.expect.provisional):
+        if code not in sent:
+            hint = f"carriers: {{...: {{provisional: [{code}]}}}}"
+            yield Finding((*path, "provisional", index), f"no carrier sends {code}", hint)
+            return
+
+
+def _carriers(call: Call, path: ValuePath) -> Iterator[Finding]:
+    carrier, tried = call.expect.carrier, call.expect.carriers
+    if carrier is not None and tried and not isinstance(carrier, Absent) and not any(map(carrier.matches, tried)):
+        message = f"{carrier} is to answer, and isn't among the carriers that are to get the INVITE"
+        yield Finding((*path, "carrier"), message, "one of 'carriers'")
+
+
+def _renewal(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
+    reply = call.expect.reinvite_reply
+    is_said = call.reinvite or call.requests or call.transfer or call.replaces or call.sipp or call.headers
+    may = any(each.sipp or each.headers for each in behaviours(scenario, call)) or scenario.phones
+    if reply is not None and not isinstance(reply, Absent) and not is_said and not may:
+        yield Finding((*path, "reinvite_reply"), "no re-INVITE and no UPDATE is sent", "reinvite: [after 500ms]")
+
+
+def _is_none(matcher: Matcher | None) -> bool:
+    return matcher is not None and bounds(matcher) == (0.0, 0.0)
+
+
+def _without_invites(scenario: Scenario) -> Iterator[Finding]:
+    hosts = {carrier.host for carrier in scenario.given.carriers}
+    left_out = {each.host: index for index, each in enumerate(scenario.expect.carriers) if _is_none(each.invites)}
+    if not hosts or not hosts <= set(left_out) or scenario.phones or scenario.given.graphql:
+        return
+    if any(expects_answer(scenario, call) for call in scenario.calls) and not is_answered_by_fault(scenario):
+        index = next(number for host, number in left_out.items() if host in hosts)
+        message = "no carrier is to get an INVITE, and an answer is expected"
+        yield Finding(("expect", "carriers", index, "invites"), message, "how many are they to be?")
+
+
+def _records(scenario: Scenario) -> Iterator[Finding]:
+    """Begins, ends and records of calls that aren't to be answered, and none of those that are."""
+    calls = {call.id: call for call in scenario.calls}
+    for key in ("begun", "ended"):
+        for index, name in enumerate(getattr(scenario.expect, key)):
+            reply = calls[name].expect.reply
+            if reply is not None and refuses(reply.code):
+                message = f"{name!r} isn't answered, and never {key}: its reply is expected to be {reply.code}"
+                yield Finding(("expect", key, index), message, f"not_{key}: [{name}]")
+    for key in ("not_begun", "not_ended"):
+        for index, name in enumerate(getattr(scenario.expect, key)):
+            if _says_answered(calls[name]):
+                message = f"{name!r} is expected to be answered, and so it is {key.removeprefix('not_')}"
+                yield Finding(("expect", key, index), message, "delete it, or expect a refusal")
+    for index, record in enumerate(scenario.expect.transactions):
+        is_any = record.model_fields_set <= {"call", "absent"}
+        if record.call and record.absent and is_any and _says_answered(calls[record.call]):
+            message = f"{record.call!r} is expected to be answered, and so it has a record"
+            yield Finding(("expect", "transactions", index), message, "delete it, or expect a refusal")
+
+
+def _says_answered(call: Call) -> bool:
+    reply = call.expect.reply
+    return reply is not None and reply.code == Status(200, 200) and call.expect.ended_by != "nobody"
+
+
+def _replies(scenario: Scenario) -> Iterator[Finding]:
+    """Final replies of all calls together that none of them is expected to get."""
+    expected = [call.expect.reply.code for call in scenario.calls if call.expect.reply is not None]
+    if len(expected) < len(scenario.calls):
+        return
+    for status, matcher in scenario.expect.replies.items():
+        codes = range(int(status[0]) * 100, int(status[0]) * 100 + 100) if status.endswith("xx") else [int(status)]
+        if not matcher.matches(0) and not any(code.matches(each) for code in expected for each in codes):
+            message = f"no call is expected to end with {status}"
+            yield Finding(("expect", "replies", status), message, "as the calls' own 'reply' has it", at_key=True)
+
+
+def _timeout(scenario: Scenario) -> Iterator[Finding]:
+    """Calls that go on for longer than the whole scenario may take."""
+    most = scenario.timeout
+    if most is None or scenario.load is not None or scenario.clock is not None:
+        return
+    for index, call in enumerate(scenario.calls):
+        start = call.start.delay if call.start.event is None else 0.0
+        hold = call.hold.low if call.hold and call.hangup != "never" else 0.0
+        if start + hold > most and math.isfinite(most):
+            key = "hold" if hold > start else "start"
+            message = f"this is {duration_text(start + hold)}, and the scenario may take {duration_text(most)}"
+            yield Finding(("calls", index, key), message, "a longer 'timeout'")
