@@ -186,7 +186,14 @@ def _request(request: Request, path: ValuePath) -> Iterator[Finding]:
         if not is_known:
             hint = "a Via with {branch}, or by: stranger, who gets nothing else"
             yield _clash((*path, "expect"), "the reply to these octets can't be known from others", hint)
-    elif request.method is None:
+    elif request.expect is not None and request.by != "stranger":
+        replaced = {name.lower(): str(value) for name, value in request.headers.items()}
+        vias = [replaced[name] for name in ("via", "v") if name in replaced]
+        is_known = not replaced.keys() & {"call-id", "i"} and all("{branch}" in via for via in vias)
+        if not is_known:
+            hint = "a Via with {branch} and no other Call-ID; or by: stranger, who gets nothing else"
+            yield _clash((*path, "expect"), "the reply to this request can't be known from others", hint)
+    if request.bytes is None and request.method is None:
         yield Finding(path, "this request has no method", "method: BYE; or the whole message with 'bytes'")
     if request.contact is not None and _has(request.headers, "contact"):
         yield _clash((*path, "contact"), "Contact is said twice", "here and in 'headers': delete one")
@@ -638,10 +645,26 @@ def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
         hint = "on: agent; how a carrier answers is said under 'carriers'"
         yield _clash((*path, answers[0]), f"'{answers[0]}' is a fault of the agent, not of {fault.on!r}", hint)
     yield from _answers_at_once(answers, path)
+    for name, value in (fault.set or {}).items():
+        if any(not -(2**63) <= number < 2**64 for number in _whole_numbers(value)):
+            message = "a number as large as this can't be put into an answer"
+            yield Finding((*path, "set", name), message, "the answer as a whole, with 'body'")
     if fault.refuse:
         keys = ("path", "call", "nth", "times", "late", "delay")
         why = "a connection is refused before it holds a request"
         yield from _idle(fault, path, keys, why, "delete it; 'when' and 'until' say how long connections are refused")
+
+
+def _whole_numbers(value: object) -> Iterator[int]:
+    """Those in a value of JSON's."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _whole_numbers(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _whole_numbers(each)
 
 
 def _answers_at_once(answers: list[str], path: ValuePath) -> Iterator[Finding]:

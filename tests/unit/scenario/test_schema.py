@@ -34,7 +34,7 @@ BEYOND_A_SCHEMA = {
         absent-and-refuse absent-with-count after-the-end at-the-very-end begun-and-not cancel-after-answer
         cancel-and-hold clock-over-fault clock-over-hold clock-over-what-is-due clock-skips-nothing clock-under-load
         clock-while-ringing clock-list cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent
-        fault-two-answers forks-that-cant-be
+        fault-huge-number fault-two-answers forks-that-cant-be
         clock-over-second-answer fault-two-outages fault-without-action faults-of-two-kinds hold-never load-and-repeat
         load-of-nothing loss-over-tcp many-calls-that-say-too-much octets-without-branch options-with-hold
         load-without-rate order-and-path order-without-call outage-with-nth ramp-too-long rate-of-one-call
