@@ -45,7 +45,10 @@ def _reply(
         return
     for each in case.of(call):
         side = each.caller if request.by == "caller" else each.carriers
-        yield from _judged(case, path, expect, what, _answer(case, None, side, number), each)
+        # A CANCEL has the branch of the INVITE (RFC 3261 section 9.1).
+        own = [m for m in side if m.method == "CANCEL"] if request.method == "CANCEL" else side
+        index = None if request.method == "CANCEL" else number
+        yield from _judged(case, path, expect, what, _answer(case, None, own, index), each)
 
 
 def _answer(
@@ -54,7 +57,7 @@ def _answer(
     """Status and reason of the final reply, which may be one to the same request with credentials; None for none.
 
     :param host: of a stranger, who gets nothing else than replies; also those that aren't SIP.
-    :param number: of an end's own request; None for a stranger's, which sends nothing else.
+    :param number: of an end's own request; None where these messages are of no other request.
     """
     sent = [m for m in messages if m.direction == "sent" and m.is_request]
     wanted = {branch_of(m.header("Via")) for m in sent if number is None or is_of_request(m, number)}

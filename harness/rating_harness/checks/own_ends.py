@@ -14,7 +14,7 @@ from rating_harness.checks.format import seconds
 from rating_harness.checks.model import Case
 from rating_harness.checks.strict_peer import malformed
 from rating_harness.errors import EndpointError
-from rating_harness.evidence.calls import Call
+from rating_harness.evidence.calls import Call, is_of_request
 from rating_harness.evidence.headers import (
     MalformedHeader,
     Via,
@@ -99,7 +99,7 @@ def _malformed(case: Case, planned: PlannedCall, index: int, call: Call) -> Iter
     ends = {host: _End(host, tuple(each)) for host, each in by_host.items() if _is_ours(case, planned, host)}
     for message in call.messages:
         if message.host in ends and message.direction == "sent" and not _is_meant(planned, message):
-            reason = _wrong(ends[message.host], message, planned)
+            reason = _wrong(ends[message.host], message, planned, _said(case, planned, message))
             if reason:
                 yield _sent_malformed(case, message.host, _name(message), reason, index)
 
@@ -168,13 +168,27 @@ def _is_meant(planned: PlannedCall, message: SipMessage) -> bool:
     """Whether the scenario wants a message to be wrong."""
     if not message.is_request:
         return False
+    if any(is_of_request(message, number) for number in range(len(planned.requests))):
+        return True
     is_wrong_bye = message.method == "BYE" and planned.bye in ("wrong_cseq", "wrong_tag")
     return is_wrong_bye or (planned.method == "BYE" and message.method == "BYE")
 
 
-def _wrong(end: _End, message: SipMessage, planned: PlannedCall) -> str:
+def _said(case: Case, planned: PlannedCall, message: SipMessage) -> frozenset[str]:
+    """Headers, in small letters, that the scenario itself gives a message, as wrong as its author wants."""
+    if message.host in case.callers:
+        words = {"contact": planned.contact, "from": planned.display, "cseq": planned.cseq != 1 or None}
+        return frozenset(
+            {*map(str.lower, planned.headers), *(name for name, word in words.items() if word is not None)}
+        )
+    ends = (each.get(message.host) for each in (case.scenario.carriers, case.scenario.phones))
+    behaviours = [each for end in ends if end is not None for each in (end, *end.calls.values(), *end.attempts)]
+    return frozenset(name.lower() for each in behaviours for name in each.headers)
+
+
+def _wrong(end: _End, message: SipMessage, planned: PlannedCall, said: frozenset[str]) -> str:
     wrong = malformed(message)
-    if wrong is not None and not _is_copied(end, message, wrong[0]):
+    if wrong is not None and wrong[0].lower() not in said and not _is_copied(end, message, wrong[0]):
         return wrong[1]
     length = message.header("Content-Length")
     size = len(message.body.replace("\n", "\r\n").encode("utf-8", "surrogatepass"))
@@ -182,7 +196,9 @@ def _wrong(end: _End, message: SipMessage, planned: PlannedCall) -> str:
         return f"Content-Length is {length}, its body has {size} bytes"
     if not message.is_request:
         return _wrong_reply(end, message)
-    reason = _wrong_request(end, message) or ("" if _is_authors(planned, message) else _wrong_number(end, message))
+    reason = _wrong_request(end, message, said) or (
+        "" if _is_authors(planned, message) else _wrong_number(end, message)
+    )
     if reason or not message.is_within_dialog or message.method == "CANCEL" or _is_authors(planned, message):
         return reason
     return "" if message.method == "ACK" and not _is_ack_of_2xx(end, message) else _wrong_way(end, message)
@@ -199,7 +215,9 @@ def _is_copied(end: _End, message: SipMessage, part: str) -> bool:
 
 def _is_authors(planned: PlannedCall, request: SipMessage) -> bool:
     """Whether the scenario itself has such a request sent, which may go wherever its author wants."""
-    return bool(planned.loss) or any(each.method == request.method for each in planned.requests)
+    methods = {each.method for each in planned.requests}
+    # The ACK of a 2xx goes as its INVITE was said.
+    return bool(planned.loss) or request.method in methods or (request.method == "ACK" and "INVITE" in methods)
 
 
 def _is_ack_of_2xx(end: _End, ack: SipMessage) -> bool:
@@ -212,12 +230,12 @@ def _is_ack_of_2xx(end: _End, ack: SipMessage) -> bool:
     )
 
 
-def _wrong_request(end: _End, request: SipMessage) -> str:
+def _wrong_request(end: _End, request: SipMessage, said: frozenset[str]) -> str:
     if not (branch_of(request.header("Via")) or "").startswith("z9hG4bK"):
         return "the branch of its Via doesn't begin with z9hG4bK"
-    if request.header("Max-Forwards") is None:
+    if request.header("Max-Forwards") is None and "max-forwards" not in said:
         return "Max-Forwards is missing"
-    if request.method == "INVITE" and request.header("Contact") is None:
+    if request.method == "INVITE" and request.header("Contact") is None and "contact" not in said:
         return "an INVITE without a Contact"
     if request.method == "ACK":
         return _wrong_ack(end, request)

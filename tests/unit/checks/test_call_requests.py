@@ -162,3 +162,10 @@ def test_a_phone_registers_as_expected(
     found = findings(tmp_path, "{method: INFO}", messages, rest=PHONES % registration)
     assert [each.seen for each in found] == ([seen] if seen else [])
     assert all(each.message == "phone desk: REGISTER: another final reply" for each in found)
+
+
+@pytest.mark.parametrize(("expect", "is_met"), [("200", True), ("absent", False)])
+def test_the_reply_to_a_cancel_which_has_the_branch_of_the_invite(tmp_path: Path, expect: str, is_met: bool) -> None:
+    cancel = exchanged(CALLER, "200 OK", cseq="1 CANCEL", branch=f"z9hG4bK-{CALLER}-1-INVITE")
+    found = findings(tmp_path, f"{{at: after 1s, method: CANCEL, expect: {expect}}}", cancel)
+    assert [each.seen for each in found] == ([] if is_met else ["200 OK"])

@@ -205,6 +205,56 @@ def test_a_name_that_our_own_carrier_wrote_badly_is_the_harnesss_mistake(tmp_pat
         check_own_ends(Case(scenario_of(tmp_path / "s.yaml", PLAIN), evidence_of(messages)))
 
 
+@pytest.mark.parametrize(
+    ("words", "method", "header", "value"),
+    [
+        ("contact: absent", "INVITE", "Contact", None),
+        ("headers: {Contact: absent}", "INVITE", "Contact", None),
+        ("headers: {Max-Forwards: absent}", "INVITE", "Max-Forwards", None),
+        ("headers: {To: '<sip:'}", "INVITE", "To", "<sip:"),
+        ("cseq: 4294967295", "INVITE", "CSeq", "4294967295 INVITE"),
+        ("requests: [{at: after 1s, method: INFO, headers: {Max-Forwards: absent}}]", "INFO", "Max-Forwards", None),
+        ("requests: [{at: after 1s, method: INFO, headers: {Content-Length: '9'}}]", "INFO", "Content-Length", "9"),
+        ("requests: [{at: after 1s, method: INFO, cseq: 4294967295}]", "INFO", "CSeq", "4294967295 INFO"),
+    ],
+)
+def test_what_a_scenario_says_wrong_on_purpose_is_no_mistake_of_the_harness(
+    tmp_path: Path, words: str, method: str, header: str, value: str | None
+) -> None:
+    info = sip(
+        1.0,
+        CALLER,
+        "sent",
+        "INFO sip:39040123456@sip.test",
+        cseq="2 INFO",
+        to_tag="b1",
+        branch="z9hG4bK-request-0-1",
+    )
+    messages = tuple(
+        replace(m, headers=tuple((n, value or v if n == header else v) for n, v in m.headers if n != header or value))
+        if (m.host, m.direction, m.method) == (CALLER, "sent", method) and m.is_request
+        else m
+        for m in (*answered_call()[:-4], info, *answered_call()[-4:])
+    )
+    said = scenario_of(tmp_path / "s.yaml", f'calls: [{{id: ana, from: "1000", to: "39040123456", {words}}}]\n')
+    check_own_ends(Case(said, evidence_of(messages)))
+    if method == "INVITE":
+        with pytest.raises(EndpointError, match="sent a malformed INVITE"):
+            check_own_ends(Case(scenario_of(tmp_path / "s.yaml", PLAIN), evidence_of(messages)))
+
+
+def test_a_header_that_a_carrier_is_told_to_send_is_its_authors(tmp_path: Path) -> None:
+    messages = changed(
+        lambda m: (m.host, m.direction, m.status, m.method) == (CARRIER, "sent", 200, "INVITE"),
+        "Contact",
+        "<sip:a b>",
+    )
+    rest = 'carriers: {carrier: {headers: {Contact: "<sip:a b>"}}}\n'
+    check_own_ends(Case(scenario_of(tmp_path / "s.yaml", PLAIN + rest), evidence_of(messages)))
+    with pytest.raises(EndpointError, match="carrier sent a malformed 200"):
+        check_own_ends(Case(scenario_of(tmp_path / "s.yaml", PLAIN), evidence_of(messages)))
+
+
 def test_a_tag_behind_an_empty_one_of_the_requests_own_is_no_finding(tmp_path: Path) -> None:
     def with_to(message: SipMessage, to: str) -> SipMessage:
         return replace(message, headers=(*(each for each in message.headers if each[0] != "To"), ("To", to)))
