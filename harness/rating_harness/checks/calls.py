@@ -99,6 +99,7 @@ def _final_reply(judged: _Judged, key: str, code: Matcher | None, reason: Matche
         message = "another final reply to the caller"
         hint = (
             _missing_rate(judged)
+            or _missing_account(judged)
             or _own_mistake(judged)
             or _refused_by_agent(judged)
             or _outside_of_the_lab(judged)
@@ -124,6 +125,16 @@ def _missing_rate(judged: _Judged) -> str:
         if exchange.answer(CONTRACT.fields.reason) == Reason.UNREACHEABLE_DESTINATION:
             destination = str(exchange.requested(CONTRACT.fields.destination))
             return f'no rate has a prefix of {destination}; "{destination[:6]}" would be one'
+    return ""
+
+
+def _missing_account(judged: _Judged) -> str:
+    """Which account the engine was asked for and doesn't know: that of an anonymous caller, say."""
+    given = {account.account_tag for account in judged.case.scenario.given.accounts}
+    for exchange in judged.case.exchanges(judged.call, CONTRACT.paths.authorization):
+        if exchange.answer(CONTRACT.fields.reason) == Reason.NOT_FOUND:
+            tag = exchange.requested(CONTRACT.fields.account)
+            return f"Kamailio named the account '{tag}', which 'given' doesn't have" if tag not in given else ""
     return ""
 
 

@@ -94,10 +94,15 @@ def _findings(
     chosen = _chosen(case, expect, messages)
 
     def finding(
-        what: str, expected: object, seen: object, *within: str | int, shown_by: SipMessage | None = None
+        what: str,
+        expected: object,
+        seen: object,
+        *within: str | int,
+        hint: str = "",
+        shown_by: SipMessage | None = None,
     ) -> Finding:
-        message = f"{subject}: {what}"
-        return unmet(case, path, message, listed(expected), listed(seen), within=within, call=call, shown_by=shown_by)
+        texts = (f"{subject}: {what}", listed(expected), listed(seen))
+        return unmet(case, path, *texts, within=within, call=call, hint=hint, shown_by=shown_by)
 
     if expect.absent:
         wrong = [message for message in chosen if not any(_differences(case, expect, message, messages))]
@@ -114,9 +119,19 @@ def _findings(
     if not chosen and (expect.count is None or expect.nth is not None):
         ordinal = f" number {expect.nth}" if expect.nth else ""
         yield finding(f"{name}{ordinal} did not arrive", "at least one", "none", *(("nth",) if expect.nth else ()))
-    for message in chosen:
-        for each in _differences(case, expect, message, messages):
-            yield finding(f"{name}: {each.what}", each.expected, each.seen, *each.within, shown_by=message)
+    found = [(message, list(_differences(case, expect, message, messages))) for message in chosen]
+    hint = _of_which(found)
+    for message, differences in found:
+        for each in differences:
+            yield finding(f"{name}: {each.what}", each.expected, each.seen, *each.within, hint=hint, shown_by=message)
+
+
+def _of_which(found: Sequence[tuple[SipMessage, Sequence[_Difference]]]) -> str:
+    """How one message is meant, where it's expected of several and only some are so: of a re-INVITE's INVITE, say."""
+    as_expected = [number for number, (_, differences) in enumerate(found, 1) if not differences]
+    if not as_expected or len(as_expected) == len(found):
+        return ""
+    return f"it's expected of each of {len(found)} that arrived; 'nth: {as_expected[0]}' is one that is so"
 
 
 def _name(expect: Received) -> str:

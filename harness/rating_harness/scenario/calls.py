@@ -179,7 +179,7 @@ class Call(Model):
         ),
         (
             "session_timer session_expires min_se refresh",
-            "a session timer is said by 'headers': {Supported: timer, Session-Expires: 90}",
+            "a session timer is said by 'headers': {Supported: timer, Session-Expires: 90;refresher=uac}",
         ),
         (
             "conference three_way bridge barge intrusion",

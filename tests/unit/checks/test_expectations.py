@@ -158,6 +158,17 @@ def test_a_call_without_a_price_says_what_a_prefix_has_to_begin_with(tmp_path: P
     assert not finding.hint
 
 
+@pytest.mark.parametrize(
+    ("tag", "hint"),
+    [("anonymous", "Kamailio named the account 'anonymous', which 'given' doesn't have"), ("1000", "")],
+)
+def test_a_call_of_an_account_that_is_not_given_says_which(tag: str, hint: str, tmp_path: Path) -> None:
+    answer = {"authorized": False, "unauthorized_reason": Reason.NOT_FOUND}
+    refused = evidence_of(refused_call(), [exchange(0.01, "authorization", answer, account_tag=tag)])
+    finding = judge(scenario_of(tmp_path / "s.yaml", CALL.format("reply: 200")), refused).findings[0]
+    assert finding.hint == hint
+
+
 def test_kamailio_has_to_send_bye_to_both_sides(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path / "s.yaml", CALL.format("ended_by: kamailio"))
     both = replace(EVIDENCE, messages=answered_call(ended_by="kamailio"))

@@ -182,3 +182,13 @@ def test_a_header_of_the_final_reply_that_is_there_twice_is_judged_twice(tmp_pat
     assert (found.expected, found.seen) == ("/a@b/", "<sip:a@b>, <sip:c@d>")
     scenario = scenario_of(tmp_path / "s.yaml", rest.format("[/a@b/, /c@d/]"))
     assert [f for f in judge(scenario, evidence_of(seen)).findings if "headers" in f.check] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [('"1"', "it's expected of each of 3 that arrived; 'nth: 2' is one that is so"), ('"2"', "")],
+)
+def test_what_only_some_messages_have_is_said_to_be_expected_of_each(value: str, hint: str, tmp_path: Path) -> None:
+    found = findings(tmp_path, f"{{by: callee, headers: {{X-One: {value}}}}}")
+    assert {finding.hint for finding in found} == {hint}
+    assert len(found) == (2 if hint else 3)
