@@ -143,7 +143,7 @@ class Customer(Model):
 
 
 class Given(Model):
-    """What the rating engine knows before the first call. It is removed after the last."""
+    """What the rating engine knows before the first call. In an engine of your own it stays after the last."""
 
     meanings = (
         ("prices rates tariffs pricelist", "prices are the 'rates' of one of 'pricelists'"),
