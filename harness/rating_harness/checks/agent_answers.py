@@ -16,7 +16,7 @@ from rating_harness.contract import CONTRACT, is_true
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Exchange
 
-__all__ = ["agent_at_fault", "fault_of_answer"]
+__all__ = ["agent_at_fault", "fault_of_answer", "untranslated"]
 
 _FIELD = CONTRACT.fields
 _WHOSE = "the agent is at fault, and not Kamailio"
@@ -44,6 +44,8 @@ _STATUS: Mapping[int, str] = {
 def agent_at_fault(case: Case, calls: Iterable[Call], *kinds: str) -> str:
     """What is wrong with the first answer about those calls that can't be used; empty for nothing.
 
+    Of one that the engine's file doesn't describe, it begins with the file's line: either may be wrong.
+
     Where the scenario breaks something, or Kamailio was restarted, an odd answer may be meant: nothing is said.
 
     :param kinds: of the requests that count; none: all.
@@ -53,8 +55,16 @@ def agent_at_fault(case: Case, calls: Iterable[Call], *kinds: str) -> str:
     for call in calls:
         for exchange in case.exchanges(call):
             if (not kinds or exchange.kind in kinds) and (what := fault_of_answer(exchange)):
-                return f"{_WHOSE}: {what}"
+                return what if exchange.untranslated else f"{_WHOSE}: {what}"
     return ""
+
+
+def untranslated(exchanges: Iterable[Exchange]) -> str:
+    """Why the first answer that the engine's file doesn't describe can't be read, with the file's line; or empty.
+
+    One that the tap made so is none.
+    """
+    return next((each.untranslated for each in exchanges if each.untranslated and each.fault is None), "")
 
 
 def fault_of_answer(exchange: Exchange) -> str:
@@ -73,6 +83,8 @@ def fault_of_answer(exchange: Exchange) -> str:
     if status != 200:
         why = f"; {_STATUS[status]}" if status in _STATUS else ""
         return f"it answered {kind} with {status}, and the contract has 200{why}"
+    if exchange.untranslated:
+        return exchange.untranslated
     if not isinstance(answer, Mapping):
         return f"it answered {kind} with {_instead_of_an_object(answer)}"
     about = answer.get(_FIELD.call)

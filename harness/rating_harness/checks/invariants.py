@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from rating_harness.checks.agent_answers import untranslated
 from rating_harness.checks.billing import balances_move_by_fees, begin_and_end
 from rating_harness.checks.call_ends import both_ends_agree, goes_on
 from rating_harness.checks.forwarding import messages_are_passed_on
@@ -304,13 +305,14 @@ def no_unauthorised_invite(case: Case) -> Iterator[Finding]:
         if not is_arrival or message.host in case.callers or (message.host, message.call_id) in reported:
             continue
         call = known.get(message.call_id)
-        left = _left_on(message)
+        left, hint = _left_on(message), ""
         if left is not None:
             seen = f"a header that is for Kamailio: {left}: {message.header(left)}"
         elif call is None:
             seen = f"an INVITE with Call-ID {message.call_id}, which no call of the scenario has"
         elif not case.is_authorised(call):
             seen = f"the INVITE of call {call.id}, which the engine did not authorise"
+            hint = untranslated(case.exchanges(call, CONTRACT.paths.authorization))
         elif (early := case.authorised(call) - message.at) > CLOCKS:
             seen = f"the INVITE of call {call.id}, {duration_text(round(early, 1))} before the engine authorised it"
         elif (rated := _rated_otherwise(case, call, message)) is not None:
@@ -325,6 +327,7 @@ def no_unauthorised_invite(case: Case) -> Iterator[Finding]:
             "authorised calls only",
             seen,
             call=call,
+            hint=hint,
             shown_by=message,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from rating_harness.checks.agent_answers import untranslated
 from rating_harness.checks.call_requests import check_call_requests
 from rating_harness.checks.calls import check_calls
 from rating_harness.checks.consequences import with_consequences
@@ -88,6 +89,8 @@ def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
     if "strict_peer" not in scenario.invariants and any(message.is_brief for message in evidence.messages):
         unchecked["strict_peer"] = _BRIEF
     unchecked |= {name: why for name, why in evidence.unobserved.items() if name.startswith("table ")}
+    if why := untranslated(evidence.exchanges):
+        unchecked["the engine's answers"] = why
     return Verdict(scenario.id, with_consequences(case, findings), unchecked)
 
 

@@ -126,6 +126,7 @@ class Exchange:
     :param fault: the name of the fault that the tap applied, else None.
     :param answered: None while it's unanswered.
     :param headers: of the request, without credentials.
+    :param untranslated: why the answer is as it came, and not in the contract's words; empty where it is in them.
     """
 
     number: int
@@ -139,6 +140,7 @@ class Exchange:
     fault: str | None = None
     query: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    untranslated: str = ""
 
     def header(self, name: str) -> str | None:
         """The request's first header of that name, or None."""

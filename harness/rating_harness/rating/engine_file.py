@@ -22,13 +22,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from rating_harness.contract import CONTRACT, Reason
+from rating_harness.contract import CONTRACT, Reason, is_true
 from rating_harness.errors import Location, UsageError
 from rating_harness.rating.json_path import MISSING, value_at
 from rating_harness.rating.model import Account, Transaction
@@ -207,12 +208,16 @@ class RecordList(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """A request and its answer in the contract's words."""
+    """A request and its answer in the contract's words.
+
+    :param response: as it came, where the file's words don't fit it; ``untranslated`` says why, with the file's line.
+    """
 
     path: str
     request: dict[str, Any]
     status: int | None
     response: Any
+    untranslated: str = ""
 
 
 class EngineFile(_Part):
@@ -227,6 +232,9 @@ class EngineFile(_Part):
     seed: tuple[Seeding, ...] = ()
     remove: tuple[Seeding, ...] = ()
     empty: HttpRequest | None = None
+    _path: Path = PrivateAttr(default=Path())
+    _lines: Mapping[str, int] = PrivateAttr(default_factory=dict)
+    """Where the places of `answer` stand in the file, by the contract's fields."""
 
     @field_validator("requests")
     @classmethod
@@ -289,17 +297,39 @@ class EngineFile(_Part):
             return None
         places = {**self.request_fields, **self.requests[word].fields}
         fields = {name: value_at(request, where) for name, where in places.items()}
+        untranslated = "" if status is None else self._untranslated(word, status, response)
+        is_read = status is not None and not untranslated
         return Translated(
             path=CONTRACT.paths.prefix + CONTRACT.paths.by_word[word],
             request={name: value for name, value in fields.items() if value is not MISSING},
             status=200 if status in self.answer.status else status,
-            response=response if status is None else self._answered(word, status, response),
+            response=self._answered(word, status, response) if is_read and status is not None else response,
+            untranslated=untranslated,
         )
+
+    def _is_good(self, status: int, response: Any) -> bool:
+        error = value_at(response, self.answer.error) if self.answer.error else MISSING
+        return status in self.answer.status and error in (MISSING, None)
+
+    def _untranslated(self, word: Word, status: int, response: Any) -> str:
+        """Which place of a good answer the file names, with its line, and the answer hasn't got; empty for none."""
+        if not self._is_good(status, response):
+            return ""
+        answer, names = self.answer, CONTRACT.fields
+        needed = [names.ok]
+        if word == "authorization":
+            said = value_at(response, answer.authorized) if answer.authorized else True
+            needed = [names.authorized, *((names.units, names.carriers) if is_true(said) else ())]
+        for name in needed:
+            where = getattr(answer, name)
+            if where is not None and value_at(response, where) is MISSING:
+                line = f":{self._lines[name]}" if name in self._lines else ""
+                return f"{self._path}{line}: {name} is at {where!r}, and an answer {_instead(response)}"
+        return ""
 
     def _answered(self, word: Word, status: int, response: Any) -> Any:
         answer, names = self.answer, CONTRACT.fields
-        error = value_at(response, answer.error) if answer.error else MISSING
-        good = status in answer.status and error in (MISSING, None)
+        good = self._is_good(status, response)
         if word != "authorization":
             said = value_at(response, answer.ok) if answer.ok else good
             return {names.ok: said if good else False} if said is not MISSING else response
@@ -316,6 +346,14 @@ class EngineFile(_Part):
         if isinstance(reason := fields.get(names.reason), str):
             fields[names.reason] = answer.reasons.get(reason, reason)
         return fields
+
+
+def _instead(response: Any) -> str:
+    """What an answer is that hasn't got what it should have."""
+    if isinstance(response, Mapping):
+        return f"has {', '.join(repr(str(name)) for name in list(response)[:5]) or 'nothing'}"
+    kind = "is text" if isinstance(response, str) else "is JSON that is no object"
+    return f"{kind}: {str(response)[:40]!r}" if response not in ("", None) else "is empty"
 
 
 SHIPPED = Path(__file__).parent / "engines"
@@ -356,6 +394,10 @@ def load(path: Path) -> EngineFile:
             detail="\n".join(f"{path}:{each.line}:{each.column}: {each.text}" for each in mistakes),
             hint="docs/engines.md describes the file",
         )
+    answer = _child(node, "answer")
+    places = {name: _child(answer, name) for name in Answer.model_fields}
+    engine._path = path
+    engine._lines = {name: place.start_mark.line + 1 for name, place in places.items() if place is not None}
     return engine
 
 

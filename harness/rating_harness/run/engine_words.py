@@ -28,6 +28,7 @@ def exchange_in_words_of_contract(engine: EngineFile, exchange: Exchange) -> Exc
         request=translated.request,
         status=translated.status,
         response=translated.response,
+        untranslated=translated.untranslated,
     )
 
 

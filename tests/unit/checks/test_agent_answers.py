@@ -143,3 +143,21 @@ def test_an_odd_answer_is_why_no_carrier_was_called(tmp_path: Path, messages: An
         each for each in judge(scenario_of(tmp_path / "s.yaml", rest), evidence).findings if "final" in each.message
     )
     assert finding.hint == hint
+
+
+UNTRANSLATED = "engine.yaml:21: authorized is at 'allowed', and an answer has 'permitted'"
+
+
+@pytest.mark.parametrize("fault", [None, "authorization is changed"])
+def test_an_answer_that_the_engines_file_doesnt_describe_is_told_as_the_files(
+    tmp_path: Path, fault: str | None
+) -> None:
+    call = 'calls: [{id: ana, from: "1000", to: "39040123456", expect: {reply: 200}}]\n'
+    file = scenario_of(tmp_path / "s.yaml", call)
+    asked = replace(exchange(0.002, "authorization", {"permitted": True}, fault=fault), untranslated=UNTRANSLATED)
+    verdict = judge(file, evidence_of(answered_call(), [asked]))
+    hints = {finding.message: finding.hint for finding in verdict.findings}
+    assert hints["what reached carrier"] == (UNTRANSLATED if fault is None else "")
+    assert verdict.unchecked == ({} if fault else {"the engine's answers": UNTRANSLATED})
+    refused = judge(file, evidence_of(refused_call("480 Temporarily Unavailable"), [asked]))
+    assert refused.findings[0].hint == (UNTRANSLATED if fault is None else "")

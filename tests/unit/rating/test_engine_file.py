@@ -80,6 +80,43 @@ def test_an_answer_that_isnt_good(rest: EngineFile, status: int | None, response
 
 
 @pytest.mark.parametrize(
+    ("path", "response", "said"),
+    [
+        (
+            "authorize",
+            {"permitted": True, "ttl": 9},
+            "21: authorized is at 'allowed', and an answer has 'permitted', 'ttl'",
+        ),
+        ("authorize", "<html>", "21: authorized is at 'allowed', and an answer is text: '<html>'"),
+        ("authorize", [1], "21: authorized is at 'allowed', and an answer is JSON that is no object: '[1]'"),
+        ("authorize", "", "21: authorized is at 'allowed', and an answer is empty"),
+        (
+            "authorize",
+            {"allowed": 1, "ttl": 9},
+            "23: max_available_units is at 'seconds', and an answer has 'allowed', 'ttl'",
+        ),
+        (
+            "authorize",
+            {"allowed": True, "seconds": 9},
+            "24: carriers is at 'gateways', and an answer has 'allowed', 'seconds'",
+        ),
+        ("stop", {"finished": True}, "20: ok is at 'done', and an answer has 'finished'"),
+        ("stop", {"done": None}, ""),
+        ("authorize", {"allowed": False}, ""),
+        ("authorize", {"allowed": True, "seconds": 60, "gateways": []}, ""),
+    ],
+)
+def test_an_answer_that_the_file_doesnt_describe_is_told_with_its_line(
+    rest: EngineFile, path: str, response: object, said: str
+) -> None:
+    seen = exchange_in_words_of_contract(rest, exchange(f"/billing/{path}", START, response))
+    assert seen.untranslated == (f"{SHIPPED}/minimal-rest.yaml:{said}" if said else "")
+    assert not said or seen.response == response, "as it came"
+    refused = exchange_in_words_of_contract(rest, exchange(f"/billing/{path}", START, response, status=503))
+    assert refused.untranslated == "", "not a good answer by its status"
+
+
+@pytest.mark.parametrize(
     ("path", "method"), [("/billing/start", "GET"), ("/other", "POST"), ("/billing/start/", "POST")]
 )
 def test_what_isnt_about_a_call_stays_as_it_is(rest: EngineFile, path: str, method: str) -> None:
