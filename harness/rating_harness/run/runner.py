@@ -341,14 +341,17 @@ class _Run:
         process = self._stack.lab.service(KAMAILIO)
         status = process.poll()
         if status is not None:
+            lines = process.output().splitlines()
+            # Each process says that it's stopped, twenty of them: the reason stands before that.
+            said = [line for line in lines if "sig_usr(): signal 15" not in line]
             died = ServiceDied(
                 f"Kamailio died in mid-scenario, with status {status}",
                 service=KAMAILIO,
                 status=status,
-                detail="\n".join(process.output().splitlines()[-15:]),
+                detail="\n".join(said[-15:]),
             )
-            said = self._plan.scenario.kamailio
-            for shortage in memory_shortages(process.output().splitlines()):
-                died.hint = f"it ran out of {shortage.what}: {shortage.remedy(said.memory, said.package_memory)}"
+            given = self._plan.scenario.kamailio
+            for shortage in memory_shortages(lines):
+                died.hint = f"it ran out of {shortage.what}: {shortage.remedy(given.memory, given.package_memory)}"
                 break
             raise died

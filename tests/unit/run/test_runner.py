@@ -180,7 +180,8 @@ def test_a_kamailio_that_dies_ends_the_run(tmp_path: Path, words: str) -> None:
     lab = lab_with(ANSWERED, [], ends=lambda name: False)
     plan = planned(tmp_path, f"calls: [{CALL % ''}]\n")
     stack = fake_stack(lab)
-    lab.service("kamailio").log += f"{words}\n"
+    stopped = "".join(f"{n}(6{n}) INFO: <core> [main.c:897]: sig_usr(): signal 15 received\n" for n in range(20))
+    lab.service("kamailio").log += f"{words}\n{stopped}"
     prepare = stack.prepare
 
     def prepare_and_die(plan: Plan) -> None:
