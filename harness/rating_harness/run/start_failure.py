@@ -34,12 +34,49 @@ _NO_USER = re.compile(r"ERROR: (?P<module>\w+) .*[Bb]ad (?P<kind>user|group) nam
 _NOT_LOADED = re.compile(
     r"Module (?P<name>\w+) not found\. Missing loadmodule|No module matching <(?P<names>[^<>]+)> found"
 )
+_NEEDS = re.compile(
+    r"ERROR: (?P<module>\w+) \[.*(?:can't load|[Cc]annot (?:load|bind to)|[Uu]nable to (?:load|bind to)) "
+    r"(?P<api>[A-Z]+) API"
+)
+_NO_EVENT = re.compile(r"ERROR: (?P<module>\w+) .*failed to find (?P<event>event_route\[[\w:-]+\])")
+_NO_PSEUDO_VARIABLE = re.compile(r"error searching pvar \"(?P<name>\w+)\"")
+_NO_COMMAND = re.compile(r"failed to find command (?P<name>\w+) \(params \d+\)")
 _VARIABLE = re.compile(r"env variable not defined \[(?P<name>\w+)\]")
 _PARAMETER = re.compile(
     r"parameter <(?P<name>[^<>]+)> of type <(?:\d+:)?(?P<type>\w+)> not found in module <(?P<module>[^<>]+)>"
 )
 _NO_DATABASE = re.compile(r"\b(?:lib/srdb1/|db_(?:mysql|postgres|redis|mongodb|unixodbc)\b).*(?:connect|connection)")
 _SQLITE = re.compile(r"failed to open sqlite database '(?P<path>[^']*)'")
+_FUNCTIONS: Mapping[str, str] = {
+    "acc": "acc_db_request acc_log_request",
+    "auth": "auth_challenge consume_credentials proxy_challenge pv_www_authenticate www_challenge",
+    "auth_db": "auth_check is_subscriber",
+    "dialog": "dlg_bye dlg_isflagset dlg_manage get_profile_size is_in_profile is_known_dlg set_dlg_profile",
+    "dispatcher": "ds_is_from_list ds_mark_dst ds_next_domain ds_next_dst ds_select ds_select_domain ds_select_dst",
+    "drouting": "do_routing use_next_gw",
+    "htable": "sht_lock sht_print sht_reset sht_unlock",
+    "maxfwd": "mf_process_maxfwd_header",
+    "msilo": "m_dump m_store",
+    "nathelper": "add_contact_alias fix_nated_contact fix_nated_register handle_ruri_alias nat_uac_test",
+    "permissions": "allow_address allow_source_address allow_trusted",
+    "pike": "pike_check_req",
+    "registrar": "lookup registered save unregister",
+    "rr": "add_rr_param check_route_param is_direction loose_route record_route record_route_preset",
+    "rtpengine": "rtpengine_answer rtpengine_delete rtpengine_manage rtpengine_offer",
+    "rtpproxy": "rtpproxy_answer rtpproxy_manage rtpproxy_offer",
+    "sanity": "sanity_check",
+    "siputils": "has_totag is_first_hop is_reply is_request options_reply",
+    "sl": "send_reply sl_reply_error sl_send_reply",
+    "textops": "append_hf append_to_reply has_body is_method is_present_hf remove_hf search subst",
+    "textopsx": "msg_apply_changes",
+    "tm": "t_check_status t_check_trans t_is_canceled t_newtran t_on_branch t_on_failure t_on_reply t_relay t_reply",
+    "tmx": "t_cancel_branches t_flush_flags t_precheck_trans",
+    "uac": "uac_auth uac_replace_from uac_replace_to",
+    "websocket": "ws_handle_handshake",
+    "xhttp": "xhttp_reply",
+}
+"""Of the modules that most configurations load (Kamailio 6.0.1): the functions that they call."""
+_MODULE_OF = {function: module for module, functions in _FUNCTIONS.items() for function in functions.split()}
 _SAMPLE = re.compile("sample|example|dist|default|template|tmpl")
 _TEXT = re.compile(r'"(?:\\.|[^"\\])*"?|\'[^\']*\'?')
 _NAME = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]*\b")
@@ -131,6 +168,8 @@ def remedy(log: str, where: Location | None) -> str | None:
         )
     if found := _NOT_LOADED.search(log):
         return f"nothing loads {found['name'] or found['names'].replace('|', ' or ')} before"
+    if hint := _not_loaded_yet(log):
+        return hint
     if found := _VARIABLE.search(log):
         return f"set {found['name']} in the environment of this command; #!trydefenv does without it"
     if included := _INCLUDED.search(log):
@@ -160,6 +199,23 @@ def remedy(log: str, where: Location | None) -> str | None:
             # A terminal takes some characters for commands.
             shown = "".join(each if each.isprintable() else "?" for each in text.expandtabs(1)[:120])
             return f"line {where.line if where else 0} reads: {shown}"
+    return None
+
+
+def _not_loaded_yet(log: str) -> str | None:
+    """What to do where a function, a variable or a module needs a module that isn't there yet."""
+    if (found := _NO_COMMAND.search(log)) and (module := _MODULE_OF.get(found["name"])):
+        return (
+            f'{found["name"]} is a function of the module {module}: loadmodule "{module}.so" before, or does it take '
+            "other parameters?"
+        )
+    if found := _NEEDS.search(log):
+        needed = found["api"].lower()
+        return f'{found["module"]} needs the module {needed}: loadmodule "{needed}.so" in a line before it'
+    if found := _NO_PSEUDO_VARIABLE.search(log):
+        return f"nothing that is loaded before knows ${found['name']}: most variables are of the module pv"
+    if found := _NO_EVENT.search(log):
+        return f"{found['module']} needs an {found['event']}: write one, or leave the module out"
     return None
 
 

@@ -121,8 +121,9 @@ def test_a_module_that_doesnt_start_is_told_where_it_is_loaded(paths: Mapping[st
         "0(10) ERROR: <core> [core/sr_module.c:1040]: init_mod(): Error while initializing module tm "
         "(/usr/lib/x86_64-linux-gnu/kamailio/modules/tm.so)\n"
     )
-    assert told(log, paths, {"tm": Location(MAIN, 6, 1)}) == ("kamailio.cfg:6:1", None)
-    assert told(log, paths) == (None, None)
+    hint = "nothing that is loaded before knows $avp: most variables are of the module pv"
+    assert told(log, paths, {"tm": Location(MAIN, 6, 1)}) == ("kamailio.cfg:6:1", hint)
+    assert told(log, paths) == (None, hint)
 
 
 @pytest.mark.parametrize(
@@ -300,3 +301,40 @@ def test_a_database_that_sqlite_cant_open_is_told_with_the_way_to_write_its_path
     hint = told(log, paths)[1] or ""
     assert hint.startswith("the lab has no database etc/k.db")
     assert "sqlite:////etc/kamailio/" in hint
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy_says"),
+    [
+        (
+            "<core> [core/cfg.y:3907]: yyparse(): cfg. parser: failed to find command is_method (params 1)",
+            'is_method is a function of the module textops: loadmodule "textops.so" before, or does it take other',
+        ),
+        (
+            "dialog [dialog.c:661]: mod_init(): can't load RR API",
+            'dialog needs the module rr: loadmodule "rr.so" in a line before it',
+        ),
+        (
+            "registrar [registrar.c:320]: mod_init(): Cannot bind to SL API. Please load the SL module before",
+            'registrar needs the module sl: loadmodule "sl.so" in a line before it',
+        ),
+        (
+            '<core> [core/pvapi.c:913]: pv_parse_spec2(): error searching pvar "ru"',
+            "nothing that is loaded before knows $ru: most variables are of the module pv",
+        ),
+        (
+            "xhttp [xhttp_mod.c:139]: mod_init(): failed to find event_route[xhttp:request]",
+            "xhttp needs an event_route[xhttp:request]: write one, or leave the module out",
+        ),
+    ],
+)
+def test_what_has_to_be_loaded_before_is_named(paths: Mapping[str, Path], line: str, remedy_says: str) -> None:
+    _, hint = told(f" 0(8) ERROR: {line}\n", paths)
+    assert (hint or "").startswith(remedy_says)
+
+
+def test_a_function_that_no_usual_module_has_shows_its_line(paths: Mapping[str, Path]) -> None:
+    log = (
+        " 0(8) ERROR: <core> [core/cfg.y:3907]: yyparse(): cfg. parser: failed to find command is_wethod (params 1)\n"
+    )
+    assert "line 7 reads: " in (told(log + unreadable(7, 13, "unknown command, missing loadmodule?"), paths)[1] or "")
