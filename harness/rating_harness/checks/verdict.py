@@ -91,6 +91,8 @@ def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
     unchecked |= {name: why for name, why in evidence.unobserved.items() if name.startswith("table ")}
     if why := untranslated(evidence.exchanges):
         unchecked["the engine's answers"] = why
+    if "capture" in evidence.unobserved:
+        unchecked["Kamailio's own view"] = evidence.unobserved["capture"]
     return Verdict(scenario.id, with_consequences(case, findings), unchecked)
 
 

@@ -340,7 +340,7 @@ class Evidence:
     :param idle: indexes of the scenario's faults that were never applied.
     :param tables: Kamailio's tables of calls in the end, name -> key -> value; None when it didn't say.
     :param unobserved: what can't be observed here, and why: ``records``, ``requests``, ``dialogs``, ``tables``,
-        and ``table NAME`` for one of Kamailio's.
+        ``capture``, and ``table NAME`` for one of Kamailio's.
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
     :param rpc: what Kamailio answered to the commands that the scenario expects something of, in their order.
     :param skipped: seconds that the lab's clock was put forward meanwhile; all times here are on that clock.

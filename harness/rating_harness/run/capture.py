@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from rating_harness.contract import CONTRACT
 from rating_harness.deadline import Deadline, await_condition
+from rating_harness.errors import Timeout
 from rating_harness.evidence.model import CapturedMessage
 from rating_harness.kamailio.rpc import KamailioClient
 from rating_harness.kamailio.siptrace import CAPTURE, FILE, LISTENING, captured, listener_service, packets
@@ -17,15 +18,21 @@ from rating_harness.plan.model import Plan
 __all__ = ["Capture"]
 
 
+_WRITTEN = 2.0
+"""Seconds in which the listener has written down the first message, on a machine that is busy too."""
+
+
 class Capture:
     """The listener in a lab, and what it has taken.
 
     :param off: why nothing is captured; None when it is.
+    :param lost: why nothing was captured of the last run though it should have been; else empty.
     """
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.off: str | None = "no listener was started"
+        self.lost = ""
         self._is_listening = False
         self._is_paused = False
 
@@ -48,14 +55,27 @@ class Capture:
         await_condition(lambda: LISTENING in listener.output(), deadline, "the SIP capture's listener")
         self._listening()
 
-    def begin(self, plan: Plan, kamailio: KamailioClient) -> None:
-        """Forget what was taken so far. Under load Kamailio captures nothing: that would be most of its work."""
+    def begin(self, plan: Plan, kamailio: KamailioClient, deadline: Deadline) -> None:
+        """Forget what was taken so far. Under load Kamailio captures nothing: that would be most of its work.
+
+        :raises LabError: the listener was lost, and can't be started.
+        """
         if self.off is not None:
             return
+        if self.lost or self._lab.service(CAPTURE).poll() is not None:
+            self._restart(deadline)
         self._lab.service(CAPTURE).signal(signal.SIGUSR1)
         if plan.is_brief != self._is_paused:
             kamailio.call("siptrace.status", "off" if plan.is_brief else "on")
             self._is_paused = plan.is_brief
+
+    def _restart(self, deadline: Deadline) -> None:
+        number = self._lab.service(CAPTURE).output().count(LISTENING)
+        listener = self._lab.restart_service(CAPTURE, deadline, how=signal.SIGKILL)
+        await_condition(
+            lambda: listener.output().count(LISTENING) > number, deadline, "the SIP capture's listener, once more"
+        )
+        self.lost = ""
 
     def give_up(self, reason: str) -> None:
         """Capture nothing any more."""
@@ -78,16 +98,32 @@ class Capture:
         """Kamailio starts again as it was: then it sends."""
         self._is_paused = False
 
-    def messages(self, hosts: Iterable[Host], since: float) -> tuple[CapturedMessage, ...] | None:
+    def messages(
+        self, hosts: Iterable[Host], since: float, *, has_replied: bool
+    ) -> tuple[CapturedMessage, ...] | None:
         """What Kamailio sent and received since that Unix second; None when that wasn't captured.
 
         :param hosts: of the lab, to be named.
+        :param has_replied: an end got something from Kamailio, so that something has to be there.
         """
         if self.off is not None or self._is_paused:
             return None
         own = self._lab.host(CONTRACT.services.kamailio)
-        content = self._lab.service(CAPTURE).read_file(FILE) or b""
-        return captured(packets(content), _addresses(own), _names([own, *hosts]), since)
+        listener = self._lab.service(CAPTURE)
+
+        def is_written() -> bool:
+            return bool(listener.read_file(FILE)) or listener.poll() is not None
+
+        if has_replied:
+            with suppress(Timeout):
+                await_condition(is_written, Deadline(_WRITTEN), "what was captured")
+        content = listener.read_file(FILE) or b""
+        found = captured(packets(content), _addresses(own), _names([own, *hosts]), since)
+        if listener.poll() is not None:
+            self.lost = "the listener of Kamailio's own messages has ended in mid-run"
+        elif has_replied and not found:
+            self.lost = "the listener of Kamailio's own messages took none"
+        return None if self.lost else found
 
 
 def _addresses(host: Host) -> list[str]:

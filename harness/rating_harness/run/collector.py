@@ -152,13 +152,14 @@ class Collector:
         log, routes = self._log()
         if _broke_connections(self._exchanges.exchanges, log):
             self._stack.broke_connections()
+        captured = self._captured(started, any(message.direction == "received" for message in messages))
         return Evidence(
             scenario=self._plan.scenario.id,
             started=started,
             ended=self._stack.now(),
             call_ids=self._call_ids(),
             messages=tuple(sorted(messages, key=lambda message: message.at)),
-            captured=self._captured(started),
+            captured=captured,
             exchanges=self._exchanges.exchanges,
             dialogs=self._own_dialogs(),
             dialogs_left=self._left,
@@ -176,12 +177,12 @@ class Collector:
         restarts = timeline.restarts(KAMAILIO)
         return (ServiceState(KAMAILIO, alive=status is None, exit_status=status, restarts=restarts),)
 
-    def _captured(self, started: float) -> tuple[CapturedMessage, ...] | None:
+    def _captured(self, started: float, has_replied: bool) -> tuple[CapturedMessage, ...] | None:
         """What Kamailio itself sent and received."""
         names = dict.fromkeys(
             [*(call.agent.host for call in self._plan.calls), *(c.host for c in self._plan.carriers)]
         )
-        return self._stack.capture.messages(map(self._stack.lab.host, names), started)
+        return self._stack.capture.messages(map(self._stack.lab.host, names), started, has_replied=has_replied)
 
     def _idle_faults(self, timeline: Timeline) -> tuple[int, ...]:
         """Faults of the scenario whose moment never came, or that no request met. A refused one can't be seen."""

@@ -450,6 +450,7 @@ class Stack:
         """
         self._run_by_clock(plan.scenario.clock is not None)
         variant = replace(Variant.of(plan, self.options), changes=self.changes)
+        self._spoil_silent()
         self._heal(but=KAMAILIO)
         # In a database, calls of the scenario before would outlive the restart.
         afresh = bool(plan.outages) and "WITH_DIALOG_DB" in variant.defines
@@ -457,7 +458,7 @@ class Stack:
             self._start_variant(variant)
         else:
             self._heal()
-        self.capture.begin(plan, self.kamailio)
+        self.capture.begin(plan, self.kamailio, Deadline(_START))
         self._fill_tables(plan)
         given = plan.scenario.given.model_dump()
         for carrier in given["carriers"]:
@@ -632,6 +633,8 @@ class Stack:
             found["records"] = self.engine.unreadable
         if self.options.engine == "none":
             found["requests"] = self.engine.unreadable
+        if self.capture.lost:
+            found["capture"] = self.capture.lost
         modules: Mapping[str, Literal["dialog", "htable"]] = {"dialogs": "dialog", "tables": "htable"}
         for what, module in modules.items():
             if not self._loads(module):
@@ -758,6 +761,18 @@ class Stack:
         self._dirty.discard(KAMAILIO)
         self._variant = variant
         self._tables, self._users = frozenset(), frozenset()
+
+    def _spoil_silent(self) -> None:
+        """Have the tap, and the embedded engine, restarted where they run and don't answer: one was stopped, say."""
+        clients: dict[str, Callable[[], None]] = {AGENT: self.tap.check}
+        if isinstance(self.engine, EngineClient) and self.options.is_embedded:
+            clients[ENGINE] = self.engine.check
+        for name, check in clients.items():
+            if self._runs(name):
+                try:
+                    check()
+                except (LabError, EngineError):
+                    self.spoiled(name)
 
     def _heal(self, *, but: str = "") -> None:
         """Restart what has ended or was spoiled, one service aside."""

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rating_harness.deadline import Deadline
-from rating_harness.errors import ServiceDied
+from rating_harness.errors import LabError, ServiceDied
 from rating_harness.lab.local.process import DeferredProgram
 from rating_harness.lab.protocol import (
     Capabilities,
@@ -221,6 +221,11 @@ class FakeTap:
 
     def __init__(self) -> None:
         self.armed: list[tuple[str, bool]] = []
+        self.is_stopped = False
+
+    def check(self) -> None:
+        if self.is_stopped:
+            raise LabError("the tap does not answer to GET /status: timed out")
 
     def exchanges(self, since: int = 0) -> Any:
         from types import SimpleNamespace

@@ -9,7 +9,7 @@ import pytest
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import ServiceDied
-from rating_harness.kamailio.siptrace import CAPTURE
+from rating_harness.kamailio.siptrace import CAPTURE, LISTENING
 from rating_harness.lab.protocol import Service
 from rating_harness.run.stack import Stack
 from tests.unit.plan.test_planner import planned
@@ -68,7 +68,7 @@ def test_nothing_is_sent_where_nobody_listens(tmp_path: Path) -> None:
     started.stack.prepare(planned(own(tmp_path, 'loadmodule "tm.so"\n'), CALL))
     assert [sends(service) for service in started.services] == [False]
     assert started.stack.capture.off == "no listener was started"
-    assert started.stack.capture.messages([], 0) is None
+    assert started.stack.capture.messages([], 0, has_replied=False) is None
 
 
 @pytest.mark.parametrize(
@@ -128,3 +128,30 @@ def test_a_kamailio_that_dies_of_something_else_is_not_tried_again(tmp_path: Pat
     with pytest.raises(ServiceDied):
         stack.prepare(planned(own(tmp_path, "# fine\n"), CALL))
     assert len(started.services) == 1
+
+
+@pytest.mark.parametrize("status", [None, -9])
+def test_a_listener_that_is_lost_is_reported_and_another_one_started(tmp_path: Path, status: int | None) -> None:
+    """It was killed, or was stopped and took nothing of what Kamailio sent."""
+    started = Started()
+    stack = started.with_listener()
+    listener = started.lab.service(CAPTURE)
+    listener.log, listener.status = f"{LISTENING}\n", status
+    assert stack.capture.messages([], 0, has_replied=True) is None
+    assert "the listener of Kamailio's own messages" in stack.unobserved["capture"]
+    said = listener.output
+    started.lab.done.clear()
+
+    def output() -> str:
+        return said() + (f"{LISTENING}\n" if f"restart {CAPTURE}" in started.lab.done else "")
+
+    listener.output = output  # type: ignore[method-assign]
+    stack.prepare(planned(tmp_path, CALL.partition("kamailio")[0]))
+    assert f"restart {CAPTURE}" in started.lab.done
+    assert "capture" not in stack.unobserved
+
+
+def test_a_listener_of_a_run_in_which_kamailio_said_nothing_is_not_lost() -> None:
+    stack = Started().with_listener()
+    assert stack.capture.messages([], 0, has_replied=False) == ()
+    assert stack.capture.lost == ""

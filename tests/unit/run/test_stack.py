@@ -452,3 +452,15 @@ def test_a_configuration_that_cant_be_parsed_is_asked_what_it_has(
     stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
     clients.kamailio = Knowing()
     assert sorted(stack.unobserved) == unobserved
+
+
+def test_a_tap_that_was_stopped_is_restarted_for_the_next_scenario(tmp_path: Path) -> None:
+    lab = FakeLab()
+    stack = fake_stack(lab)
+    tap: Any = stack.tap
+    tap.is_stopped = True
+    stack.prepare(planned(tmp_path, CALL))
+    assert lab.done == ["restart rating-agent"]
+    tap.is_stopped = False
+    stack.prepare(planned(tmp_path, CALL))
+    assert lab.done == ["restart rating-agent"]
