@@ -449,3 +449,12 @@ def test_completion_in_the_shell(text: str) -> None:
     path = f"{CHECKOUT / '.venv' / 'bin'}:{os.environ['PATH']}"
     done = subprocess.run([shell, "-c", script], capture_output=True, text=True, env={**os.environ, "PATH": path})
     assert "_rating_harness_completion rating-harness" in done.stdout, done.stderr
+
+
+def test_the_patch_of_debians_configuration_is_cut_out_by_the_command_beside_it(project: Path) -> None:
+    """The patch is applied, and what comes of it is run, by tests/lab/test_stock_configuration.py."""
+    page = (CHECKOUT / "docs" / "integration.md").read_text()
+    (command,) = re.findall(r"^~~~text\n(sed .*)\n~~~$", page, re.MULTILINE)
+    (patch,) = re.findall(r"^```diff\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    subprocess.run(["sh", "-c", command], cwd=project, check=True, timeout=60)
+    assert (project / "rating.patch").read_text() == patch
