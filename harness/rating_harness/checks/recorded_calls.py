@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
 
@@ -57,8 +58,14 @@ def records_are_the_calls(case: Case) -> Iterator[Finding]:
                 for record in _without_doubles(booked):
                     finding = _wrong_times(case, call, index, record) or _wrong_party(case, call, index, record)
                     if finding is not None:
-                        yield finding
+                        yield _with_account(finding, record) if len(booked) > 1 else finding
     yield from _of_strangers(case)
+
+
+def _with_account(finding: Finding, record: Record) -> Finding:
+    """Of a call that several accounts have records of, it says which one it's about."""
+    account = f"on account {record.get(_FIELD.account)}"
+    return finding if finding.message.endswith(account) else replace(finding, message=f"{finding.message}, {account}")
 
 
 def _of_strangers(case: Case) -> Iterator[Finding]:

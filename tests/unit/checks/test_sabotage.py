@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from rating_harness.checks import judge
-from rating_harness.checks.model import Finding
+from rating_harness.checks.model import Case, Finding
+from rating_harness.checks.recorded_calls import records_are_the_calls
 from rating_harness.errors import EndpointError
 from rating_harness.evidence.model import CapturedMessage, Evidence, Octets, SipMessage
 from tests.builders import (
@@ -259,6 +260,15 @@ def test_two_calls_at_once_whose_records_have_other_call_ids_are_told_apart(tmp_
             "call ana: its record has another Call-ID",
             "call ben: its record has another Call-ID",
         ]
+
+
+def test_of_a_call_with_several_records_the_wrong_one_is_named(tmp_path: Path) -> None:
+    late = {**RECORD, "account_tag": "2000", "timestamp_end": "2027-01-15T08:01:02", "duration": 62, "fee": 62}
+    case = Case(scenario_of(tmp_path / "s.yaml", PLAIN), recorded(RECORD, late))
+    messages = [each.message for each in records_are_the_calls(case)]
+    assert "call ana: its record ends 60s late, on account 2000" in messages
+    alone = Case(scenario_of(tmp_path / "s.yaml", PLAIN), recorded({**late, "account_tag": "1000"}))
+    assert [each.message for each in records_are_the_calls(alone)] == ["call ana: its record ends 60s late"]
 
 
 @pytest.mark.parametrize(("damage", "said"), VARIANTS.values(), ids=VARIANTS)
