@@ -38,6 +38,7 @@ SILENT_FROM = 2.0
 
 SCENARIO = """
 scenario: Calls that are up while others flood Kamailio, and calls after it
+timeout: {timeout:g}s
 given:
   accounts:
     - {{account_tag: "1000", type: PREPAID, balance: 100000, max_concurrent_transactions: 1000}}
@@ -62,7 +63,11 @@ def scenario_text(seconds: float) -> str:
     """The scenario, with a flood of so many seconds in it."""
     over = SILENT_FROM + BEFORE + seconds
     return SCENARIO.format(
-        silent_from=SILENT_FROM, silent_until=over, hold=SILENT_FROM + BEFORE + seconds / 2, later=over + AFTER
+        silent_from=SILENT_FROM,
+        silent_until=over,
+        hold=SILENT_FROM + BEFORE + seconds / 2,
+        later=over + AFTER,
+        timeout=over + AFTER + START,
     )
 
 
