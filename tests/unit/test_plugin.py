@@ -124,7 +124,7 @@ def test_a_lab_that_fails_is_told_without_a_traceback(project: pytest.Pytester) 
     write(project, "scenarios/broken.yaml", tag="broken")
     result = project.runpytest()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*no lab today*", "*try tomorrow*", "ERROR *::A call is made - no lab today"])
+    result.stdout.fnmatch_lines(["*no lab today*", "*try tomorrow*", "ERROR *::A call is made - no lab today; try *"])
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
@@ -353,7 +353,9 @@ def test_the_same_reports_as_from_the_command(
     assert (failure.text or "").startswith("FAILED  It is bad")
     error = own["It is broken"].find("error")
     assert error is not None
-    assert (error.get("message"), error.get("type")) == ("no lab today", "LabError")
+    message = error.get("message", "")
+    assert message.startswith("no lab today; try tomorrow, ")
+    assert error.get("type") == "LabError"
     assert own["It is skipped"].find("skipped") is not None
     assert list(own["It is good"]) == [own["It is good"].find("properties")]
     assert (own["It is bad"].get("file"), own["It is bad"].get("line")) == ("scenarios/bad.yaml", "1")

@@ -29,10 +29,12 @@ def cause_of(scenario: Scenario, evidence: Evidence, verdict: Verdict) -> str:
 
 
 def cause_of_error(error: HarnessError) -> str:
-    """Why a scenario could not be run, on one line."""
+    """Why a scenario could not be run, on one line: what happened, where, and what to do."""
     if isinstance(error, ScenarioError):
         return _on_a_line(str(error.mistakes[0].message) if error.mistakes else error.message)
-    return _on_a_line(": ".join(part for part in (error.message, error.found) if part))
+    where = f" ({error.where})" if error.where else ""
+    hint = f"; {error.hint}" if error.hint else ""
+    return _on_a_line(": ".join(part for part in (error.message, error.found) if part) + where + hint)
 
 
 def _on_a_line(text: str) -> str:
