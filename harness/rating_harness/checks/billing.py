@@ -19,6 +19,9 @@ __all__ = ["balances_move_by_fees", "begin_and_end"]
 
 _FIELD, _PATH = CONTRACT.fields, CONTRACT.paths
 
+_CUT = ("lost", "reset")
+"""Faults after which curl itself sends a request once more: a connection that was used before closes without a byte."""
+
 _MOMENT = 0.1
 """Seconds from a call's answer to its begin, at most, and from a fault to the note of it."""
 
@@ -55,12 +58,14 @@ def _neither(case: Case, call: Call, index: int) -> Iterator[Finding]:
 def _begin_and_end(case: Case, call: Call, index: int) -> Iterator[Finding]:
     begins, ends = case.exchanges(call, _PATH.begin), case.exchanges(call, _PATH.end)
     finding = partial(broken, case, "begin_and_end", call=call, index=index)
-    if len(begins) != 1 and not (not begins and _is_refused(case, call.answered or 0.0)):
-        what, seen = f"call {call.id}: {_PATH.begin}", f"{len(begins) or 'no'} requests"
-        yield finding(what, "one request", seen, shown_by=begins[1] if begins else None)
+    sent = _without_curls_own(begins)
+    if len(sent) != 1 and not (not sent and _is_refused(case, call.answered or 0.0)):
+        what, seen = f"call {call.id}: {_PATH.begin}", f"{len(sent) or 'no'} requests"
+        yield finding(what, "one request", seen, shown_by=sent[1] if sent else None)
     if not ends:
         yield finding(f"call {call.id}: {_PATH.end}", "one request", "no request: an unbilled call")
-    accepted = case.accepted(call, _PATH.end)
+    ended = _without_curls_own(ends)
+    accepted = [each for each in case.accepted(call, _PATH.end) if each in ended]
     if len(accepted) > 1:
         message = f"call {call.id} was ended more than once"
         yield finding(message, "one", f"{len(accepted)} accepted", shown_by=accepted[1])
@@ -72,6 +77,12 @@ def _begin_and_end(case: Case, call: Call, index: int) -> Iterator[Finding]:
     yield from _same_end(case, call, index, ends)
     yield from _same_call(case, call, index, (*begins, *ends))
     yield from _is_recorded(case, call, index)
+
+
+def _without_curls_own(exchanges: Sequence[Exchange]) -> list[Exchange]:
+    """Without those that are the one before them once more, since its connection broke."""
+    before = (None, *exchanges)
+    return [each for last, each in zip(before, exchanges, strict=False) if last is None or last.fault not in _CUT]
 
 
 def _is_refused(case: Case, at: float) -> bool:

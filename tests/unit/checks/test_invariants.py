@@ -57,6 +57,12 @@ def test_a_sound_run_has_no_finding(tmp_path: Path) -> None:
     assert found(tmp_path, sound()) == {}
 
 
+@pytest.mark.parametrize("fault", ["lost", "reset"])
+@pytest.mark.parametrize("kind", ["begin_transaction", "end_transaction"])
+def test_a_request_that_curl_sends_again_is_one(tmp_path: Path, kind: str, fault: str) -> None:
+    assert "begin_and_end" not in found(tmp_path, cut_and_sent_again(kind, fault)(sound()))
+
+
 def test_a_refused_call_has_no_finding(tmp_path: Path) -> None:
     refusal = {"authorized": False, "max_available_units": 0, "carriers": []}
     assert found(tmp_path, evidence_of(refused_call(), [exchange(0.002, "authorization", refusal)])) == {}
@@ -89,6 +95,18 @@ def with_account(**fields: Any) -> Callable[[Evidence], Evidence]:
 
 def twice(kind: str) -> Callable[[Evidence], Evidence]:
     return lambda run: replace(run, exchanges=(*run.exchanges, *(e for e in run.exchanges if e.kind == kind)))
+
+
+def cut_and_sent_again(kind: str, fault: str) -> Callable[[Evidence], Evidence]:
+    """The first of two equal requests met a fault."""
+
+    def change(run: Evidence) -> Evidence:
+        first = next(each for each in run.exchanges if each.kind == kind)
+        others = (each for each in run.exchanges if each is not first)
+        both = (replace(first, fault=fault), replace(first, number=99, received=first.received + 0.01))
+        return replace(run, exchanges=tuple(sorted((*both, *others), key=lambda each: each.received)))
+
+    return change
 
 
 def named_throughout(**fields: Any) -> Callable[[Evidence], Evidence]:
@@ -154,6 +172,8 @@ def stranger_at_the_carrier(run: Evidence) -> Evidence:
         ("begin_and_end", without("end_transaction"), "an unbilled call"),
         ("begin_and_end", twice("begin_transaction"), "2 requests"),
         ("begin_and_end", twice("end_transaction"), "ended more than once"),
+        ("begin_and_end", cut_and_sent_again("begin_transaction", "status"), "2 requests"),
+        ("begin_and_end", cut_and_sent_again("end_transaction", "status"), "ended more than once"),
         ("begin_and_end", early_end, "before begin was answered"),
         ("begin_and_end", changed("end_transaction", account_tag="you"), "account_tag in end_transaction"),
         ("begin_and_end", changed("end_transaction", transaction_tag="123"), "a call that nobody made"),
