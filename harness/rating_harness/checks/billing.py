@@ -20,7 +20,7 @@ __all__ = ["balances_move_by_fees", "begin_and_end"]
 _FIELD, _PATH = CONTRACT.fields, CONTRACT.paths
 
 _CUT = ("lost", "reset")
-"""Faults after which curl itself sends a request once more: a connection that was used before closes without a byte."""
+"""Faults after which curl itself sends a request again: a connection that was used before closes without a byte."""
 
 _MOMENT = 0.1
 """Seconds from a call's answer to its begin, at most, and from a fault to the note of it."""
