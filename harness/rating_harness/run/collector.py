@@ -233,8 +233,8 @@ class Collector:
                 longer = Deadline(WHILE_DUE)
                 if within is None and self._is_due(seen, longer):
                     await_condition(lambda: read() or not self._is_due(seen, longer), longer, _RECORDS, interval=0.1)
-                    # The tables are read last: what they no longer hold was posted after the requests were read.
-                    read()
+                # The tables are read last: what they no longer hold was posted after the requests were read.
+                read()
         if (seen.tables is None and "tables" not in seen.unobserved) or any(
             True for _ in left_over(seen.tables or {})
         ):
@@ -254,9 +254,10 @@ class Collector:
         return RpcAnswer(asked.command, asked.parameters, redacted_value(result))
 
     def _is_due(self, seen: Evidence, deadline: Deadline) -> bool:
-        """Whether Kamailio will do something for a call before that."""
+        """Whether Kamailio will do something for a call before that, or waits for an answer of the agent's."""
         due = earliest_due(seen.tables or {})
-        return due is not None and due < self._stack.now() + deadline.remaining
+        is_soon = due is not None and due < self._stack.now() + deadline.remaining
+        return is_soon or self._exchanges.unanswered is not None
 
     def _tables(self) -> Mapping[str, Mapping[str, str]] | None:
         """Kamailio's tables of calls, those of this scenario's; None when it doesn't say."""

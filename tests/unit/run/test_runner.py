@@ -260,6 +260,30 @@ def test_records_are_awaited_while_kamailio_has_something_to_do_for_a_call(
     assert (looks[-1] >= kamailio.due) is longer
 
 
+def test_what_is_posted_between_the_last_look_at_requests_and_at_tables_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kamailio gives a BYE up, and posts the end, while a look is on the way from the one to the other."""
+    monkeypatch.setattr(collector, "WITHIN", 0.2)
+    begun: list[float] = []
+
+    def tables(kamailio: FakeKamailio, prefix: str) -> dict[str, dict[str, str]]:
+        begun.append(time.monotonic())
+        while time.monotonic() < begun[0] + 0.5:  # until the wait is over
+            time.sleep(0.01)
+        return {"rating_state": {"1f2e-ana-1@sip.test": "ended"}}
+
+    monkeypatch.setattr(FakeKamailio, "tables", tables)
+    looks: list[float] = []
+
+    def never(evidence: Evidence) -> bool:
+        looks.append(time.monotonic())
+        return False
+
+    run_plan(fake_stack(lab_with(ANSWERED, [])), planned(tmp_path, f"calls: [{CALL % ''}]\n"), never)
+    assert len(looks) == 2
+
+
 def test_records_are_not_awaited_for_what_is_due_much_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collector, "WITHIN", 0.1)
     stack = fake_stack(lab_with(ANSWERED, []))
