@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from rating_harness.scenario.diagnostics import Finding, did_you_mean, there
@@ -88,9 +89,13 @@ def read_defines(configurations: Sequence[Path]) -> Defines | None:
     None where there is no configuration that can be read; that is another mistake, or nobody's.
     """
     try:
-        texts = [text for configuration in configurations for text in _texts(configuration)]
+        return _read(tuple(text for configuration in configurations for text in _texts(configuration)))
     except OSError:
         return None
+
+
+@lru_cache(maxsize=16)  # scenarios by the hundred have the same configuration
+def _read(texts: tuple[str, ...]) -> Defines | None:
     text = "\n".join(texts)
     if not text:
         return None
@@ -137,11 +142,16 @@ def _texts(configuration: Path) -> Iterator[str]:
         file = waiting.pop(0)
         if not file.is_file() or file.stat().st_size > _LARGEST:
             continue
-        text = _COMMENT.sub("", file.read_text("utf-8", "replace"))
+        text = _without_comments(file.read_text("utf-8", "replace"))
         yield text
         included = {file.parent / name for name in _INCLUDE.findall(text)} - seen
         seen |= included
         waiting += sorted(included)
+
+
+@lru_cache(maxsize=64)
+def _without_comments(text: str) -> str:
+    return _COMMENT.sub("", text)
 
 
 def wrong_defines(defines: Mapping[str, str | int], known: Defines | None) -> Iterator[Finding]:
