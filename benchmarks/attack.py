@@ -33,7 +33,7 @@ ACCOUNTS, BALANCE = 2000, 6
 """The attacker's, and what each may spend; a second costs 2, so that a call is cut after 3 s."""
 PRICE = 2
 LIMIT = BALANCE // PRICE
-START = 60.0
+START = 300.0
 """Seconds until the honest calls must have begun."""
 WAITS = 2.0
 """Seconds by which the attacks are over before the last honest call begins."""
