@@ -99,9 +99,9 @@ def _final_reply(judged: _Judged, key: str, code: Matcher | None, reason: Matche
         message = "another final reply to the caller"
         hint = (
             _missing_rate(judged)
-            or _missing_account(judged)
             or _own_mistake(judged)
             or _refused_by_agent(judged)
+            or _missing_account(judged)
             or _outside_of_the_lab(judged)
             or _agent_not_reached(judged)
             or ("" if final else _parse_error(judged))
