@@ -22,10 +22,10 @@ from typing import Any
 
 import click
 
-from benchmarks.soak import carry_out, scenario_text, unexplained
+from benchmarks.soak import carry_out, run_beside, scenario_text, unexplained
 from rating_harness.checks import judge
-from rating_harness.deadline import Deadline, await_condition
-from rating_harness.lab.protocol import Process, Program
+from rating_harness.deadline import Deadline
+from rating_harness.lab.protocol import Program
 from rating_harness.run.options import Options
 from rating_harness.run.stack import KAMAILIO, Stack
 
@@ -33,8 +33,6 @@ ACCOUNTS, BALANCE = 2000, 6
 """The attacker's, and what each may spend; a second costs 2, so that a call is cut after 3 s."""
 PRICE = 2
 LIMIT = BALANCE // PRICE
-START = 300.0
-"""Seconds until the honest calls must have begun."""
 WAITS = 2.0
 """Seconds by which the attacks are over before the last honest call begins."""
 ROUND = 120.0
@@ -81,16 +79,6 @@ def wrongs(stack: Stack, counted: Mapping[str, Any], requested: set[str]) -> Ite
             yield f"an INVITE reached the attacker's carrier that nobody authorised: {call!r}"
 
 
-def _run_beside(stack: Stack, program: Program, token: str) -> Process:
-    """Start it once the honest calls of a round have begun: until then the engine is emptied and filled."""
-
-    def has_begun() -> bool:
-        return any(token in each.body for each in stack.tap.exchanges().exchanges)
-
-    await_condition(has_begun, Deadline(START), "the first honest call", interval=0.5)
-    return stack.lab.run(program)
-
-
 def attacked(
     stack: Stack, seed: int, seconds: float, rate: float, calls: float
 ) -> tuple[list[str], Mapping[str, Any]]:
@@ -102,10 +90,10 @@ def attacked(
     files = {"attacker.py": (Path(__file__).parent / "attacker.py").read_bytes()}
     program = Program("den", "harness", ("python", "attacker.py", *arguments), den, files)
     with ThreadPoolExecutor(1) as pool:
-        starting = pool.submit(_run_beside, stack, program, token)
+        starting = pool.submit(run_beside, stack, [program], token)
         text = with_attacker(scenario_text(calls, seconds, every=seconds, lasting=1), den.address)
         scenario, seen = carry_out(stack, text, token)
-        attacker = starting.result()
+        (attacker,) = starting.result()
     try:
         status = attacker.wait(Deadline(60))
         output = attacker.output()

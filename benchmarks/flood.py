@@ -11,24 +11,26 @@ later it holds more shared memory than before, or when an OPTIONS is never answe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmarks.soak import Memory, carry_out, settled
+from benchmarks.soak import Memory, carry_out, run_beside, settled
 from benchmarks.soak import scenario_text as soak_text
 from rating_harness.checks import judge
-from rating_harness.deadline import Deadline, await_condition
-from rating_harness.lab.protocol import Process, Program
+from rating_harness.deadline import Deadline
+from rating_harness.lab.protocol import Program
 from rating_harness.run.options import Options
 from rating_harness.run.stack import KAMAILIO, Stack
 
-TOKEN = "flood"
-START = 60.0
-"""Seconds until the honest calls must have begun."""
+TOKEN = "honest"
+STRANGERS = "flood-"
+"""What the Call-IDs of the flood begin with: of these calls the scenario knows nothing."""
+LAST = 60.0
+"""Seconds that the calls after the flood may take."""
 WARM_UP, WARM_UP_RATE = 5.0, 20.0
 """Seconds, and calls a second, after which each process has all the memory that calls need."""
 BEFORE, AFTER = 5.0, 5.0
@@ -67,7 +69,7 @@ def scenario_text(seconds: float) -> str:
         silent_until=over,
         hold=SILENT_FROM + BEFORE + seconds / 2,
         later=over + AFTER,
-        timeout=over + AFTER + START,
+        timeout=over + AFTER + LAST,
     )
 
 
@@ -89,7 +91,7 @@ def flooded(stack: Stack, rate: float, seconds: float, addresses: int) -> tuple[
     carry_out(stack, soak_text(WARM_UP_RATE, WARM_UP, every=WARM_UP, lasting=1), "warm")
     before = Memory.of(stack.kamailio)
     with ThreadPoolExecutor(1) as pool:
-        starting = pool.submit(_run_beside, stack, programs)
+        starting = pool.submit(run_beside, stack, programs, TOKEN)
         scenario, seen = carry_out(stack, scenario_text(seconds), TOKEN)
         started = starting.result()
     figures: dict[str, Any] = {}
@@ -101,7 +103,7 @@ def flooded(stack: Stack, rate: float, seconds: float, addresses: int) -> tuple[
         if status != 0:
             raise click.ClickException(output)
         figures[program.name] = json.loads(output)
-    wrong = [str(each) for each in judge(scenario, seen).findings if TOKEN not in str(each)]
+    wrong = [str(each) for each in judge(scenario, seen).findings if STRANGERS not in str(each)]
     if stack.lab.service(KAMAILIO).poll() is not None:
         wrong.append("Kamailio has ended")
     else:
@@ -110,16 +112,6 @@ def flooded(stack: Stack, rate: float, seconds: float, addresses: int) -> tuple[
         wrong += after.growth(before)
     wrong += unanswered(figures["options"])
     return wrong, figures
-
-
-def _run_beside(stack: Stack, programs: Sequence[Program]) -> list[Process]:
-    """Start them once the honest calls have begun: until then the engine is emptied and filled."""
-
-    def has_begun() -> bool:
-        return any("begin_transaction" in each.path for each in stack.tap.exchanges().exchanges)
-
-    await_condition(has_begun, Deadline(START), "the first honest call", interval=0.1)
-    return [stack.lab.run(each) for each in programs]
 
 
 def unanswered(options: Mapping[str, Any]) -> Iterator[str]:

@@ -41,7 +41,9 @@ def request(method: str, host: str, number: int) -> bytes:
     ).encode()
 
 
-def send(method: str, kamailio: str, addresses: list[str], rate: float, seconds: float) -> dict[str, object]:
+def send(
+    method: str, kamailio: str, addresses: list[str], rate: float, wait: float, seconds: float
+) -> dict[str, object]:
     sockets: list[socket.socket] = []
     for each in addresses:
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -51,17 +53,17 @@ def send(method: str, kamailio: str, addresses: list[str], rate: float, seconds:
     replies: Counter[str] = Counter()
     sent: dict[int, float] = {}
     took: dict[int, float] = {}
-    begun = time.monotonic()
+    begun = time.monotonic() + wait
     while (now := time.monotonic() - begun) < seconds + STILL_LISTENS:
         if now < seconds and len(sent) < now * rate:
             number = len(sent)
             chosen = sockets[number % len(sockets)]
             sent[number] = now
             chosen.sendto(request(method, addresses[number % len(sockets)], number), (kamailio, PORT))
-            wait = 0.0
+            pause = 0.0
         else:
-            wait = 0.5 / rate
-        for ready in select.select(sockets, [], [], wait)[0]:
+            pause = 0.5 / rate
+        for ready in select.select(sockets, [], [], pause)[0]:
             data = ready.recv(65535).decode("latin-1")
             if data.startswith("SIP/2.0 "):
                 replies[data[8:11]] += 1
@@ -73,9 +75,8 @@ def send(method: str, kamailio: str, addresses: list[str], rate: float, seconds:
 
 def main() -> None:
     what, kamailio, addresses, rate, wait, seconds = sys.argv[1:]
-    time.sleep(float(wait))
     method = "INVITE" if what == "flood" else "OPTIONS"
-    sys.stdout.write(json.dumps(send(method, kamailio, addresses.split(","), float(rate), float(seconds))))
+    sys.stdout.write(json.dumps(send(method, kamailio, addresses.split(","), *map(float, (rate, wait, seconds)))))
 
 
 if __name__ == "__main__":

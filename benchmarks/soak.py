@@ -12,7 +12,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from rating_harness.evidence.model import Evidence
 from rating_harness.evidence.statistics import statistics_of
 from rating_harness.evidence.store import write
 from rating_harness.kamailio.rpc import KamailioClient
+from rating_harness.lab.protocol import Process, Program
 from rating_harness.plan.planner import plan_scenario
 from rating_harness.run.options import Options
 from rating_harness.run.runner import run_plan
@@ -42,6 +43,9 @@ LIMIT = 3
 
 UNBEGUN = 4.0
 """Seconds that a call may last whose begin failed: the agent's time is over, and Kamailio hangs up."""
+
+START = 300.0
+"""Seconds until a run's calls must have begun."""
 
 EXPIRY = 120.0
 """Seconds after which all that Kamailio keeps of calls that are over has expired."""
@@ -173,6 +177,16 @@ def carry_out(stack: Stack, text: str, token: str) -> tuple[Scenario, Evidence]:
         (scenario,) = load(file)
     plan = plan_scenario(scenario, token=token, seed=stack.options.seed, hosts=stack.lab.host)
     return scenario, run_plan(stack, plan)
+
+
+def run_beside(stack: Stack, programs: Iterable[Program], token: str) -> list[Process]:
+    """Start them once the first of a run's calls has been asked for: until then the engine is emptied and filled."""
+
+    def has_begun() -> bool:
+        return any(token in each.body for each in stack.tap.exchanges().exchanges)
+
+    await_condition(has_begun, Deadline(START), "the first honest call", interval=0.1)
+    return [stack.lab.run(each) for each in programs]
 
 
 def told(evidence: Evidence) -> Iterator[str]:
