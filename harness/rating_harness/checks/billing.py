@@ -119,7 +119,7 @@ def _same_end(case: Case, call: Call, index: int, ends: Sequence[Exchange]) -> I
 
 def _same_call(case: Case, call: Call, index: int, reports: Sequence[Exchange]) -> Iterator[Finding]:
     """Begin and end name the account, the source and the destination that were authorised."""
-    authorised = next(iter(case.exchanges(call, _PATH.authorization)), None)
+    authorised = case.first_authorization(call)
     if authorised is None:
         return
     for report in reports:

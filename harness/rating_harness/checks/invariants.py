@@ -337,7 +337,7 @@ def _rated_otherwise(case: Case, call: Call, invite: SipMessage) -> str | None:
 
     Not of a phone, which has a Request-URI of its own choice.
     """
-    asked = next(iter(case.exchanges(call, CONTRACT.paths.authorization)), None)
+    asked = case.first_authorization(call)
     rated = asked.requested(CONTRACT.fields.destination) if asked else None
     if not isinstance(rated, str) or call.invite is None or invite.is_within_dialog:
         return None

@@ -145,6 +145,10 @@ class Case:
         known = {call.call_id for call in self.calls} | self._by_tag.keys()
         return tuple(each for tag, found in self._records.items() if tag not in known for each in found)
 
+    def first_authorization(self, call: Call) -> Exchange | None:
+        """The request that asked for a call; None where nothing did."""
+        return next(iter(self.exchanges(call, CONTRACT.paths.authorization)), None)
+
     def is_authorised(self, call: Call) -> bool:
         """Whether the agent let the call go out: with a yes for each account that the request names."""
         return any(_is_yes(exchange) for exchange in self.exchanges(call, CONTRACT.paths.authorization))

@@ -162,7 +162,7 @@ def _accounts(wanted: Mapping[str, bool]) -> str:
 
 def payers_of(case: Case, call: Call) -> Mapping[str, bool]:
     """Who pays for a call, by what was authorised; empty where ``given`` doesn't say."""
-    asked = next(iter(case.exchanges(call, _PATH.authorization)), None)
+    asked = case.first_authorization(call)
     if asked is None:
         return {}
     account, called = asked.requested(_FIELD.account), asked.requested(_FIELD.called_account)

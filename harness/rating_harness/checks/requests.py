@@ -108,7 +108,7 @@ def requests_are_of_the_call(case: Case) -> Iterator[Finding]:
 
 def _called(case: Case, call: Call, index: int) -> Iterator[Finding]:
     """The number that is rated is the one that the caller wants, or that the carrier gets."""
-    asked = next(iter(case.exchanges(call, CONTRACT.paths.authorization)), None)
+    asked = case.first_authorization(call)
     destination = asked.requested(CONTRACT.fields.destination) if asked else None
     if asked is None or call.invite is None or not isinstance(destination, str):
         return
@@ -123,7 +123,7 @@ def _called(case: Case, call: Call, index: int) -> Iterator[Finding]:
 
 def _charged(case: Case, call: Call, index: int) -> Iterator[Finding]:
     """The account of a caller who has one, unless the INVITE names another, or that is linked to it."""
-    asked = next(iter(case.exchanges(call, CONTRACT.paths.authorization)), None)
+    asked = case.first_authorization(call)
     account = asked.requested(CONTRACT.fields.account) if asked else None
     caller, accounts = _caller(call), {each.account_tag: each for each in case.scenario.given.accounts}
     own = user_of(caller) if caller else ""
