@@ -139,7 +139,7 @@ def scenario_beside_sipp(rounds: int) -> tuple[Ratio, str]:
                 if outcome.verdict is None or not outcome.verdict.passed:
                     raise click.ClickException(f"the short call failed: {outcome.verdict}")
                 found.append(_plain_call(session, number) / took)
-            kamailio = session.stack.installed
+            kamailio = session.stack.programs.kamailio
         finally:
             session.close()
     says = "a call of 0.2 s by two plain SIPps, of a scenario with such a call, in a lab that is up (seconds)"

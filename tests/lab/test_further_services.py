@@ -23,7 +23,7 @@ def test_it_listens_under_its_name_before_kamailio_starts(tmp_path: Path) -> Non
     (tmp_path / "services.yaml").write_text(LIBRARY)
     with Stack.open(Options(services=tmp_path / "services.yaml", seed=1)) as stack:
         address = stack.lab.host("library").address
-        found = stack.output("kamailio", "asks", ("getent", "ahostsv4", "library"))
+        found = stack.programs.output("kamailio", "asks", ("getent", "ahostsv4", "library"))
         assert address in found
         assert stack.lab.service("library").poll() is None
         assert stack.kamailio.uptime() >= 0

@@ -88,7 +88,7 @@ REFUSED = {
 @pytest.fixture
 def kamailio_takes(rating_stack: Stack) -> Callable[[str], bool]:
     def takes(text: str) -> bool:
-        return rating_stack.refuses({"kamailio.cfg": text.encode()}, {}) is None
+        return rating_stack.programs.refuses({"kamailio.cfg": text.encode()}, {}) is None
 
     return takes
 
@@ -110,4 +110,4 @@ def test_both_say_the_same(name: str, kamailio_takes: Callable[[str], bool], rat
     text = HEAD + {**TAKEN, **REFUSED}[name]
     text += "" if name == "an endif without a newline" else "\n"
     wanted = name in TAKEN
-    assert (kamailio_takes(text), parses(text, rating_stack.installed)) == (wanted, wanted)
+    assert (kamailio_takes(text), parses(text, rating_stack.programs.kamailio)) == (wanted, wanted)

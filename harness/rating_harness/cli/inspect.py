@@ -89,7 +89,7 @@ def _left_out(path: Path, found: Findings, defines: list[str], scenarios: tuple[
     """By the name of each scenario: why it's left out with this configuration; None where it isn't."""
     from rating_harness.lab.files import data_directory
     from rating_harness.run.options import Options
-    from rating_harness.run.profile import beyond_contract
+    from rating_harness.run.requirements import beyond_contract
     from rating_harness.session.dialects import load_paths
 
     is_own = path.resolve() in (data_directory("kamailio"), data_directory("kamailio") / "kamailio.cfg")

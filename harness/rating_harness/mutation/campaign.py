@@ -373,7 +373,7 @@ class Campaign:
         )
         if isinstance(trial, Mutant) and rows:
             files = {name: text.encode("utf-8", "surrogateescape") for name, text in subject.files(trial).items()}
-            refused = session.stack.refuses(files, _defines(self.options, self._by_id[rows[0].scenario]))
+            refused = session.stack.programs.refuses(files, _defines(self.options, self._by_id[rows[0].scenario]))
             if refused is not None:
                 return replace(found, status="invalid", said=_last(refused), seconds=time.monotonic() - started)
         changes = subject.changes(trial) if isinstance(trial, Mutant) else {}
@@ -608,7 +608,7 @@ def installed_version(options: Options, home: Path) -> str:
     if origin not in known:
         session = Session(options, _forget, alone=True, again=False)
         try:
-            known[origin] = session.stack.installed
+            known[origin] = session.stack.programs.kamailio
         finally:
             session.close()
         home.mkdir(parents=True, exist_ok=True)

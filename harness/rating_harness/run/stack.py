@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 import signal
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +17,7 @@ from urllib.parse import urlsplit
 from rating_harness.contract import CONTRACT
 from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
-from rating_harness.errors import EngineError, HarnessError, LabError, Location, PlanError, ServiceDied, Timeout
+from rating_harness.errors import EngineError, HarnessError, LabError, Location, ServiceDied, Timeout
 from rating_harness.evidence.memory_shortage import MORE_THAN_THERE_IS, memory_shortages
 from rating_harness.evidence.redaction import redacted_url
 from rating_harness.evidence.statistics import LoadProgress
@@ -32,17 +30,14 @@ from rating_harness.kamailio.rpc import (
     RpcRefused,
     Transport,
 )
-from rating_harness.kamailio.versions import loses_sockets, satisfies
+from rating_harness.kamailio.versions import loses_sockets
 from rating_harness.kamailio_config.preparation import Findings, Prepared
 from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.clock import compiled
 from rating_harness.lab.files import data_directory
-from rating_harness.lab.protocol import Driver, Endpoint, Lab, MovedClock, Program, Role, Service
+from rating_harness.lab.protocol import Driver, Endpoint, Lab, MovedClock, Role, Service
 from rating_harness.lab.rootfs import ensure_stack, stack_version
-from rating_harness.plan.asterisk import beyond_asterisk
-from rating_harness.plan.baresip import beyond_baresip
 from rating_harness.plan.model import Plan
-from rating_harness.plan.user_agents import speaks_tls_by_sipp
 from rating_harness.rating.client import EngineClient
 from rating_harness.rating.engine_file import EngineFile
 from rating_harness.rating.own_engine import OwnEngine, RatingEngine, UnreadableEngine
@@ -50,6 +45,7 @@ from rating_harness.rating.seed import Operation
 from rating_harness.run.capture import Capture
 from rating_harness.run.engine_words import fault_in_words_of_engine
 from rating_harness.run.further_services import FurtherServices
+from rating_harness.run.hash_tables import HashTables
 from rating_harness.run.kamailio import (
     Variant,
     first_mistake,
@@ -61,12 +57,12 @@ from rating_harness.run.kamailio import (
     user_paths,
     with_user_paths,
 )
+from rating_harness.run.lab_programs import LabPrograms
 from rating_harness.run.options import Options
 from rating_harness.run.probes import Probes
-from rating_harness.run.profile import beyond_contract
+from rating_harness.run.requirements import unmet
 from rating_harness.run.start_failure import has_failed_to_start, is_unreadable, remedy, where_it_stands
 from rating_harness.scenario.model import Scenario
-from rating_harness.scenario.name_resolution import host_in_braces
 from rating_harness.tap.client import TapClient
 from rating_harness.useragent.agent import USER_AGENT, OtherStack
 
@@ -86,9 +82,6 @@ _TRIED = 10.0
 
 _COMMANDS = {"dialog": "dlg.list", "htable": "htable.stats"}
 """A command of JSON-RPC's that the module brings."""
-
-_SUBSCRIBER = "subscriber"
-"""The htable of users and their passwords."""
 
 _START = 30.0
 """Seconds that a service may take to become ready."""
@@ -111,8 +104,8 @@ class Stack:
         self._commands: tuple[int, frozenset[str]] | None = None
         self._dirty: set[str] = set()
         self._logged = ""
-        self._tables: frozenset[str] = frozenset()
-        self._users: frozenset[str] = frozenset()
+        self._tables = HashTables()
+        self.programs = LabPrograms(lab)
         self.capture = Capture(lab)
         self._paths: Mapping[str, Path] = {}
         self._prepared: Prepared | None = None
@@ -187,7 +180,7 @@ class Stack:
     def _start(self, persistent: bool) -> None:
         for service in self._composition.services.values():
             self.lab.host(service.name, *service.aliases)
-        self._further.start(self.lab, self.output)
+        self._further.start(self.lab, self.programs.output)
         deadline = Deadline(_START)
         if self.lab.driver == "external":
             self.capture.off = "the target runs already"
@@ -235,7 +228,7 @@ class Stack:
         self.kamailio = KamailioClient(self._rpc_transport())
 
     @cached_property
-    def _version(self) -> str:
+    def kamailio_version(self) -> str:
         return self.kamailio.version().split(" (")[0].removeprefix("kamailio ")
 
     def published(self) -> dict[str, str]:
@@ -272,7 +265,7 @@ class Stack:
         described = self._composition.services[KAMAILIO]
         self._prepared = None
         if variant.configuration is not None:
-            self._prepared = prepare_configuration(variant, self.lab.driver, self.installed)
+            self._prepared = prepare_configuration(variant, self.lab.driver, self.programs.kamailio)
         return kamailio_service(
             described,
             variant,
@@ -286,7 +279,7 @@ class Stack:
 
     def _with_probes(self, files: Mapping[str, bytes], defines: Mapping[str, str]) -> Mapping[str, bytes]:
         if self._probes is None:
-            self._probes = Probes(self.installed)
+            self._probes = Probes(self.programs.kamailio)
         return self._probes.put_in(files, defines, self._paths)
 
     @property
@@ -399,7 +392,11 @@ class Stack:
         modules = self._prepared.findings.modules if self._prepared else {}
         where = where_it_stands(self._kamailio_output(), user_files(self._last_variant), modules)
         hint = remedy(log, where)
-        if where is None and is_unreadable(log) and (mistake := first_mistake(self._last_variant, self.installed)):
+        if (
+            where is None
+            and is_unreadable(log)
+            and (mistake := first_mistake(self._last_variant, self.programs.kamailio))
+        ):
             where = mistake.where if isinstance(mistake.where, Location) else None
             hint = hint or mistake.hint or _in_one_line(mistake)
         if where is not None:
@@ -459,7 +456,7 @@ class Stack:
         else:
             self._heal()
         self.capture.begin(plan, self.kamailio, Deadline(_START))
-        self._fill_tables(plan)
+        self._tables.fill(self.kamailio, plan, lambda host: self.lab.host(host).address)
         given = plan.scenario.given.model_dump()
         for carrier in given["carriers"]:
             # The engine's API knows no TLS: what it tells of such a carrier is changed on the way.
@@ -499,7 +496,7 @@ class Stack:
         return compiled(self.lab)
 
     @cached_property
-    def _clockless(self) -> str | None:
+    def clockless(self) -> str | None:
         """Why this lab has no clock that can be moved; None when it has, and that was tried."""
         capabilities = self.lab.capabilities
         if not capabilities.clock:
@@ -534,57 +531,17 @@ class Stack:
         python = "import time; print(int(time.time()))"
         commands: dict[Role, tuple[str, ...]] = {"sipp": ("date", "+%s"), "harness": ("python", "-c", python)}
         for role, command in commands.items():
-            told = self.output(role, f"{role}-clock", command)
+            told = self.programs.output(role, f"{role}-clock", command)
             if not told.strip().isdigit() or abs(int(told) - self.now()) > _TRIED / 2:
                 raise LabError(f"what runs as {role} doesn't go by the lab's clock", found=told.strip())
-
-    def _fill_tables(self, plan: Plan) -> None:
-        """Kamailio's htables as the scenario wants them; what the one before wrote into them is gone.
-
-        :raises PlanError: the configuration has no such table.
-        """
-        self._clear_tables()
-        kamailio = plan.scenario.kamailio
-        for user, password in kamailio.users.items():
-            self._write_entry(plan, ("users",), _SUBSCRIBER, user, password)
-            self._users |= {user}
-        hosts = {call.id: call.agent.host for call in plan.calls}
-        for table, entries in kamailio.tables.items():
-            for entry, value in entries.items():
-                name = host_in_braces(entry)
-                key = entry if name is None else self.lab.host(hosts.get(name, name)).address
-                self._write_entry(plan, ("tables", table), table, key, value)
-                self._tables |= {table}
-
-    def _clear_tables(self) -> None:
-        for table in self._tables:
-            self.kamailio.call("htable.flush", table)
-        for user in self._users:
-            # An entry that isn't there any more is an error to Kamailio.
-            with suppress(RpcError):
-                self.kamailio.call("htable.delete", _SUBSCRIBER, user)
-        self._tables, self._users = frozenset(), frozenset()
 
     def give_back(self) -> bool:
         """Before somebody else uses a persistent lab: whether nothing of this one's scenarios is left in it."""
         try:
-            self._clear_tables()
+            self._tables.clear(self.kamailio)
         except HarnessError:
             return False
         return not self._dirty and self._variant == _first_variant(self.options)
-
-    def _write_entry(self, plan: Plan, path: tuple[str, ...], table: str, key: str, value: str | int) -> None:
-        command = "htable.seti" if isinstance(value, int) else "htable.sets"
-        try:
-            self.kamailio.call(command, table, key, value)
-        except RpcError as error:
-            if "no such htable" not in error.message.lower():
-                raise
-            raise PlanError(
-                f"the configuration has no htable {table!r}, which the scenario fills",
-                where=plan.scenario.where("kamailio", *path),
-                hint="kamailio: {defines: {WITH_AUTH: 1}}" if table == _SUBSCRIBER else "is its name the one there?",
-            ) from None
 
     @property
     def description(self) -> dict[str, str]:
@@ -592,7 +549,7 @@ class Stack:
         options = self.options
         engine = self.engine_file.name if self.engine_file else None
         engine = engine or (options.engine and "none") or options.api_url or options.agent_url or "embedded"
-        description = {"driver": self.lab.driver, "kamailio": self._version, "engine": redacted_url(engine)}
+        description = {"driver": self.lab.driver, "kamailio": self.kamailio_version, "engine": redacted_url(engine)}
         if options.ends != "own":
             description["ends"] = self._ends
         if self.lab.driver == "external":
@@ -602,7 +559,7 @@ class Stack:
         notes = (
             [with_user_paths(str(change), self._paths) for change in self._prepared.changes] if self._prepared else []
         )
-        if self._findings and not self._findings.agents and options.engine != "none":
+        if self.findings and not self.findings.agents and options.engine != "none":
             notes.append(_NO_AGENT)
         if notes:
             description["prepared"] = "\n".join(notes)
@@ -621,7 +578,7 @@ class Stack:
         return self.options.engine if isinstance(self.options.engine, EngineFile) else None
 
     @property
-    def _findings(self) -> Findings | None:
+    def findings(self) -> Findings | None:
         """What is in the user's configuration; None where that isn't known, or not all of it."""
         return self._prepared.findings if self._prepared and self._prepared.is_whole else None
 
@@ -643,8 +600,8 @@ class Stack:
 
     def _loads(self, module: Literal["dialog", "htable"]) -> bool:
         """Whether Kamailio's configuration loads a module, as far as that can be known."""
-        if self._findings is not None:
-            return module in self._findings.modules
+        if self.findings is not None:
+            return module in self.findings.modules
         if self._prepared is None and not self.options.is_foreign:
             return True
         # One that can't be parsed, or that runs elsewhere, is asked what it knows.
@@ -657,89 +614,12 @@ class Stack:
 
     def unmet(self, scenario: Scenario) -> str | None:
         """Why a scenario can't be run here: what it requires and this lab lacks; None when it has all of it."""
-        beyond = {"baresip": beyond_baresip, "asterisk": beyond_asterisk}.get(self.options.ends)
-        if beyond is not None and (reason := beyond(scenario)):
-            return reason
-        requires = scenario.requires
-        capabilities = self.lab.capabilities
-        for name in ("ipv6", "isolated"):
-            if getattr(requires, name) and not getattr(capabilities, name):
-                return f"requires {name}: {capabilities.why.get(name, 'this lab has none')}"
-        if requires.docker and self.lab.driver != "docker":
-            return f"requires docker: this is a {self.lab.driver} lab"
-        if requires.engine == "canyan" and self.options.is_embedded:
-            return "requires the engine canyan: this is the embedded one"
-        if requires.engine == "embedded" and not self.options.is_embedded:
-            return "requires the embedded engine: this is one of your own"
-        if requires.kamailio and not satisfies(self._version, requires.kamailio):
-            return f"requires Kamailio {requires.kamailio}: this is {self._version}"
-        if requires.sipp and not satisfies(self._sipp, requires.sipp):
-            return f"requires SIPp {requires.sipp}: this is {self._sipp.split()[1]}"
-        if scenario.clock is not None and self._clockless is not None:
-            return f"requires a clock that can be moved: {self._clockless}"
-        if speaks_tls_by_sipp(scenario) and "wolfssl" in self._sipp:
-            return "requires TLS: SIPp here is built with wolfSSL, and never ends its handshake; try --kamailio sid"
-        if reason := self._beyond_target(scenario):
-            return reason
-        return beyond_contract(scenario, self.options, self._findings)
+        return unmet(scenario, self)
 
-    def _beyond_target(self, scenario: Scenario) -> str | None:
-        """What a scenario does to Kamailio, or wants to see of it, that can't be had of one which runs already."""
-        if self.lab.driver != "external":
-            return None
-        why = self.lab.capabilities.why
-        for fault in scenario.faults:
-            for kind in fault.OUTAGES:
-                needed = "unplug" if kind == "unplug" else "restart"
-                if getattr(fault, kind) is not None and (needed == "unplug" or fault.on == KAMAILIO):
-                    return f"{kind} {fault.on}: {why[needed]}"
-        if scenario.expect.log:
-            return "expects lines of Kamailio's log: what the target logs isn't seen here"
-        if scenario.expect.routes is not None or scenario.kamailio.config:
-            return "wants Kamailio with another configuration: the target runs already"
-        if scenario.kamailio.memory or scenario.kamailio.package_memory:
-            return "wants Kamailio with so much memory: the target runs already"
-        return None
-
-    @cached_property
-    def _sipp(self) -> str:
+    @property
+    def sipp_version(self) -> str:
         """SIPp's version, and the libraries it is linked with."""
-        return self._says("sipp", "sipp -v; ldd $(command -v sipp)")
-
-    def refuses(self, files: Mapping[str, bytes], defines: Mapping[str, str]) -> str | None:
-        """What Kamailio's check of a configuration (``-c``) says against it; None where it takes it.
-
-        :param files: by their names below its directory, ``kamailio.cfg`` among them.
-        """
-        options = shlex.join(word for name, value in defines.items() for word in ("-A", f"{name}={value}"))
-        command = ("sh", "-c", f"kamailio -c -f kamailio.cfg {options}")
-        host = self.lab.host("kamailio-check")
-        process = self.lab.run(Program("kamailio-check", "kamailio", command, host, files))
-        try:
-            return process.output() if process.wait(Deadline(_START)) else None
-        finally:
-            process.remove()
-            self.lab.release("kamailio-check")
-
-    @cached_property
-    def installed(self) -> str:
-        """Kamailio's version, before one runs."""
-        match = re.search(r"version: \S+ ([\d.]+)", self._says("kamailio", "kamailio -v"))
-        return match[1] if match else ""
-
-    def _says(self, role: Role, command: str) -> str:
-        """What a program says of itself."""
-        return self.output(role, f"{role}-version", ("sh", "-c", command))
-
-    def output(self, role: Role, name: str, command: tuple[str, ...]) -> str:
-        """What a command prints that is run in the lab, on a host of that name."""
-        process = self.lab.run(Program(name, role, command, self.lab.host(name)))
-        try:
-            process.wait(Deadline(_START))
-            return process.output()
-        finally:
-            process.remove()
-            self.lab.release(name)
+        return self.programs.sipp
 
     def spoiled(self, name: str) -> None:
         """A service that isn't as it should be: it's restarted before the next scenario."""
@@ -747,7 +627,7 @@ class Stack:
 
     def broke_connections(self) -> None:
         """The agent broke connections. A Kamailio whose HTTP client then mixes up later requests is restarted."""
-        if loses_sockets(self._version):
+        if loses_sockets(self.kamailio_version):
             self.spoiled(KAMAILIO)
 
     def _start_variant(self, variant: Variant) -> None:
@@ -760,7 +640,7 @@ class Stack:
         self._start_kamailio(variant, lambda service: self.lab.start_service(service, deadline), deadline)
         self._dirty.discard(KAMAILIO)
         self._variant = variant
-        self._tables, self._users = frozenset(), frozenset()
+        self._tables.forget()
 
     def _spoil_silent(self) -> None:
         """Have the tap, and the embedded engine, restarted where they run and don't answer: one was stopped, say."""
@@ -776,7 +656,7 @@ class Stack:
 
     def _heal(self, *, but: str = "") -> None:
         """Restart what has ended or was spoiled, one service aside."""
-        self._further.heal(self.lab, self.output)
+        self._further.heal(self.lab, self.programs.output)
         deadline = Deadline(_START)
         for name in self._composition.services:
             try:
