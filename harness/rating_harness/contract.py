@@ -6,11 +6,12 @@ interface of Canyan's rating agent (``/v1/openapi.json``) and the measured answe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["CONTRACT", "Contract", "Fields", "Paths", "Reason", "Services", "is_true"]
+__all__ = ["CONTRACT", "Contract", "Fields", "Paths", "Reason", "Services", "is_true", "units_of"]
 
 
 class Reason(StrEnum):
@@ -120,3 +121,16 @@ def is_true(value: object) -> bool:
     jansson_get makes an integer of ``true`` and of ``1`` alike, and a text of ``1.0`` and ``"1"``.
     """
     return value is True or (type(value) is int and value == 1)
+
+
+def units_of(value: object) -> int | float | None:
+    """The seconds that a value of ``max_available_units`` allows, as Kamailio takes it; None for what it can't take.
+
+    A number is one, and so is a text of a whole number; ``true`` is none.
+    """
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+_WHOLE = re.compile(r"-?\d{1,18}")

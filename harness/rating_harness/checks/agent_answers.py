@@ -12,7 +12,7 @@ from typing import Any
 
 from rating_harness.checks.format import seconds
 from rating_harness.checks.model import Case
-from rating_harness.contract import CONTRACT, is_true
+from rating_harness.contract import CONTRACT, is_true, units_of
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Exchange
 
@@ -21,7 +21,6 @@ __all__ = ["agent_at_fault", "fault_of_answer", "untranslated"]
 _FIELD = CONTRACT.fields
 _WHOSE = "the agent is at fault, and not Kamailio"
 _CARRIER = re.compile(r"\s*(udp|tcp|tls):(\[[0-9a-f:.]+\]|[0-9a-z][0-9a-z._-]*)(:\d{1,5})?\s*", re.IGNORECASE)
-_WHOLE = re.compile(r"-?\d+")
 _NO_JSON: Mapping[str, str] = {
     "": "a body that is empty",
     "\ufeff": "a byte order mark before the JSON, which JSON mustn't have (RFC 8259 section 8.1)",
@@ -82,7 +81,10 @@ def fault_of_answer(exchange: Exchange) -> str:
         return f"it answered {kind} with {status}, a redirect, which isn't followed: give the URL that it leads to"
     if status != 200:
         why = f"; {_STATUS[status]}" if status in _STATUS else ""
-        return f"it answered {kind} with {status}, and the contract has 200{why}"
+        whose = (
+            "a good answer has another, by the engine's file" if exchange.is_translated else "the contract has 200"
+        )
+        return f"it answered {kind} with {status}, and {whose}{why}"
     if exchange.untranslated:
         return exchange.untranslated
     if not isinstance(answer, Mapping):
@@ -90,7 +92,7 @@ def fault_of_answer(exchange: Exchange) -> str:
     about = answer.get(_FIELD.call)
     if isinstance(about, str) and about != exchange.requested(_FIELD.call):
         return f"its answer to {kind} is about another call, {about}"
-    return next(_wrong_fields(kind, answer), "")
+    return next(_wrong_fields(kind, answer, is_whole=not exchange.is_translated), "")
 
 
 def _unreachable(error: str) -> str:
@@ -107,7 +109,8 @@ def _instead_of_an_object(answer: Any) -> str:
     return f"JSON that is no object: {json.dumps(answer)[:40]}"
 
 
-def _wrong_fields(kind: str, answer: Mapping[str, Any]) -> Iterator[str]:
+def _wrong_fields(kind: str, answer: Mapping[str, Any], *, is_whole: bool) -> Iterator[str]:
+    """:param is_whole: whether a yes has to have all fields: those that an engine's file names are there."""
     if kind != CONTRACT.paths.authorization:
         yield from _no_boolean(kind, answer, _FIELD.ok)
         return
@@ -116,13 +119,12 @@ def _wrong_fields(kind: str, answer: Mapping[str, Any]) -> Iterator[str]:
     if not is_true(answer.get(_FIELD.authorized)):
         return
     units = answer.get(_FIELD.units)
-    if isinstance(units, bool) or not (
-        isinstance(units, int)
-        or (isinstance(units, float) and units.is_integer())
-        or (isinstance(units, str) and _WHOLE.fullmatch(units))
-    ):
+    number = units_of(units)
+    if (is_whole or _FIELD.units in answer) and (number is None or not float(number).is_integer()):
         yield f"its {_FIELD.units} is {_shown(units)}, and no whole number of seconds"
     carriers = answer.get(_FIELD.carriers)
+    if not is_whole and _FIELD.carriers not in answer:
+        return
     if not isinstance(carriers, list):
         yield f"its {_FIELD.carriers} is {_shown(carriers)}, and no list"
     elif carriers and not any(isinstance(each, str) and _CARRIER.fullmatch(each) for each in carriers):

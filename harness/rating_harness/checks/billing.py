@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rating_harness.checks.agent_answers import agent_at_fault
 from rating_harness.checks.call_ends import goes_on
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.checks.recorded_calls import accounts_with_wrong_records, has_wrong_record, is_number, payers_of
@@ -74,6 +76,7 @@ def _begin_and_end(case: Case, call: Call, index: int) -> Iterator[Finding]:
         message = f"call {call.id}: the end was sent before begin was answered"
         seen = f"end {duration_text(round(early, 4))} early"
         yield finding(message, "begin, its answer, end", seen, shown_by=ends[0])
+    yield from _none_accepted(case, call, index)
     yield from _same_end(case, call, index, ends)
     yield from _same_call(case, call, index, (*begins, *ends))
     yield from _is_recorded(case, call, index)
@@ -91,6 +94,34 @@ def _is_refused(case: Case, at: float) -> bool:
         span.what == "fault refuse" and span.started - _MOMENT <= at and (span.ended is None or at <= span.ended)
         for span in case.evidence.spans
     )
+
+
+def _none_accepted(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    """A begin or an end that the engine didn't take, where its answer alone says whether the call is billed.
+
+    Records that can be read say it better, but of an answer that isn't as the engine's file says: either is wrong.
+    What a scenario breaks, and a Kamailio that was restarted, may have an answer that is refused.
+    """
+    if case.scenario.faults or case.was_restarted:
+        return
+    for kind in (_PATH.begin, _PATH.end):
+        answers = [each for each in case.exchanges(call, kind) if each.status is not None]
+        is_judged = "records" in case.evidence.unobserved or any(each.untranslated for each in answers)
+        if not answers or not is_judged or case.accepted(call, kind):
+            continue
+        last = answers[-1]
+        yield broken(
+            case,
+            "begin_and_end",
+            f"call {call.id}: {kind}",
+            "accepted by the engine",
+            f"not accepted: {last.status} {json.dumps(last.response, ensure_ascii=False)[:80]}",
+            call=call,
+            index=index,
+            hint=agent_at_fault(case, (call,), kind),
+            shown_by=last,
+        )
+        return
 
 
 def _early(begin: Exchange, end: Exchange) -> float:

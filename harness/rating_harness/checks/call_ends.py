@@ -14,7 +14,7 @@ from typing import Literal
 from rating_harness.checks.format import reply_text
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.checks.strict_peer import refusals
-from rating_harness.contract import CONTRACT
+from rating_harness.contract import CONTRACT, units_of
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.headers import tag_of
 from rating_harness.evidence.model import SipMessage
@@ -167,7 +167,9 @@ def end_of(case: Case, call: Call, index: int) -> Interval | None:
             for bye in accepted
         ]
         return Interval(min(bye.sent.at for bye in accepted), min(latest))
-    limits = (each.answer(CONTRACT.fields.units) for each in case.exchanges(call, CONTRACT.paths.authorization))
+    limits = (
+        units_of(each.answer(CONTRACT.fields.units)) for each in case.exchanges(call, CONTRACT.paths.authorization)
+    )
     limit = next((units for units in limits if isinstance(units, int)), None)
     if limit is None or call.answered is None:
         return None

@@ -111,9 +111,12 @@ def _follows(case: Case, calls: dict[str, Call], finding: Finding, cause: Findin
     if cause.check.endswith(".expect.ended_by"):
         is_endless = call.answered is not None and not call.byes
         return _key(finding) in _OF_THE_END or (is_endless and _needs_a_bye(case, call, finding))
-    is_unbilled = cause.seen.startswith("no request") and cause.message.endswith(f": {CONTRACT.paths.end}")
+    is_unbilled = cause.seen.startswith(_UNBILLED) and cause.message.endswith(f": {CONTRACT.paths.end}")
     return is_unbilled and _needs_an_end(case, call, finding)
 
+
+_UNBILLED = ("no request", "not accepted")
+"""What is seen of an end that the engine doesn't count."""
 
 _NOBODY = ": nobody ever hung up"
 

@@ -16,7 +16,7 @@ from rating_harness.checks.own_ends import CLOCKS
 from rating_harness.checks.recorded_calls import fees_are_right, records_are_the_calls
 from rating_harness.checks.requests import requests_are_as_agreed, requests_are_of_the_call
 from rating_harness.checks.strict_peer import arrivals_are_valid
-from rating_harness.contract import CONTRACT
+from rating_harness.contract import CONTRACT, units_of
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.headers import branch_of, is_same_number, user_of
 from rating_harness.evidence.model import SipMessage, SippResult
@@ -212,8 +212,8 @@ def call_limits(case: Case) -> Iterator[Finding]:
     for index, planned in enumerate(case.scenario.calls):
         for call in case.of(planned.id):
             answers = case.exchanges(call, CONTRACT.paths.authorization)
-            granted = [exchange.answer(CONTRACT.fields.units) for exchange in answers]
-            limit = next((units for units in granted if isinstance(units, int | float)), None)
+            granted = [units_of(exchange.answer(CONTRACT.fields.units)) for exchange in answers]
+            limit = next((units for units in granted if units is not None), None)
             if call.answered is None or limit is None:
                 continue
             yield from _timeout(case, call, index, limit)

@@ -127,6 +127,7 @@ class Exchange:
     :param answered: None while it's unanswered.
     :param headers: of the request, without credentials.
     :param untranslated: why the answer is as it came, and not in the contract's words; empty where it is in them.
+    :param is_translated: it came in words of an engine's own, which a file describes.
     """
 
     number: int
@@ -141,6 +142,7 @@ class Exchange:
     query: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     untranslated: str = ""
+    is_translated: bool = False
 
     def header(self, name: str) -> str | None:
         """The request's first header of that name, or None."""

@@ -7,14 +7,18 @@ are stored, read and removed. What Kamailio and the engine say to each other is 
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
 
 import yaml
-from jinja2 import TemplateSyntaxError, meta
+from jinja2 import TemplateSyntaxError, meta, nodes
 from jinja2.nativetypes import NativeEnvironment
 from pydantic import (
     AfterValidator,
@@ -29,10 +33,11 @@ from pydantic import (
     model_validator,
 )
 
-from rating_harness.contract import CONTRACT, Reason, is_true
+from rating_harness.contract import CONTRACT, Reason, is_true, units_of
 from rating_harness.errors import Location, UsageError
 from rating_harness.rating.json_path import MISSING, value_at
 from rating_harness.rating.model import Account, Transaction
+from rating_harness.rating.request_texts import are_alike, path_texts, placeholders, texts_of
 from rating_harness.rating.seed import GIVEN_FIELDS
 
 __all__ = ["SHIPPED", "EngineFile", "HttpRequest", "RecordList", "RequestShape", "Seeding", "Translated", "load"]
@@ -65,9 +70,10 @@ def _whole_path(path: str) -> str:
     return path
 
 
-def _without_query(path: str) -> str:
+def _recognisable(path: str) -> str:
     if "?" in path:
-        raise ValueError("a request is recognised by its path, without the query")
+        raise ValueError("a request is recognised by its path, without the query; `when` names a field of the query")
+    placeholders(path)
     return path
 
 
@@ -105,12 +111,12 @@ class _Part(BaseModel):
 class RequestShape(_Part):
     """How a kind of request is recognised.
 
-    :param path: the whole path, without the query.
-    :param when: field of the JSON body (``params.0.Event``) -> its value, where the path alone doesn't tell.
+    :param path: the whole path, without the query; a segment may be a placeholder, ``/calls/{call_id}/start``.
+    :param when: field of the request (``params.0.Event``) -> its value, where the path alone doesn't tell.
     :param fields: where its own fields are, if elsewhere than `EngineFile.request_fields` says.
     """
 
-    path: Annotated[str, AfterValidator(_whole_path), AfterValidator(_without_query)]
+    path: Annotated[str, AfterValidator(_whole_path), AfterValidator(_recognisable)]
     method: Method = "POST"
     when: Mapping[Place, Any] = Field(default_factory=dict)
     fields: Mapping[str, Place] = Field(default_factory=dict)
@@ -120,22 +126,49 @@ class Answer(_Part):
     """Where an answer says what. A field that isn't named is one that this engine's answers don't have.
 
     :param status: the statuses of a good answer.
-    :param ok: of begin and end; None: the status alone says it.
+    :param ok: of begin and end; None: the status alone says it, or ``error``.
     :param error: a field whose presence (neither null nor absent) makes the answer a bad one, as in JSON-RPC.
     :param authorized: None: an answer that isn't bad authorises.
+    :param accepts: the values of ``ok`` and ``authorized`` that mean yes, where they aren't ``true``.
     :param units_per_second: 1,000,000,000 for an engine that counts nanoseconds.
-    :param reasons: the engine's own reason -> one of the contract's.
+    :param carrier: where each of ``carriers`` has its protocol, host and port, if they aren't ``UDP:host:5060``.
+    :param reasons: the engine's own reason, or a status that isn't good -> one of the contract's.
     """
 
     status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = (200,)
     ok: Place | None = None
     error: Place | None = None
     authorized: Place | None = None
+    accepts: tuple[bool | int | str, ...] = ()
     unauthorized_reason: Place | None = None
     max_available_units: Place | None = None
     units_per_second: float = Field(default=1, gt=0)
     carriers: Place | None = None
-    reasons: Mapping[str, Reason] = Field(default_factory=dict)
+    carrier: Mapping[Literal["protocol", "host", "port"], Place] | None = None
+    reasons: Mapping[int | str, Reason] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _says_what_yes_is(self) -> Self:
+        names = CONTRACT.fields
+        for name, what in ((names.ok, "accepts a begin or an end"), (names.authorized, "authorises a call")):
+            if getattr(self, name) is None and self.error is None and name not in self.model_fields_set:
+                raise ValueError(
+                    f"{name!r} is missing: the field that {what}. `{name}: null` says that every answer of a good "
+                    "status does; `error` names a field that only a bad answer has"
+                )
+        if self.carrier is not None and (self.carriers is None or "host" not in self.carrier):
+            raise ValueError("'carrier' needs its `host`, and `carriers`, the list of them")
+        return self
+
+    def is_yes(self, value: Any) -> bool:
+        """Whether a value of ``ok`` or ``authorized`` says yes; JSON's true is no 1 here, if values are named."""
+        if not self.accepts:
+            return is_true(value)
+        return any(type(value) is type(each) and value == each for each in self.accepts)
+
+    def is_no_by_status(self, status: int | None) -> bool:
+        """Whether a status that isn't a good one is a refusal which the file has a reason for."""
+        return status is not None and status not in self.status and status in self.reasons
 
 
 class HttpRequest(_Part):
@@ -152,11 +185,21 @@ class HttpRequest(_Part):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
+    @property
+    def templates(self) -> list[Any]:
+        """All of it that may hold templates."""
+        return [self.path, self.headers, self.body]
 
-def _check_variables(request: HttpRequest, known: Collection[str], what: str) -> None:
-    """:raises ValueError: a template has a variable that no run gives it."""
-    for text in _texts([request.path, request.headers, request.body]):
-        named = meta.find_undeclared_variables(_TEMPLATES.parse(text)) - set(_TEMPLATES.globals)
+
+def _check_variables(value: Any, known: Collection[str], what: str) -> None:
+    """:raises ValueError: a template has a variable that no run gives it, or the environment hasn't got."""
+    for text in _texts(value):
+        parsed = _TEMPLATES.parse(text)
+        for each in parsed.find_all(nodes.Getattr):
+            is_unset = isinstance(each.node, nodes.Name) and each.node.name == "env" and each.attr not in os.environ
+            if is_unset:
+                raise ValueError(f"the environment has no {each.attr}")
+        named = meta.find_undeclared_variables(parsed) - set(_TEMPLATES.globals) - {"env"}
         if unknown := sorted(named - set(known)):
             close = get_close_matches(unknown[0], known, n=1)
             there = f"did you mean {close[0]!r}?" if close else f"{what}: {', '.join(sorted(known)) or 'none'}"
@@ -170,23 +213,28 @@ class Seeding(HttpRequest):
 
     @model_validator(mode="after")
     def _knows_its_variables(self) -> Self:
-        _check_variables(self, GIVEN_FIELDS[self.each], f"each of {self.each} has")
+        _check_variables(self.templates, GIVEN_FIELDS[self.each], f"each of {self.each} has")
         return self
 
 
 class RecordList(_Part):
     """A list of records.
 
-    :param read: what reads it; the template knows ``call_ids`` and ``accounts``. Or ``command`` prints it as JSON.
+    :param read: what reads it; the template knows ``call_ids`` and ``accounts``. Or ``command`` prints it as JSON,
+        and its arguments are templates, too.
     :param list: where the list is in the answer; empty: the answer is the list.
+    :param next: where an answer names its next page, by a URL or a path; nothing there, or null: it's the last one.
+    :param total: where an answer says how many records there are, so that one which doesn't hold them all is told.
     :param none_when: a field of the answer and its value that say that there is no record.
     :param fields: the contract's field -> the engine's.
     :param duration_per_second: 1,000,000,000 for an engine that counts nanoseconds.
     """
 
     read: HttpRequest | None = None
-    command: tuple[str, ...] = ()
+    command: Annotated[tuple[str, ...], AfterValidator(_template)] = ()
     list: str = ""
+    next: Place | None = None
+    total: Place | None = None
     none_when: Mapping[str, Any] = Field(default_factory=dict)
     fields: Mapping[str, Place]
     duration_per_second: float = Field(default=1, gt=0)
@@ -195,8 +243,14 @@ class RecordList(_Part):
     @classmethod
     def _knows_its_variables(cls, read: HttpRequest | None) -> HttpRequest | None:
         if read is not None:
-            _check_variables(read, _READING, "known are")
+            _check_variables(read.templates, _READING, "known are")
         return read
+
+    @field_validator("command")
+    @classmethod
+    def _is_given_what_it_names(cls, command: tuple[str, ...]) -> tuple[str, ...]:
+        _check_variables(command, _READING, "known are")
+        return command
 
     @field_validator("fields")
     @classmethod
@@ -226,7 +280,7 @@ class EngineFile(_Part):
     name: str
     requests: Mapping[Word, RequestShape]
     request_fields: Mapping[str, Place]
-    answer: Answer = Answer()
+    answer: Answer
     records: RecordList | None = None
     accounts: RecordList | None = None
     seed: tuple[Seeding, ...] = ()
@@ -242,12 +296,11 @@ class EngineFile(_Part):
         for word in get_args(Word):
             if word not in requests:
                 raise ValueError(f"{word} is missing: without it, no call's {word} is recognised")
-        shapes = [(shape.method, shape.path, dict(shape.when)) for shape in requests.values()]
-        for number, (word, shape) in enumerate(zip(requests, shapes, strict=True)):
-            if shape in shapes[:number]:
-                other = list(requests)[shapes.index(shape)]
+        for (other, first), (word, second) in combinations(requests.items(), 2):
+            is_alike = first.method == second.method and are_alike(first.path, second.path)
+            if is_alike and dict(first.when) == dict(second.when):
                 raise ValueError(
-                    f"{word} is recognised as {other} is; `when` names a field of the body by which they differ"
+                    f"{word} is recognised as {other} is; `when` names a field of the request by which they differ"
                 )
         return requests
 
@@ -255,7 +308,7 @@ class EngineFile(_Part):
     @classmethod
     def _knows_no_variables(cls, empty: HttpRequest | None) -> HttpRequest | None:
         if empty is not None:
-            _check_variables(empty, (), "its variables are")
+            _check_variables(empty.templates, (), "its variables are")
         return empty
 
     @field_validator("records", "accounts")
@@ -282,27 +335,48 @@ class EngineFile(_Part):
             raise ValueError(f"{CONTRACT.fields.call!r} has to be among them: it says which call a request is about")
         return fields
 
-    def recognise(self, method: str, path: str, body: Any) -> Word | None:
-        """The kind of a request; None for one that isn't about a call."""
-        for word, shape in self.requests.items():
-            fits = all(value_at(body, where) == value for where, value in shape.when.items())
-            if shape.method == method and shape.path == path and fits:
-                return word
+    def recognise(
+        self, method: str, path: str, body: Any, query: str = "", headers: Iterable[tuple[str, str]] = ()
+    ) -> tuple[Word, Mapping[str, str]] | None:
+        """The kind of a request, and what it says outside of its JSON; None for one that isn't about a call.
+
+        A path that fits two is the one's with fewer placeholders.
+        """
+        beside = texts_of(query, headers, body)
+        for word, shape in sorted(self.requests.items(), key=lambda each: len(placeholders(each[1].path))):
+            within = path_texts(shape.path, path)
+            if shape.method != method or within is None:
+                continue
+            texts = {**beside, **within}
+            if all(_is_said(body, texts, where, value) for where, value in shape.when.items()):
+                return word, texts
         return None
 
-    def translate(self, method: str, path: str, request: Any, status: int | None, response: Any) -> Translated | None:
+    def translate(
+        self,
+        method: str,
+        path: str,
+        request: Any,
+        status: int | None,
+        response: Any,
+        query: str = "",
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> Translated | None:
         """In the contract's words; None for a request that isn't about a call."""
-        word = self.recognise(method, path, request)
-        if word is None:
+        recognised = self.recognise(method, path, request, query, headers)
+        if recognised is None:
             return None
+        word, texts = recognised
         places = {**self.request_fields, **self.requests[word].fields}
-        fields = {name: value_at(request, where) for name, where in places.items()}
+        fields = {name: _said(request, texts, where) for name, where in places.items()}
+        fields = {name: value for name, value in fields.items() if value is not MISSING}
         untranslated = "" if status is None else self._untranslated(word, status, response)
         is_read = status is not None and not untranslated
+        is_understood = status in self.answer.status or self.answer.is_no_by_status(status)
         return Translated(
             path=CONTRACT.paths.prefix + CONTRACT.paths.by_word[word],
-            request={name: value for name, value in fields.items() if value is not MISSING},
-            status=200 if status in self.answer.status else status,
+            request={name: _seconds(value) if name in _TIMES else value for name, value in fields.items()},
+            status=200 if is_understood else status,
             response=self._answered(word, status, response) if is_read and status is not None else response,
             untranslated=untranslated,
         )
@@ -318,8 +392,8 @@ class EngineFile(_Part):
         answer, names = self.answer, CONTRACT.fields
         needed = [names.ok]
         if word == "authorization":
-            said = value_at(response, answer.authorized) if answer.authorized else True
-            needed = [names.authorized, *((names.units, names.carriers) if is_true(said) else ())]
+            is_yes = answer.is_yes(value_at(response, answer.authorized)) if answer.authorized else True
+            needed = [names.authorized, *((names.units, names.carriers) if is_yes else ())]
         for name in needed:
             where = getattr(answer, name)
             if where is not None and value_at(response, where) is MISSING:
@@ -331,21 +405,67 @@ class EngineFile(_Part):
         answer, names = self.answer, CONTRACT.fields
         good = self._is_good(status, response)
         if word != "authorization":
-            said = value_at(response, answer.ok) if answer.ok else good
-            return {names.ok: said if good else False} if said is not MISSING else response
-        fields: dict[str, Any] = {names.authorized: good}
-        for name in (names.authorized, names.reason, names.units, names.carriers):
+            return {names.ok: self._yes(answer.ok, response) if good else False}
+        fields: dict[str, Any] = {names.authorized: self._yes(answer.authorized, response) if good else False}
+        for name in (names.reason, names.units, names.carriers):
             where = getattr(answer, name)
             if where is not None and (value := value_at(response, where)) is not MISSING:
                 fields[name] = value
-        if not good:
-            fields[names.authorized] = False
-        units = fields.get(names.units)
-        if answer.units_per_second != 1 and isinstance(units, int | float) and not isinstance(units, bool):
+        units = units_of(fields.get(names.units))
+        if answer.units_per_second != 1 and units is not None:
             fields[names.units] = int(units / answer.units_per_second)
-        if isinstance(reason := fields.get(names.reason), str):
+        if isinstance(carriers := fields.get(names.carriers), list) and answer.carrier is not None:
+            fields[names.carriers] = [_carrier(each, answer.carrier) for each in carriers]
+        if isinstance(reason := fields.get(names.reason), int | str):
             fields[names.reason] = answer.reasons.get(reason, reason)
+        elif answer.is_no_by_status(status):
+            fields[names.reason] = answer.reasons[status]
         return fields
+
+    def _yes(self, where: str | None, response: Any) -> Any:
+        """What a good answer says there, as the contract says it: as it is, but a yes in words of its own."""
+        if where is None:
+            return True
+        value = value_at(response, where)
+        return self.answer.is_yes(value) if self.answer.accepts else value
+
+
+def _said(body: Any, texts: Mapping[str, str], where: str) -> Any:
+    """What a request has there: in its JSON, or else in its path, its form or its query; or `MISSING`."""
+    value = value_at(body, where)
+    return texts.get(where, MISSING) if value is MISSING else value
+
+
+def _is_said(body: Any, texts: Mapping[str, str], where: str, value: Any) -> bool:
+    found = value_at(body, where)
+    return bool(texts.get(where) == str(value) if found is MISSING else found == value)
+
+
+_TIMES = frozenset({CONTRACT.fields.authorised_at, CONTRACT.fields.began_at, CONTRACT.fields.ended_at})
+_LAST_SECOND = 1e11
+"""The year 5138: what is greater counts milliseconds, microseconds or nanoseconds."""
+
+
+def _seconds(value: Any) -> Any:
+    """A time in a request as the contract has it, in Unix seconds; what isn't one, or is ISO 8601, stays as it is."""
+    if isinstance(value, str) and re.fullmatch(r"\d{9,}(?:\.\d+)?", value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return value
+    while value > _LAST_SECOND:
+        value /= 1000
+    return int(value)
+
+
+def _carrier(carrier: Any, places: Mapping[Literal["protocol", "host", "port"], str]) -> Any:
+    """One of the answer's carriers as ``UDP:host:5060``; as it is, if it has no host."""
+    parts = {name: value_at(carrier, where) for name, where in places.items()}
+    host = parts.get("host")
+    if not isinstance(host, str):
+        return carrier
+    protocol, port = parts.get("protocol", MISSING), parts.get("port", MISSING)
+    named = f"{'UDP' if protocol in (MISSING, None) else str(protocol).upper()}:{host}"
+    return named if port in (MISSING, None) else f"{named}:{port}"
 
 
 def _instead(response: Any) -> str:

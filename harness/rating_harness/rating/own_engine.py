@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, get_type_hints
+from urllib.parse import urlsplit
 
 import httpx
 from jinja2 import StrictUndefined, TemplateError
@@ -174,29 +176,77 @@ class OwnEngine:
         return found  # type: ignore[return-value]
 
     def _read(self, source: RecordList, variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-        document = self._run(source.command) if source.read is None else self._send(source.read, variables)
-        if source.none_when and all(value_at(document, where) == value for where, value in source.none_when.items()):
-            return []
-        rows = value_at(document, source.list)
-        if not isinstance(rows, list):
-            raise EngineError(
-                "the engine's answer holds no list of records",
-                where=self._url,
-                expected=f"a list at {source.list!r}" if source.list else "a list",
-                found=json.dumps(document)[:300],
-            )
+        rows: list[Any] = []
+        for document in self._pages(source, variables):
+            is_none = all(value_at(document, where) == value for where, value in source.none_when.items())
+            if source.none_when and is_none:
+                break
+            found = value_at(document, source.list)
+            if not isinstance(found, list):
+                raise EngineError(
+                    "the engine's answer holds no list of records",
+                    where=self._url if source.read else " ".join(source.command),
+                    expected=f"a list at {source.list!r}" if source.list else "a list",
+                    found=(document if isinstance(document, str) else json.dumps(document))[:300] or "nothing",
+                )
+            rows += found
+            total = value_at(document, source.total) if source.total else None
+            if source.next is None and isinstance(total, int) and total > len(rows):
+                raise EngineError(
+                    f"the engine's answer holds {len(rows)} records of {total}",
+                    where=self._url,
+                    expected="all of them",
+                    hint="`next` names the place of the next page, or the request asks for {{ call_ids }} only",
+                )
         return [_translated(row, source) for row in rows]
 
-    def _run(self, command: tuple[str, ...]) -> Any:
+    def _pages(self, source: RecordList, variables: Mapping[str, Any]) -> Iterator[Any]:
+        """What the engine answers, page by page."""
+        if source.read is None:
+            yield self._run(source.command, variables)
+            return
+        page, seen = source.read, set[str]()
+        while True:
+            document = self._send(page, variables)
+            yield document
+            following = value_at(document, source.next) if source.next else None
+            if not isinstance(following, str) or not following:
+                return
+            if following in seen or len(seen) >= _MOST_PAGES:
+                raise EngineError(
+                    "the pages of the engine's records don't end", where=self._url, found=f"again {following}"
+                )
+            seen.add(following)
+            page = page.model_copy(update={"path": self._path_of(following, page.path)})
+
+    def _path_of(self, following: str, path: str) -> str:
+        """The path of a page that is named by its URL, its path, or its query alone."""
+        following = following.removeprefix(self._url)
+        if following.startswith("?"):
+            return path.partition("?")[0] + following
+        if "://" in following:
+            parts = urlsplit(following)
+            following = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            following = following.removeprefix(urlsplit(self._url).path)
+        return following if following.startswith("/") else f"/{following}"
+
+    def _run(self, command: tuple[str, ...], variables: Mapping[str, Any]) -> Any:
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=True)
-            return json.loads(done.stdout)
-        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            filled = [str(self._filled(part, variables)) for part in command]
+            done = subprocess.run(filled, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=True)
+            return _parsed(done.stdout)
+        except (OSError, subprocess.SubprocessError, ValueError, TemplateError) as error:
+            said = getattr(error, "stderr", None)
+            found = f"{error}: {said.strip()[-300:]}" if isinstance(said, str) and said.strip() else str(error)
             raise EngineError(
-                "the command that reads records failed", where=" ".join(command), found=str(error)
+                "the command that reads records failed",
+                where=" ".join(command),
+                expected="exit status 0 and JSON on standard output",
+                found=found,
             ) from None
 
     def _send(self, request: HttpRequest, variables: Mapping[str, Any], *, missing_is_fine: bool = False) -> Any:
+        """What the API answers: its JSON, or text that is none, None for nothing."""
         try:
             path = str(self._filled(request.path, variables))
             body = self._filled(request.body, variables)
@@ -208,28 +258,65 @@ class OwnEngine:
                 request.method, self._url + path, json=body if request.body is not None else None, headers=headers
             )
         except httpx.HTTPError as error:
-            raise EngineError("the engine's API doesn't answer", where=self._url + path, found=str(error)) from None
+            raise EngineError(
+                "the engine's API doesn't answer",
+                where=self._url + path,
+                found=str(error) or type(error).__name__,
+                hint=_CERTIFICATE if "CERTIFICATE_VERIFY_FAILED" in str(error) else "",
+            ) from None
         if missing_is_fine and response.status_code == 404:
             return None
-        if response.is_error:
+        if not response.is_success:
             raise EngineError(
                 f"the engine refused {request.method} {path}",
                 where=self._url,
-                found=f"{response.status_code}: {response.text[:500]}",
+                found=f"{response.status_code}: {response.headers.get('location') or response.text[:500]}",
+                hint=_REFUSALS.get(response.status_code, ""),
             )
         try:
-            return response.json() if response.content else None
-        except ValueError:
-            return None
+            return _parsed(response.text) if response.content else None
+        except json.JSONDecodeError:
+            return response.text
+        except ValueError as error:
+            raise EngineError(
+                f"the engine's answer to {request.method} {path} can't be read", where=self._url, found=str(error)
+            ) from None
 
     def _filled(self, value: Any, variables: Mapping[str, Any]) -> Any:
         if isinstance(value, str):
-            return self._templates.from_string(value).render(variables) if "{" in value else value
+            return self._templates.from_string(value).render(variables, env=os.environ) if "{" in value else value
         if isinstance(value, Mapping):
             return {name: self._filled(each, variables) for name, each in value.items()}
         if isinstance(value, list):
             return [self._filled(each, variables) for each in value]
         return value
+
+
+def _parsed(text: str) -> Any:
+    """A document in which no object has a key twice.
+
+    :raises ValueError: it's another, or none.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise _StrangeJson(f"an object that has {twice!r} twice")
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=unique)
+
+
+class _StrangeJson(ValueError):
+    """JSON that readers understand in ways that differ."""
+
+
+_CERTIFICATE = "SSL_CERT_FILE=FILE in the environment of this command names the certificate to trust"
+_REFUSALS = {
+    401: '`headers` of the request in the engine\'s file may name a token: "Bearer {{ env.TOKEN }}"',
+    403: '`headers` of the request in the engine\'s file may name a token: "Bearer {{ env.TOKEN }}"',
+}
+_MOST_PAGES = 1000
 
 
 def _records(given: Given, section: str) -> list[Mapping[str, Any]]:

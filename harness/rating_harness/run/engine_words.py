@@ -16,7 +16,13 @@ __all__ = ["exchange_in_words_of_contract", "fault_in_words_of_engine"]
 def exchange_in_words_of_contract(engine: EngineFile, exchange: Exchange) -> Exchange:
     """As every check reads it; one that isn't about a call is left as it is."""
     translated = engine.translate(
-        exchange.method, exchange.path, exchange.request, exchange.status, exchange.response
+        exchange.method,
+        exchange.path,
+        exchange.request,
+        exchange.status,
+        exchange.response,
+        exchange.query,
+        exchange.headers,
     )
     if translated is None:
         return exchange
@@ -29,6 +35,7 @@ def exchange_in_words_of_contract(engine: EngineFile, exchange: Exchange) -> Exc
         status=translated.status,
         response=translated.response,
         untranslated=translated.untranslated,
+        is_translated=True,
     )
 
 
@@ -58,6 +65,8 @@ def _place(answer: Answer, name: str) -> str:
 
 
 def _value(answer: Answer, name: str, value: Any) -> Any:
+    if name in (CONTRACT.fields.ok, CONTRACT.fields.authorized) and value is True and answer.accepts:
+        return answer.accepts[0]
     if name == CONTRACT.fields.units and isinstance(value, int | float) and not isinstance(value, bool):
         return int(value * answer.units_per_second)
     if name == CONTRACT.fields.reason:

@@ -6,9 +6,10 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from rating_harness.errors import UsageError
+from rating_harness.rating.request_texts import path_texts, texts_of
 from rating_harness.tap.exchange import parse_json
 from rating_harness.tap.faults import Fault, FaultState, RegexTimeout
-from rating_harness.tap.messages import Request
+from rating_harness.tap.messages import Request, parse_text
 
 __all__ = ["FaultSet"]
 
@@ -67,12 +68,14 @@ class FaultSet:
             return None
         chosen: Fault | None = None
         body = parse_json(request.body)
+        texts = texts_of(request.query, request.headers, parse_text(request.body) if body is None else body)
         for fault_id, state in self._states.items():
             fault = state.fault
             if not fault.armed or fault.action.kind == "refuse":
                 continue
             try:
-                if not (fault.concerns(request.path) and fault.matches(body)):
+                within = path_texts(fault.path or "", request.path) or {}
+                if not (fault.concerns(request.path) and fault.matches(body, {**texts, **within})):
                     continue
             except RegexTimeout as error:
                 raise RegexTimeout(f"fault {fault_id}: {error.message}", hint=error.hint) from None

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rating_harness.errors import UsageError
 from rating_harness.rating.json_path import MISSING, value_at
+from rating_harness.rating.request_texts import path_texts
 
 __all__ = [
     "Action",
@@ -212,8 +213,10 @@ class Fault(_Strict):
 
     :param late: seconds by which the request reaches the agent late, even when the client has given up by then.
     :param delay: seconds by which the answer, or what stands for it, comes late: the agent has done its work by then.
-    :param path: the whole path, or its last segment (``authorization``); None for every path.
+    :param path: the whole path, whose segments may be placeholders (``/calls/{call_id}/start``), or its last segment
+        (``authorization``); None for every path.
     :param match: key of the request's JSON body, or a dotted path -> its value, or a `Regex`; all of them must fit.
+        What the body hasn't got is looked for in the path's placeholders, a form, and the query, where all is text.
     :param nth: the first request to be affected, counted from 1 among those that fit while the fault is armed.
     :param count: how many requests are affected, from that one on; None for all.
     :param armed: whether it is in force.
@@ -250,14 +253,20 @@ class Fault(_Strict):
         return "late" if self.late else "delay" if self.delay else "pass"
 
     def concerns(self, path: str) -> bool:
-        return self.path is None or self.path in (path, path.rsplit("/", 1)[-1])
-
-    def matches(self, body: Any) -> bool:
-        """Whether the parsed body has the fields that the fault names."""
-        if not self.match:
+        if self.path is None or self.path in (path, path.rsplit("/", 1)[-1]):
             return True
-        found = {key: value_at(body, key) for key in self.match}
-        return all(found[key] is not MISSING and _fits(expected, found[key]) for key, expected in self.match.items())
+        return "{" in self.path and path_texts(self.path, path) is not None
+
+    def matches(self, body: Any, texts: Mapping[str, str]) -> bool:
+        """Whether the parsed body, or else the request's path, form or query, has the fields that the fault names."""
+        return all(self._has(key, expected, body, texts) for key, expected in self.match.items())
+
+    def _has(self, key: str, expected: object, body: Any, texts: Mapping[str, str]) -> bool:
+        found = value_at(body, key)
+        if found is not MISSING:
+            return _fits(expected, found)
+        wanted = expected if isinstance(expected, Regex) else str(expected)
+        return key in texts and _fits(wanted, texts[key])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from rating_harness.checks import judge, records_settled
+from rating_harness.evidence.model import Evidence
 from rating_harness.evidence.tables import call_of, left_over
 from tests.builders import scenario_of
 from tests.unit.checks.test_invariants import PLAIN, sound
@@ -39,6 +44,57 @@ def test_requests_are_checked_without_records(tmp_path: Path) -> None:
     scenario, evidence = scenario_of(tmp_path / "s.yaml", PLAIN), sound()
     without_end = replace(evidence, exchanges=evidence.exchanges[:-1], unobserved={"records": WHY})
     assert [finding.check for finding in judge(scenario, without_end).findings] == ["always: begin_and_end"]
+
+
+FAULT = "faults:\n  - {on: agent, path: end, status: 500, nth: 9}\n"
+LINE = "engine.yaml:20: ok is at 'done', and an answer has 'finished'"
+
+
+def with_answer(evidence: Evidence, kind: str, answer: object, **of_it: Any) -> Evidence:
+    changed = (replace(each, response=answer, **of_it) if each.kind == kind else each for each in evidence.exchanges)
+    return replace(evidence, exchanges=tuple(changed))
+
+
+@pytest.mark.parametrize("kind", ["begin_transaction", "end_transaction"])
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        ({"ok": False}, ""),
+        ({"finished": True}, "the agent is at fault, and not Kamailio: its answer to KIND has no 'ok'"),
+        ({"ok": "true"}, "neither true nor false"),
+    ],
+)
+def test_without_records_a_report_that_the_engine_refuses_is_an_unbilled_call(
+    tmp_path: Path, kind: str, answer: object, hint: str
+) -> None:
+    scenario, evidence = scenario_of(tmp_path / "s.yaml", PLAIN), sound()
+    refused = with_answer(evidence, kind, answer)
+    (finding,) = judge(scenario, replace(refused, unobserved={"records": WHY})).findings
+    assert (finding.message, finding.expected) == (f"call ana: {kind}", "accepted by the engine")
+    assert finding.seen == f"not accepted: 200 {json.dumps(answer)}"
+    assert hint.replace("KIND", kind) in finding.hint
+    assert judge(scenario, refused).findings == (), "its record tells that it's billed"
+    broken_on_purpose = scenario_of(tmp_path / "f.yaml", PLAIN + FAULT)
+    assert judge(broken_on_purpose, replace(refused, unobserved={"records": WHY})).findings == ()
+
+
+@pytest.mark.parametrize("kind", ["begin_transaction", "end_transaction"])
+def test_an_answer_that_isnt_as_the_engines_file_says_is_no_yes(tmp_path: Path, kind: str) -> None:
+    scenario, evidence = scenario_of(tmp_path / "s.yaml", PLAIN), sound()
+    odd = with_answer(evidence, kind, {"finished": True}, untranslated=LINE)
+    for seen in (odd, replace(odd, unobserved={"records": WHY})):
+        (finding,) = judge(scenario, seen).findings
+        assert (finding.message, finding.hint) == (f"call ana: {kind}", LINE)
+    unread = replace(odd, after=replace(odd.after, transactions=()) if odd.after else None)
+    messages = [finding.message for finding in judge(scenario, unread).findings]
+    assert f"call ana: {kind}" in messages
+
+
+def test_an_end_that_is_accepted_at_its_second_try_is_one(tmp_path: Path) -> None:
+    scenario, evidence = scenario_of(tmp_path / "s.yaml", PLAIN), sound()
+    first = replace(evidence.exchanges[-1], status=503, response="busy")
+    tried = replace(evidence, exchanges=(*evidence.exchanges[:-1], first, evidence.exchanges[-1]))
+    assert judge(scenario, replace(tried, unobserved={"records": WHY})).findings == ()
 
 
 def test_without_dialogs_or_rating_the_rest_is_judged(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from rating_harness.checks.agent_answers import fault_of_answer
 from rating_harness.errors import UsageError
 from rating_harness.evidence.model import Exchange
 from rating_harness.rating.engine_file import SHIPPED, EngineFile, load
@@ -230,6 +233,25 @@ REST = (SHIPPED / "minimal-rest.yaml").read_text("utf-8")
         ("    fee: cost", "    feee: cost", "records: unknown field 'feee'; known are: account_tag, "),
         ("    transaction_tag: id\n", "", "records: 'transaction_tag' has to be among the fields"),
         (", balance: credit", "", "accounts: 'balance' has to be among the fields"),
+        (
+            "  ok: done\n",
+            "",
+            ":19:3: answer: 'ok' is missing: the field that accepts a begin or an end. `ok: null` says",
+        ),
+        ("  authorized: allowed\n", "", "answer: 'authorized' is missing: the field that authorises a call."),
+        ("  carriers: gateways\n", "  carrier: {host: a}\n", "answer: 'carrier' needs its `host`, and `carriers`"),
+        (
+            "path: /billing/stop",
+            'path: "/{a}/x{b}"',
+            "'x{b}': a placeholder is a whole segment, such as /calls/{call_id}",
+        ),
+        ("path: /billing/stop", 'path: "/{a}/{a}"', "requests.end.path: 'a' is there twice"),
+        (
+            "read: {path: /calls}",
+            'read: {path: /c, headers: {A: "{{ env.NO_SUCH }}"}}',
+            "the environment has no NO_SUCH",
+        ),
+        ("read: {path: /calls}", 'command: [a, "{{ tags }}"]', "records.command: a template knows no 'tags' here"),
         ("name: a", "name: b\nname: a", ":3:1: name: this key stands there twice"),
         ("  ok: done", "  ok: done\n  ok: really", ":21:3: answer.ok: this key stands there twice"),
         ("name: a", "name: \x07a", ":2:7: the engine's file isn't YAML"),
@@ -242,6 +264,114 @@ def test_what_would_be_a_riddle_in_a_run_is_a_mistake(tmp_path: Path, there: str
     with pytest.raises(UsageError) as caught:
         load(file)
     assert said in str(caught.value)
+
+
+OTHER = """
+name: another
+requests:
+  authorization: {path: "/calls/{id}/authorize", method: GET}
+  begin: {path: /events, when: {type: start}, fields: {transaction_tag: call}}
+  end: {path: /events, when: {type: stop, v: 2}, fields: {transaction_tag: call}}
+request_fields: {transaction_tag: id, account_tag: who, timestamp_begin: at}
+answer:
+  status: [200, 201]
+  ok: result.code
+  authorized: result.code
+  accepts: [0, granted]
+  max_available_units: result.ttl
+  units_per_second: 1000
+  carriers: routes
+  carrier: {protocol: via.transport, host: via.host, port: via.port}
+  unauthorized_reason: result.why
+  reasons: {402: BALANCE_INSUFFICIENT, 17: NOT_ACTIVE}
+"""
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> EngineFile:
+    file = tmp_path_factory.mktemp("engine") / "other.yaml"
+    file.write_text(OTHER)
+    return load(file)
+
+
+def with_query(path: str, request: object, response: object, method: str = "POST", **more: Any) -> Exchange:
+    return replace(exchange(path, request, response, method=method), **more)
+
+
+def test_a_request_says_it_in_its_path_and_its_query(other: EngineFile) -> None:
+    answer = {"result": {"code": 0, "ttl": "60000"}, "routes": [{"via": {"host": "carrier", "port": 5060}}]}
+    asked = with_query("/calls/a%40b/authorize", "", answer, "GET", query="who=10%2B00&at=1700000000123&x=")
+    seen = exchange_in_words_of_contract(other, asked)
+    assert (seen.kind, seen.status, seen.untranslated) == ("authorization", 200, "")
+    assert seen.request == {"transaction_tag": "a@b", "account_tag": "10+00", "timestamp_begin": 1700000000}
+    assert seen.response == {"authorized": True, "max_available_units": 60, "carriers": ["UDP:carrier:5060"]}
+    assert exchange_in_words_of_contract(other, replace(asked, path="/calls//authorize")).path == "/calls//authorize"
+
+
+FORM = (("Content-Type", "application/x-www-form-urlencoded; charset=utf-8"),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "headers", "body", "query"),
+    [
+        ("begin_transaction", FORM, "type=start&call=c&at=1700000000", ""),
+        ("end_transaction", FORM, "type=stop&v=2&call=c&at=1700000000", ""),
+        ("end_transaction", (), {"type": "stop", "v": 2, "call": "c", "at": 1700000000}, "call=other"),
+        ("events", (), "type=start&call=c", ""),
+        ("events", FORM, "type=stop&v=3&call=c", ""),
+        ("events", (), {"type": "stop", "v": "2", "call": "c"}, ""),
+    ],
+)
+def test_a_request_that_is_a_form(other: EngineFile, kind: str, headers: Any, body: object, query: str) -> None:
+    sent = with_query("/events", body, {"result": {"code": "granted"}}, headers=headers, query=query)
+    seen = exchange_in_words_of_contract(other, sent)
+    assert seen.kind == kind
+    if kind != "events":
+        assert seen.request == {"transaction_tag": "c", "timestamp_begin": 1700000000}
+        assert seen.response == {"ok": True}
+
+
+@pytest.mark.parametrize(
+    ("status", "response", "shown"),
+    [
+        (200, {"result": {"code": 17, "why": 17}}, {"authorized": False, "unauthorized_reason": "NOT_ACTIVE"}),
+        (402, "no money", {"authorized": False, "unauthorized_reason": "BALANCE_INSUFFICIENT"}),
+        (200, {"result": {"code": False, "why": "x"}}, {"authorized": False, "unauthorized_reason": "x"}),
+        (200, {"result": {"code": True, "why": "x"}}, {"authorized": False, "unauthorized_reason": "x"}),
+    ],
+)
+def test_a_refusal_in_words_of_its_own(other: EngineFile, status: int, response: object, shown: object) -> None:
+    asked = with_query("/calls/c/authorize", "", response, "GET", status=status)
+    seen = exchange_in_words_of_contract(other, asked)
+    assert (seen.status, seen.response) == (200, shown)
+    assert fault_of_answer(seen) == ""
+
+
+def test_a_status_that_no_reason_is_given_for_is_told(other: EngineFile) -> None:
+    asked = with_query("/calls/c/authorize", "", "", "GET", status=500)
+    told = fault_of_answer(exchange_in_words_of_contract(other, asked))
+    assert told == "it answered authorization with 500, and a good answer has another, by the engine's file"
+
+
+def test_what_an_engine_never_says_is_no_fault_of_its_answer(cgrates: EngineFile) -> None:
+    event = rpc("SessionSv1.AuthorizeEvent", OriginID="c", Account="1000")
+    answer = {"id": 1, "result": {"MaxUsage": 60_000_000_000}, "error": None}
+    seen = exchange_in_words_of_contract(cgrates, exchange("/jsonrpc", event, answer))
+    assert seen.answer("authorized") is True
+    assert fault_of_answer(seen) == ""
+    assert fault_of_answer(replace(seen, is_translated=False)) == "its carriers is null, and no list"
+
+
+def test_a_fault_meets_a_path_with_a_placeholder_and_a_form(other: EngineFile) -> None:
+    fault = fault_in_words_of_engine(other, Fault(Silence(), path="end_transaction", match={"transaction_tag": "c"}))
+    assert fault.concerns("/events")
+    assert fault.matches(None, {"type": "stop", "v": "2", "call": "c"})
+    assert not fault.matches(None, {"type": "start", "v": "2", "call": "c"})
+    asked = fault_in_words_of_engine(other, Fault(Silence(), path="authorization"))
+    assert asked.concerns("/calls/c/authorize")
+    assert not asked.concerns("/calls/c/d/authorize")
+    edit = fault_in_words_of_engine(other, Fault(Edit({"authorized": True, "ok": False}), path="authorization"))
+    assert edit.action == Edit({"result.code": 0})
 
 
 def test_what_a_template_makes_by_itself_is_known(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from rating_harness.errors import EngineError, PlanError
-from rating_harness.rating.engine_file import EngineFile, load
+from rating_harness.rating.engine_file import SHIPPED, EngineFile, load
 from rating_harness.rating.own_engine import OwnEngine, UnreadableEngine
 
 GIVEN = {
@@ -31,7 +32,12 @@ class Api:
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, Any]] = []
         self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
+        self.headers: dict[str, str] = {}
         self.url = ""
+
+
+class Raw(str):
+    """A body that is answered as it is."""
 
 
 @pytest.fixture
@@ -42,8 +48,9 @@ def api() -> Iterator[Api]:
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"] or 0))
             state.requests.append((self.command, self.path, json.loads(body) if body else None))
+            state.headers = {name.lower(): value for name, value in self.headers.items()}
             status, answer = state.answers.get((self.command, self.path), (200, {}))
-            data = json.dumps(answer).encode()
+            data = answer.encode() if isinstance(answer, Raw) else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("content-length", str(len(data)))
             self.end_headers()
@@ -173,6 +180,7 @@ def test_records_that_a_command_prints() -> None:
             "name": "by hand",
             "requests": {kind: {"path": f"/{kind}"} for kind in ("authorization", "begin", "end")},
             "request_fields": {"transaction_tag": "id"},
+            "answer": {"ok": None, "authorized": None},
             "records": {
                 "command": [sys.executable, "-c", f"print({rows!r})"],
                 "fields": {
@@ -239,3 +247,82 @@ def test_what_is_no_time_and_no_number_is_named(
     with pytest.raises(EngineError, match=f"a record's {named} can't be read") as caught:
         rest.transactions()
     assert caught.value.where == field
+
+
+def page(number: int, **more: object) -> dict[str, object]:
+    return {"calls": [{"id": f"c{number}", "customer": "1000", "started": 5, "stopped": 8}], **more}
+
+
+def read_by(records: dict[str, object], api: Api) -> OwnEngine:
+    file = load(Path("minimal-rest"))
+    assert file.records is not None
+    return OwnEngine(file.model_copy(update={"records": file.records.model_copy(update=records)}), api.url)
+
+
+@pytest.mark.parametrize(
+    "following", ["/calls?page=2", "?page=2", "URL/calls?page=2", "https://outside:1/calls?page=2"]
+)
+def test_records_that_are_answered_by_pages(api: Api, following: str) -> None:
+    api.answers["GET", "/calls"] = (200, page(1, links={"next": following.replace("URL", api.url)}))
+    api.answers["GET", "/calls?page=2"] = (200, page(2, links={"next": None}))
+    with closing(read_by({"next": "links.next"}, api)) as engine:
+        assert [each["transaction_tag"] for each in engine.transactions()] == ["c1", "c2"]
+
+
+def test_pages_that_never_end(api: Api) -> None:
+    api.answers["GET", "/calls"] = (200, page(1, next="/calls"))
+    with closing(read_by({"next": "next"}, api)) as engine, pytest.raises(EngineError, match="don't end"):
+        engine.transactions()
+
+
+def test_an_answer_that_holds_but_a_part_of_the_records(api: Api) -> None:
+    api.answers["GET", "/calls"] = (200, page(1, total=3))
+    with (
+        closing(read_by({"total": "total"}, api)) as engine,
+        pytest.raises(EngineError, match="holds 1 records of 3") as caught,
+    ):
+        engine.transactions()
+    assert "`next` names the place" in str(caught.value)
+
+
+def test_a_key_that_is_there_twice_and_what_is_no_json(api: Api, rest: OwnEngine) -> None:
+    api.answers["GET", "/calls"] = (200, Raw('{"calls": [], "calls": [1]}'))
+    with pytest.raises(EngineError, match="GET /calls can't be read") as caught:
+        rest.transactions()
+    assert "an object that has 'calls' twice" in str(caught.value)
+    api.answers["GET", "/calls"] = (200, Raw("<html>Login</html>"))
+    with pytest.raises(EngineError, match="no list of records") as caught:
+        rest.transactions()
+    assert "found:    <html>Login</html>" in str(caught.value)
+
+
+def test_a_token_comes_from_the_environment(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_TOKEN", "s3cret")
+    file = tmp_path / "engine.yaml"
+    text = (SHIPPED / "minimal-rest.yaml").read_text("utf-8")
+    token = 'read: {path: /calls, headers: {Authorization: "Bearer {{ env.ENGINE_TOKEN }}"}}'
+    file.write_text(text.replace("read: {path: /calls}", token), "utf-8")
+    api.answers["GET", "/calls"] = (200, page(1))
+    with closing(OwnEngine(load(file), api.url)) as engine:
+        engine.transactions()
+    assert api.headers["authorization"] == "Bearer s3cret"
+    api.answers["GET", "/calls"] = (401, {})
+    with closing(OwnEngine(load(file), api.url)) as engine, pytest.raises(EngineError) as caught:
+        engine.transactions()
+    assert "Bearer {{ env.TOKEN }}" in str(caught.value)
+
+
+def test_a_command_is_told_of_the_calls_and_says_why_it_failed(api: Api) -> None:
+    said = "import json, sys; print(json.dumps([{'id': sys.argv[1], 'customer': '1', 'started': 5, 'stopped': 8}]))"
+    argument = "{{ call_ids | join(',') }}"
+    with closing(
+        read_by({"read": None, "list": "", "command": (sys.executable, "-c", said, argument)}, api)
+    ) as engine:
+        assert [each["transaction_tag"] for each in engine.transactions(transaction_tags=["a"])] == ["a"]
+    wrong = (sys.executable, "-c", "import sys; sys.exit('no database')")
+    with (
+        closing(read_by({"read": None, "list": "", "command": wrong}, api)) as engine,
+        pytest.raises(EngineError, match="failed") as caught,
+    ):
+        engine.transactions()
+    assert "no database" in str(caught.value)
