@@ -63,7 +63,8 @@ def untranslated(exchanges: Iterable[Exchange]) -> str:
 
     One that the tap made so is none.
     """
-    return next((each.untranslated for each in exchanges if each.untranslated and each.fault is None), "")
+    known = (each for each in exchanges if each.path in CONTRACT.paths.all and each.fault is None)
+    return next((each.untranslated for each in known if each.untranslated), "")
 
 
 def fault_of_answer(exchange: Exchange) -> str:

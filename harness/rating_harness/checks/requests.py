@@ -50,7 +50,10 @@ class _Judged:
 
 
 def requests_are_as_agreed(case: Case) -> Iterator[Finding]:
-    """Each request of Kamailio's has the interface's method, path and content type, and a JSON object."""
+    """Each request of Kamailio's has the interface's method, path and content type, and a JSON object.
+
+    Of an engine's own it's one that the engine's file recognises.
+    """
     reported: set[tuple[str, str]] = set()
     for exchange in case.evidence.exchanges:
         for what, expected, seen in _disagreements(exchange):
@@ -61,7 +64,12 @@ def requests_are_as_agreed(case: Case) -> Iterator[Finding]:
 
 def _disagreements(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
     agreed = CONTRACT.paths
+    if exchange.is_translated:
+        return
     target = f"{exchange.path}?{exchange.query}" if exchange.query else exchange.path
+    if exchange.untranslated and exchange.path not in agreed.all:
+        yield "path", exchange.untranslated, f"{exchange.method} {target}"
+        return
     if exchange.path not in agreed.all or exchange.query:
         yield "path", f"{agreed.prefix} and one of {', '.join(agreed.by_word.values())}", target
     if exchange.method != agreed.method:

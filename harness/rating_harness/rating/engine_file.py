@@ -335,6 +335,15 @@ class EngineFile(_Part):
             raise ValueError(f"{CONTRACT.fields.call!r} has to be among them: it says which call a request is about")
         return fields
 
+    @property
+    def known(self) -> str:
+        """The requests that are recognised, in words."""
+        kinds = (
+            f"{shape.method} {shape.path}{f' with {dict(shape.when)}' if shape.when else ''}"
+            for shape in self.requests.values()
+        )
+        return f"{self._path} recognises {', '.join(kinds)}"
+
     def recognise(
         self, method: str, path: str, body: Any, query: str = "", headers: Iterable[tuple[str, str]] = ()
     ) -> tuple[Word, Mapping[str, str]] | None:

@@ -14,7 +14,7 @@ __all__ = ["exchange_in_words_of_contract", "fault_in_words_of_engine"]
 
 
 def exchange_in_words_of_contract(engine: EngineFile, exchange: Exchange) -> Exchange:
-    """As every check reads it; one that isn't about a call is left as it is."""
+    """As every check reads it; one that the engine's file doesn't recognise is left as it is, and says so."""
     translated = engine.translate(
         exchange.method,
         exchange.path,
@@ -25,7 +25,7 @@ def exchange_in_words_of_contract(engine: EngineFile, exchange: Exchange) -> Exc
         exchange.headers,
     )
     if translated is None:
-        return exchange
+        return replace(exchange, untranslated=engine.known)
     return replace(
         exchange,
         method=CONTRACT.paths.method,

@@ -150,6 +150,14 @@ def test_a_request_that_is_not_as_agreed(tmp_path: Path, changed: dict[str, Any]
     assert disagreements(tmp_path, **changed) == [(f"{what} of authorization", seen)]
 
 
+def test_a_request_of_another_engine_is_one_that_its_file_recognises(tmp_path: Path) -> None:
+    query = {"method": "GET", "query": "a=1", "headers": ()}
+    assert disagreements(tmp_path, is_translated=True, headers=()) == []
+    known = "engine.yaml recognises POST /billing/start"
+    unknown = {"path": "/billing/authorization", "untranslated": known, **query}
+    assert disagreements(tmp_path, **unknown) == [("path of authorization", "GET /billing/authorization?a=1")]
+
+
 @pytest.mark.parametrize("value", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
 def test_a_content_type_however_it_is_written(tmp_path: Path, value: str) -> None:
     assert disagreements(tmp_path, headers=(("content-type", value),)) == []
