@@ -14,7 +14,8 @@ from lark.tree import Meta
 
 from rating_harness.errors import ConfigurationError, Location
 from rating_harness.kamailio_config.positions import Span
-from rating_harness.kamailio_config.preprocessor import RawToken, Reader, main_file, tokenize
+from rating_harness.kamailio_config.preprocessor import Reader, main_file, tokenize
+from rating_harness.kamailio_config.tokens import RawToken
 from rating_harness.kamailio_config.tree import (
     Assignment,
     Attribute,

@@ -10,16 +10,43 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from rating_harness.errors import ConfigurationError, Location
 from rating_harness.kamailio_config.define_expressions import evaluate
+from rating_harness.kamailio_config.lexemes import (
+    BLANK,
+    CAST,
+    COLON_WORD,
+    CONDITION,
+    DIRECTIVE,
+    DIRECTIVES,
+    ESCAPE,
+    ESCAPED,
+    EVENT_NAME,
+    FAMILIES,
+    IDENTIFIER,
+    IPV6,
+    KEYWORDS,
+    MODE,
+    NUMBER,
+    NUMBER_WORDS,
+    OPERATOR,
+    OPERATORS,
+    RETCODE,
+    SELECT,
+    SER_ATTRIBUTE,
+    SKIP,
+    VARIABLE,
+    WORD,
+)
 from rating_harness.kamailio_config.positions import Source, Span
+from rating_harness.kamailio_config.substitutions import Substitutions
+from rating_harness.kamailio_config.tokens import RawToken, Tokens, by_context
 from rating_harness.kamailio_config.tree import Directive
 
-__all__ = ["RawToken", "Reader", "Tokens", "main_file", "tokenize", "version_defines"]
+__all__ = ["Reader", "main_file", "tokenize", "version_defines"]
 
 Reader = Callable[[str, str | None], "tuple[str, str] | None"]
 """Called with the name of a file as it is included, and the file that includes it (None for the main one): its name
@@ -50,30 +77,6 @@ def main_file(configuration: Path) -> Path:
     if not os.access(main, os.R_OK):
         raise ConfigurationError("this configuration of Kamailio may not be read", where=str(main))
     return main
-
-
-@dataclass(frozen=True, slots=True)
-class RawToken:
-    """:param kind: the terminal of the grammar.
-    :param text: as Kamailio sees it; of a string, what it says.
-    :param origin: which define it came out of: a number for each place where one is used; None for none.
-    """
-
-    kind: str
-    text: str
-    span: Span
-    origin: int | None = None
-
-
-@dataclass(slots=True)
-class Tokens:
-    """What the preprocessor made of a configuration."""
-
-    tokens: list[RawToken] = field(default_factory=list)
-    directives: list[Directive] = field(default_factory=list)
-    defines: dict[str, str | None] = field(default_factory=dict)
-    sources: dict[str, Source] = field(default_factory=dict)
-    inactive: dict[str, set[int]] = field(default_factory=dict)
 
 
 def version_defines(version: str) -> dict[str, str | None]:
@@ -112,133 +115,6 @@ def tokenize(
     return scanner.result
 
 
-# --- words ----------------------------------------------------------------------------------------------------------
-
-_KEYWORDS = {
-    "if": "IF",
-    "else": "ELSE",
-    "while": "WHILE",
-    "switch": "SWITCH",
-    "case": "CASE",
-    "default": "DEFAULT",
-    "route": "ROUTE",
-    "request_route": "ROUTE_KIND",
-    "failure_route": "ROUTE_KIND",
-    "reply_route": "ROUTE_KIND",
-    "onreply_route": "ROUTE_KIND",
-    "branch_route": "ROUTE_KIND",
-    "onsend_route": "ROUTE_KIND",
-    "event_route": "EVENT_ROUTE",
-    "drop": "JUMP",
-    "exit": "JUMP",
-    "return": "JUMP",
-    "break": "JUMP",
-    "loadmodule": "LOADMODULE",
-    "loadmodulex": "LOADMODULE",
-    "loadpath": "LOADPATH",
-    "mpath": "LOADPATH",
-    "modparam": "MODPARAM",
-    "modparamx": "MODPARAM",
-    "cfgengine": "CFGENGINE",
-    "flags": "FLAGS",
-    "bool": "FLAGS",
-    "avpflags": "FLAGS",
-    "not": "NOT",
-    "and": "AND",
-    "or": "OR",
-    "mod": "MULTIPLICATION",
-    "eq": "EQUALITY",
-    "ne": "EQUALITY",
-    "ieq": "EQUALITY",
-    "ine": "EQUALITY",
-    "defined": "DEFINED",
-}
-_NUMBER_WORDS = frozenset(("yes", "true", "on", "enable", "no", "false", "off", "disable"))
-_FAMILIES = frozenset(("inet", "INET", "ipv4", "IPv4", "IPV4", "inet6", "INET6", "ipv6", "IPv6", "IPV6"))
-_OPERATORS = {
-    "==": "EQUALITY",
-    "!=": "EQUALITY",
-    "=~": "EQUALITY",
-    "<=": "RELATION",
-    ">=": "RELATION",
-    "<<": "SHIFT",
-    ">>": "SHIFT",
-    "&&": "AND",
-    "||": "OR",
-    "+=": "ADD_ASSIGN",
-    "<": "RELATION",
-    ">": "RELATION",
-    "=": "EQUAL",
-    "!": "NOT",
-    "&": "BIT_AND",
-    "|": "BIT_OR",
-    "^": "BIT_XOR",
-    "~": "BIT_NOT",
-    "+": "PLUS",
-    "-": "MINUS",
-    "*": "STAR",
-    "/": "SLASH",
-    ",": "COMMA",
-    ";": "SEMICOLON",
-    ":": "COLON",
-    "(": "LPAR",
-    ")": "RPAR",
-    "{": "LBRACE",
-    "}": "RBRACE",
-    "[": "LBRACKET",
-    "]": "RBRACKET",
-    ".": "DOT",
-}
-_DIRECTIVES = {
-    "define": "define",
-    "def": "define",
-    "trydefine": "trydef",
-    "trydef": "trydef",
-    "redefine": "redef",
-    "redef": "redef",
-    "defexp": "defexp",
-    "defexps": "defexps",
-    "defenv": "defenv",
-    "defenvs": "defenvs",
-    "trydefenv": "trydefenv",
-    "trydefenvs": "trydefenvs",
-    "ifdef": "ifdef",
-    "ifndef": "ifndef",
-    "ifexp": "ifexp",
-    "else": "else",
-    "endif": "endif",
-    "subst": "subst",
-    "substdef": "substdef",
-    "substdefs": "substdefs",
-    "include_file": "include_file",
-    "import_file": "import_file",
-}
-
-_BLANK = " \t\b\r"
-_SKIP = re.compile(r"[ \t\b\r\n\ufeff]+|\\\n")
-_HEX4 = "[0-9a-fA-F]{1,4}"
-_IPV6 = re.compile(
-    rf"(?:{_HEX4}:){{7}}{_HEX4}|(?:{_HEX4}:){{1,7}}(?::{_HEX4}){{1,7}}|:(?::{_HEX4}){{1,7}}|(?:{_HEX4}:){{1,7}}:|::"
-)
-_WORD = re.compile(r"[A-Za-z0-9_]+")
-_COLON_WORD = re.compile(r"(?:msg:len|uri:host|uri:port)(?![A-Za-z0-9_])")
-_NUMBER = re.compile(r"0x[0-9a-fA-F]+|0[0-7]+|0|[1-9][0-9]*|[01]+b")
-_OPERATOR = re.compile("|".join(re.escape(each) for each in sorted(_OPERATORS, key=len, reverse=True)))
-_CAST = re.compile(r"\((?:int|str)\)")
-_EVENT_NAME = re.compile(r"[A-Za-z][0-9A-Za-z-]*(?::[A-Za-z][0-9A-Za-z_-]*)+")
-_RETCODE = re.compile(r"\$(?:\?|(?:retcode|rc)(?![A-Za-z0-9_(]))")
-_VARIABLE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
-_SER_ATTRIBUTE = re.compile(r"[$%](?:(?:[ft][rud]?|g)\.)?[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]\n]*\])?")
-_INDEX = r"(?:\[(?:[^\]\"\n]|\"[^\"\n]*\")*\])?"
-_SELECT = re.compile(rf"@[A-Za-z_]\w*{_INDEX}(?:\.[A-Za-z_]\w*{_INDEX})*")
-_DIRECTIVE = re.compile(r"(?:#!|!!)([a-z_]+)")
-_MODE = re.compile(r"(?:#|//)!(SER|KAMAILIO|OPENSER|MAXCOMPAT|ALL)(?=\n|$)")
-_CONDITION = re.compile(r"(?:#!|!!)(?:(ifdef|ifndef|ifexp)(?=[ \t\b\r])|(else|endif)(?=[ \t\b\r]*\n))")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ESCAPE = re.compile(r'\\(?:(n|r|a|t|"|\\)|x([0-9a-fA-F]{1,2})|([0-7]{2,3})|(\n))')
-_ESCAPED = {"n": "\n", "r": "\r", "a": "\a", "t": "\t", '"': '"', "\\": "\\"}
-
-
 class _Scanner:
     """Kamailio's scanner. One for a whole configuration: defines and conditions go from file to file."""
 
@@ -250,7 +126,7 @@ class _Scanner:
         self._read = read
         self._environment = environment
         self._conditions: list[tuple[bool, Span]] = []
-        self._substitutions: list[tuple[re.Pattern[str], str, bool]] = []
+        self.substitutions = Substitutions()
         self._mode = ""
         self._depth = 0
         self._origins = 0
@@ -264,7 +140,7 @@ class _Scanner:
                 found="the end of the file",
                 hint="behind #!endif its line must end: no comment, and a newline even at the end of the file",
             )
-        self.result.tokens = _contextual(self.result.tokens)
+        self.result.tokens = by_context(self.result.tokens)
 
     def file(self, name: str, within: str | None, span: Span | None = None) -> bool:
         """Scan a file; False where it isn't there."""
@@ -286,33 +162,6 @@ class _Scanner:
     @property
     def active(self) -> bool:
         return all(state for state, _ in self._conditions)
-
-    def substituted(self, text: str) -> str:
-        """A string or a variable after the rules of ``#!subst``."""
-        for pattern, replacement, everywhere in self._substitutions:
-            text = pattern.sub(lambda match, by=replacement: _expand(by, match), text, count=0 if everywhere else 1)
-        return text
-
-    def add_substitution(self, rule: str, span: Span) -> tuple[str, str]:
-        """The two halves of ``/regex/replacement/flags``."""
-        separator = rule[:1]
-        parts = re.split(rf"(?<!\\){re.escape(separator)}", rule[1:]) if separator else []
-        if len(parts) != 3:
-            raise ConfigurationError(
-                "no substitution",
-                where=_location(span),
-                expected='"/regular expression/replacement/flags", any separator',
-                found=rule or "nothing",
-            )
-        expression, replacement, flags = parts
-        try:
-            pattern = re.compile(_posix(expression), re.IGNORECASE if "i" in flags else 0)
-        except re.error as error:
-            raise ConfigurationError(
-                "no regular expression", where=_location(span), found=f"{expression}: {error}"
-            ) from None
-        self._substitutions.append((pattern, replacement, "g" in flags))
-        return expression, replacement
 
     def define(self, name: str, value: str | None, kind: str, span: Span) -> None:
         defines = self.result.defines
@@ -410,7 +259,7 @@ class _File:
 
     def _step(self) -> None:
         text, at = self._text, self._at
-        blank = _SKIP.match(text, at)
+        blank = SKIP.match(text, at)
         if blank:
             self._at = blank.end()
             return
@@ -425,47 +274,47 @@ class _File:
             end = text.find("'", at + 1)
             if end < 0:
                 self._fail("a string without its end", at, expected="'")
-            self._token("STRING", self._scanner.substituted(text[at + 1 : end]), at, end + 1)
+            self._token("STRING", self._scanner.substitutions.apply(text[at + 1 : end]), at, end + 1)
         elif character == "$":
             self._variable()
         elif character == "@":
-            self._pattern(_SELECT, "SELECT", "a select")
+            self._pattern(SELECT, "SELECT", "a select")
         elif character == "%":
-            self._pattern(_SER_ATTRIBUTE, "ATTRIBUTE", "an attribute")
+            self._pattern(SER_ATTRIBUTE, "ATTRIBUTE", "an attribute")
         else:
             self._word_or_operator()
 
     def _word_or_operator(self) -> None:
         text, at = self._text, self._at
-        word, address = _WORD.match(text, at), _IPV6.match(text, at)
+        word, address = WORD.match(text, at), IPV6.match(text, at)
         if address and address.end() > (word.end() if word else at):
             self._token("IPV6", address[0], at, address.end())
             return
         if word:
-            special = _COLON_WORD.match(text, at)
+            special = COLON_WORD.match(text, at)
             if special:
                 self._token("NAME", special[0], at, special.end())
             else:
                 self._word(word[0], word.end())
             return
-        cast = _CAST.match(text, at)
+        cast = CAST.match(text, at)
         if cast:
             self._token("CAST", cast[0], at, cast.end())
             return
-        operator = _OPERATOR.match(text, at)
+        operator = OPERATOR.match(text, at)
         if operator is None:
             self._fail(f"Kamailio knows no {text[at]!r} here", at)
-        self._token(_OPERATORS[operator[0]], operator[0], at, operator.end())
+        self._token(OPERATORS[operator[0]], operator[0], at, operator.end())
 
     def _word(self, word: str, end: int) -> None:
         start = self._at
-        number = _NUMBER.fullmatch(word)
-        if number or word in _NUMBER_WORDS or word in _FAMILIES:
+        number = NUMBER.fullmatch(word)
+        if number or word in NUMBER_WORDS or word in FAMILIES:
             self._token("NUMBER", word, start, end)
         elif word in ("include_file", "import_file"):
             self._include(word, start, end)
-        elif word in _KEYWORDS:
-            self._token(_KEYWORDS[word], word, start, end)
+        elif word in KEYWORDS:
+            self._token(KEYWORDS[word], word, start, end)
             if word == "event_route":
                 self._event_name()
         elif word[0].isdigit():
@@ -496,9 +345,9 @@ class _File:
         if bracket is None:
             return
         self._token("LBRACKET", "[", bracket.end() - 1, bracket.end())
-        blank = _SKIP.match(self._text, self._at)
+        blank = SKIP.match(self._text, self._at)
         start = blank.end() if blank else self._at
-        name = _EVENT_NAME.match(self._text, start)
+        name = EVENT_NAME.match(self._text, start)
         if name is None:
             self._fail("no name of an event", start, expected="such as dialog:start")
         self._token("EVENT_NAME", name[0], start, name.end())
@@ -513,25 +362,25 @@ class _File:
 
     def _variable(self) -> None:
         text, at = self._text, self._at
-        retcode = _RETCODE.match(text, at)
+        retcode = RETCODE.match(text, at)
         if retcode:
             self._token("VARIABLE", retcode[0], at, retcode.end())
             return
         if self._scanner.mode not in ("KAMAILIO", "OPENSER"):
-            attribute = _SER_ATTRIBUTE.match(text, at)
+            attribute = SER_ATTRIBUTE.match(text, at)
             is_old = attribute is not None and (
                 self._scanner.mode == "SER" or attribute[0][-1] == "]" or "." in attribute[0]
             )
             if attribute is not None and is_old and text[attribute.end() : attribute.end() + 1] != "(":
                 self._token("ATTRIBUTE", attribute[0], at, attribute.end())
                 return
-        name = _VARIABLE.match(text, at)
+        name = VARIABLE.match(text, at)
         end = name.end() if name else at + 1
         if text[end : end + 1] == "(":
             end = self._closing(end)
         elif name is None:
             self._fail("no name of a pseudo-variable", at, expected="such as $ru, $var(name), $(var(name){s.len})")
-        self._token("VARIABLE", self._scanner.substituted(text[at:end]), at, end)
+        self._token("VARIABLE", self._scanner.substitutions.apply(text[at:end]), at, end)
 
     def _closing(self, start: int) -> int:
         """Behind the bracket that closes the one at ``start``, in the same line."""
@@ -550,12 +399,12 @@ class _File:
         start, at, parts = self._at, self._at, []
         while True:
             end = self._string_end(at)
-            parts.append(_ESCAPE.sub(_escaped, self._text[at + 1 : end - 1]))
+            parts.append(ESCAPE.sub(_escaped, self._text[at + 1 : end - 1]))
             following = re.compile(r"[ \t\b\r\n]*\"").match(self._text, end)
             if following is None:
                 break
             at = following.end() - 1
-        self._token("STRING", self._scanner.substituted("".join(parts)), start, end)
+        self._token("STRING", self._scanner.substitutions.apply("".join(parts)), start, end)
 
     def _string_end(self, start: int) -> int:
         at = start + 1
@@ -582,12 +431,12 @@ class _File:
     def _hash(self) -> None:
         """A directive, a comment, or the operator ``!`` twice."""
         text, at = self._text, self._at
-        mode = _MODE.match(text, at)
+        mode = MODE.match(text, at)
         if mode:
             self._scanner.mode = mode[1]
             self._at = mode.end()
             return
-        directive = _DIRECTIVE.match(text, at)
+        directive = DIRECTIVE.match(text, at)
         if directive and self._directive(directive):
             return
         if text[at] == "!":
@@ -603,18 +452,18 @@ class _File:
         if word in ("include_file", "import_file"):
             self._include(word, match.start(), match.end())
             return True
-        kind = _DIRECTIVES.get(word)
+        kind = DIRECTIVES.get(word)
         if kind is None:
             return False
         end = match.end()
         if kind in ("else", "endif"):
             rest = self._line_end(end)
-            if self._text[end:rest].strip(_BLANK) or rest == len(self._text):
+            if self._text[end:rest].strip(BLANK) or rest == len(self._text):
                 return False  # Kamailio wants the end of the line right after it, even at the end of the file
             self._condition(kind, match.start(), end)
         elif kind in ("subst", "substdef", "substdefs"):
             self._substitution(kind, match.start(), end)
-        elif self._text[end : end + 1] not in tuple(_BLANK):
+        elif self._text[end : end + 1] not in tuple(BLANK):
             return False
         elif kind in ("ifdef", "ifndef", "ifexp"):
             self._condition(kind, match.start(), end)
@@ -632,7 +481,7 @@ class _File:
     def _define(self, kind: str, start: int, at: int) -> None:
         blank = re.compile(r"[ \t\b\r]+").match(self._text, at)
         assert blank is not None
-        name = _IDENTIFIER.match(self._text, blank.end())
+        name = IDENTIFIER.match(self._text, blank.end())
         if name is None or self._text[name.end() : name.end() + 1] == "-":
             self._fail("no name of a define", blank.end(), expected="letters, digits and underscores")
         end = name.end()
@@ -641,7 +490,7 @@ class _File:
             if self._text[end - 1] != "\\" or end == len(self._text):
                 break
             end += 1
-        raw = self._text[name.end() : end].replace("\\\n", "").lstrip(_BLANK)
+        raw = self._text[name.end() : end].replace("\\\n", "").lstrip(BLANK)
         value: str | None = raw or None
         if value is not None and kind in ("defexp", "defexps"):
             computed = evaluate(value, self._scanner.result.defines)
@@ -669,7 +518,7 @@ class _File:
         self._at = word.end()
 
     def _substitution(self, kind: str, start: int, at: int) -> None:
-        blank = _SKIP.match(self._text, at)
+        blank = SKIP.match(self._text, at)
         self._at = blank.end() if blank else at
         if self._text[self._at : self._at + 1] not in ('"', "'"):
             self._fail("no substitution", self._at, expected="a string")
@@ -678,7 +527,7 @@ class _File:
         rule = self._scanner.result.tokens[before].text
         del self._scanner.result.tokens[before:]
         span = self._span(start, self._at)
-        name, value = self._scanner.add_substitution(rule, span)
+        name, value = self._scanner.substitutions.add(rule, _location(span))
         if kind != "subst":
             quoted = f'"{value}"' if kind == "substdefs" else value
             self._scanner.define(name, quoted or None, "define", span)
@@ -688,7 +537,7 @@ class _File:
         word = re.compile(r"[ \t]*([^ \t\r\n]+)").match(self._text, at)
         if word is None:
             self._fail("no name of a file", at, expected='a name in double quotes: "rating.cfg"')
-        name = self._scanner.substituted(word[1])
+        name = self._scanner.substitutions.apply(word[1])
         if len(name) < 3 or name[0] != '"' or name[-1] != '"':
             self._fail("no name of a file", word.start(1), expected="a name in double quotes, without spaces")
         self._at = word.end()
@@ -711,7 +560,7 @@ class _File:
         end = self._line_end(at)
         name, value = "", None
         if kind in ("ifdef", "ifndef"):
-            match = _IDENTIFIER.search(self._text, at, end)
+            match = IDENTIFIER.search(self._text, at, end)
             if match is None or self._text[match.end() : match.end() + 1] == "-":
                 self._fail("no name of a define", at, expected="letters, digits and underscores")
             name = match[0]
@@ -732,7 +581,7 @@ class _File:
     def _skip(self) -> None:
         """Pass over what a false condition leaves out, up to the next directive of conditions, and carry that out."""
         text, at = self._text, self._at
-        match = _CONDITION.search(text, at)
+        match = CONDITION.search(text, at)
         end = match.start() if match else len(text)
         inactive = self._scanner.result.inactive[self._source.file]
         begins = at + 1 if text[at : at + 1] == "\n" else at  # what leaves out ends with its own line
@@ -750,59 +599,6 @@ class _File:
         return self._source.position(self._source_start(at)[0]).line
 
 
-def _contextual(tokens: list[RawToken]) -> list[RawToken]:
-    """Give words the kind that they have by where they stand.
-
-    At the top level a statement has no end: the next one is known by its first word. Kamailio reserves all names of
-    settings for that; here, a word before an equals sign is one.
-    """
-    found: list[RawToken] = []
-    depth, in_socket = 0, False
-    for index, token in enumerate(tokens):
-        following = tokens[index + 1].kind if index + 1 < len(tokens) else "END"
-        kind = token.kind
-        if kind == "LBRACE":
-            in_socket = depth == 0 and index >= 2 and tokens[index - 1].kind == "EQUAL"
-            depth += 1
-        elif kind == "RBRACE":
-            depth -= 1
-            in_socket = False
-        elif depth == 0 or in_socket:
-            kind = _at_top_level(tokens, index, following)
-        elif (kind == "DEFAULT" and following != "COLON") or kind in ("FLAGS", "LOADPATH", "CFGENGINE"):
-            kind = "NAME"
-        found.append(token if kind == token.kind else RawToken(kind, token.text, token.span, token.origin))
-    return found
-
-
-_NAMES = ("NAME", "DEFAULT", "NUM_NAME")
-
-
-def _at_top_level(tokens: list[RawToken], index: int, following: str) -> str:
-    kind = tokens[index].kind
-    if kind in ("LOADPATH", "CFGENGINE"):
-        return kind
-    if kind in _NAMES or kind in ("FLAGS", "MULTIPLICATION", "NUMBER"):
-        if following == "EQUAL":
-            dotted = (
-                index >= 2 and tokens[index - 1].kind == "DOT" and tokens[index - 2].kind in (*_NAMES, "RBRACKET")
-            )
-            return "NAME" if dotted else "SETTING"
-        rest = [token.kind for token in tokens[index + 1 : index + 7]]
-        if kind in _NAMES and (
-            (rest[:1] == ["DOT"] and rest[2:3] == ["EQUAL"])
-            or (
-                rest[:1] == ["LBRACKET"]
-                and (
-                    rest[2:4] == ["RBRACKET", "EQUAL"]
-                    or (rest[2:4] == ["RBRACKET", "DOT"] and rest[5:6] == ["EQUAL"])
-                )
-            )
-        ):
-            return "GROUP"
-    return "NAME" if kind == "DEFAULT" else kind
-
-
 def _location(span: Span) -> Location:
     return Location(span.file, span.start.line, span.start.column)
 
@@ -810,21 +606,7 @@ def _location(span: Span) -> Location:
 def _escaped(match: re.Match[str]) -> str:
     plain, hexadecimal, octal, _ = match.groups()
     if plain:
-        return _ESCAPED[plain]
+        return ESCAPED[plain]
     if hexadecimal:
         return chr(int(hexadecimal, 16))
     return chr(int(octal, 8) & 0xFF) if octal else ""
-
-
-def _posix(expression: str) -> str:
-    """A POSIX extended regular expression as Python writes it."""
-    names = {"digit": "0-9", "alpha": "A-Za-z", "alnum": "A-Za-z0-9", "space": r"\s", "upper": "A-Z", "lower": "a-z"}
-    return re.sub(r"\[:(\w+):\]", lambda match: names.get(match[1], match[0]), expression)
-
-
-def _expand(replacement: str, match: re.Match[str]) -> str:
-    def group(number: re.Match[str]) -> str:
-        index = int(number[1])
-        return (match[index] or "") if index <= (match.re.groups or 0) else ""
-
-    return re.sub(r"\\(\d)", group, replacement)
