@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from rating_harness.checks.agent_answers import agent_at_fault
+from rating_harness.checks.agent_answers import fault_of_answer
 from rating_harness.checks.call_ends import goes_on
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.checks.recorded_calls import accounts_with_wrong_records, has_wrong_record, is_number, payers_of
@@ -118,7 +118,7 @@ def _none_accepted(case: Case, call: Call, index: int) -> Iterator[Finding]:
             f"not accepted: {last.status} {json.dumps(last.response, ensure_ascii=False)[:80]}",
             call=call,
             index=index,
-            hint=agent_at_fault(case, (call,), kind),
+            hint=fault_of_answer(last),
             shown_by=last,
         )
         return

@@ -89,7 +89,9 @@ def missing_module(log: str) -> str | None:
     if guard := _GUARD.search(log):
         return guard[1]
     if lost := _NO_FILE.search(log):
-        return f"this Kamailio has no {lost['file']}: {_OTHER_KAMAILIO}"
+        module = lost["file"].rpartition("/")[2].removesuffix(".so")
+        own = f'loadmodule "{module}.so" loads the lab\'s own; ' if module in _THERE else ""
+        return f"this Kamailio has no {lost['file']}: {own}{_OTHER_KAMAILIO}"
     match = _MISSING.search(log)
     if match is None:
         return None

@@ -196,8 +196,7 @@ def _check_variables(value: Any, known: Collection[str], what: str) -> None:
     for text in _texts(value):
         parsed = _TEMPLATES.parse(text)
         for each in parsed.find_all(nodes.Getattr):
-            is_unset = isinstance(each.node, nodes.Name) and each.node.name == "env" and each.attr not in os.environ
-            if is_unset:
+            if isinstance(each.node, nodes.Name) and each.node.name == "env" and not os.environ.get(each.attr):
                 raise ValueError(f"the environment has no {each.attr}")
         named = meta.find_undeclared_variables(parsed) - set(_TEMPLATES.globals) - {"env"}
         if unknown := sorted(named - set(known)):

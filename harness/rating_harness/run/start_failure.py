@@ -30,6 +30,10 @@ _INCLUDED = re.compile(r"cannot open included file: \"?(?P<path>[^\s\"()]+)")
 _SOCKET = re.compile(r"bad force_send_socket argument: (?P<socket>\S+) \(\w+ doesn't listen on it\)")
 _NOT_LISTENING = re.compile(r"ERROR: (?P<module>\w+) .*is not a socket the proxy is listening on")
 _BIND = re.compile(r"ERROR: (?P<module>\w+) .*\b(?:bind|create FIFO)\b.*No such file or directory")
+_NO_ADDRESS = re.compile(
+    r"ERROR: (?P<module>\w+) .*(?:cannot bind to local address and port \[(?P<address>[^\]]+)\]"
+    r"|Cannot assign requested address)"
+)
 _NO_USER = re.compile(r"ERROR: (?P<module>\w+) .*[Bb]ad (?P<kind>user|group) name:? <?(?P<name>[\w-]+)")
 _NOT_LOADED = re.compile(
     r"Module (?P<name>\w+) not found\. Missing loadmodule|No module matching <(?P<names>[^<>]+)> found"
@@ -161,6 +165,11 @@ def remedy(log: str, where: Location | None) -> str | None:
         )
     if found := _BIND.search(log):
         return f"{found['module']} has a socket in a directory that the lab hasn't got: /run/kamailio is there"
+    if found := _NO_ADDRESS.search(log):
+        return (
+            f"{found['module']} listens at {found['address'] or 'an address'}, which the lab's Kamailio hasn't got: "
+            "0.0.0.0 is everywhere; or put its parameter between #!ifdef and #!endif"
+        )
     if found := _NO_USER.search(log):
         return (
             f"the lab has no {found['kind']} {found['name']}: put {found['module']}'s parameter between #!ifdef and "

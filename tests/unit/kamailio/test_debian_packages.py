@@ -50,6 +50,16 @@ def test_a_file_that_a_module_is_in_or_needs(lost: str) -> None:
     )
 
 
+def test_a_usual_module_by_the_path_of_another_machine() -> None:
+    log = (
+        "could not open module </opt/kam/modules/sl.so>: /opt/kam/modules/sl.so: cannot open shared object file: x\n"
+    )
+    assert missing_module(log) == (
+        'this Kamailio has no /opt/kam/modules/sl.so: loadmodule "sl.so" loads the lab\'s own; '
+        "--kamailio names a root filesystem or an image that has it"
+    )
+
+
 @pytest.mark.parametrize("release", rootfs.RELEASES)
 def test_all_that_a_lab_has_is_known(release: rootfs.Release) -> None:
     root = rootfs.cached(release)

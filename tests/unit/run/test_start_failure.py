@@ -208,6 +208,18 @@ def test_a_name_that_nothing_defines(paths: Mapping[str, Path]) -> None:
             "ctl has a socket in a directory that the lab hasn't got: /run/kamailio is there",
         ),
         (
+            "15(24) ERROR: evapi [evapi_dispatch.c:839]: evapi_run_dispatcher(): cannot bind to local address "
+            "and port [10.0.0.1:8448]\n",
+            "evapi listens at 10.0.0.1:8448, which the lab's Kamailio hasn't got: 0.0.0.0 is everywhere; or put its "
+            "parameter between #!ifdef and #!endif",
+        ),
+        (
+            "0(7) ERROR: ctl [init_socks.c:181]: init_sock(): ERROR: init_tcpudp_sock: bind: Cannot assign requested "
+            "address [99]\n",
+            "ctl listens at an address, which the lab's Kamailio hasn't got: 0.0.0.0 is everywhere; or put its "
+            "parameter between #!ifdef and #!endif",
+        ),
+        (
             "0(8) ERROR: jsonrpcs [jsonrpcs_fifo.c:72]: jsonrpc_init_fifo_server(): Can't create FIFO: No such "
             "file or directory (mode=432)\n",
             "jsonrpcs has a socket in a directory that the lab hasn't got: /run/kamailio is there",
