@@ -15,6 +15,7 @@
     ├── EngineError            the rating engine refused, or answered what the contract doesn't say
     ├── SippError              SIPp could not run at all (a failed *call* is a finding, not an error)
     ├── EndpointError          an end of ours sent, or wrote down, what can't be: no verdict on Kamailio
+    │   └── BusyMachineError   something of ours came too late
     └── EvidenceError          stored evidence that can't be read back
 
 Every one says what was expected, what was found, where, and what to do next. The command and the plugin print
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "BusyMachineError",
     "ConfigurationError",
     "EndpointError",
     "EngineError",
@@ -213,6 +215,10 @@ class SippError(HarnessError):
 
 class EndpointError(HarnessError):
     """A caller or a carrier of the harness's own is at fault: a malformed message, a trace that can't be believed."""
+
+
+class BusyMachineError(EndpointError):
+    """Something of the harness's own came too late, since the machine has too much to do."""
 
 
 class EvidenceError(HarnessError):

@@ -137,10 +137,16 @@ def _miscounted(judged: _Judged, key: str, number: str, meant: Sequence[Record])
     )
 
 
+_OF_A_BEGUN_CALL = ("fee", "duration")
+
+
 def _values(judged: _Judged, record: Record) -> Iterator[Finding]:
     for name, matcher in judged.fields.items():
         if not matcher.matches(field(record, name)):
-            yield judged.finding(name, f"{name} in {judged.what}", str(matcher), shown(field(record, name)))
+            seen = shown(field(record, name))
+            if name in _OF_A_BEGUN_CALL and record.get(name) is None and record.get(_FIELD.began_at) is None:
+                seen = "nothing, as the call was never begun: 'absent' expects that"
+            yield judged.finding(name, f"{name} in {judged.what}", str(matcher), seen)
     tags = judged.expect.tags
     if tags is not None and not set(tags) <= set(record.get("tags") or ()):
         yield judged.finding("tags", f"tags of {judged.what}", ", ".join(tags), shown(record.get("tags")))

@@ -104,7 +104,8 @@ def watch(paths: tuple[Path, ...], **lab: Any) -> None:
 
     The lab stays up in between. A scenario is run when its own file or one that it needs changes; mistakes in a file
     are shown, and it's tried again when it's saved the next time. A file that is removed may come back; where the
-    directory itself is removed, it ends.
+    directory itself is removed, it ends. A change of --kamailio-config runs all scenarios that have no configuration
+    of their own, in a lab that is started anew.
     """
     from watchfiles import Change
     from watchfiles import watch as changes_below
@@ -112,12 +113,19 @@ def watch(paths: tuple[Path, ...], **lab: Any) -> None:
     from rating_harness.report.terminal import Terminal
     from rating_harness.scenario.loader import existing
 
+    options = options_of(lab)
+    configuration = options.kamailio_config if options.image_config is None else None
     directories = {path if existing(path).is_dir() else path.parent for path in paths}
-    watched = _Watched(paths)
-    with _session(options_of(lab)) as session:
+    if configuration is not None:
+        directories.add(configuration if existing(configuration).is_dir() else configuration.parent)
+    watched = _Watched(paths, configuration)
+    with _session(options) as session:
         click.echo(f"waiting for a change in {', '.join(map(str, sorted(directories)))}; Ctrl-C ends it")
         for changes in changes_below(*directories, raise_interrupt=True):
-            scenarios = watched.affected_by({Path(path).resolve() for _, path in changes})
+            changed = {Path(path).resolve() for _, path in changes}
+            if watched.is_reconfigured_by(changed):
+                session.renew()
+            scenarios = watched.affected_by(changed)
             for gone in sorted(Path(path) for change, path in changes if change is Change.deleted):
                 if not gone.exists() and gone.suffix in (".yaml", ".yml", ".xml", ".cfg"):
                     click.echo(f"{gone.name} is gone")
@@ -127,11 +135,19 @@ def watch(paths: tuple[Path, ...], **lab: Any) -> None:
                 raise UsageError("the directory that is watched is gone", where=str(missing[0]))
 
 
+_OF_SCENARIOS = (".yaml", ".yml", ".xml", ".csv", ".swp", ".swx")
+"""Ends of names that are no part of a configuration, where scenarios lie beside it, or an editor has its own."""
+
+
 class _Watched:
     """The scenarios in some paths, and which files each of them was last seen to need."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], configuration: Path | None = None) -> None:
+        """:param configuration: Kamailio's, a file or a directory, of scenarios that have none of their own."""
         self._paths = paths
+        self._configuration = None
+        if configuration is not None:
+            self._configuration = (configuration if configuration.is_dir() else configuration.parent).resolve()
         self._needed: dict[Path, frozenset[Path]] = {}
         for file in self._files():
             with suppress(ScenarioError):
@@ -144,6 +160,7 @@ class _Watched:
         """
         found: list[Scenario] = []
         mistakes: dict[str, None] = {}  # of a file that several scenarios need, once
+        is_reconfigured = self.is_reconfigured_by(changed)
         for file in self._files():
             needed = self._needed.get(file, frozenset())
             try:
@@ -152,10 +169,20 @@ class _Watched:
                 if changed & {file.resolve(), *needed}:
                     mistakes[str(error)] = None
                 continue
-            found += [each for each in scenarios if changed & _needed_by(each)]
+            found += [
+                each
+                for each in scenarios
+                if changed & _needed_by(each) or (is_reconfigured and each.kamailio.config is None)
+            ]
         for text in mistakes:
             click.echo(f"{text}\n", err=True)
         return found
+
+    def is_reconfigured_by(self, changed: Set[Path]) -> bool:
+        where = self._configuration
+        return where is not None and any(
+            where in path.parents and path.suffix not in _OF_SCENARIOS for path in changed
+        )
 
     def _files(self) -> list[Path]:
         """Those that are there now: an editor may write a file by removing it first."""

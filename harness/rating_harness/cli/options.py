@@ -48,6 +48,7 @@ __all__ = [
     "exit_status",
     "lab_options",
     "options_of",
+    "tag_option",
 ]
 
 PASSED, FAILED, WRONG = 0, 1, 2
@@ -141,6 +142,21 @@ def lab_options(*names: str) -> Callable[[Function], Function]:
         return function
 
     return add
+
+
+def tag_option(function: Function) -> Function:
+    """``--tag``, completed with the tags of the scenarios in the paths that stand before it."""
+    about = "Only scenarios with this tag; repeatable."
+    return click.option("--tag", "tags", metavar="TAG", multiple=True, shell_complete=_tags, help=about)(function)
+
+
+def _tags(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from rating_harness.session.selection import tags_in
+
+    # Where the option that is completed has no value yet, click leaves the arguments where they are.
+    said = context.params.get("paths") or [Path(each) for each in context.args if not each.startswith("-")]
+    paths = said or [Path("scenarios")]
+    return [tag for tag in tags_in(paths) if tag.startswith(incomplete)]
 
 
 def _click_option(option: LabOption) -> Callable[[Function], Function]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rating_harness.cli.coverage import report_coverage
-from rating_harness.cli.options import FAILED, PASSED, as_warning, command, lab_options, options_of
+from rating_harness.cli.options import FAILED, PASSED, as_warning, command, lab_options, options_of, tag_option
 
 if TYPE_CHECKING:
     from rating_harness.coverage.data import Coverage
@@ -44,7 +44,7 @@ __all__ = ["run"]
     "persistent-lab",
 )
 @click.option("-k", "words", metavar="WORDS", default="", help="Only scenarios with all of these words.")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only scenarios with this tag; repeatable.")
+@tag_option
 @click.option("--failed", is_flag=True, help="Only scenarios that failed the last time.")
 @lab_options("shard", "durations")
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=2, show_default=True, help="Labs side by side.")

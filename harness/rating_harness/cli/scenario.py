@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rating_harness.cli.options import WRONG, as_warning, command, lab_options
+from rating_harness.cli.options import WRONG, as_warning, command, lab_options, tag_option
 
 if TYPE_CHECKING:
     from rating_harness.errors import Mistake
@@ -79,7 +79,7 @@ def _as_json(mistake: Mistake, severity: str) -> dict[str, object]:
 @command("list")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-k", "words", metavar="WORDS", default="", help="Only scenarios with all of these words.")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only scenarios with this tag; repeatable.")
+@tag_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_scenarios(paths: tuple[Path, ...], words: str, tags: tuple[str, ...], as_json: bool) -> None:
     """List the scenarios in PATHS, as `run` would choose them.

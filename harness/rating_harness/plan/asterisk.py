@@ -10,6 +10,7 @@ from rating_harness.scenario.behaviour import Behaviour
 from rating_harness.scenario.calls import DEFAULT_HOLD, TRACED, Call
 from rating_harness.scenario.expectations import Received, SdpExpectation
 from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.sdp import Sdp
 from rating_harness.useragent.asterisk.configuration import ANSWERING, CAUSES
 
 __all__ = ["beyond_asterisk"]
@@ -68,6 +69,10 @@ def _of_call(where: str, call: Call) -> Iterator[str]:
     for index, each in enumerate(call.reinvite):
         if each.by == "callee":
             yield reason(_NAME, f"{where}.reinvite[{index}].by")
+        if each.refuse is not None:
+            yield reason(_NAME, f"{where}.reinvite[{index}].refuse", "it accepts what it's offered")
+        if isinstance(each.sdp, Sdp) and "image" in each.sdp.media:
+            yield reason(_NAME, f"{where}.reinvite[{index}].sdp.media", "it's set up for no fax")
         if each.at.event not in (None, "answered"):
             yield reason(_NAME, f"{where}.reinvite[{index}].at", "no offer is answered before (RFC 3311 section 5.2)")
     if call.sipp is not None:

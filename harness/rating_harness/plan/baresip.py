@@ -161,6 +161,8 @@ def _of_reinvite(where: str, each: Reinvite) -> Iterator[str]:
         yield _reason(f"{where}.method", "it sends no UPDATE")
     if each.at.event not in (None, "answered") or each.at.call is not None:
         yield _reason(f"{where}.at", "it renews a session once that's answered")
+    if each.refuse is not None:
+        yield _reason(f"{where}.refuse", "it accepts what it's offered")
     directions = (Sdp(direction="sendonly"), Sdp(direction="sendrecv"))
     if each.sdp is not True and each.sdp not in directions:
         yield _reason(f"{where}.sdp", "it holds (sendonly) and resumes (sendrecv), and makes all else of it itself")

@@ -15,9 +15,18 @@ from rating_harness.plan.model import PlannedCarrier
 from rating_harness.plan.render import certificates, companions, literal, render, sdp_for
 from rating_harness.plan.replaces import callee_tag, is_replaced
 from rating_harness.plan.sampling import DIGITS, Sampled, last_digit
-from rating_harness.plan.user_agents import DEFAULT_DOMAIN, octets_of, registration_of, renewals_of, timed_requests
+from rating_harness.plan.user_agents import (
+    DEFAULT_DOMAIN,
+    octets_of,
+    refusals_of,
+    registration_of,
+    renewals_of,
+    status_of,
+    timed_requests,
+)
 from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Behaviour, Call, CarrierBehaviour, Phone, Scenario
+from rating_harness.scenario.sdp import Sdp
 from rating_harness.scenario.sipp_files import as_written
 from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent, Transport
@@ -32,12 +41,6 @@ REPLY_MS = 5000
 
 SIP_PORT, TLS_PORT = 5060, 5061
 
-_REASONS = {
-    302: "Moved Temporarily", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout",
-    480: "Temporarily Unavailable", 484: "Address Incomplete", 486: "Busy Here", 488: "Not Acceptable Here",
-    500: "Server Internal Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out",
-    600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
-}  # fmt: skip
 _PROVISIONAL = {100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress"}
 
 
@@ -185,7 +188,8 @@ def _callee_calls(context: _Context, behaviour: CarrierBehaviour) -> Iterator[Ca
         *first, last = (_encoded(treatment) for treatment in treatments)
         tag = callee_tag(call, context.token) if is_replaced(context.scenario, call) else ""
         requests = timed_requests(call, "callee")
-        yield CalleeCall(call.id, pattern, tuple(first), last, requests, transfers, tag, call.users)
+        refusals = refusals_of(call, "callee")
+        yield CalleeCall(call.id, pattern, tuple(first), last, requests, transfers, refusals, tag, call.users)
 
 
 def _encoded(treatment: Treatment) -> Treatment:
@@ -314,7 +318,7 @@ def _resolve(context: _Context, call: Call, behaviour: Behaviour, sampled: Sampl
         provisional=_provisional(behaviour.provisional),
         delay=behaviour.answer_after.draw(random) if behaviour.answer_after else 0.0,
         ring=ring,
-        refuse=f"{refuse.code} {refuse.reason or _REASONS.get(refuse.code, 'Refused')}" if refuse else "",
+        refuse=status_of(refuse) if refuse else "",
         headers=tuple(header_lines(behaviour.headers)),
         silent=behaviour.silent,
         vanish_ringing=vanish is not None and vanish.event == "ringing",
@@ -323,7 +327,7 @@ def _resolve(context: _Context, call: Call, behaviour: Behaviour, sampled: Sampl
         retransmit_answer=behaviour.retransmit_answer,
         answer_cancelled=behaviour.answer_cancelled,
         renewals=tuple(each for each in renewals_of(call, "callee") if each.event != "answered" or each.at <= over),
-        sdp=sdp_for(behaviour.sdp),
+        sdp=sdp_for(_answer(call, behaviour)),
         early_sdp=sdp_for(behaviour.early_sdp),
         reliable=_RELIABLE[behaviour.reliable],
         forks=tuple(
@@ -331,6 +335,14 @@ def _resolve(context: _Context, call: Call, behaviour: Behaviour, sampled: Sampl
             for fork in behaviour.forks
         ),
     )
+
+
+def _answer(call: Call, behaviour: Behaviour) -> bool | str | Sdp:
+    """The session description of an answer: of the media that are offered, where the carrier says nothing of it
+    (RFC 3264 section 6: an answer has as many media as its offer)."""
+    if "sdp" in behaviour.model_fields_set or not isinstance(call.sdp, Sdp) or call.sdp.media == ("audio",):
+        return behaviour.sdp
+    return Sdp(media=call.sdp.media)
 
 
 def _provisional(codes: Iterable[int]) -> tuple[str, ...]:

@@ -15,17 +15,13 @@ from rating_harness.plan.model import Plan, PlannedRequest
 from rating_harness.plan.replaces import with_replaces
 from rating_harness.plan.sampling import draw_call
 from rating_harness.plan.user_agents import sip_request, waits_for_others
-from rating_harness.scenario.calls import TRACED, Call
-from rating_harness.scenario.clock import skips_of
-from rating_harness.scenario.matchers import Near
+from rating_harness.scenario.calls import TRACED
+from rating_harness.scenario.foreseen import waits
 from rating_harness.scenario.model import Scenario
 from rating_harness.sipp.agent import Agent
 from rating_harness.useragent.agent import OtherStack, UserAgent
 
 __all__ = ["breaks_services", "plan_scenario", "speaks_tls"]
-
-PATIENCE = 20.0
-"""Seconds that everything may take beyond what the calls themselves last: more than Kamailio's timers in the lab."""
 
 
 def plan_scenario(
@@ -45,10 +41,7 @@ def plan_scenario(
     single, scenario = scenario, with_replaces(in_numbers(scenario), token)
     sampled = {call.id: draw_call(call, random) for call in scenario.calls}
     number = sum(each.calls for each in sampled.values())
-    skipped = sum(skip.skip for _, skip in skips_of(scenario))
-    patience = PATIENCE + max(skipped, *map(_lasts, scenario.calls))
-    if scenario.timeout and not scenario.load:
-        patience = scenario.timeout + skipped
+    patience = waits(scenario)
     calls_itself = stack is not None and stack.name == "baresip"
     calls = [
         plan_call(scenario, index, token, sampled[call.id], patience, hosts, own=calls_itself)
@@ -96,15 +89,6 @@ def _watched_requests(scenario: Scenario) -> Iterator[PlannedRequest]:
             if request.by == "stranger" or waits_for_others(at):
                 when = replace(at, call=call.id) if at.call is None and at.event is not None else at
                 yield PlannedRequest(call.id, index, request.by, when, sip_request(request, call))
-
-
-def _lasts(call: Call) -> float:
-    """Seconds from a call's INVITE to its BYE, at most, as far as the scenario tells."""
-    ring = call.ring.high if call.ring else 0.0
-    hold = call.hold.high if call.hold else 1.0
-    expected = call.expect.duration
-    limit = expected.value + expected.tolerance if isinstance(expected, Near) else 0.0
-    return ring + max(hold, limit)
 
 
 def speaks_tls(scenario: Scenario) -> bool:

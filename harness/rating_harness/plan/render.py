@@ -103,20 +103,32 @@ _PAYLOADS = {
 }  # fmt: skip
 """Payload types (RFC 3551 section 6; from 96 on they are free), with what an rtpmap says of each."""
 
+_FAX = (
+    "a=T38FaxVersion:0",
+    "a=T38MaxBitRate:14400",
+    "a=T38FaxRateManagement:transferredTCF",
+    "a=T38FaxUdpEC:t38UDPRedundancy",
+)
+"""What says how a fax is sent (ITU-T T.38 annex D)."""
+
 
 def _in_words(sdp: Sdp, version: int) -> str:
     address = (
         f"IP{'6' if ':' in sdp.address else '4'} {sdp.address}" if sdp.address else "IP[media_ip_type] [media_ip]"
     )
     lines = ["v=0", f"o=- 1 {version} IN IP[local_ip_type] [local_ip]", "s=-", f"c=IN {address}", "t=0 0"]
+    further = sdp.media.index("audio") if "audio" in sdp.media else 0
     for number, kind in enumerate(sdp.media):
+        port = sdp.port + 2 * number
         if kind == "audio":
             payloads = [_PAYLOADS[name] for name in sdp.codecs]
-            lines.append(f"m=audio {sdp.port + 2 * number} RTP/AVP {' '.join(str(each) for each, _ in payloads)}")
+            lines.append(f"m=audio {port} RTP/AVP {' '.join(str(each) for each, _ in payloads)}")
             lines += [f"a=rtpmap:{payload} {name}" for payload, name in payloads]
-            lines += sdp.lines
+        elif kind == "video":
+            lines += [f"m=video {port} RTP/AVP 97", "a=rtpmap:97 H264/90000"]
         else:
-            lines += [f"m=video {sdp.port + 2 * number} RTP/AVP 97", "a=rtpmap:97 H264/90000"]
+            lines += [f"m=image {port} udptl t38", *_FAX]
+        lines += sdp.lines if number == further else ()
         lines.append(f"a={sdp.direction}")
     return "\n".join(lines)
 

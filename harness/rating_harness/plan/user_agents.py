@@ -8,6 +8,7 @@ from typing import Literal
 
 from rating_harness.plan.render import sdp_for
 from rating_harness.plan.sampling import Sampled
+from rating_harness.scenario.behaviour import Refusal
 from rating_harness.scenario.calls import MADE_BY_SIPP, TRACED, UNSAID_BY_SIPP
 from rating_harness.scenario.model import Call, Phone, Request, Scenario
 from rating_harness.scenario.values import DEFAULT_DOMAIN, CSeq, Moment, header_lines
@@ -50,14 +51,27 @@ def needs_user_agent(call: Call) -> bool:
         or any(word in call.model_fields_set for word in UNSAID_BY_SIPP)
         or any(name.lower() in MADE_BY_SIPP for name in call.headers)
         or any("100rel" in value for _, value in header_lines(call.headers))
-        or any(each.at.event != "answered" or "sdp" in each.model_fields_set for each in call.reinvite)
+        or any(each.at.event != "answered" or each.model_fields_set & {"sdp", "refuse"} for each in call.reinvite)
         or answers_in_ack(call)
+        or signs_another_method(call)
+        or renewals_may_cross(call)
     )
 
 
 def answers_in_ack(call: Call) -> bool:
     """Whether the callee's 200 has the offer, which the ACK is to answer (RFC 3261 section 13.2.1)."""
     return call.method == "INVITE" and call.sdp is False
+
+
+def signs_another_method(call: Call) -> bool:
+    """Whether it's a REGISTER, say, with credentials, which SIPp's scenario of a single request has no room for."""
+    return call.method != "INVITE" and call.auth is not None
+
+
+def renewals_may_cross(call: Call) -> bool:
+    """Whether both sides renew the session: where the two meet, one is refused with 491, for which SIPp doesn't wait
+    (RFC 3261 section 14)."""
+    return len({each.by for each in call.reinvite}) > 1
 
 
 def speaks_tls_by_sipp(scenario: Scenario) -> bool:
@@ -123,6 +137,7 @@ def _caller_script(
         if call.vanish is not None and call.vanish.who == "caller"
         else None,
         transfers=call.transfer is not None and call.transfer.by == "callee",
+        refusals=refusals_of(call, "caller"),
         no_ack=call.no_ack,
         twice=call.retransmit,
         renewals=renewals_of(call, "caller"),
@@ -147,6 +162,41 @@ def renewals_of(call: Call, side: Literal["caller", "callee"]) -> tuple[Renewal,
         for number, each in enumerate(call.reinvite, start=2)
         if each.by == side
     )
+
+
+def refusals_of(call: Call, side: Literal["caller", "callee"]) -> tuple[str, ...]:
+    """How one side refuses the other's re-INVITEs and UPDATEs, in the order in which they come; empty where it
+    doesn't."""
+    if all(each.refuse is None for each in call.reinvite):
+        return ()
+    theirs = sorted(
+        (each for each in call.reinvite if each.by != side), key=lambda it: (it.at.event != "ringing", it.at.delay)
+    )
+    return tuple(octets_of(status_of(each.refuse)) if each.refuse else "" for each in theirs)
+
+
+def status_of(refusal: Refusal) -> str:
+    """Its status line, without the version."""
+    return f"{refusal.code} {refusal.reason or _REASONS.get(refusal.code, 'Refused')}"
+
+
+_REASONS = {
+    300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
+    380: "Alternative Service", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden",
+    404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required",
+    408: "Request Timeout", 410: "Gone", 413: "Request Entity Too Large", 414: "Request-URI Too Long",
+    415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required",
+    422: "Session Interval Too Small", 423: "Interval Too Brief", 428: "Use Identity Header",
+    433: "Anonymity Disallowed", 436: "Bad Identity Info", 437: "Unsupported Credential",
+    438: "Invalid Identity Header", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
+    482: "Loop Detected", 483: "Too Many Hops", 484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here",
+    487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending",
+    493: "Undecipherable", 494: "Security Agreement Required", 500: "Server Internal Error", 501: "Not Implemented",
+    502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported",
+    513: "Message Too Large", 580: "Precondition Failure", 600: "Busy Everywhere", 603: "Decline",
+    604: "Does Not Exist Anywhere", 606: "Not Acceptable", 607: "Unwanted", 608: "Rejected",
+}  # fmt: skip
+"""Reason phrases as they're registered (RFC 3261 section 21, and IANA's registry of response codes)."""
 
 
 def timed_requests(call: Call, side: Literal["caller", "callee"]) -> tuple[TimedRequest, ...]:
@@ -209,7 +259,7 @@ def registration_of(phone: Phone, socket: Socket, call_id: str) -> Registration 
         username=phone.auth.username if phone.auth else "",
         password=phone.auth.password if phone.auth else "",
     )
-    return Registration(_encoded(request), call_id, octets_of(f"<sip:{phone.user}@{domain}>"), expires)
+    return Registration(_encoded(request), call_id, octets_of(f"<sip:{phone.user}@{domain}>"), expires, how.renewed)
 
 
 def octets_of(text: str) -> str:

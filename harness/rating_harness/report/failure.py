@@ -7,7 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rating_harness.checks.model import Case, Finding, Verdict
-from rating_harness.errors import EndpointError, EngineError, HarnessError, LabError, PlanError, ScenarioError
+from rating_harness.errors import (
+    BusyMachineError,
+    EndpointError,
+    EngineError,
+    HarnessError,
+    LabError,
+    PlanError,
+    ScenarioError,
+)
 from rating_harness.evidence.model import LEVELS, Evidence, LogLine
 from rating_harness.report.ladder import exchange_text, ladder_of
 from rating_harness.report.ladder_text import ladder_text
@@ -89,6 +97,7 @@ _KINDS: dict[type[HarnessError], str] = {
     LabError: "the lab could not be brought up, or broke",
     PlanError: "the scenario can't be carried out here",
     EngineError: "the rating engine refused a request, or didn't answer",
+    BusyMachineError: "this machine was too busy, and nothing is said of Kamailio",
     EndpointError: "a caller or a carrier of the harness's own is at fault",
 }
 

@@ -173,6 +173,9 @@ class Registration(Model):
 
     shorthand = "expires"
     expires: Annotated[Seconds, key("For how long, in whole seconds; it's renewed at half of that.", "1h")] = 3600.0
+    renewed: Annotated[
+        bool, key("false: it isn't, as by a phone that is out of reach, and runs out after 'expires'.", False)
+    ] = True
     contact: Annotated[
         Text | None, key("Contact, when it isn't the phone's own address.", "<sip:2000@10.99.99.99:5060>")
     ] = None

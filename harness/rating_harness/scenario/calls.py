@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rating_harness.scenario.behaviour import SippFile
+from rating_harness.scenario.behaviour import Refusal, SippFile
 from rating_harness.scenario.expectations import CallExpectation
 from rating_harness.scenario.fields import (
     AnyMoment,
@@ -81,6 +81,9 @@ class Reinvite(Model):
     sdp: Annotated[
         SdpBody, key("Its session description; sendonly puts on hold.", {"direction": "sendonly"}, False)
     ] = True
+    refuse: Annotated[
+        Refusal | None, key("The other side refuses it with this reply, and the call goes on as it was.", 488)
+    ] = None
 
 
 class Transfer(Model):

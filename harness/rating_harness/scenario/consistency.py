@@ -336,8 +336,10 @@ def _many(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
         (word,) for word in UNSAID_BY_SIPP if word != "cancel" and word in call.model_fields_set
     ]
     words += [("headers", name) for name in call.headers if name.lower() in MADE_BY_SIPP]
-    if any("sdp" in each.model_fields_set or each.at.event != "answered" for each in call.reinvite):
+    if any(each.model_fields_set & {"sdp", "refuse"} or each.at.event != "answered" for each in call.reinvite):
         words.append(("reinvite",))
+    if call.method != "INVITE" and call.auth is not None:
+        words.append(("auth",))
     if call.method == "INVITE" and call.sdp is False:
         message = "SIPp makes these calls, and answers no offer that comes in the 200"
         yield _clash((*path, "sdp"), message, "leave it out, or make fewer calls, without steps of a load")

@@ -161,7 +161,10 @@ class CallExpectation(Model):
     ] = None
     provisional: Annotated[
         tuple[Provisional, ...] | None,
-        key("The provisional replies, in order; 100 isn't counted unless named.", [180, 183]),
+        key(
+            "The provisional replies, in order; one twice in a row counts once, 100 only if named.",
+            [180, 183],
+        ),
     ] = None
     headers: Annotated[
         HeaderMatches,

@@ -9,6 +9,7 @@ from rating_harness.scenario.calls import DEFAULT_HOLD, Call
 from rating_harness.scenario.consistency import refuses
 from rating_harness.scenario.diagnostics import Finding
 from rating_harness.scenario.foreseen import (
+    LONGEST_CALL,
     behaviours,
     expects_answer,
     is_answered_by_fault,
@@ -26,8 +27,6 @@ from rating_harness.scenario.values import SecondsRange, duration_text
 
 __all__ = ["expected_otherwise"]
 
-_LONGEST_CALL = 14400.0
-"""Seconds that the engine allows at most (docs/engine.md)."""
 _SLACK = 1.0
 """Seconds by which a call may differ from its `hold`."""
 
@@ -74,7 +73,7 @@ def _length(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding
     if call.hangup == "never" or not is_plain(scenario, call) or call.method != "INVITE":
         return
     expect, hold = call.expect, _hold(scenario, call)
-    limit = min(shortest_limit(scenario, call), _LONGEST_CALL)
+    limit = min(shortest_limit(scenario, call), LONGEST_CALL)
     may_be_cut = hold.high + _SLACK >= limit
     is_limited_otherwise = scenario.kamailio.defines or call.reinvite or call.requests or call.headers
     if expect.ended_by == "kamailio" and not may_be_cut and not is_limited_otherwise:
@@ -119,6 +118,12 @@ def _renewal(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Findin
     may = any(each.sipp or each.headers for each in behaviours(scenario, call)) or scenario.phones
     if reply is not None and not isinstance(reply, Absent) and not is_said and not may:
         yield Finding((*path, "reinvite_reply"), "no re-INVITE and no UPDATE is sent", "reinvite: [after 500ms]")
+    for index, each in enumerate(call.reinvite):
+        if each.refuse is not None and isinstance(reply, Status) and not reply.matches(each.refuse.code):
+            message = f"the other side refuses reinvite[{index}] with {each.refuse.code}"
+            yield Finding(
+                (*path, "reinvite_reply"), message, f"reinvite_reply: {each.refuse.code}, or a list of them"
+            )
 
 
 def _is_none(matcher: Matcher | None) -> bool:

@@ -7,10 +7,11 @@ import re
 
 from rating_harness.scenario.behaviour import Behaviour
 from rating_harness.scenario.calls import DEFAULT_HOLD, Call
+from rating_harness.scenario.clock import skips_of
 from rating_harness.scenario.consistency import refuses
 from rating_harness.scenario.expectations import Expectations
 from rating_harness.scenario.given import Account, Running
-from rating_harness.scenario.matchers import Absent, Anything, Matcher
+from rating_harness.scenario.matchers import Absent, Anything, Matcher, Near
 from rating_harness.scenario.model import Scenario
 
 __all__ = [
@@ -87,6 +88,40 @@ def shortest_limit(scenario: Scenario, call: Call) -> float:
     if payer is None or payer.linked_accounts or payer.running != Running() or not is_alone or not rates:
         return 0.0
     return min((payer.balance - rate.connect_fee) / rate.rate - 1 for rate in rates)
+
+
+LONGEST_CALL = 14400.0
+"""Seconds that the engine allows at most (docs/engine.md)."""
+
+PATIENCE = 20.0
+"""Seconds that a scenario waits for an end beyond what its calls are to last."""
+
+
+def waits(scenario: Scenario) -> float:
+    """Seconds, of the lab's clock, for which it waits for its calls' ends."""
+    skipped = sum(skip.skip for _, skip in skips_of(scenario))
+    if scenario.timeout and not scenario.load:
+        return scenario.timeout + skipped
+    return PATIENCE + max(skipped, *_ends(scenario).values())
+
+
+def _ends(scenario: Scenario) -> dict[str, float]:
+    """After how many seconds each call is over, at most, as far as the scenario tells."""
+    ends = {call.id: _lasts(call) for call in scenario.calls}
+    starts = [(call, call.start) for call in scenario.calls if call.start is not None]
+    for _ in starts:  # one that waits for another, which waits for a third
+        for call, start in starts:
+            ends[call.id] = start.delay + ends.get(start.call or "", 0.0) + _lasts(call)
+    return ends
+
+
+def _lasts(call: Call) -> float:
+    """Seconds from a call's INVITE to its BYE, at most, as far as the scenario tells."""
+    ring = call.ring.high if call.ring else 0.0
+    hold = call.hold.high if call.hold else 1.0
+    expected = call.expect.duration
+    limit = expected.value + expected.tolerance if isinstance(expected, Near) else 0.0
+    return ring + max(hold, limit)
 
 
 def accounts_of(call: Call) -> tuple[str, ...]:
@@ -172,11 +207,30 @@ def latest_end(scenario: Scenario, call: Call) -> float:
 
 def is_ended_besides(scenario: Scenario, call: Call) -> bool:
     """Whether someone may end it, or falls silent so that somebody else may."""
-    if call.vanish or call.cancel or call.sipp or any(each.bytes or each.method == "BYE" for each in call.requests):
+    return (
+        call.vanish is not None
+        or any(each.vanish for each in behaviours(scenario, call))
+        or _is_hung_up(scenario, call)
+    )
+
+
+def _is_hung_up(scenario: Scenario, call: Call) -> bool:
+    if call.cancel or call.sipp or any(each.bytes or each.method == "BYE" for each in call.requests):
         return True
     if any(each.replaces == call.id for each in scenario.calls):
         return True
-    ends = behaviours(scenario, call)
-    return any(each.hang_up_after or each.vanish or each.sipp or each.refuse for each in ends) or any(
-        fault.is_outage for fault in scenario.faults
-    )
+    if any(each.hang_up_after or each.sipp or each.refuse for each in behaviours(scenario, call)):
+        return True
+    return any(fault.is_outage for fault in scenario.faults)
+
+
+def beyond_its_time(scenario: Scenario, call: Call) -> float | None:
+    """After how many seconds its limit ends a call that nothing else does, if the scenario doesn't wait so long."""
+    is_kept = "RATING_KEEPALIVE" not in scenario.kamailio.defines
+    may_end = _is_hung_up(scenario, call) or call.expect.ended_by == "nobody"
+    may_fail = any(fault.on == "agent" and fault.path in (None, "begin") for fault in scenario.faults)
+    gone = [call.vanish is not None, *(each.vanish is not None for each in behaviours(scenario, call))]
+    if call.hangup != "never" or may_end or may_fail or (not is_kept and sum(gone) > 1):
+        return None
+    limit = min(shortest_limit(scenario, call), LONGEST_CALL)
+    return limit if limit > waits(scenario) else None

@@ -20,10 +20,16 @@ class Sdp(Model):
         tuple[Literal["PCMU", "GSM", "PCMA", "G722", "G729", "opus", "telephone-event"], ...],
         key("Codecs of the audio, in order.", ["PCMA", "telephone-event"]),
     ] = ("PCMA", "PCMU")
-    media: Annotated[tuple[Literal["audio", "video"], ...], key("Media, in order.", ["audio", "video"])] = ("audio",)
-    port: Annotated[Port, key("Port of the audio.", 6000)] = 6000
+    media: Annotated[
+        tuple[Literal["audio", "video", "image"], ...],
+        key("Media, in order; image is a fax (T.38).", ["audio", "video"], ["image"]),
+    ] = ("audio",)
+    port: Annotated[Port, key("Port of the first medium.", 6000)] = 6000
     address: Annotated[Text | None, key("Connection address; the end's own when not given.", "10.0.0.1")] = None
-    lines: Annotated[tuple[Text, ...], key("Further lines of the audio.", ["a=ptime:20"])] = ()
+    lines: Annotated[
+        tuple[Text, ...],
+        key("Further lines of the audio, or of the first medium where there's none.", ["a=ptime:20"]),
+    ] = ()
 
 
 SdpBody = Flag | Text | Sdp

@@ -14,6 +14,7 @@ from rating_harness.scenario.expected_otherwise import expected_otherwise
 from rating_harness.scenario.foreseen import (
     accounts_of,
     behaviours,
+    beyond_its_time,
     costs_something,
     expects_answer,
     has_limit,
@@ -22,6 +23,7 @@ from rating_harness.scenario.foreseen import (
     latest_end,
     no_carrier_answers,
     rings,
+    waits,
 )
 from rating_harness.scenario.given import Account, Rate
 from rating_harness.scenario.model import Scenario
@@ -40,6 +42,7 @@ def warnings(scenario: Scenario) -> Iterator[Finding]:
     if scenario.kamailio.config is None:
         yield from _callers_without_account(scenario)
         yield from _refused_by_the_engine(scenario)
+        yield from _refused_by_the_proxy(scenario)
         yield from _prefixes_without_scheme(scenario)
         yield from _answered_by_nobody(scenario)
         yield from _never_ended(scenario)
@@ -148,7 +151,7 @@ def _refused(account: Account, accounts: dict[str, Account], rates: list[Rate]) 
     )
     for most, going_on in limits:
         if most is not None and most <= going_on:
-            return f"may have {most} calls at once, and has {going_on}"
+            return f"may have {most} call{'s' * (most != 1)} at once, and has {going_on}"
     if any(rate.rate <= 0 for rate in rates):
         return ""
     for payer in (account, *(accounts[tag] for tag in account.linked_accounts if tag in accounts)):
@@ -172,6 +175,52 @@ def _begins_uri(prefix: str) -> bool:
 
 def _is_never_found(prefix: str) -> bool:
     return len(prefix) > _LONGEST_PREFIX or not _begins_uri(prefix)
+
+
+_HARMLESS = ("phone-context", "isub", "ext", "user")
+_LEAD_ELSEWHERE = [
+    "maddr",
+    "method",
+    "route",
+    "rn",
+    "npdi",
+    "cic",
+    "rn-context",
+    "cic-context",
+    "tgrp",
+    "trunk-context",
+]
+
+
+def _refused_by_the_proxy(scenario: Scenario) -> Iterator[Finding]:
+    """Calls to what the project's configuration doesn't let pass (docs/integration.md), and an answer is expected."""
+    if scenario.kamailio.defines.get("RATING_CALLED") == '"any"':
+        return
+    for index, call in enumerate(scenario.calls):
+        if call.sipp is not None or not expects_answer(scenario, call):
+            continue
+        path: ValuePath = ("calls", index, "to" if call.uri is None else "uri")
+        for called in (call.uri,) if call.uri is not None else [f"sip:{number}@" for _, number in call.users]:
+            scheme, _, rest = called.partition(":")
+            if scheme.lower() == "sips":
+                message = "kamailio.cfg refuses sips: with 416, and an answer is expected"
+                yield Finding(path, message, "sip: or tel:, or expect: {reply: 416}")
+                break
+            leading = _leading_elsewhere(rest)
+            if leading is not None:
+                message = f"kamailio.cfg refuses {leading!r} in a number with 403, and an answer is expected"
+                hint = "it could be called elsewhere than it's rated: leave it out, expect: {reply: 403}, or "
+                yield Finding(path, message, hint + "kamailio: {defines: {RATING_CALLED: '\"any\"'}}")
+                break
+
+
+def _leading_elsewhere(number: str) -> str | None:
+    """The first parameter of a number, or of its URI, by which it could be routed."""
+    user, _, host = number.partition("@")
+    of_user = [each.partition("=")[0].strip().lower() for each in user.split(";")[1:]]
+    of_uri = [each.partition("=")[0].strip().lower() for each in host.split(";")[1:]]
+    found = [each for each in of_user if each not in _HARMLESS] + [each for each in of_uri if each in _LEAD_ELSEWHERE]
+    return found[0] if found else None
 
 
 def _prefixes_without_scheme(scenario: Scenario) -> Iterator[Finding]:
@@ -340,6 +389,12 @@ def _never_ended(scenario: Scenario) -> Iterator[Finding]:
         is_answered = call.expect.reply is None or expects_answer(scenario, call)
         if call.hangup != "never" or account is None or not is_answered or call.expect.ended_by == "nobody":
             continue
+        limit = beyond_its_time(scenario, call)
+        if limit is not None and has_limit(account, accounts):
+            message = f"nothing ends this call before its limit, after {duration_text(limit)}"
+            waited = duration_text(waits(scenario))
+            hint = f"the scenario waits for {waited}: a smaller balance, a 'timeout', or a 'clock'"
+            yield Finding(("calls", index, "hangup"), message, hint)
         if not (has_limit(account, accounts) and costs_something(scenario)) and not is_ended_besides(scenario, call):
             hint = "hangup: caller or callee; a carrier's 'hang_up_after'; or a PREPAID account's balance"
             yield Finding(("calls", index, "hangup"), "nothing ever ends this call", hint)

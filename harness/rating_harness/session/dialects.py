@@ -17,7 +17,7 @@ from rating_harness.canyan.model import CanyanScenario
 from rating_harness.canyan.tester import run_bare, run_on_stack
 from rating_harness.checks.lateness import PUNCTUAL, late_deeds
 from rating_harness.checks.model import Case, Verdict
-from rating_harness.errors import EndpointError, Mistake, PlanError, ScenarioError, UsageError
+from rating_harness.errors import BusyMachineError, EndpointError, Mistake, PlanError, ScenarioError, UsageError
 from rating_harness.evidence.model import Evidence
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.generators import share_out
@@ -203,8 +203,8 @@ def too_late(scenario: Scenario, evidence: Evidence, verdict: Verdict) -> Endpoi
     late = late_deeds(Case(scenario, evidence))
     if not late:
         return None
-    return EndpointError(
-        "this machine was too busy for the scenario",
+    return BusyMachineError(
+        "a call or a request of the scenario began too late",
         expected=f"each call and request at most {PUNCTUAL:g} s after its moment",
         found=", ".join(map(str, late[:3])),
         where=scenario.where("calls", late[0].index),

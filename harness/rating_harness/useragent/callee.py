@@ -56,7 +56,7 @@ class Callee:
         session.dialog.local = f"{registration.address_of_record};tag={new_branch([self._script.name])}"
         session.dialog.remote = registration.address_of_record
         await self._register(session, registration.request)
-        if registration.expires:
+        if registration.expires and registration.renewed:
             self._renewal = session.spawn(self._go_on(session, registration))
 
     async def _go_on(self, session: Session, registration: Registration) -> None:
@@ -192,6 +192,7 @@ class CalleeSession(Session):
         self.supported = frozenset({"replaces"} if treatment.reliable == "never" else {"replaces", "100rel"})
         self._requests = call.requests if call is not None else ()
         self.transfers = call is not None and call.transfers
+        self.refusals = call.refusals if call is not None else ()
         self.call = call.name if call is not None else ""
         self._invite: tuple[Message, Connection] | None = None
         self._cancelled = asyncio.Event()

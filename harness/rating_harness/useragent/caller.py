@@ -68,6 +68,7 @@ class CallerSession(Session):
         self._acknowledged: set[tuple[str | None, str]] = set()
         self._declined: set[str | None] = set()
         self.transfers = script.transfers
+        self.refusals = script.refusals
 
     async def call(self) -> None:
         """Make the call, and wait until it's over and all its requests are answered or given up."""
@@ -103,7 +104,7 @@ class CallerSession(Session):
         transaction, final = await self._invite()
         if self.silent:
             return
-        if final is None or final.status >= 300:
+        if final is None or final.status >= 300 or self._script.invite.method != "INVITE":
             self.happened("ended")
             return
         self.happened("answered")

@@ -92,6 +92,7 @@ class CallerScript:
     :param hangup: whether it's the caller who hangs up.
     :param bye: how its BYE is odd, if it is.
     :param transfers: it accepts a REFER.
+    :param refusals: of the other side's first re-INVITE or UPDATE, the second, and so on; empty: it's accepted.
     :param patience: seconds that it waits for anything.
     :param spacing: seconds between the beginnings of two calls.
     :param loss: how many of 100 datagrams are lost, of those it sends and of those it gets.
@@ -111,6 +112,7 @@ class CallerScript:
     cancel: Happening | None = None
     vanish: Happening | None = None
     transfers: bool = False
+    refusals: tuple[str, ...] = ()
     no_ack: bool = False
     twice: tuple[str, ...] = ()
     renewals: tuple[Renewal, ...] = ()
@@ -183,6 +185,7 @@ class CalleeCall:
 
     :param by_attempt: the behaviour for the first INVITE, the second, and so on; ``then`` for all later ones.
     :param transfers: it accepts a REFER.
+    :param refusals: of the other side's first re-INVITE or UPDATE, the second, and so on; empty: it's accepted.
     :param tag: its tag in the dialog; empty: one of its own for each call.
     :param users: of From and To, by which a baresip knows the call: it can't know the caller's Call-IDs beforehand.
     """
@@ -193,18 +196,20 @@ class CalleeCall:
     then: Treatment
     requests: tuple[TimedRequest, ...] = ()
     transfers: bool = False
+    refusals: tuple[str, ...] = ()
     tag: str = ""
     users: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A REGISTER (RFC 3261 section 10.2) before any call, renewed at half of its time."""
+    """A REGISTER (RFC 3261 section 10.2) before any call, renewed at half of its time unless it's to run out."""
 
     request: SipRequest
     call_id: str
     address_of_record: str
     expires: int
+    renewed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
@@ -81,6 +81,7 @@ class Session:
         self.sdp = sdp
         self.silent = False
         self.transfers = False
+        self.refusals: tuple[str, ...] = ()
         self.supported: frozenset[str] = frozenset()
         self.over = asyncio.Event()
         self.unsent: list[tuple[int, str]] = []
@@ -95,6 +96,9 @@ class Session:
         self._replies: dict[tuple[str, str], tuple[bytes, Connection]] = {}
         self._branches: set[str | None] = set()
         self._terminated = False
+        self._signalled: dict[int, asyncio.Event] = {}
+        self._renewing = 0
+        self._renewed = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # --- time -------------------------------------------------------------------------------------------------------
@@ -175,14 +179,20 @@ class Session:
     async def send_timed(self, timed: TimedRequest) -> None:
         """A request at its moment, as often as it's to be sent; its final reply is waited for."""
         request, index = timed.request, timed.index
+        gone = asyncio.Event()
+        if timed.at.event is None:
+            self._signalled[index] = gone
         await self.moment(timed.at, index)
+        await self._after_earlier(timed)
         if self.silent:
             self.unsent.append((index, f"the {self.dialog.side} had fallen silent"))
+            gone.set()
             return
         branch = new_branch([self.name, f"request-{index}"])
         try:
             transaction = await self.send(request, branch=branch, again=request.times == 1)
             self.sent.add(index)
+            gone.set()
             for _ in range(request.times - 1):
                 await asyncio.sleep(request.every)
                 transaction.connection.send(transaction.data)
@@ -197,6 +207,18 @@ class Session:
                 self.over.set()
         except (Unknown, OSError) as error:
             self.unsent.append((index, str(error)))
+        finally:
+            gone.set()
+
+    async def _after_earlier(self, timed: TimedRequest) -> None:
+        """Until the requests before it in the file are gone whose moments have come as well: of two signals that a
+        process finds at once, the later one is handled first."""
+        if timed.at.event is not None:
+            return
+        await asyncio.sleep(0)
+        for index, gone in sorted(self._signalled.items()):
+            if index < timed.index and self.signals[index].is_set():
+                await gone.wait()
 
     def _expects_reply(self, transaction: ClientTransaction) -> bool:
         return transaction.message is not None and transaction.message.method != "ACK"
@@ -331,11 +353,7 @@ class Session:
 
     def _in_dialog(self, message: Message, connection: Connection) -> None:
         if message.method in ("INVITE", "UPDATE"):
-            offer = message.body.decode("latin-1")
-            has_offer = bool(offer) or message.method == "INVITE"
-            self.reply(
-                message, connection, "200 OK", [self.own_contact], answer_to(offer, self.sdp) if has_offer else ""
-            )
+            self._renewal_came(message, connection)
         elif message.method == "PRACK":
             known = self.on_prack(message)
             self.reply(message, connection, "200 OK" if known else "481 Call/Transaction Does Not Exist")
@@ -353,6 +371,20 @@ class Session:
                 self.reply(message, connection, "603 Decline")
         else:
             self.reply(message, connection, "200 OK")
+
+    def _renewal_came(self, message: Message, connection: Connection) -> None:
+        offer = message.body.decode("latin-1")
+        has_offer = bool(offer) or message.method == "INVITE"
+        if has_offer and self._renewing:
+            # The two cross (section 14.2, RFC 3311 section 5.2).
+            self.reply(message, connection, "491 Request Pending")
+            return
+        refusal = self.refusals[self._renewed] if self._renewed < len(self.refusals) else ""
+        self._renewed += 1
+        if refusal:
+            self.reply(message, connection, refusal)
+            return
+        self.reply(message, connection, "200 OK", [self.own_contact], answer_to(offer, self.sdp) if has_offer else "")
 
     @property
     def own_contact(self) -> tuple[str, str]:
@@ -428,8 +460,11 @@ class Session:
         if self.over.is_set() or (renewal.event != "answered" and self.has_happened("answered")):
             return
         body = fill_sdp(renewal.sdp, self.endpoint.socket.local.address)
+        offers = bool(body) or renewal.method == "INVITE"
         transaction = await self.send(SipRequest(renewal.method, body=body, content_type=SDP_TYPE if body else ""))
+        self._renewing += offers
         await transaction.reply()
+        self._renewing -= offers
 
 
 def is_of_another_end(reply: Message, first: Message) -> bool:
@@ -450,9 +485,57 @@ def mirrored(offer: str, address: str) -> str:
 
 
 def answer_to(offer: str, own: str) -> str:
-    """The own session description as an answer, in the other half of the offer's direction (RFC 3264 section 6.1)."""
-    offered = next((line[2:] for line in offer.split() if line.startswith("a=") and line[2:] in _ANSWERS), None)
-    if offered is None or not own:
+    """The own session description as an answer: the media that are offered (RFC 3264 section 6), each in the other
+    half of the offer's direction (section 6.1)."""
+    session, *offered = _sections(offer)
+    has = _sections(own)
+    directions = [_ANSWERS.get(_direction(each) or _direction(session)) for each in offered]
+    if not own or not offered or (_kinds(offered) == _kinds(has[1:]) and not any(directions)):
         return own
-    kept = [line for line in own.splitlines() if line[2:] not in (*_ANSWERS, "sendrecv")]
-    return "".join(f"{line}\r\n" for line in [*kept, f"a={_ANSWERS[offered]}"])
+    answered = (
+        [
+            *(line for line in medium if not direction or line[2:] not in (*_ANSWERS, "sendrecv")),
+            *_attribute(direction),
+        ]
+        for medium, direction in zip(_of_media(offered, has[1:]), directions, strict=True)
+    )
+    lines = [line for section in (has[0], *answered) for line in section]
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+def _of_media(offered: Sequence[Sequence[str]], has: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
+    """The own media for those that are offered: a fax (T.38) is taken as it's offered, and port 0 refuses what this
+    end doesn't have."""
+    left = list(has)
+    for kind, section in zip(_kinds(offered), offered, strict=True):
+        same = next((each for each in left if _kinds([each]) == [kind]), None)
+        if same is not None:
+            left.remove(same)
+            yield same
+        elif kind == "m=image":
+            yield section
+        else:
+            words = section[0].split()
+            yield [" ".join([*words[:1], "0", *words[2:]])]
+
+
+def _kinds(media: Iterable[Sequence[str]]) -> list[str]:
+    return [section[0].split()[0] for section in media]
+
+
+def _direction(section: Iterable[str]) -> str:
+    return next((line[2:] for line in section if line.startswith("a=") and line[2:] in (*_ANSWERS, "sendrecv")), "")
+
+
+def _attribute(direction: str | None) -> tuple[str, ...]:
+    return (f"a={direction}",) if direction else ()
+
+
+def _sections(description: str) -> list[list[str]]:
+    """The lines of the session, and those of each medium."""
+    sections: list[list[str]] = [[]]
+    for line in description.splitlines():
+        if line.startswith("m="):
+            sections.append([])
+        sections[-1].append(line)
+    return sections

@@ -238,6 +238,14 @@ def test_a_record_that_is_not_the_one_meant(tmp_path: Path) -> None:
     assert f"fee {RECORD['fee']}" in finding.seen
 
 
+def test_a_fee_that_was_never_set_is_told_from_one_of_0(tmp_path: Path) -> None:
+    never = {**RECORD, "fee": None, "timestamp_begin": None, "timestamp_end": None}
+    run = replace(EVIDENCE, after=records(9.0, 8, never))
+    scenario = scenario_of(tmp_path / "s.yaml", WHOLE.format("transactions: [{call: ana, fee: 0}]"))
+    (finding,) = [each for each in judge(scenario, run).findings if each.check.startswith("expect")]
+    assert finding.seen == "nothing, as the call was never begun: 'absent' expects that"
+
+
 def _three_calls(expect: str) -> str:
     calls = 'calls:\n  - {id: ana, from: "1000", to: "39040123456", repeat: 3}\n'
     return f"{calls}expect:\n  {expect}\n"

@@ -98,3 +98,19 @@ def test_a_directory_that_is_gone_ends_it(watch: Callable[..., Result]) -> None:
     result = watch("mine", steps=[lambda folder: shutil.rmtree(folder)])
     assert result.exit_code == 2
     assert "mine: the directory that is watched is gone" in result.output
+
+
+def test_a_configuration_of_ones_own_runs_all_without_one_in_a_new_lab(
+    watch: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    renewed: list[Session] = []
+    monkeypatch.setattr(Session, "renew", lambda session: renewed.append(session))
+    own = tmp_path / "mine" / "kamailio"
+    own.mkdir()
+    (own / "kamailio.cfg").write_text("request_route { }\n")
+    steps = [write("kamailio/kamailio.cfg"), write("a.yaml")]
+    result = watch("mine", "--kamailio-config", "mine/kamailio", steps=steps)
+    assert result.exit_code == 130, result.output
+    assert "2 passed" in result.output
+    assert result.output.count("PASSED") == 3
+    assert len(renewed) == 1

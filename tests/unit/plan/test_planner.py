@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rating_harness.errors import PlanError
+from rating_harness.errors import PlanError, ScenarioError
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import breaks_services, plan_scenario
@@ -97,6 +97,32 @@ def test_every_flow_is_well_formed(tmp_path: Path, said: str) -> None:
         wanted = {node.get(key) for node in labels for key in ("next", "ontimeout") if node.get(key)}
         assert wanted <= set(known)
         assert len(set(known)) == len(known)
+
+
+RENEWED_BY_BOTH = ", reinvite: [after 500ms, {at: after 500ms, by: callee}]"
+REFUSED_RENEWAL = ", reinvite: [{at: after 500ms, by: callee, refuse: 488}]"
+SIGNED_REGISTER = ", method: REGISTER, auth: {username: '1000', password: secret}"
+
+
+@pytest.mark.parametrize("said", [RENEWED_BY_BOTH, REFUSED_RENEWAL, SIGNED_REGISTER])
+def test_what_sipp_has_no_means_for_a_user_agent_does(tmp_path: Path, said: str) -> None:
+    assert isinstance(planned(tmp_path, PLAIN % said).calls[0].agent, UserAgent)
+
+
+@pytest.mark.parametrize("said", [REFUSED_RENEWAL, SIGNED_REGISTER])
+def test_what_sipp_has_no_means_for_many_calls_cant_be(tmp_path: Path, said: str) -> None:
+    with pytest.raises(ScenarioError, match="can't be said of 201 calls"):
+        planned(tmp_path, MANY % said)
+
+
+def test_a_scenario_waits_for_calls_that_start_late(tmp_path: Path) -> None:
+    calls = """
+calls:
+  - {id: ana, from: "1000", to: "39040123456", hold: 5s}
+  - {id: bob, from: "1000", to: "39040123456", start: 2s after cara has ended}
+  - {id: cara, from: "1000", to: "39040123456", start: 30s, ring: 3s, hold: 4s}
+"""
+    assert planned(tmp_path, calls).horizon == 20 + 30 + 7 + 2 + 1
 
 
 def waits(xml: str, request: str) -> list[int]:

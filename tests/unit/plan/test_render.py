@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 
 import pytest
 
@@ -52,6 +53,28 @@ def test_an_answer_has_the_other_half_of_the_offers_direction(offered: str, answ
     assert description is not None
     assert [each.direction for each in description.media] == [answered]
     assert sum(line.startswith("a=") and line.endswith(answered) for line in description.lines) == 1
+
+
+def test_an_answer_has_the_media_of_its_offer() -> None:
+    def media(offer: Mapping[str, object], own: Mapping[str, object]) -> list[tuple[str, int, str]]:
+        said = fill_sdp(sdp_for(Sdp.model_validate(offer)), "198.18.0.9")
+        answer = parse_sdp(answer_to(said, fill_sdp(sdp_for(Sdp.model_validate(own)), "198.18.0.8")))
+        assert answer is not None
+        return [(each.kind, each.port, each.direction) for each in answer.media]
+
+    assert media({"media": ["audio", "video"]}, {}) == [("audio", 6000, "sendrecv"), ("video", 0, "sendrecv")]
+    assert media({"media": ["image"], "port": 7000}, {}) == [("image", 7000, "sendrecv")]
+    assert media({"media": ["audio"]}, {"media": ["audio", "video"]}) == [("audio", 6000, "sendrecv")]
+    held = {"media": ["audio", "video"], "direction": "sendonly"}
+    assert media(held, {"media": ["audio", "video"]}) == [("audio", 6000, "recvonly"), ("video", 6002, "recvonly")]
+
+
+def test_a_fax_is_said_in_words() -> None:
+    fax = parse_sdp(sdp_for(Sdp.model_validate({"media": ["image"], "lines": ["a=x:1"]})))
+    assert fax is not None
+    assert fax.media[0].kind == "image"
+    assert fax.lines[5].startswith("m=image 6000 udptl t38")
+    assert {"a=T38FaxVersion:0", "a=x:1"} <= set(fax.lines)
 
 
 def test_brackets_and_backslashes_are_sent_as_they_stand() -> None:

@@ -93,6 +93,27 @@ def warned(tmp_path: Path, rest: str, given: str = GIVEN, configuration: Path | 
         ("calls:\n" + ANA % ", hangup: never, expect: {reply: 200}", 7, "nothing ever ends this call"),
         ("calls:\n" + ANA % ", hangup: never", 7, "nothing ever ends this call"),
         (
+            "calls:\n" + ANA % ', uri: "sip:39040123456;phone-context=x;npdi@a", expect: {reply: 200}',
+            7,
+            "kamailio.cfg refuses 'npdi' in a number with 403, and an answer is expected",
+        ),
+        (
+            "calls:\n" + ANA % ', uri: "sip:39040123456@a;user=phone;maddr=b", expect: {reply: 200}',
+            7,
+            "kamailio.cfg refuses 'maddr' in a number with 403, and an answer is expected",
+        ),
+        (
+            "calls:\n" + ANA % ', uri: "sips:39040123456@a", expect: {reply: 200}',
+            7,
+            "kamailio.cfg refuses sips: with 416, and an answer is expected",
+        ),
+        (
+            "calls:\n"
+            + ANA % ", reinvite: [{at: after 500ms, refuse: 488}], expect: {reply: 200, reinvite_reply: 200}",
+            7,
+            "the other side refuses reinvite[0] with 488",
+        ),
+        (
             "calls:\n"
             + ANA % ""
             + ANA.replace("ana", "bob") % ", start: 1s after ana is answered"
@@ -309,7 +330,7 @@ BOB = '  - {id: bob, from: "2000", to: "39"%s}\n'
             "the answer to 'ana': the agent doesn't authorise it",
         ),
         ("", ", start: ana is ringing", "", None),
-        ("", ", start: ana is ringing", "carriers: {carrier: {provisional: [], forks: [{}]}}\n", None),
+        ("", ", start: ana is ringing", "carriers: {carrier: {provisional: [], forks: [{}]}}\n", False),
         (
             "",
             ", start: ana is answered",
@@ -688,3 +709,29 @@ def test_what_holds_whatever_happens_is_told(tmp_path: Path, expect: str, messag
 )
 def test_what_some_run_could_fail_is_not_told(tmp_path: Path, expect: str) -> None:
     assert warned(tmp_path, "calls:\n" + ANA % "" + f"expect:\n  {expect}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("more", "is_told"),
+    [
+        ("", True),
+        ("timeout: 1m\n", False),
+        ("clock: {skip: 40s, when: 2s after ana is answered}\n", False),
+        ("faults: [{on: agent, path: begin, status: 500}]\n", False),
+        ("carriers: {carrier: {hang_up_after: 2s}}\n", False),
+        ("carriers: {carrier: {vanish: after 2s}}\n", True),
+        ("kamailio: {defines: {RATING_KEEPALIVE: 1}}\ncarriers: {carrier: {vanish: after 2s}}\n", False),
+    ],
+)
+def test_a_call_is_to_end_while_the_scenario_waits(tmp_path: Path, more: str, is_told: bool) -> None:
+    given = GIVEN.replace("POSTPAID, balance: 0", "PREPAID, balance: 50")
+    said = ", hangup: never, vanish: {who: caller, at: after 1s}, expect: {reply: 200}"
+    told = [(7, "nothing ends this call before its limit, after 49s")] if is_told else []
+    assert warned(tmp_path, "calls:\n" + ANA % said + more, given) == told
+
+
+def test_what_is_trusted_may_be_called_otherwise(tmp_path: Path) -> None:
+    rest = "calls:\n" + ANA % ', uri: "sip:39040123456;npdi@a", expect: {reply: %s}'
+    assert warned(tmp_path, rest % "403") == []
+    trusting = "kamailio: {defines: {RATING_CALLED: '\"any\"'}}\n"
+    assert warned(tmp_path, rest % "200" + trusting) == []

@@ -11,6 +11,7 @@ import pytest
 
 from rating_harness.errors import EndpointError
 from rating_harness.evidence.model import Evidence
+from rating_harness.report.failure import error_text
 from rating_harness.report.presentation import run_facts
 from rating_harness.run.options import Options
 from rating_harness.session import dialects
@@ -89,3 +90,4 @@ def test_what_is_always_late_is_no_failure_of_kamailio(tmp_path: Path, monkeypat
     assert error.found == "call ana began 400ms late"
     assert "486" in (error.detail or "")
     assert error.folder == tmp_path
+    assert error_text(error).startswith("NOT RUN  this machine was too busy, and nothing is said of Kamailio\n")

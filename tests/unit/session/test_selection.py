@@ -14,12 +14,32 @@ from hypothesis import strategies as st
 from rating_harness.cli.main import main
 from rating_harness.errors import UsageError
 from rating_harness.scenario.model import Scenario
-from rating_harness.session.selection import LastResults, parse_shard, read_durations, select, shard, write_durations
+from rating_harness.session.selection import (
+    LastResults,
+    parse_shard,
+    read_durations,
+    select,
+    shard,
+    tags_in,
+    write_durations,
+)
 from rating_harness.session.session import Session
 from tests.builders import scenario_of
 from tests.unit.test_exit_status import _NoLab, run
 
 CALLS = 'calls: [{id: ana, from: "1000", to: "39"}]\n'
+
+
+def test_tags_are_completed_whatever_else_is_in_the_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("scenario: A\ntags: [prepaid, dialog]\ncalls: nonsense\n")
+    (tmp_path / "b.yaml").write_text("scenario: B\ntags:\n  - prompt\ncalls: []\n")
+    (tmp_path / "c.yaml").write_text("tags: [broken\n")
+    assert tags_in([tmp_path, tmp_path / "gone"]) == ["dialog", "prepaid", "prompt"]
+    for command in ("run", "list"):
+        typed = {"COMP_WORDS": f"rating-harness {command} {tmp_path} --tag pr", "COMP_CWORD": "4"}
+        environment = {**typed, "_RATING_HARNESS_COMPLETE": "bash_complete"}
+        done = CliRunner().invoke(main, prog_name="rating-harness", env=environment)
+        assert done.output.split() == ["plain,prepaid", "plain,prompt"]
 
 
 @pytest.fixture

@@ -225,6 +225,12 @@ def test_an_ack_has_no_answer_where_the_invite_had_the_offer(stage: Stage) -> No
             ["INVITE", "ACK", "UPDATE", "200/INVITE", "BYE"],
             ["180/INVITE", "200/INVITE", "200/UPDATE", "INVITE", "ACK", "200/BYE"],
         ),
+        (
+            {"renewals": (Renewal(0.1, "INVITE"), Renewal(0.2, "UPDATE", sdp=SDP)), "holds": (0.5,)},
+            "refuses",
+            ["INVITE", "ACK", "INVITE", "ACK", "UPDATE", "BYE"],
+            ["180/INVITE", "200/INVITE", "488/INVITE", "200/UPDATE", "200/BYE"],
+        ),
         ({"bye": "wrong_cseq"}, Treatment(), ["INVITE", "ACK", "BYE", "BYE"], None),
         ({"bye": "wrong_tag"}, Treatment(), None, ["180/INVITE", "200/INVITE", "481/BYE", "200/BYE"]),
         (
@@ -236,11 +242,70 @@ def test_an_ack_has_no_answer_where_the_invite_had_the_offer(stage: Stage) -> No
     ],
 )
 def test_what_each_side_can_do(
-    stage: Stage, caller: dict[str, object], callee: Treatment, sent: list[str] | None, received: list[str] | None
+    stage: Stage,
+    caller: dict[str, object],
+    callee: Treatment | str,
+    sent: list[str] | None,
+    received: list[str] | None,
 ) -> None:
-    program, _ = stage.call(stage.caller_script(**caller), stage.callee_script(callee))
+    there = stage.callee_script(callee if isinstance(callee, Treatment) else Treatment())
+    if callee == "refuses":
+        there = replace(there, calls=tuple(replace(each, refusals=("488 No", "")) for each in there.calls))
+    program, _ = stage.call(stage.caller_script(**caller), there)
     assert sent is None or program.sent() == sent
     assert received is None or program.received() == received
+
+
+def test_a_re_invite_that_meets_another_is_refused_with_491(stage: Stage) -> None:
+    """Each side's goes out before the other's has come: a peer between them holds both back."""
+    carrier = stage.start("carrier", stage.callee_script(Treatment(renewals=(Renewal(0.2, "INVITE", sdp=SDP),))))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+        caller.bind((stage.caller.address, stage.caller.port))
+        caller.settimeout(10)
+        there = (stage.callee.address, stage.callee.port)
+
+        def read(start: str, method: str) -> Message:
+            while True:
+                message = Message.parse(caller.recv(65536))
+                if message.method == method and message.start.startswith(start):
+                    return message
+
+        def request(method: str, number: int, to: str) -> bytes:
+            lines = [
+                f"{method} sip:39@{there[0]} SIP/2.0",
+                f"Via: SIP/2.0/UDP {stage.caller.address}:5060;branch=z9hG4bK-{method}-{number}",
+                "From: <sip:1000@sip.test>;tag=a", f"To: {to}", "Call-ID: t-ana-1@sip.test",
+                f"CSeq: {number} {method}", f"Contact: <sip:1000@{stage.caller.address}>", "Content-Length: 0",
+            ]  # fmt: skip
+            return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+        caller.sendto(request("INVITE", 1, "<sip:39@sip.test>"), there)
+        to = read("SIP/2.0 200", "INVITE").header("To") or ""
+        caller.sendto(request("ACK", 1, to), there)
+        read("INVITE", "INVITE")
+        caller.sendto(request("INVITE", 2, to), there)
+        assert read("SIP/2.0 4", "INVITE").status == 491
+    carrier.end()
+
+
+def test_a_request_that_is_no_invite_ends_with_its_reply(stage: Stage) -> None:
+    invite = SipRequest("MESSAGE", uri="sip:39@sip.test", cseq=CSeq(1))
+    program, _ = stage.call(stage.caller_script(invite=invite, sdp=""), stage.callee_script())
+    assert program.sent() == ["MESSAGE"]
+
+
+def test_of_two_signals_at_once_the_request_that_is_first_in_the_file_goes_first(stage: Stage) -> None:
+    requests = tuple(TimedRequest(n, Happening(None), SipRequest("INFO", body=f"{n}")) for n in range(3))
+    there = stage.start("carrier", stage.callee_script())
+    here = stage.start("caller", stage.caller_script(requests=requests, holds=(3.0,)))
+    await_condition(lambda: "ACK" in here.sent(), Deadline(10), "the answer")
+    here.process.send_signal(signal.SIGSTOP)
+    for number in range(3):
+        here.process.send_signal(signal.SIGRTMIN + number)
+    here.process.send_signal(signal.SIGCONT)
+    assert here.process.wait(30) == 0, here.errors()
+    assert there.end() == 0
+    assert [m.body for m in here.messages() if m.method == "INFO" and m.is_request] == ["0", "1", "2"]
 
 
 def test_a_cancelled_call_keeps_the_tag_of_its_answer(stage: Stage) -> None:
