@@ -137,16 +137,34 @@ def _given_up(case: Case) -> Iterator[Finding]:
 
 def _got_what_is_expected(case: Case, result: SippResult) -> bool:
     """Whether a file of the author's gave up at the very refusal that the scenario expects: the scenario decides."""
-    planned = next((each for each in case.scenario.calls if f"caller-{each.id}" == result.host), None)
-    if planned is None or planned.sipp is None or planned.expect.reply is None:
-        return False
     if set(result.failures) - {"FailedUnexpectedMessage"}:
+        return False
+    planned = next((each for each in case.scenario.calls if f"caller-{each.id}" == result.host), None)
+    if planned is None:
+        return _was_cancelled(case, result)
+    if planned.sipp is None or planned.expect.reply is None:
         return False
     for call in case.of(planned.id):
         final, wanted = call.final, planned.expect.reply
         status = final.status or 0 if final else 0
         if status < 300 or not wanted.code.matches(status) or f"received 'SIP/2.0 {status}" not in result.errors:
             return False
+    return True
+
+
+def _was_cancelled(case: Case, result: SippResult) -> bool:
+    """Whether a carrier's file has no place for a CANCEL, and each call that it got ended as the scenario expects."""
+    behaviour = case.scenario.carriers.get(result.host)
+    aborted = [line for line in result.errors.splitlines() if "Aborting" in line]
+    is_for_a_cancel = bool(aborted) and all("unexpected CANCEL" in line for line in aborted)
+    if behaviour is None or behaviour.sipp is None or not is_for_a_cancel:
+        return False
+    for planned in case.scenario.calls:
+        for call in case.of(planned.id):
+            if any(m.host == result.host and m.is_request and m.method == "CANCEL" for m in call.messages):
+                wanted, status = planned.expect.reply, call.final.status if call.final else None
+                if wanted is None or status is None or status < 300 or not wanted.code.matches(status):
+                    return False
     return True
 
 

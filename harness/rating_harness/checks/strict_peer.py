@@ -100,13 +100,17 @@ def _attributed(call: Call, refusal: Refusal) -> Refusal:
     message, part = refusal.message, refusal.part
     if part in ("Route", "transport"):
         return refusal
-    is_inherited = _repeats_own_to(call, message, part) or any(
-        other.direction == "sent"
-        and (other.method, other.cseq) == (message.method, message.cseq)
-        and (other.status == message.status if other.host != message.host else other.is_request)
-        and (other.host != message.host or (not message.is_request and part != "To"))
-        and _part(other, part) == _part(message, part)
-        for other in call.messages
+    is_inherited = (
+        _repeats_own_to(call, message, part)
+        or _repeats_own_via(call, refusal)
+        or any(
+            other.direction == "sent"
+            and (other.method, other.cseq) == (message.method, message.cseq)
+            and (other.status == message.status if other.host != message.host else other.is_request)
+            and (other.host != message.host or (not message.is_request and part != "To"))
+            and _part(other, part) == _part(message, part)
+            for other in call.messages
+        )
     )
     return Refusal(message, refusal.reason, part, is_inherited)
 
@@ -118,6 +122,19 @@ def _repeats_own_to(call: Call, message: SipMessage, part: str) -> bool:
     sent = [m for m in call.messages if m.direction == "sent" and m.is_request and m.host == message.host]
     asked = [m.header("To") or "" for m in sent if m.cseq == message.cseq and (malformed(m) or ("",))[0] == "To"]
     return any((message.header("To") or "").startswith(each) for each in asked)
+
+
+def _repeats_own_via(call: Call, refusal: Refusal) -> bool:
+    """Whether Via of a reply has twice what servers add (RFC 3261 section 18.2.1): its request had it already."""
+    reply = refusal.message
+    if refusal.part != "Via" or reply.is_request or "twice" not in refusal.reason:
+        return False
+    own = [m for m in call.messages if m.direction == "sent" and m.is_request and m.host == reply.host]
+    tops = [_vias(m)[0] for m in own if (m.method, m.cseq) == (reply.method, reply.cseq) and _vias(m)]
+    return any(_ADDED_BY_SERVERS.search(top) for top in tops)
+
+
+_ADDED_BY_SERVERS = re.compile(r";\s*(?:received\s*=|rport\s*=\s*\d)", re.IGNORECASE)
 
 
 def _part(message: SipMessage, part: str) -> tuple[str, ...]:
@@ -215,10 +232,11 @@ class _Peer:
         if message.method not in ("INVITE", "UPDATE") or (message.status is not None and message.status >= 300):
             return
         contacts = [each for value in _values(message, "Contact") for each in split_values(value)]
-        if not contacts or self._is_retransmission(message):
+        is_answer = message.method == "INVITE" and message.status is not None and message.status >= 200
+        if not (contacts or is_answer) or self._is_retransmission(message):
             return
         targets = self.targets.setdefault(tag, [])
-        target = _target_of(contacts)
+        target = _target_of(contacts) if contacts else None
         if target is None:
             targets.clear()  # whoever needs one has to guess
         elif not targets or targets[-1][1] != target:
@@ -347,11 +365,13 @@ class _Peer:
         return f"a Route is left: {routes[0]}" if routes and request.is_within_dialog else ""
 
     def via(self, reply: SipMessage) -> str:
-        """A reply has one Via, its receiver's own (RFC 3261 section 8.1.3.3)."""
-        vias = [each for value in _values(reply, "Via") for each in split_values(value)]
-        if len(vias) != 1:
+        """A reply has one Via, its receiver's own (RFC 3261 section 8.1.3.3); those of its request (section 8.2.6.2),
+        where the end plays a proxy that has others before it."""
+        vias = _vias(reply)
+        request = self.requests.get((branch_of(vias[0]), reply.method)) if vias else None
+        if len(vias) != (len(_vias(request)) if request is not None else 1):
             return f"passed over: {len(vias)} Vias"
-        if (branch_of(vias[0]), reply.method) not in self.requests:
+        if request is None:
             return f"passed over: its branch is that of no {reply.method} that {self.host} sent"
         return ""
 
@@ -442,9 +462,10 @@ def malformed(message: SipMessage) -> tuple[str, str] | None:
             return name, f"the tag of {name} is empty"
     if tag_of(message.header("From") or "") is None:
         return "From", "From has no tag"
-    length = message.header("Content-Length")
-    if length is not None and not length.isdecimal():
-        return "Content-Length", f"Content-Length is {length!r}"
+    for name in ("Content-Length", "Max-Forwards"):
+        number_said = message.header(name)
+        if number_said is not None and not number_said.isdecimal():
+            return name, f"{name} is {number_said!r}"
     _, method = parse_cseq(message.header("CSeq") or "")
     if message.is_request and method != message.method:
         return "CSeq", f"CSeq is of {method}, the request is {message.method}"
@@ -474,6 +495,10 @@ def _parsed(message: SipMessage) -> Iterator[tuple[str, list[object]]]:
                 raise MalformedHeader(f"{name}: {error}") from None
         if name in _NEEDED:
             yield name, values
+
+
+def _vias(message: SipMessage) -> list[str]:
+    return [each for value in _values(message, "Via") for each in split_values(value)]
 
 
 def _values(message: SipMessage, name: str) -> list[str]:

@@ -69,6 +69,25 @@ USERS = "users.csv"
 """Who calls whom, where that differs from call to call: SIPp's [field0] and [field1]."""
 
 
+_QUOTED = re.compile(r"\s*\"(?:[^\"\\]|\\.)*<")
+
+
+def _has_brackets_in_quotes(scenario: Scenario) -> bool:
+    """Whether a carrier's Contact has a display name with a '<', where SIPp's [next_url] would begin."""
+    for carrier in scenario.carriers.values():
+        for each in (carrier, *carrier.calls.values(), *carrier.attempts):
+            texts = [value for name, value in header_lines(each.headers) if name.lower() == "contact"]
+            if each.sipp is not None:
+                text = (scenario.origin.file.parent / each.sipp.file).read_text("utf-8-sig", "replace")
+                texts += _CONTACT.findall(text)
+            if any(map(_QUOTED.match, texts)):
+                return True
+    return False
+
+
+_CONTACT = re.compile(r"^[ \t]*(?:Contact|m)[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
+
+
 def plan_call(
     scenario: Scenario,
     index: int,
@@ -86,6 +105,7 @@ def plan_call(
     call = scenario.calls[index]
     is_load = sampled.calls > TRACED or bool(scenario.load and scenario.load.steps)
     own = own or needs_user_agent(call) or is_replaced(scenario, call) or scenario.clock is not None
+    own = own or (call.sipp is None and _has_brackets_in_quotes(scenario))
     own = own and not is_load
     text = "" if own else _scenario_of(scenario, index, sampled, patience)
     own = own or (len(text.encode()) > LONGEST and call.sipp is None and not is_load)

@@ -65,6 +65,8 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
                 yield from _idle(call, path, ("share",), "it has a rate of its own")
         else:
             yield from _idle(call, path, ("share",), "it is a share of a 'load', and there is none")
+    if scenario.timeout == 0:
+        yield Finding(("timeout",), "no call can be made in no time", "the most that it may take: 1m")
     yield from _load(scenario)
     yield from _untraced(scenario)
     config = scenario.kamailio.config
@@ -647,6 +649,13 @@ def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
         hint = "on: agent; how a carrier answers is said under 'carriers'"
         yield _clash((*path, answers[0]), f"'{answers[0]}' is a fault of the agent, not of {fault.on!r}", hint)
     yield from _answers_at_once(answers, path)
+    begin, end = fault.when, fault.until
+    is_one = begin is not None and end is not None and (begin.call, begin.event) == (end.call, end.event)
+    if begin is not None and end is not None and is_one and end.delay <= begin.delay:
+        message = f"this fault ends {duration_text(begin.delay - end.delay)} before it begins"
+        if end.delay == begin.delay:
+            message = "this fault ends at the moment at which it begins"
+        yield Finding((*path, "until"), message, "a later 'until', or an earlier 'when'")
     for name, value in (fault.set or {}).items():
         if any(not -(2**63) <= number < 2**64 for number in _whole_numbers(value)):
             message = "a number as large as this can't be put into an answer"

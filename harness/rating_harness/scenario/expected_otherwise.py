@@ -12,8 +12,11 @@ from rating_harness.scenario.foreseen import (
     LONGEST_CALL,
     behaviours,
     expects_answer,
+    is_above_0,
     is_answered_by_fault,
     is_plain,
+    isnt_authorised,
+    longest_limit,
     no_carrier_answers,
     provisional_of,
     reached,
@@ -37,6 +40,7 @@ def expected_otherwise(scenario: Scenario) -> Iterator[Finding]:
         path: ValuePath = ("calls", index, "expect")
         if call.sipp is None and call.host is None:
             yield from _answer(scenario, call, path)
+            yield from _refusal(scenario, call, path)
         yield from _length(scenario, call, path)
         yield from _provisional(scenario, call, path)
         yield from _carriers(call, path)
@@ -49,6 +53,9 @@ def expected_otherwise(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _answer(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
+    if expects_answer(scenario, call) and isnt_authorised(scenario, call) and not scenario.phones:
+        message = "a fault leaves this call without an authorization, and an answer is expected"
+        yield Finding((*path, "reply"), message, "expect the refusal; or say with 'times' how many requests meet it")
     if is_answered_by_fault(scenario):
         return
     if expects_answer(scenario, call) and no_carrier_answers(scenario, call):
@@ -62,6 +69,26 @@ def _answer(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding
         yield Finding(
             (*path, "reply"), "487 ends a call that is cancelled, and this one isn't", "cancel: while ringing"
         )
+
+
+_OF_CALLEES = frozenset({410, 484, 485, 486, 488, 493, 603, 604, 606, 607, 608})
+"""Refusals that Kamailio and the engine never make of their own."""
+
+
+def _refusal(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
+    """A refusal that no carrier sends, or that reaches the caller as another."""
+    reply, ends = call.expect.reply, reached(scenario, call)
+    is_odd = call.headers or call.replaces or call.requests or call.method != "INVITE" or call.sdp is not True
+    if reply is None or is_odd or scenario.faults or scenario.phones or any(each.sipp for each in ends):
+        return
+    sent = {each.refuse.code for each in ends if each.refuse is not None}
+    for code in _OF_CALLEES - sent:
+        if reply.code == Status(code, code):
+            message = f"no carrier refuses with {code}"
+            yield Finding((*path, "reply"), message, f"carriers: {{...: {{refuse: {code}}}}}")
+    if reply.code == Status(503, 503) and 503 in sent and not scenario.kamailio.defines:
+        message = "a carrier's 503 reaches the caller as 500 (RFC 3261 section 16.7)"
+        yield Finding((*path, "reply"), message, "reply: 500")
 
 
 def _hold(scenario: Scenario, call: Call) -> SecondsRange:
@@ -85,6 +112,11 @@ def _length(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding
     if expect.duration is None or isinstance(expect.duration, Absent):
         return
     low, high = bounds(expect.duration)
+    most = longest_limit(scenario, call)
+    if low > most + _SLACK:
+        message = f"the account pays for {duration_text(most)}, and the duration is expected to be {expect.duration}"
+        yield Finding((*path, "duration"), message, "a higher balance; or expect that Kamailio ends it")
+        return
     if expect.ended_by != "kamailio" and (
         low > hold.high + _SLACK or (high < hold.low - _SLACK and (expect.ended_by == call.hangup or not may_be_cut))
     ):
@@ -156,6 +188,12 @@ def _records(scenario: Scenario) -> Iterator[Finding]:
                 message = f"{name!r} is expected to be answered, and so it is {key.removeprefix('not_')}"
                 yield Finding(("expect", key, index), message, "delete it, or expect a refusal")
     for index, record in enumerate(scenario.expect.transactions):
+        reply = calls[record.call].expect.reply if record.call else None
+        if reply is not None and refuses(reply.code) and not record.absent and record.count is None:
+            for key in ("duration", "fee"):
+                if is_above_0(getattr(record, key)):
+                    message = f"{record.call!r} isn't answered: its reply is expected to be {reply.code}"
+                    yield Finding(("expect", "transactions", index, key), message, f"{key}: 0")
         is_any = record.model_fields_set <= {"call", "absent"}
         if record.call and record.absent and is_any and _says_answered(calls[record.call]):
             message = f"{record.call!r} is expected to be answered, and so it has a record"

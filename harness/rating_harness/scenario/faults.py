@@ -39,6 +39,7 @@ class Fault(Model):
             "an agent that is away has 'refuse', a service that is gone 'kill'",
         ),
         ("slow latency wait sleep", "an answer that comes late is 'delay'"),
+        ("drop lose loss close", "a request or an answer that doesn't arrive is 'lost'"),
         ("code http_status error http_error", "an HTTP status is 'status'"),
         ("answer response reply json", "another answer is 'body', one with other fields has 'set' or 'remove'"),
         ("timeout no_answer hang mute", "an agent that never answers is 'silent'"),

@@ -10,6 +10,7 @@ from rating_harness.scenario.calls import DEFAULT_HOLD, Call
 from rating_harness.scenario.clock import skips_of
 from rating_harness.scenario.consistency import refuses
 from rating_harness.scenario.expectations import Expectations
+from rating_harness.scenario.faults import Fault
 from rating_harness.scenario.given import Account, Running
 from rating_harness.scenario.matchers import Absent, Anything, Matcher, Near
 from rating_harness.scenario.model import Scenario
@@ -20,10 +21,13 @@ __all__ = [
     "costs_something",
     "expects_answer",
     "has_limit",
+    "is_above_0",
     "is_answered_by_fault",
     "is_ended_besides",
     "is_plain",
+    "isnt_authorised",
     "latest_end",
+    "longest_limit",
     "no_carrier_answers",
     "provisional_of",
     "reached",
@@ -60,10 +64,10 @@ def _is_billed(expect: Expectations, call: str) -> bool:
     if call in expect.begun or call in expect.ended:
         return True
     records = [each for each in expect.transactions if each.call == call and not each.absent and each.count is None]
-    return any(_is_above_0(matcher) for each in records for matcher in (each.fee, each.duration))
+    return any(is_above_0(matcher) for each in records for matcher in (each.fee, each.duration))
 
 
-def _is_above_0(matcher: Matcher | None) -> bool:
+def is_above_0(matcher: Matcher | None) -> bool:
     return matcher is not None and not isinstance(matcher, Absent | Anything) and not matcher.matches(0)
 
 
@@ -124,6 +128,23 @@ def _lasts(call: Call) -> float:
     return ring + max(hold, limit)
 
 
+def longest_limit(scenario: Scenario, call: Call) -> float:
+    """Seconds that its account can pay, at most; inf where it has no limit, or nobody can tell."""
+    accounts = {account.account_tag: account for account in scenario.given.accounts}
+    payers = [accounts.get(tag) for tag in accounts_of(call)]
+    if not payers or call.host is not None or scenario.phones or scenario.given.graphql:
+        return math.inf
+    limits = [
+        ((payer.balance - rate.connect_fee) // rate.rate + rate.interval_start) * rate.rate_increment
+        for payer in payers
+        for pricelist in scenario.given.pricelists
+        for rate in pricelist.rates
+        if payer is not None and payer.type == "PREPAID" and rate.rate > 0
+    ]
+    rates = sum(len(pricelist.rates) for pricelist in scenario.given.pricelists)
+    return float(max(limits)) if limits and len(limits) == rates * len(payers) else math.inf
+
+
 def accounts_of(call: Call) -> tuple[str, ...]:
     """The accounts that the project's configuration takes: with digest the user name, else From's user."""
     if call.auth:
@@ -146,6 +167,28 @@ def is_answered_by_fault(scenario: Scenario) -> bool:
         and (fault.set or fault.body is not None or fault.remove)
         for fault in scenario.faults
     )
+
+
+def isnt_authorised(scenario: Scenario, call: Call) -> bool:
+    """Whether faults leave a call without an authorization, whenever it's asked for."""
+    return any(
+        _authorises_nothing(fault)
+        and fault.on == "agent"
+        and fault.path in (None, "authorization")
+        and fault.call in (None, call.id)
+        and (fault.nth, fault.times, fault.when, fault.until) == (1, None, None, None)
+        for fault in scenario.faults
+    )
+
+
+def _authorises_nothing(fault: Fault) -> bool:
+    """Whether a fault's answer authorises no call, or there is no answer at all."""
+    if fault.silent or fault.refuse or fault.reset or fault.garbage or fault.malformed:
+        return True
+    if fault.status not in (None, 200) or {"authorized", "carriers", "max_available_units"} & {*(fault.remove or ())}:
+        return True
+    answer = fault.set or {}
+    return answer.get("authorized", True) in (False, None) or answer.get("carriers", True) in ([], (), None)
 
 
 def behaviours(scenario: Scenario, call: Call) -> list[Behaviour]:

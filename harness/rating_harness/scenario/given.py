@@ -31,6 +31,8 @@ class Account(Model):
         ("pricelist price_list tariff", "its pricelists are 'pricelist_tags'"),
         ("carrier carriers", "the carriers that it may use are 'carrier_tags'"),
         ("customer", "whom it belongs to is 'customer_tag'"),
+        ("email mail", "where the engine would write to is 'notification_email'"),
+        ("mobile phone sms", "where the engine would text to is 'notification_mobile'"),
     )
 
     account_tag: Annotated[Text, key("The account's name: the user part of From in its calls.", "1000")]
@@ -80,7 +82,8 @@ class Rate(Model):
     """A price for a carrier and a prefix."""
 
     meanings = (
-        ("price cost fee", "the price of an increment is 'rate'"),
+        ("price cost", "the price of an increment is 'rate'"),
+        ("fee once", "what is paid once is 'connect_fee', for each increment 'rate'"),
         ("increment step interval", "the seconds that a rate pays for are 'rate_increment'"),
         ("setup_fee connection_fee", "the price of the connection is 'connect_fee'"),
         ("destination number", "the beginning of the destination is 'prefix'"),

@@ -218,6 +218,7 @@ class Scenario(Model):
         ("phone telephones registrations users subscribers", "telephones that register are 'phones'"),
         ("failures errors chaos inject outage", "what goes wrong is 'faults'"),
         ("time sleep", "time that is skipped is 'clock'"),
+        ("needs need requirements prerequisites", "what the lab has to have is 'requires'"),
         ("disabled ignore", "a scenario that isn't run has 'skip': the reason"),
     )
 

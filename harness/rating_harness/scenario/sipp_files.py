@@ -79,6 +79,10 @@ _WHOLE_KEYWORD = re.compile(r"\[([A-Za-z_][A-Za-z0-9_]*)(?:[+-][0-9]+|\s[^\]\[]*
 _OF_MANY_FORMS = re.compile(r"field[0-9]+|last_.+|rtpstream_.+|u?crypto.+|service|file")
 
 
+_SPACED_TO = re.compile(r"^[ \t]*((?:To|t)[ \t]+:)", re.IGNORECASE | re.MULTILINE)
+"""Legal (RFC 3261 section 7.3.1), and what SIPp 3.7.3 aborts a call for. It takes the other headers so."""
+
+
 def faults_in(text: str, *, calls: bool) -> Iterator[tuple[str, str]]:
     """What SIPp would give the file up for, and what would be right.
 
@@ -108,6 +112,11 @@ def faults_in(text: str, *, calls: bool) -> Iterator[tuple[str, str]]:
                 guess = did_you_mean(target, labels)
                 hint = f"did you mean '{guess}'?" if guess else f'<label id="{target}"/>'
                 yield f"line {line}: no label {target!r}", hint
+    for message in _MESSAGE.finditer(text) if calls else ():
+        if spaced := _SPACED_TO.search(text, message.start(1), message.end(1)):
+            line = text.count("\n", 0, spaced.start(1)) + 1
+            yield f"line {line}: SIPp finds no '{spaced[1]}' in the replies, which have it as the request does", "To:"
+            break
     first = next((name for _, name, _ in elements if name in ("send", "recv", "sendCmd", "recvCmd")), None)
     if calls and first == "recv":
         yield (
@@ -142,11 +151,15 @@ def as_written(text: str) -> str:
     """The file, with that escaped which SIPp wouldn't send as it's written there.
 
     It takes each bracket for a keyword's, that of an IPv6 address too: it gives the file up, or sends something else
-    (3.7.3, where nothing closes it). And it takes off what a line begins with, so that folded headers aren't. A file
-    without an XML declaration it doesn't read at all.
+    (3.7.3, where nothing closes it). And it takes off what a line begins with, so that folded headers aren't, and the
+    space that a status line without a phrase ends with. A file without an XML declaration it doesn't read at all.
     """
     declaration = "" if text.lstrip().startswith("<?xml") else '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return declaration + _MESSAGE.sub(lambda match: f"<![CDATA[{_folded(_escaped(match[1]))}]]>", text)
+    return declaration + _MESSAGE.sub(lambda match: f"<![CDATA[{_phrased(_folded(_escaped(match[1])))}]]>", text)
+
+
+def _phrased(message: str) -> str:
+    return re.sub(r"^([ \t]*SIP/2\.0 [0-9]{3})[ \t]+$", r"\1\\x20", message, flags=re.MULTILINE)
 
 
 _HEADER_OR_KEYWORD = re.compile(r"[\w\-.!%*+`'~]+[ \t]*:|\[")

@@ -175,6 +175,9 @@ def _known_keys(model: type[Model], path: ValuePath) -> str:
         return ""
     if re.fullmatch(r"[0-9]+ *(?:ms|s|m|h|%)?", key):
         return "a decimal is written with a point; inside { } a comma begins the next key"
+    before, colon, after = key.partition(":")
+    if colon and before in introspection.fields(parent):
+        return f"a ':' is followed by a space: {before}: {after}"
     meant = _meant(model, path)
     if meaning := parent.meaning(key):
         return f"{meaning}. It takes: {_wanted(model, meant)}." if meant else meaning

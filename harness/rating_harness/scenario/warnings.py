@@ -20,6 +20,7 @@ from rating_harness.scenario.foreseen import (
     has_limit,
     is_answered_by_fault,
     is_ended_besides,
+    isnt_authorised,
     latest_end,
     no_carrier_answers,
     rings,
@@ -259,24 +260,12 @@ def _waits_in_vain(scenario: Scenario) -> Iterator[Finding]:
             why = "it is cancelled"
         elif no_carrier_answers(scenario, call):
             why = "no carrier answers it"
-        elif _is_unauthorised(scenario, call):
+        elif isnt_authorised(scenario, call):
             why = "the agent doesn't authorise it"
         else:
             continue
         message = f"this waits in vain for the answer to {call.id!r}: {why}"
         yield Finding(path, message, f"wait for its end: {call.id} has ended")
-
-
-def _is_unauthorised(scenario: Scenario, call: Call) -> bool:
-    """Whether a fault has the agent refuse each authorization of a call."""
-    return any(
-        fault.set is not None
-        and fault.set.get("authorized") is False
-        and fault.path in (None, "authorization")
-        and fault.call in (None, call.id)
-        and (fault.nth, fault.times, fault.when, fault.until) == (1, None, None, None)
-        for fault in scenario.faults
-    )
 
 
 def _moments(scenario: Scenario) -> Iterator[tuple[ValuePath, Moment, str]]:

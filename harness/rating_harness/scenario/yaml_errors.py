@@ -91,11 +91,19 @@ _PROBLEMS = (
         "begin it in the same column as the first of those it belongs to, or look for a slip in the lines above",
     ),
     _Problem(
+        r"document has ended",
+        "this comes after the document's end ('...')",
+        "delete the '...': one file holds one scenario",
+    ),
+    _Problem(
         r"expected '<document start>'",
         "this isn't aligned with the first line",
         "begin it in the same column as the file's first key",
     ),
 )
+
+
+_ENDED = re.compile(r"^\.\.\.\s*$", re.MULTILINE)
 
 
 def _unclosed_quote(text: str, at: int) -> yaml.Mark | None:
@@ -129,6 +137,8 @@ def explain(error: yaml.MarkedYAMLError, path: str, text: str) -> tuple[Span, st
         span = Span(path, quote.line + 1, quote.column + 1, quote.line + 1, quote.column + 2)
         return span, "this quote isn't closed: the text goes on to the next quote", "close it where the text ends"
     problem = error.problem or "this is not YAML"
+    if "'<document start>'" in problem and error.problem_mark and _ENDED.search(text, 0, error.problem_mark.index):
+        problem = "document has ended"
     comment = _swallowed(text) if problem.startswith("expected the node content") else None
     if comment is not None:
         message = "a '#' after a space begins a comment, and a bracket before it isn't closed"

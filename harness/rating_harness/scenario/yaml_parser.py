@@ -196,7 +196,7 @@ def read(text: str, path: str, mistakes: Mistakes, *, yaml11: bool = False) -> N
             "is this a text file? Delete the character",
         )
         return None
-    if root is None:
+    if root is None or (isinstance(root, yaml.ScalarNode) and root.tag == _Tag.NULL and not root.value):
         mistakes.add(Span(path, 1, 1, 1, 2), "the file is empty", "a scenario has at least: scenario, calls")
         return None
     try:

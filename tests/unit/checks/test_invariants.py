@@ -413,6 +413,30 @@ def test_an_authors_file_that_has_no_place_for_the_refusal_that_is_expected(
 
 
 @pytest.mark.parametrize(
+    ("expect", "said", "is_told"),
+    [
+        ("reply: 502", "CANCEL", False),
+        ("reply: 5xx", "CANCEL", False),
+        ("reply: 502", "BYE", True),
+        ("reply: 486", "CANCEL", True),
+        ("provisional: []", "CANCEL", True),
+    ],
+)
+def test_a_carriers_file_that_has_no_place_for_the_cancel(
+    tmp_path: Path, expect: str, said: str, is_told: bool
+) -> None:
+    (tmp_path / "uas.xml").write_text('<scenario><recv request="INVITE"/></scenario>')
+    errors = f"Aborting call on an unexpected {said} for call: {CALL_ID}"
+    gave_up = SippResult("carrier", "carrier", 1, 1, 0, 1, {"FailedUnexpectedMessage": 1}, errors=errors)
+    caller = SippResult("caller-ana", "caller", 0, 1, 1, 0)
+    cancel = sip(0.05, "carrier", "received", "CANCEL sip:39040123456@sip.test", cseq="1 CANCEL")
+    messages = (*refused_call("502 Bad Gateway"), cancel)
+    run = evidence_of(messages, [exchange(0.002, "authorization")], sipp=(caller, gave_up))
+    rest = "carriers: {carrier: {sipp: uas.xml}}\n" + PLAIN.replace("}]", f", expect: {{{expect}}}}}]")
+    assert any("gave up" in text for text in found(tmp_path, run, rest).get("calls", ())) is is_told
+
+
+@pytest.mark.parametrize(
     ("cancel", "expect", "is_told"),
     [
         ("5s after ringing", "", True),
@@ -647,3 +671,22 @@ FAULT = "faults: [{on: agent, path: end, status: 500}]\n"
 )
 def test_an_alarm_has_its_reason_in_the_scenario(tmp_path: Path, line: LogLine, rest: str, is_right: bool) -> None:
     assert ("alarms" not in found(tmp_path, sound(log=(line,)), rest)) == is_right
+
+
+@pytest.mark.parametrize(
+    ("hops", "module", "is_right"),
+    [("many", "maxfwd", True), ("many", "pv", True), ("70", "maxfwd", False), ("many", "htable", False)],
+)
+def test_a_malformed_message_of_the_authors_is_no_misuse(
+    tmp_path: Path, hops: str, module: str, is_right: bool
+) -> None:
+    (tmp_path / "uac.xml").write_text("<scenario><send><![CDATA[Call-ID: [call_id]]]></send></scenario>", "utf-8")
+    said = LogLine("kamailio", f"{{{CALL_ID}}} {module} [mf_funcs.c:71]: is_maxfwd_present(): can't parse", "ERROR")
+    messages = tuple(
+        replace(m, headers=tuple((name, hops if name == "Max-Forwards" else value) for name, value in m.headers))
+        if m.direction == "sent" and m.method == "INVITE"
+        else m
+        for m in refused_call("483 Too Many Hops")
+    )
+    rest = PLAIN.replace("}]", ", sipp: uac.xml}]")
+    assert ("alarms" not in found(tmp_path, evidence_of(messages, (), log=(said,)), rest)) == is_right

@@ -74,6 +74,7 @@ def test_a_proper_call_has_none(tmp_path: Path, messages: tuple[SipMessage, ...]
         (arrives("INVITE", CARRIER), "From", "<sip:1000@sip.test>", "From has no tag"),
         (arrives("INVITE", CARRIER), "From", "<sip:1000@sip.test>;tag=", "the tag of From is empty"),
         (arrives("INVITE", CARRIER), "Content-Length", "-999", "Content-Length is '-999'"),
+        (arrives("INVITE", CARRIER), "Max-Forwards", "many", "Max-Forwards is 'many'"),
         (arrives("INVITE", CARRIER), "From", "1000;tag=a1", "is no URI"),
         (arrives("INVITE", CARRIER), "Via", "SIP/2.0/UDP", "is no Via"),
         (arrives("INVITE", CALLER, 200), "Contact", None, "no Contacts"),
@@ -102,6 +103,55 @@ def test_two_vias_in_a_reply(tmp_path: Path) -> None:
         for m in answered_call()
     )
     assert "2 Vias" in found(tmp_path, two)[0].seen
+
+
+def test_an_end_that_plays_a_proxy_gets_the_vias_of_its_request_back(tmp_path: Path) -> None:
+    further = ("Via", "SIP/2.0/UDP 192.0.2.7;branch=z9hG4bK-up")
+    messages = answered_call()
+    invite = next(m for m in messages if m.host == CALLER and m.direction == "sent" and m.method == "INVITE")
+    own = invite.header("Via")
+
+    def of_invite(message: SipMessage, *, replies: bool) -> SipMessage:
+        is_own = message is invite or (replies and message.host == CALLER and message.header("Via") == own)
+        return replace(message, headers=(*message.headers, further)) if is_own else message
+
+    assert found(tmp_path, tuple(of_invite(m, replies=True) for m in messages)) == []
+    lost = found(tmp_path, tuple(of_invite(m, replies=False) for m in messages))
+    assert {each.seen for each in lost} == {"passed over: 1 Vias"}
+
+
+def test_an_answer_without_contact_leaves_its_sender_without_a_target(tmp_path: Path) -> None:
+    """The 180 had one; where the dialog is reached, its 2xx has to say (RFC 3261 section 12.1.1)."""
+
+    def silent(message: SipMessage) -> SipMessage:
+        headers = tuple((name, value) for name, value in message.headers if name != "Contact")
+        is_answer = message.status == 200 and message.method == "INVITE"
+        return replace(message, headers=headers) if is_answer else message
+
+    astray = [
+        replace(m, uri="sip:39040123456@198.18.0.9:5060") if arrives("BYE", CARRIER)(m) else m
+        for m in answered_call()
+    ]
+    assert any("isn't where carrier said" in each.seen for each in found(tmp_path, tuple(astray)))
+    told = found(tmp_path, tuple(map(silent, astray)))
+    assert not any("isn't where carrier said" in each.seen for each in told)
+
+
+@pytest.mark.parametrize(("own", "is_told"), [(";received=192.0.2.1", False), ("", True)])
+def test_what_a_server_adds_to_a_via_that_has_it_already(tmp_path: Path, own: str, is_told: bool) -> None:
+    """The caller wrote what only a server adds (RFC 3261 section 18.2.1), and Kamailio adds its own."""
+
+    def with_it(message: SipMessage, added: str) -> SipMessage:
+        headers = tuple((name, f"{value}{added}" if name == "Via" else value) for name, value in message.headers)
+        return replace(message, headers=headers)
+
+    invite = next(m for m in answered_call() if m.host == CALLER and m.direction == "sent" and m.method == "INVITE")
+    twice = ";received=192.0.2.1;received=198.18.0.2"
+    messages = tuple(
+        with_it(m, own) if m == invite else with_it(m, twice) if arrives("INVITE", CALLER, 180)(m) else m
+        for m in answered_call()
+    )
+    assert bool(found(tmp_path, messages)) is is_told
 
 
 def test_a_header_of_a_single_value_that_kamailio_added_twice(tmp_path: Path) -> None:

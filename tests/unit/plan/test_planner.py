@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from itertools import count
@@ -123,6 +124,26 @@ calls:
   - {id: cara, from: "1000", to: "39040123456", start: 30s, ring: 3s, hold: 4s}
 """
     assert planned(tmp_path, calls).horizon == 20 + 30 + 7 + 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("contact", "is_ours"),
+    [
+        ('Contact: "a; <b>, c" <sip:[local_ip]>', True),
+        ('m:"a \\" <b" <sip:[local_ip]>', True),
+        ('Contact: "ana" <sip:[local_ip]>;x="<y>"', False),
+        ("Contact: <sip:[local_ip]>", False),
+    ],
+)
+def test_a_caller_of_a_carrier_whose_contact_sipp_would_misread(tmp_path: Path, contact: str, is_ours: bool) -> None:
+    answer = f"<send><![CDATA[\nSIP/2.0 200 OK\n{contact}\n]]></send>"
+    (tmp_path / "uas.xml").write_text(f'<scenario><recv request="INVITE"/>{answer}</scenario>', "utf-8")
+    plan = planned(tmp_path, "carriers: {carrier: {sipp: uas.xml}}\n" + PLAIN % "")
+    assert isinstance(plan.calls[0].agent, UserAgent) is is_ours
+    if contact.startswith("Contact: "):
+        headers = json.dumps({"Contact": contact.removeprefix("Contact: ").replace("[local_ip]", "x.test")})
+        plan = planned(tmp_path, f"carriers: {{carrier: {{headers: {headers}}}}}\n" + PLAIN % "")
+        assert isinstance(plan.calls[0].agent, UserAgent) is is_ours
 
 
 def waits(xml: str, request: str) -> list[int]:

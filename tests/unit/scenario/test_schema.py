@@ -31,6 +31,7 @@ BEYOND_A_SCHEMA = {
         second-id-that-waits second-rate table-of-nobody waits-for-itself""",
     "contradictions": """
         rpc-refused-with-a-result
+        moments-that-are-over
         absent-and-refuse absent-with-count after-the-end at-the-very-end begun-and-not cancel-after-answer
         cancel-and-hold clock-over-fault clock-over-hold clock-over-what-is-due clock-skips-nothing clock-under-load
         clock-while-ringing clock-list cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent

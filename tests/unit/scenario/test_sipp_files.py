@@ -126,6 +126,10 @@ SEND = "<send><![CDATA[INVITE <x> [a]]]></send>"
         (f'<scenario>{SEND}<label id="a"/><label id="a"/></scenario>', "a second label 'a'"),
         (f"<scenario><init><nop/></init>{SEND}</scenario>", "SIPp counts its <init> as a call"),
         (f"<scenario><nop/>{RECV}{SEND}</scenario>", "it waits for a request, and a caller begins with one"),
+        (
+            "<scenario><!--\nTo : x -->\n<send><![CDATA[\nINVITE x\n From : a\n  tO\t: b\n]]></send></scenario>",
+            "line 6: SIPp finds no 'tO\t:' in the replies",
+        ),
     ],
 )
 def test_what_sipp_would_give_up_for(text: str, said: str) -> None:
@@ -140,6 +144,8 @@ def test_what_sipp_takes() -> None:
     <ereg regexp="<sip:(.*)>" search_in="hdr" assign_to="1"/><strcmp/></action></recv>
     <nop next="end" test="1"/><vendorElement/><label id="end"/></scenario>"""
     assert list(faults_in(text, calls=True)) == []
+    spaced = "<send><![CDATA[\nINVITE x SIP/2.0\nFrom : a\nTo:  b\nContact : c\n]]></send><!--\nTo : x -->"
+    assert list(faults_in(f"<scenario>{spaced}</scenario>", calls=True)) == []
     assert list(faults_in(f"<scenario>{RECV}{SEND}</scenario>", calls=False)) == []
     ((message, _),) = faults_in(f"<scenario>{SEND}{RECV}</scenario>", calls=False)
     assert message == "it begins with a request, and a carrier waits for one"
@@ -209,6 +215,15 @@ def test_a_header_that_is_folded_stays_so() -> None:
     assert as_written(message) == message.replace("       <sip:", r"       \x20<sip:").replace(
         "       ;tag", r"       \x20;tag"
     ).replace("\tINVITE", "\t\\x20INVITE")
+
+
+def test_a_status_line_without_a_phrase_keeps_its_space() -> None:
+    for line, sent in (
+        ("  SIP/2.0 200 ", "  SIP/2.0 200\\x20"),
+        ("SIP/2.0 200", "SIP/2.0 200"),
+        ("SIP/2.0 200 OK ",) * 2,
+    ):
+        assert f"<![CDATA[\n{sent}\nTo: x \n]]>" in as_written(f"<scenario><![CDATA[\n{line}\nTo: x \n]]></scenario>")
 
 
 def test_a_file_without_an_xml_declaration_gets_one() -> None:

@@ -426,6 +426,48 @@ def test_a_moment_that_never_comes(tmp_path: Path, ana: str, bob: str, rest: str
             "carriers: {carrier: {provisional: [100]}, other: {provisional: []}}",
             "the CANCEL waits until it rings, and no carrier says that it does",
         ),
+        *(
+            (
+                "expect: {reply: 200}",
+                f"faults: [{{on: agent, path: authorization, {fault}}}]",
+                "a fault leaves this call without an authorization, and an answer is expected",
+            )
+            for fault in (
+                *("status: 500", "silent: true", "garbage: true", "set: {authorized: false}", "set: {carriers: []}"),
+                *("remove: [max_available_units]", "reset: true, call: ana"),
+            )
+        ),
+        *(
+            ("expect: {reply: 200}", f"faults: [{{on: agent, {fault}}}]", None)
+            for fault in (
+                *("status: 500, path: begin", "status: 500, times: 1", "status: 200, body: x", "status: 500, nth: 2"),
+                *("status: 500, until: 1s", "set: {authorized: true}", "set: {carriers: ['UDP:carrier']}"),
+            )
+        ),
+        ("expect: {reply: 500}", "faults: [{on: agent, path: authorization, status: 500}]", None),
+        ("expect: {reply: 486}", "", "no carrier refuses with 486"),
+        ("expect: {reply: 603}", "carriers: {carrier: {refuse: 486}}", "no carrier refuses with 603"),
+        ("expect: {reply: 603}", "carriers: {carrier: {attempts: [{refuse: 603}]}}", None),
+        ("expect: {reply: [486, 603]}", "", None),
+        ("headers: {Require: x}, expect: {reply: 488}", "", None),
+        (
+            "expect: {reply: 503}",
+            "carriers: {carrier: {refuse: 503}}",
+            "a carrier's 503 reaches the caller as 500 (RFC 3261 section 16.7)",
+        ),
+        ("expect: {reply: 500}", "carriers: {carrier: {refuse: 503}}", None),
+        (
+            "expect: {reply: 480}",
+            "expect: {transactions: [{call: ana, duration: 3s}]}",
+            "'ana' isn't answered: its reply is expected to be 480",
+        ),
+        (
+            "expect: {reply: 480}",
+            "expect: {transactions: [{call: ana, fee: at least 1}]}",
+            "'ana' isn't answered: its reply is expected to be 480",
+        ),
+        ("expect: {reply: 480}", "expect: {transactions: [{call: ana, duration: 0s, fee: 0}]}", None),
+        ("expect: {reply: 480}", "expect: {transactions: [{call: ana, fee: at most 3}]}", None),
     ],
 )
 def test_what_other_words_of_the_file_leave_no_way_to(
@@ -447,6 +489,26 @@ def test_a_prepaid_call_may_be_cut_before_it_is_hung_up(tmp_path: Path) -> None:
     ended = "calls:\n" + ANA.replace("2000", "2001") % ", hold: %s, expect: {reply: 200, ended_by: kamailio}"
     assert warned(tmp_path, ended % "20s") == []
     assert len(warned(tmp_path, ended % "5s")) == 1
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected", "message"),
+    [
+        ("rate: 1", "20s ± 1s", "the account pays for 10s, and the duration is expected to be 20s ± 1s"),
+        ("rate: 1, rate_increment: 60", "20s ± 1s", None),
+        ("rate: 1, interval_start: 10", "20s ± 1s", None),
+        ("rate: 1, connect_fee: 5", "8s ± 1s", "the account pays for 5s, and the duration is expected to be 8s ± 1s"),
+        ("rate: 0", "20s ± 1s", None),
+        ("rate: 1", "11s", None),
+    ],
+)
+def test_a_call_that_is_longer_than_its_account_pays_for(
+    tmp_path: Path, rate: str, expected: str, message: str | None
+) -> None:
+    rest = "calls:\n" + ANA.replace("2000", "2001") % f", hold: 20s, expect: {{reply: 200, duration: {expected}}}"
+    found = [each for _, each in warned(tmp_path, rest, GIVEN.replace("rate: 1", rate))]
+    told = [each for each in found if each.startswith("the account pays")]
+    assert told == ([message] if message else [])
 
 
 def test_a_balance_that_pays_for_no_second(tmp_path: Path) -> None:
