@@ -49,9 +49,9 @@ def warned(tmp_path: Path, rest: str, given: str = GIVEN, configuration: Path | 
             "no account 'u', and an answer is expected",
         ),
         (
-            "calls:\n" + ANA % ", expect: {reply: 486}" + ANA.replace("ana", "bob") % ", start: ana is answered",
+            "calls:\n" + ANA % ", expect: {reply: 480}" + ANA.replace("ana", "bob") % ", start: ana is answered",
             8,
-            "this waits in vain for the answer to 'ana': its reply is expected to be 486",
+            "this waits in vain for the answer to 'ana': its reply is expected to be 480",
         ),
         (
             "calls:\n"
@@ -231,7 +231,7 @@ def test_a_free_call_of_a_prepaid_account_has_no_limit(tmp_path: Path) -> None:
         'calls: [{id: ana, host: carrier, from: "2009", to: "2000", expect: {reply: 200}}]\n',
         'calls: [{id: a, from: "2009", to: "39", expect: {reply: 200}}]\n'
         "faults: [{on: agent, path: authorization, set: {authorized: true}}]\n",
-        "calls:\n" + ANA % ", expect: {reply: 486}" + ANA.replace("ana", "bob") % ", start: ana has ended",
+        "calls:\n" + ANA % ", expect: {reply: 480}" + ANA.replace("ana", "bob") % ", start: ana has ended",
         "calls:\n" + ANA % ", expect: {reply: [200, 486]}" + ANA.replace("ana", "bob") % ", start: ana is answered",
         "calls:\n" + ANA % ", ring: 2s, cancel: 1s after ringing, expect: {reply: 487}",
         "calls:\n" + ANA % ", cancel: 2s after ringing, expect: {reply: 487}",
@@ -403,9 +403,9 @@ def test_a_moment_that_never_comes(tmp_path: Path, ana: str, bob: str, rest: str
         ),
         ("expect: {reply: 200}", "expect: {carriers: [{host: other, invites: 0}]}", None),
         (
-            "expect: {reply: 486}",
+            "expect: {reply: 480}",
             "expect: {begun: [ana]}",
-            "'ana' isn't answered, and never begun: its reply is expected to be 486",
+            "'ana' isn't answered, and never begun: its reply is expected to be 480",
         ),
         (
             "expect: {reply: 200}",
@@ -418,7 +418,7 @@ def test_a_moment_that_never_comes(tmp_path: Path, ana: str, bob: str, rest: str
             "'ana' is expected to be answered, and so it has a record",
         ),
         ("expect: {reply: 200}", "expect: {transactions: [{call: ana, account_tag: '2001', absent: true}]}", None),
-        ("expect: {reply: 486}", "expect: {replies: {200: 100%}}", "no call is expected to end with 200"),
+        ("expect: {reply: 480}", "expect: {replies: {200: 100%}}", "no call is expected to end with 200"),
         ("expect: {reply: [200, 486]}", "expect: {replies: {2xx: 1}}", None),
         ("hold: 30s, expect: {reply: 200}", "timeout: 5s", "this is 30s, and the scenario may take 5s"),
         (
