@@ -214,7 +214,7 @@ class OwnEngine:
                 return
             if following in seen or len(seen) >= _MOST_PAGES:
                 raise EngineError(
-                    "the pages of the engine's records don't end", where=self._url, found=f"again {following}"
+                    "the pages of the engine's records don't end", where=self._url, found=f"{following} twice"
                 )
             seen.add(following)
             page = page.model_copy(update={"path": self._path_of(following, page.path)})
