@@ -41,6 +41,9 @@ def _running(account: Mapping[str, Any]) -> list[str]:
     return [str(entry.get(CONTRACT.fields.call) if isinstance(entry, dict) else entry) for entry in running]
 
 
+_PATIENCE = "an end is tried for RATING_END_PATIENCE seconds: kamailio: {defines: {RATING_END_PATIENCE: 2}}"
+
+
 def nothing_left_waiting(case: Case) -> Iterator[Finding]:
     """Kamailio has nothing left to do for a call that is over, and keeps no more of it than is documented."""
     tables = case.evidence.tables
@@ -59,7 +62,10 @@ def nothing_left_waiting(case: Case) -> Iterator[Finding]:
         if entry.table.startswith(HANGING_UP) and call is not None and _is_unheard(case, call, index or 0):
             continue  # nobody is there to answer the BYE
         message = f"{who} is over, and still {entry.meaning}"
-        yield broken(case, "tables", message, "nothing left to do", _shown(entry, call), call=call, index=index)
+        tried = entry.table == "rating_later" and case.scenario.faults and case.scenario.kamailio.config is None
+        hint = _PATIENCE if tried else ""
+        seen = _shown(entry, call)
+        yield broken(case, "tables", message, "nothing left to do", seen, call=call, index=index, hint=hint)
     ages = {name: case.evidence.ended - _over(case, call) for name, call in names.items()}
     for entry in overstayed(tables, ages):
         call = names[entry.key]

@@ -25,6 +25,14 @@ def left(tmp_path: Path, tables: Tables, **evidence: Any) -> list[str]:
     return [finding.message for finding in nothing_left_waiting(Case(scenario_of(tmp_path / "s.yaml", PLAIN), run))]
 
 
+def test_a_scenario_that_breaks_an_end_is_told_how_long_it_is_tried(tmp_path: Path) -> None:
+    run: Evidence = evidence_of(answered_call(), tables={"rating_later": {CALL_ID: "1"}})
+    broken = PLAIN + "faults: [{on: agent, path: end, status: 500}]\n"
+    for rest, is_told in ((broken, True), (PLAIN, False)):
+        [finding] = nothing_left_waiting(Case(scenario_of(tmp_path / "s.yaml", rest), run))
+        assert ("RATING_END_PATIENCE" in finding.hint) is is_told
+
+
 @pytest.mark.parametrize(
     ("table", "after", "is_right"),
     [
