@@ -6,12 +6,14 @@ interface of Canyan's rating agent (``/v1/openapi.json``) and the measured answe
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
-__all__ = ["CONTRACT", "Contract", "Fields", "Paths", "Reason", "Services", "is_true", "units_of"]
+__all__ = ["CONTRACT", "Contract", "Fields", "Paths", "Reason", "Services", "is_true", "repeated_key", "units_of"]
 
 
 class Reason(StrEnum):
@@ -134,3 +136,18 @@ def units_of(value: object) -> int | float | None:
 
 
 _WHOLE = re.compile(r"-?\d{1,18}")
+
+
+def repeated_key(text: str) -> str | None:
+    """The first key that an object of a JSON text has twice, which Kamailio's jansson refuses; None for none."""
+    found: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        found.extend(name for name in names if names.count(name) > 1)
+
+    try:
+        json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found else None

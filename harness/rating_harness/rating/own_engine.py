@@ -16,6 +16,7 @@ import httpx
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.nativetypes import NativeEnvironment
 
+from rating_harness.contract import repeated_key
 from rating_harness.errors import EngineError, PlanError
 from rating_harness.rating.engine_file import EngineFile, HttpRequest, RecordList
 from rating_harness.rating.json_path import MISSING, value_at
@@ -297,18 +298,9 @@ def _parsed(text: str) -> Any:
 
     :raises ValueError: it's another, or none.
     """
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise _StrangeJson(f"an object that has {twice!r} twice")
-        return dict(pairs)
-
-    return json.loads(text, object_pairs_hook=unique)
-
-
-class _StrangeJson(ValueError):
-    """JSON that readers understand in ways that differ."""
+    if key := repeated_key(text):
+        raise ValueError(f"an object that has {key!r} twice")
+    return json.loads(text)
 
 
 _CERTIFICATE = "SSL_CERT_FILE=FILE in the environment of this command names the certificate to trust"

@@ -47,6 +47,11 @@ def test_an_answer_that_can_be_used(answer: Any) -> None:
         ("\x1f\\x8b\x08", "gzip, which no Accept-Encoding names"),
         ("<?xml version='1.0'?><a/>", "XML or HTML"),
         ("OK", "what is no JSON: OK"),
+        (
+            '{"ok": true, "a": {"ok": true, "ok": false}}',
+            "JSON that has the key 'ok' twice, which Kamailio doesn't take",
+        ),
+        ('{"authorized": NaN}', 'what is no JSON: {"authorized": NaN}'),
         ([1], "JSON that is no object: [1]"),
         ({}, "its answer to authorization has no 'authorized'"),
         ({"data": YES}, "has no 'authorized' but within 'data'"),
@@ -77,6 +82,11 @@ def test_an_answer_that_cant_be_used(answer: Any, said: str) -> None:
         (500, "", "with 500, and the contract has 200"),
         (502, {"error": "http://h:1: [Errno 111] refused"}, "it can't be reached: http://h:1: [Errno 111] refused"),
         (502, {"error": "https://h: [SSL: CERTIFICATE_VERIFY_FAILED]"}, "SSL_CERT_FILE=FILE"),
+        (
+            502,
+            {"error": "http://h:1: Expected HTTP/, RTSP/ or ICE/: b'...'"},
+            "http://h:1: what it answers is no HTTP/1.1",
+        ),
         (502, {"error": "of its own"}, "with 502, and the contract has 200"),
     ],
 )
