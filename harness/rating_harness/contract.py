@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["CONTRACT", "Contract", "Fields", "Paths", "Reason", "Services", "is_true", "repeated_key", "units_of"]
+__all__ = [
+    "CONTRACT",
+    "Contract",
+    "Fields",
+    "Paths",
+    "Reason",
+    "Services",
+    "is_true",
+    "refused_json",
+    "repeated_key",
+    "units_of",
+]
 
 
 class Reason(StrEnum):
@@ -139,15 +150,34 @@ _WHOLE = re.compile(r"-?\d{1,18}")
 
 
 def repeated_key(text: str) -> str | None:
-    """The first key that an object of a JSON text has twice, which Kamailio's jansson refuses; None for none."""
-    found: list[str] = []
+    """The first key that an object of a JSON text has twice; None for none, and for what is no JSON."""
+    keys, _ = _looked_through(text)
+    return keys[0] if keys else None
 
-    def unique(pairs: list[tuple[str, Any]]) -> None:
+
+def refused_json(text: str) -> str | None:
+    """What is in a JSON text that Kamailio's jansson doesn't take, though others do; None for nothing."""
+    keys, numbers = _looked_through(text)
+    if keys:
+        return f"the key {keys[0]!r} twice"
+    return f"the whole number {numbers[0][:30]}, of more than 64 bits" if numbers else None
+
+
+def _looked_through(text: str) -> tuple[list[str], list[str]]:
+    """The keys that an object has twice, and the whole numbers of more than 64 bits; of what is no JSON none."""
+    keys: list[str] = []
+    numbers: list[str] = []
+
+    def of_object(pairs: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in pairs]
-        found.extend(name for name in names if names.count(name) > 1)
+        keys.extend(name for name in names if names.count(name) > 1)
+
+    def of_number(digits: str) -> None:
+        if len(digits) > 18 and not (len(digits) < 25 and -(2**63) <= int(digits) < 2**63):
+            numbers.append(digits)
 
     try:
-        json.loads(text, object_pairs_hook=unique)
+        json.loads(text, object_pairs_hook=of_object, parse_int=of_number)
     except (ValueError, RecursionError):
-        return None
-    return found[0] if found else None
+        return [], []
+    return keys, numbers

@@ -12,7 +12,7 @@ from typing import Any
 
 from rating_harness.checks.format import seconds
 from rating_harness.checks.model import Case
-from rating_harness.contract import CONTRACT, is_true, repeated_key, units_of
+from rating_harness.contract import CONTRACT, is_true, refused_json, units_of
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Exchange
 
@@ -107,8 +107,8 @@ def _unreachable(error: str) -> str:
 def _instead_of_an_object(answer: Any) -> str:
     if isinstance(answer, str) or answer is None:
         text = (answer or "").lstrip(" \t\r\n")
-        if key := repeated_key(text):
-            return f"JSON that has the key {key!r} twice, which Kamailio doesn't take"
+        if refused := refused_json(text):
+            return f"JSON that has {refused}, which Kamailio doesn't take"
         kind = next((what for start, what in _NO_JSON.items() if start and text.startswith(start)), "")
         return kind or (f"what is no JSON: {text[:40]}" if text else _NO_JSON[""])
     return f"JSON that is no object: {json.dumps(answer)[:40]}"

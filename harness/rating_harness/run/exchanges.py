@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rating_harness.contract import repeated_key
+from rating_harness.contract import refused_json
 from rating_harness.evidence.model import Exchange
 from rating_harness.evidence.redaction import redacted_headers
 from rating_harness.rating.engine_file import EngineFile
@@ -63,7 +63,7 @@ class ExchangeLog:
 
 def as_exchange(seen: TapExchange) -> Exchange:
     request = seen.json
-    response = parse_json(seen.answer) if seen.answer and repeated_key(seen.answer) is None else None
+    response = parse_json(seen.answer) if seen.answer and refused_json(seen.answer) is None else None
     return Exchange(
         number=seen.number,
         received=seen.received,

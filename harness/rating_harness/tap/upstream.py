@@ -64,8 +64,12 @@ class Upstream:
         data = render_request(request, host=target.authority, prefix=target.prefix)
         try:
             link = self._take() or await self._connect(target)
+            was_used = link.used > 0
             try:
                 return await link.ask(data, head=request.method == "HEAD")
+            except ConnectionError as error:
+                kept = " (of a connection that it had kept open)" if was_used else ""
+                raise ConnectionResetError(f"{error}{kept}") from None
             finally:
                 if link.reusable and target is self._target:
                     self._idle.append(link)
