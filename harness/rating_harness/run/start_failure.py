@@ -206,7 +206,7 @@ def remedy(log: str, where: Location | None) -> str | None:
             return undefined
         if text:
             # A terminal takes some characters for commands.
-            shown = "".join(each if each.isprintable() else "?" for each in text.expandtabs(1)[:120])
+            shown = "".join(each if each.isprintable() else "?" for each in text.strip().expandtabs(1)[:120])
             return f"line {where.line if where else 0} reads: {shown}"
     return None
 
@@ -240,6 +240,8 @@ def _undefined(where: Location | None, line: str) -> str | None:
     """What to do about a name that nothing defines."""
     if where is None:
         return None
+    if hint := _defined_elsewhere(where, line):
+        return hint
     directory = Path(where.path).parent
     files = {file: _content(Location(str(file), 1, 1)) for file in sorted(directory.rglob("*")) if _is_small(file)}
     for name in dict.fromkeys(_NAME.findall(_TEXT.sub("", line))):
@@ -252,6 +254,35 @@ def _undefined(where: Location | None, line: str) -> str | None:
         elsewhere = f" but {defining[0].name}, which isn't included" if defining else ""
         return f"nothing defines {name}{elsewhere}: --define {name}=VALUE does, or #!define"
     return None
+
+
+def _defined_elsewhere(where: Location, line: str) -> str | None:
+    """What to do about a name at the very place that the same file defines, but under a condition that isn't met."""
+    token = _TOKEN.match(line, where.column - 1)
+    if token is None or token.start() != where.column - 1:
+        return None
+    within: list[str] = []
+    definition = re.compile(_DEFINED.format(token[0], token[0]))
+    for number, each in enumerate(_content(where).splitlines()[: where.line], 1):
+        if condition := _CONDITION.match(each):
+            within.append(f"#!{condition[1]}")
+        elif _ELSE.match(each) and within:
+            within[-1] = f"the #!else of {within[-1]}"
+        elif _ENDIF.match(each) and within:
+            within.pop()
+        elif definition.match(each):
+            if not within:
+                return None
+            kind, _, name = within[-1].partition(" ")
+            what = f"--define {name}=1 is one way" if kind == "#!ifdef" else f"--define {token[0]}=VALUE is one way"
+            return f"{token[0]} is defined in line {number}, but that is under {' and '.join(within)}: {what}"
+    return None
+
+
+_TOKEN = re.compile(r"[A-Z][A-Z0-9_]+\b")
+_CONDITION = re.compile(r"[#!]!(if(?:n?def|exp)\b.*?)\s*$")
+_ELSE = re.compile(r"[#!]!else\b")
+_ENDIF = re.compile(r"[#!]!endif\b")
 
 
 def _included_by_its_path(path: str, where: Location | None) -> str | None:
@@ -284,7 +315,7 @@ def _sample_of(path: str, where: Location | None) -> str | None:
 
 def _line(where: Location | None) -> str:
     lines = _content(where).splitlines() if where else []
-    return lines[where.line - 1].strip() if where and 0 < where.line <= len(lines) else ""
+    return lines[where.line - 1].rstrip() if where and 0 < where.line <= len(lines) else ""
 
 
 def _content(where: Location) -> str:

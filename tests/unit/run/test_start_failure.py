@@ -194,6 +194,41 @@ def test_a_name_that_nothing_defines(paths: Mapping[str, Path]) -> None:
     assert told(unreadable(3, 8, "syntax error"), paths)[1] == 'line 3 reads: port = MY_PORT "OTHER_NAME'
 
 
+STOCK = """#!ifdef WITH_MYSQL
+#!ifndef DBURL
+#!define DBURL "mysql://localhost/kamailio"
+#!endif
+#!else
+#!define OTHER_URL "text:///etc"
+#!endif
+#!define PLAIN 1
+	modparam("auth_db", "db_url", NAME)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "DBURL",
+            "DBURL is defined in line 3, but that is under #!ifdef WITH_MYSQL and #!ifndef DBURL: --define DBURL",
+        ),
+        (
+            "OTHER_URL",
+            "in line 6, but that is under the #!else of #!ifdef WITH_MYSQL: --define OTHER_URL=VALUE is one",
+        ),
+        ("PLAIN", 'line 9 reads: modparam("auth_db", "db_url", PLAIN)'),
+        ("NOWHERE", 'line 9 reads: modparam("auth_db", "db_url", NOWHERE)'),
+    ],
+)
+def test_a_name_that_is_defined_under_a_condition(paths: Mapping[str, Path], name: str, said: str) -> None:
+    paths[MAIN].write_text(STOCK.replace("NAME", name), "utf-8")
+    assert said in (told(unreadable(9, 32, "syntax error"), paths)[1] or "")
+    simple = STOCK.replace("#!ifndef DBURL\n", "\n").replace('kamailio"\n#!endif\n', 'kamailio"\n\n')
+    paths[MAIN].write_text(simple.replace("NAME", "DBURL"), "utf-8")
+    assert (told(unreadable(9, 32, "syntax error"), paths)[1] or "").endswith("--define WITH_MYSQL=1 is one way")
+
+
 @pytest.mark.parametrize(
     ("log", "said"),
     [
