@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import re
 import stat
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -98,6 +100,56 @@ class _Loader(yaml.SafeLoader):
         return _Tag.TEXT
 
 
+_QuickLoader: type[_Loader] | None = None
+"""The same by libyaml, in a tenth of the time; None where PyYAML is without it."""
+
+if yaml.__with_libyaml__:
+
+    class _LibyamlLoader(yaml.CSafeLoader):
+        resolve = _Loader.resolve
+
+    _QuickLoader = cast("type[_Loader]", _LibyamlLoader)
+
+_DEEP = 500
+"""Levels of nesting that libyaml's composer, which calls itself for each, is given at most."""
+
+
+@lru_cache(maxsize=8)
+def _composed(text: str) -> yaml.Node | None:
+    """The nodes of a text; of a shared file once for all that use it.
+
+    What libyaml refuses is read again by PyYAML's own, which says why and where, in words of its own.
+
+    :raises yaml.YAMLError: it isn't YAML, or nests too deeply.
+    """
+    if _QuickLoader is not None and _levels(text) < _DEEP:
+        with suppress(yaml.YAMLError):
+            root = _QuickLoader(text).get_single_node()
+            if root is None or _depth(root) <= DEEPEST:
+                return root
+    return _Loader(text).get_single_node()
+
+
+def _levels(text: str) -> int:
+    """How deep a text may nest, at most."""
+    widest = max(len(line) - len(line.lstrip(" ")) + line.count("-") + line.count("?") for line in text.split("\n"))
+    return widest + text.count("[") + text.count("{")
+
+
+def _depth(root: yaml.Node) -> int:
+    """How deep the nodes nest. An alias is no level of its own."""
+    deepest, seen, left = 0, set[int](), [(root, 1)]
+    while left:
+        node, depth = left.pop()
+        deepest = max(deepest, depth)
+        if id(node) in seen or isinstance(node, yaml.ScalarNode):
+            continue
+        seen.add(id(node))
+        for item in node.value:
+            left += [(each, depth + 1) for each in (item if isinstance(item, tuple) else (item,))]
+    return deepest
+
+
 class _TooMuchError(Exception):
     """More values than any scenario has: an alias of aliases, most likely."""
 
@@ -180,8 +232,7 @@ def read(text: str, path: str, mistakes: Mistakes, *, yaml11: bool = False) -> N
     """The tree of ``text``, or None when it isn't YAML at all. Mistakes are added, both ways."""
     mistakes.add_source(path, text)
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
+        root = _composed(text)
     except yaml.MarkedYAMLError as error:
         odd = _ODD_SPACE.search(text)
         if odd is not None:
@@ -284,9 +335,9 @@ class _Converter:
                     f"{text} is a number to some programs and a text to others",
                     f'put it in quotes when it is a text: "{text}"; {other}',
                 )
-        if node.style is None and _TYPOGRAPHIC.fullmatch(text):
+        if not node.style and _TYPOGRAPHIC.fullmatch(text):
             self._mistakes.add(span, "typographic quotes are part of the text", """type " or ' instead""")
-        return Scalar(text, span, text, quoted=node.style is not None)
+        return Scalar(text, span, text, quoted=bool(node.style))
 
     def _mapping(self, node: yaml.MappingNode) -> Mapping:
         entries: dict[str, Entry] = {}
@@ -299,7 +350,7 @@ class _Converter:
                 )
                 continue
             key = key_node.value
-            if key == "<<" and key_node.style is None:
+            if key == "<<" and not key_node.style:
                 self._merge(value_node, merged)
                 continue
             if key in entries:
