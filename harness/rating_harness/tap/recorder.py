@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rating_harness.tap.exchange import Exchange, Outcome, UpstreamAnswer
 from rating_harness.tap.faults import Fault
@@ -23,6 +23,49 @@ class Result:
     answer: bytes = b""
 
 
+class _Record:
+    """What is known of an exchange so far: made into one when somebody reads it, not each time something is added."""
+
+    __slots__ = ("answered", "client_gone", "error", "fault", "nth", "number", "request", "result", "upstream")
+
+    def __init__(self, number: int, nth: int, request: Request, fault: Fault | None) -> None:
+        self.number = number
+        self.nth = nth
+        self.request = request
+        self.fault = fault
+        self.error = request.error
+        self.upstream: tuple[UpstreamAnswer, ...] = ()
+        self.result: Result | None = None
+        self.answered: float | None = None
+        self.client_gone = False
+
+    @property
+    def exchange(self) -> Exchange:
+        request, fault, result = self.request, self.fault, self.result
+        return Exchange(
+            number=self.number,
+            nth=self.nth,
+            connection=request.connection,
+            received=request.received,
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            headers=request.headers,
+            body=parse_text(request.body),
+            upstream=self.upstream,
+            outcome="pending" if result is None else result.outcome,
+            status=None if result is None else result.status,
+            answer="" if result is None else parse_text(result.answer),
+            answered=self.answered,
+            fault=fault.id if fault else None,
+            kind=fault.kind if fault else None,
+            client_gone=self.client_gone,
+            tls=request.tls,
+            client_certificate=request.client_certificate,
+            error=self.error,
+        )
+
+
 class Recorder:
     """All exchanges since the last `clear`, in memory.
 
@@ -31,7 +74,7 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self._exchanges: dict[int, Exchange] = {}
+        self._records: dict[int, _Record] = {}
         self._changes: list[int] = []
         self._forgotten = 0
         self._number = 0
@@ -48,53 +91,33 @@ class Recorder:
         self._number += 1
         path = request.path
         self._per_path[path] += 1
-        self._exchanges[self._number] = Exchange(
-            number=self._number,
-            nth=self._per_path[path],
-            connection=request.connection,
-            received=request.received,
-            method=request.method,
-            path=path,
-            query=request.query,
-            headers=request.headers,
-            body=parse_text(request.body),
-            fault=fault.id if fault else None,
-            kind=fault.kind if fault else None,
-            tls=request.tls,
-            client_certificate=request.client_certificate,
-            error=request.error,
-        )
+        self._records[self._number] = _Record(self._number, self._per_path[path], request, fault)
         self._changed(self._number)
         return self._number
 
     def upstream_answered(self, number: int, answer: UpstreamAnswer) -> None:
         """Add an upstream answer to an exchange."""
-        if exchange := self._exchanges.get(number):
-            self._exchanges[number] = replace(exchange, upstream=(*exchange.upstream, answer))
+        if record := self._records.get(number):
+            record.upstream = (*record.upstream, answer)
 
     def failed(self, number: int, error: str) -> None:
         """Note what kept the tap from doing its work on an exchange."""
-        if exchange := self._exchanges.get(number):
-            self._exchanges[number] = replace(exchange, error=error)
+        if record := self._records.get(number):
+            record.error = error
 
     def ended(self, number: int, result: Result, *, client_gone: bool) -> None:
         """Record how an exchange ended. One that was cleared meanwhile stays forgotten."""
-        if exchange := self._exchanges.get(number):
-            self._exchanges[number] = replace(
-                exchange,
-                outcome=result.outcome,
-                status=result.status,
-                answer=parse_text(result.answer),
-                answered=time.time(),
-                client_gone=client_gone,
-            )
+        if record := self._records.get(number):
+            record.result, record.answered, record.client_gone = result, time.time(), client_gone
             self._changed(number)
 
     def since(self, cursor: int, limit: int) -> tuple[int, list[Exchange]]:
         """The exchanges that changed after ``cursor``, at most ``limit`` changes on, and the cursor to go on from."""
         start = max(0, cursor - self._forgotten)
         numbers = self._changes[start : start + limit]
-        return self._forgotten + start + len(numbers), [self._exchanges[number] for number in dict.fromkeys(numbers)]
+        return self._forgotten + start + len(numbers), [
+            self._records[number].exchange for number in dict.fromkeys(numbers)
+        ]
 
     async def changed(self, cursor: int, seconds: float) -> None:
         """Wait until there is a change after ``cursor``, at most so many seconds."""
@@ -111,7 +134,7 @@ class Recorder:
         """Forget all exchanges, the pending ones too, and count the requests of each path from 1 again."""
         self._forgotten = self.cursor
         self._changes.clear()
-        self._exchanges.clear()
+        self._records.clear()
         self._per_path.clear()
 
     def forget(self, cursor: int) -> None:
@@ -121,8 +144,8 @@ class Recorder:
         self._forgotten += len(read)
         changing = set(self._changes)
         for number in dict.fromkeys(read):
-            if number not in changing and self._exchanges[number].outcome != "pending":
-                del self._exchanges[number]
+            if number not in changing and self._records[number].result is not None:
+                del self._records[number]
 
     def _changed(self, number: int) -> None:
         self._changes.append(number)
