@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import re
+import stat
 from collections.abc import Collection
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import jinja2.compiler
+import platformdirs
+from jinja2.bccache import Bucket
 
+from rating_harness import __version__
 from rating_harness.lab.files import data_directory
 from rating_harness.scenario.behaviour import SippFile
 from rating_harness.scenario.sdp import Sdp
@@ -34,6 +42,32 @@ CROSSING_MS = 500
 """How long a side that hung up waits for the reply once the other side's BYE has crossed its own."""
 
 
+class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
+    """Templates as Python's bytecode, from one run to the next; where nothing can be kept, they're compiled anew."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError, EOFError, ValueError, pickle.UnpicklingError):
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
+def _compiled_templates() -> _CompiledTemplates | None:
+    """What another jinja2 compiled isn't taken for this one's, nor what anybody else may have put there."""
+    try:
+        compiler = Path(jinja2.compiler.__file__).stat()
+        name = f"templates-{__version__}-{compiler.st_size:x}-{compiler.st_mtime_ns:x}"
+        directory = platformdirs.user_cache_path("rating-harness") / name
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.stat()
+    except OSError:
+        return None
+    is_own = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return _CompiledTemplates(str(directory)) if is_own else None
+
+
 @cache
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
@@ -42,6 +76,7 @@ def _environment() -> jinja2.Environment:
         autoescape=False,
         keep_trailing_newline=True,
         extensions=["jinja2.ext.do"],
+        bytecode_cache=_compiled_templates(),
     )
 
 
