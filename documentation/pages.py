@@ -124,9 +124,9 @@ def _with_links(text: str, source: str, sources: Mapping[str, str], files: dict[
 def _command() -> str:
     """Every command's help, as the command prints it."""
     lines = ["# The command", "", "```text", _help(main, "rating-harness"), "```"]
-    for title, commands in COMMANDS.items():
+    for title, names in COMMANDS.items():
         lines += ["", f"## {title}"]
-        for command in commands:
+        for command in map(main.commands.__getitem__, names):
             name = f"rating-harness {command.name}"
             lines += ["", f"### {command.name}", "", "```text", _help(command, name), "```"]
             for inner, entry in sorted(command.commands.items()) if isinstance(command, click.Group) else ():

@@ -1,5 +1,7 @@
 """``python -m rating_harness`` is the command ``rating-harness``."""
 
+import gc
+import os
 import signal
 
 __all__ = ["run"]
@@ -10,6 +12,10 @@ def run() -> None:
     interrupt = signal.getsignal(signal.SIGINT)
     if interrupt is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Most of what is made stays; to look through all of it each time a few hundred more are there would take longest.
+    gc.set_threshold(20_000, 20, 50)
+    # pydantic would look through all packages of the environment for plugins of its own, at each start of a service.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from rating_harness.cli.main import main
 
     signal.signal(signal.SIGINT, interrupt)

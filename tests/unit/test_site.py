@@ -46,8 +46,8 @@ def test_each_recipe_of_the_cookbooks_own_is_in_it() -> None:
 
 
 def test_the_reference_has_all_that_there_is(files: Mapping[str, bytes]) -> None:
-    for command in (each for commands in COMMANDS.values() for each in commands):
-        assert f"### {command.name}\n" in files["command.md"].decode()
+    for name in (each for names in COMMANDS.values() for each in names):
+        assert f"### {name}\n" in files["command.md"].decode()
     for option in LAB_OPTIONS:
         assert f"--rating-{option}" in files["plugin.md"].decode()
     assert "rating_scenario_paths" in files["plugin.md"].decode()

@@ -4,28 +4,69 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from rating_harness import __version__
-from rating_harness.cli.call import call, watch
-from rating_harness.cli.check import check
-from rating_harness.cli.coverage import coverage
-from rating_harness.cli.inspect import inspect
-from rating_harness.cli.lab import clean, doctor, down, lab_group, logs, prepare, status, up
-from rating_harness.cli.lost_ends import lost_ends
-from rating_harness.cli.mutate import mutate
 from rating_harness.cli.options import HELP
-from rating_harness.cli.plan import explain, plan
-from rating_harness.cli.project import init, new
-from rating_harness.cli.record import record
-from rating_harness.cli.run import run
-from rating_harness.cli.scenario import convert, list_scenarios, schema, validate
-from rating_harness.cli.services import engine, tap
 
 __all__ = ["COMMANDS", "main"]
+
+COMMANDS: Mapping[str, Sequence[str]] = {
+    "Begin": ("init", "new", "call"),
+    "Run": ("run", "watch", "plan", "record", "check"),
+    "Files": ("validate", "list", "explain", "convert", "schema"),
+    "What the scenarios prove": ("coverage", "mutate"),
+    "Labs": ("doctor", "prepare", "inspect", "up", "status", "logs", "lab", "down", "clean"),
+    "Services by themselves": ("engine", "tap"),
+    "Production": ("lost-ends",),
+}
+"""The names of all commands, by what they are for."""
+
+_MODULES = {
+    **dict.fromkeys(("init", "new"), "project"),
+    **dict.fromkeys(("call", "watch"), "call"),
+    **dict.fromkeys(("plan", "explain"), "plan"),
+    **dict.fromkeys(("validate", "list", "convert", "schema"), "scenario"),
+    **dict.fromkeys(("doctor", "prepare", "up", "status", "logs", "lab", "down", "clean"), "lab"),
+    **dict.fromkeys(("engine", "tap"), "services"),
+}
+"""Where a command is that isn't in a module of its own name."""
+
+_FUNCTIONS = {"list": "list_scenarios", "lab": "lab_group"}
+"""What a command is called in its module, where that isn't its name."""
+
+
+class _Commands(MutableMapping[str, click.Command]):
+    """Each command's module is imported when the command is wanted: a lab starts this program several times."""
+
+    def __init__(self) -> None:
+        self._names = tuple(name for names in COMMANDS.values() for name in names)
+        self._loaded: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            if name not in self._names:
+                raise KeyError(name)
+            identifier = name.replace("-", "_")
+            module = import_module(f"rating_harness.cli.{_MODULES.get(name, identifier)}")
+            self._loaded[name] = getattr(module, _FUNCTIONS.get(name, identifier))
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        raise TypeError("COMMANDS names all of them")
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("COMMANDS names all of them")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 class _Group(click.Group):
@@ -33,11 +74,10 @@ class _Group(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))
-        for title, commands in COMMANDS.items():
+        for title, names in COMMANDS.items():
             with formatter.section(title):
-                rows = [
-                    (each.name or "", each.get_short_help_str(limit=formatter.width - width - 6)) for each in commands
-                ]
+                limit = formatter.width - width - 6
+                rows = [(name, self.commands[name].get_short_help_str(limit=limit)) for name in names]
                 formatter.write_dl(rows, col_max=width + 2)
 
 
@@ -58,19 +98,7 @@ def main() -> None:
     _open_closed_streams()
 
 
-COMMANDS: Mapping[str, Sequence[click.Command]] = {
-    "Begin": (init, new, call),
-    "Run": (run, watch, plan, record, check),
-    "Files": (validate, list_scenarios, explain, convert, schema),
-    "What the scenarios prove": (coverage, mutate),
-    "Labs": (doctor, prepare, inspect, up, status, logs, lab_group, down, clean),
-    "Services by themselves": (engine, tap),
-    "Production": (lost_ends,),
-}
-"""All commands, by what they are for."""
-
-for _each in (command for commands in COMMANDS.values() for command in commands):
-    main.add_command(_each)
+main.commands = _Commands()
 
 
 def _open_closed_streams() -> None:

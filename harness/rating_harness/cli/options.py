@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -33,8 +33,10 @@ from rating_harness.errors import (
     ScenarioError,
     UsageError,
 )
-from rating_harness.run.lab_options import LAB_OPTIONS, LabOption
-from rating_harness.run.options import Options
+
+if TYPE_CHECKING:
+    from rating_harness.run.lab_options import LabOption
+    from rating_harness.run.options import Options
 
 __all__ = [
     "FAILED",
@@ -135,6 +137,7 @@ def as_warning(warning: Mistake) -> str:
 
 def lab_options(*names: str) -> Callable[[Function], Function]:
     """The options of that name from `LAB_OPTIONS`, for a command that takes them as ``**values``."""
+    from rating_harness.run.lab_options import LAB_OPTIONS
 
     def add(function: Function) -> Function:
         for name in reversed(names):
@@ -214,5 +217,7 @@ def options_of(values: Mapping[str, Any]) -> Options:
 
     :raises UsageError: they make no sense.
     """
+    from rating_harness.run.options import Options
+
     others = {name: value for name, value in values.items() if name not in ("define", "seed")}
     return Options.of(defines=values.get("define", ()), seed=values.get("seed"), **others)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rating_harness.coverage.points import Branch, Instrumented, Line, Probe
+if TYPE_CHECKING:
+    from rating_harness.coverage.points import Branch, Instrumented, Line, Probe
 
 __all__ = ["BETWEEN", "Coverage", "FileCoverage", "Share"]
 
@@ -159,6 +160,8 @@ class Coverage:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Coverage:
         """:raises KeyError, ValueError, TypeError: it isn't what `to_json` made."""
+        from rating_harness.coverage.points import Branch, Instrumented, Line, Probe
+
         lines = [Line(**{**each, "probe": Probe.of(each["probe"])}) for each in value["lines"]]
         branches = [
             Branch(

@@ -12,12 +12,12 @@ A statement behind an assignment that calls nothing needs no probe of its own: n
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rating_harness.coverage.probe_log import PASSED
 from rating_harness.kamailio_config.positions import Span
 from rating_harness.kamailio_config.tree import (
     Assignment,
@@ -33,7 +33,7 @@ from rating_harness.kamailio_config.tree import (
     walk,
 )
 
-__all__ = ["Branch", "Instrumented", "Line", "Probe", "hits_of", "instrument", "without_probes"]
+__all__ = ["Branch", "Instrumented", "Line", "Probe", "hits_of", "instrument"]
 
 ProbeKind = Literal["s", "f", "c", "x", "n", "e"]
 """``s`` a statement begins, ``f`` an ``if`` without ``else`` was false, ``c`` a ``case`` without statements was
@@ -113,18 +113,9 @@ class Instrumented:
     unmeasured: tuple[tuple[Span, str], ...] = ()
 
 
-_LOGGED = re.compile(r"^.*<script>: ~ran (\d+)~$\n?", re.MULTILINE)
-"""A line that a probe logs."""
-
-
-def without_probes(log: str) -> str:
-    """A log without the lines of probes."""
-    return _LOGGED.sub("", log) if "<script>: ~ran " in log else log
-
-
 def hits_of(log: str, probes: Sequence[Probe]) -> Counter[Probe]:
     """How often each probe was passed, by what it logged."""
-    return Counter(probes[number] for match in _LOGGED.finditer(log) if (number := int(match[1])) < len(probes))
+    return Counter(probes[number] for match in PASSED.finditer(log) if (number := int(match[1])) < len(probes))
 
 
 def instrument(configuration: Configuration) -> Instrumented:

@@ -86,7 +86,7 @@ def read(folder: Path) -> Evidence:
             where=str(folder / _CORE),
             hint="read it with the version of rating-harness that stored it",
         )
-    files = _fit(_NAMES, core.pop("files", None), folder / _CORE)
+    files = _fit(list[str], core.pop("files", None), folder / _CORE)
     if core.keys() != set(_TOGETHER):
         keys = sorted(core.keys() ^ set(_TOGETHER))
         raise EvidenceError("keys that are missing, or unknown", found=", ".join(keys), where=str(folder / _CORE))
@@ -95,20 +95,19 @@ def read(folder: Path) -> Evidence:
         "messages": tuple(_messages(folder / name for name in files if name.startswith(f"{_SIP}/"))),
         "captured": tuple(_captured(folder / _CAPTURE)) if _CAPTURE in files else None,
         "exchanges": tuple(
-            _fit(_EXCHANGE, value, path, number) for path, number, value in _json_lines(folder / _HTTP)
+            _fit(Exchange, value, path, number) for path, number, value in _json_lines(folder / _HTTP)
         ),
         "log": tuple(_log_lines(folder / _LOG)),
     }
     for name, file in _RECORDS.items():
         if file in files:
-            whole[name] = _fit(_RECORD, _json(folder / file), folder / file)
-    evidence = _fit(_EVIDENCE, whole, folder / _CORE)
+            whole[name] = _fit(Records, _json(folder / file), folder / file)
+    evidence = _fit(Evidence, whole, folder / _CORE)
     return replace(evidence, call_ids={name: tuple(call_ids) for name, call_ids in evidence.call_ids.items()})
 
 
-_EVIDENCE, _EXCHANGE, _RECORD = TypeAdapter(Evidence), TypeAdapter(Exchange), TypeAdapter(Records)
-_CAPTURED = TypeAdapter(CapturedMessage)
-_NAMES = TypeAdapter(list[str])
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+"""What reads each kind of value, made at its first: whoever only stores evidence needs none."""
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -226,9 +225,11 @@ def _time(text: str, path: Path, line: int | None = None) -> float:
         raise EvidenceError("not a time", expected="Unix seconds", found=text, where=_place(path, line)) from None
 
 
-def _fit(adapter: TypeAdapter[T], value: Any, path: Path, line: int | None = None) -> T:
+def _fit(kind: type[T], value: Any, path: Path, line: int | None = None) -> T:
     try:
-        return adapter.validate_python(value)
+        if kind not in _ADAPTERS:
+            _ADAPTERS[kind] = TypeAdapter(kind)
+        fitting: T = _ADAPTERS[kind].validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
         raise EvidenceError(
@@ -237,6 +238,7 @@ def _fit(adapter: TypeAdapter[T], value: Any, path: Path, line: int | None = Non
             found=repr(first["input"])[:120],
             where=_place(path, line),
         ) from None
+    return fitting
 
 
 def _messages(paths: Iterable[Path]) -> Iterator[SipMessage]:
@@ -273,7 +275,7 @@ def _messages_of(path: Path) -> Iterator[tuple[int, SipMessage]]:
 
 def _captured(path: Path) -> Iterator[CapturedMessage]:
     for each_path, number, value in _json_lines(path):
-        captured = _fit(_CAPTURED, value, each_path, number)
+        captured = _fit(CapturedMessage, value, each_path, number)
         message: SipMessage | None = None
         with suppress(EvidenceError):  # what isn't SIP was kept as it was
             message = parse_message(

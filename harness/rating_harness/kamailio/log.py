@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rating_harness.coverage.points import without_probes
+from rating_harness.coverage.probe_log import without_probes
 from rating_harness.evidence.model import LEVELS, LogLine
 
 __all__ = ["parse_log"]

@@ -9,13 +9,15 @@ import json
 import os
 import socket
 import tempfile
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rating_harness.errors import LabError, Location
 from rating_harness.lab.protocol import Endpoint
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["RPC_PORT", "DatagramTransport", "HttpTransport", "KamailioClient", "RpcError", "RpcRefused", "Transport"]
 
@@ -61,10 +63,14 @@ class HttpTransport:
     """
 
     def __init__(self, *endpoints: Endpoint, timeout: float = 2.0) -> None:
+        import httpx
+
         self._urls = [f"{endpoint.url}/RPC" for endpoint in endpoints]
         self._client = httpx.Client(timeout=timeout)
 
     def exchange(self, request: bytes) -> bytes:
+        import httpx
+
         refused: list[str] = []
         for url in self._urls:
             try:
@@ -85,11 +91,11 @@ class HttpTransport:
 def _check_answer(url: str, response: httpx.Response) -> None:
     """:raises RpcRefused: it's no JSON, and a server that is only beginning wouldn't say so."""
     status = response.status_code
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR or _is_json(response.content):
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or _is_json(response.content):
         return
     said = f"{status} {response.reason_phrase}".rstrip()
     dispatch = "the event_route[xhttp:request] has to call jsonrpc_dispatch() for /RPC"
-    if status in (httpx.codes.FORBIDDEN, httpx.codes.UNAUTHORIZED):
+    if status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED):
         raise RpcRefused(
             f"Kamailio's JSON-RPC at {url} is forbidden to this machine ({said})",
             hint=f"{dispatch} from the lab's addresses too, without a password, in a lab at least: put the condition "

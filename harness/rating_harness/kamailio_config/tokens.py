@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rating_harness.kamailio_config.directives import Directive
 from rating_harness.kamailio_config.positions import Source, Span
-from rating_harness.kamailio_config.tree import Directive
 
 __all__ = ["RawToken", "Tokens", "by_context"]
 

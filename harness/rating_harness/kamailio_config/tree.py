@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias
 
+from rating_harness.kamailio_config.directives import Directive, Node
 from rating_harness.kamailio_config.positions import Source, Span
 
 __all__ = [
@@ -42,13 +43,6 @@ __all__ = [
     "Word",
     "walk",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """Whatever stands in a configuration."""
-
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,23 +291,6 @@ class Flags(Node):
 
 
 Item: TypeAlias = Route | Setting | LoadModule | ModParam | Flags | Empty
-
-
-@dataclass(frozen=True, slots=True)
-class Directive(Node):
-    """A line of the preprocessor, or an include.
-
-    :param kind: without its ``#!``, abbreviations written out: ``define``, ``ifdef``, ``include_file``, ``substdef``.
-    :param name: what is defined, tested, included; "" for none.
-    :param value: the rest of its line; None for none.
-    :param result: of ``ifdef``, ``ifndef``, ``ifexp``: whether what follows counts. Of ``import_file``: whether the
-        file is there. True of all others.
-    """
-
-    kind: str
-    name: str
-    value: str | None
-    result: bool
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Endpoint:
     """How the harness's own process, which is outside of the lab's network, reaches a service's socket.
 
     ``url`` is ``http://HOST:PORT`` (with ``socket_path`` None), or ``http://NAME`` with the path of a Unix stream
-    socket in ``socket_path``; httpx takes both (``httpx.HTTPTransport(uds=socket_path)``).
+    socket in ``socket_path``; `rating_harness.rating.http` takes both.
     """
 
     url: str

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import click
-import filelock
 import platformdirs
 
 from rating_harness.errors import ImageError, MissingTool
@@ -247,6 +246,8 @@ def check(root: Path) -> Path:
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
     """One process at a time makes it; the others wait and find it made."""
+    import filelock
+
     lock = filelock.FileLock(target.with_name(f".{target.name}.lock"), timeout=2 * _SECONDS)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -8,12 +8,12 @@ from functools import cache
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self
 
-import httpx
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from rating_harness.errors import EngineError
 from rating_harness.lab.protocol import Endpoint
+from rating_harness.rating.http import Answer, NoAnswer, http_client
 from rating_harness.rating.model import Account, Transaction, selection
 from rating_harness.rating.seed import Given, Operation, removals, seeding
 
@@ -41,7 +41,7 @@ class EngineClient:
     def __init__(self, endpoint: Endpoint, *, tenant: str = "default", timeout: float = 10.0) -> None:
         self._tenant = tenant
         self._url = endpoint.url.rstrip("/")
-        self._http = httpx.Client(transport=httpx.HTTPTransport(uds=endpoint.socket_path), timeout=timeout)
+        self._http = http_client(endpoint, timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +112,7 @@ class EngineClient:
     def reset(self) -> bool:
         """Empty the engine's store, where it can do that: the embedded one can. Returns whether it could."""
         response = self._send("POST", "/reset")
-        if response.status_code in (404, 405):
+        if response.status in (404, 405):
             return False
         if response.is_error:
             self._refused("POST /reset", response)
@@ -184,30 +184,30 @@ class EngineClient:
             raise self._error(
                 f"the engine refused {operation.name or 'a request'}",
                 operation,
-                found=f"{response.status_code}: {_messages(errors) or response.text[:500]}",
-                hint=_hint(response.status_code, _messages(errors)),
+                found=f"{response.status}: {_messages(errors) or response.text[:500]}",
+                hint=_hint(response.status, _messages(errors)),
             )
         data: dict[str, Any] = answer["data"]
         return data
 
     def _send(
         self, method: str, path: str, content: bytes | None = None, operation: Operation | None = None
-    ) -> httpx.Response:
+    ) -> Answer:
         headers = {"content-type": "application/json"} if content else {}
         try:
-            return self._http.request(method, self._url + path, content=content, headers=headers)
-        except httpx.HTTPError as error:
+            return self._http.request(method, path, content=content, headers=headers)
+        except NoAnswer as error:
             raise EngineError(
                 "the engine's API does not answer",
                 where=self._url + path,
-                found=str(error) or type(error).__name__,
+                found=str(error),
                 detail=str(operation) if operation else None,
                 hint="does it run, and is this the address of its API (not of its agent)?",
             ) from None
 
-    def _refused(self, request: str, response: httpx.Response) -> NoReturn:
+    def _refused(self, request: str, response: Answer) -> NoReturn:
         raise EngineError(
-            f"the engine refused {request}", where=self._url, found=f"{response.status_code}: {response.text[:500]}"
+            f"the engine refused {request}", where=self._url, found=f"{response.status}: {response.text[:500]}"
         )
 
     def _error(

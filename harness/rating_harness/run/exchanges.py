@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rating_harness.contract import refused_json
 from rating_harness.evidence.model import Exchange
 from rating_harness.evidence.redaction import redacted_headers
-from rating_harness.rating.engine_file import EngineFile
-from rating_harness.run.engine_words import exchange_in_words_of_contract
 from rating_harness.tap.client import TapClient
 from rating_harness.tap.exchange import Exchange as TapExchange
 from rating_harness.tap.exchange import parse_json
+
+if TYPE_CHECKING:
+    from rating_harness.rating.engine_file import EngineFile
 
 __all__ = ["ExchangeLog", "as_exchange"]
 
@@ -35,16 +38,20 @@ class ExchangeLog:
             return
         self._cursor = news.cursor
         for each in news.exchanges:
-            exchange = as_exchange(each)
-            self._seen[each.number] = (
-                exchange_in_words_of_contract(self._engine, exchange) if self._engine else exchange
-            )
+            self._seen[each.number] = self._translated(as_exchange(each))
             if each.pending:
                 self._pending.add(each.number)
             else:
                 self._pending.discard(each.number)
         if len(self._seen) > _MANY:
             self._tap.forget(self._cursor)
+
+    def _translated(self, exchange: Exchange) -> Exchange:
+        if self._engine is None:
+            return exchange
+        from rating_harness.run.engine_words import exchange_in_words_of_contract
+
+        return exchange_in_words_of_contract(self._engine, exchange)
 
     @property
     def unanswered(self) -> str | None:

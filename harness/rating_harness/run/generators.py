@@ -26,7 +26,7 @@ from rating_harness.evidence.statistics import Histogram
 from rating_harness.lab.protocol import Lab, Process, Program, Replicas
 from rating_harness.plan.model import Plan, PlannedCall
 from rating_harness.run.sipp_processes import PreparedSipp, SippProcess
-from rating_harness.sipp import generator, pace
+from rating_harness.sipp import pace
 from rating_harness.sipp.agent import ERRORS, STATISTICS, Agent, command_of
 
 __all__ = ["CLOCKS", "Generators", "job_of"]
@@ -101,6 +101,8 @@ class Generators:
         :raises LabError: they can't be started; or a clock is off by more than `CLOCKS`.
         :raises Timeout: not all are there in time.
         """
+        from rating_harness.sipp import generator
+
         self._check_own_clock()
         host = self._lab.host(_CONTROL)
         script = Path(generator.__file__).read_bytes()
@@ -170,6 +172,8 @@ class Generators:
 
     def _states(self) -> Mapping[int, Mapping[str, Any]]:
         """What the control knows of each generator, as it was a moment ago at most."""
+        from rating_harness.sipp import generator
+
         with self._lock:
             if self._control is not None and time.monotonic() >= self._read_at + _STATE_AGE:
                 text = self._control.read_file(generator.STATE)
@@ -179,6 +183,8 @@ class Generators:
 
     def begin(self, call: PlannedCall) -> Process:
         """Have all of them begin that call of the scenario, unless they have been told already."""
+        from rating_harness.sipp import generator
+
         assert self._control is not None
         index = self._order.index(call.id)
         with self._lock:

@@ -16,7 +16,6 @@ from rating_harness.kamailio.dialog_database import empty_dialog_database
 from rating_harness.kamailio.siptrace import tracing
 from rating_harness.kamailio.trace import TRACING
 from rating_harness.kamailio.versions import satisfies
-from rating_harness.kamailio_config.preparation import Prepared, prepare
 from rating_harness.kamailio_config.preprocessor import main_file, tokenize, version_defines
 from rating_harness.lab.files import data_directory
 from rating_harness.lab.protocol import Driver, Service
@@ -26,6 +25,7 @@ from rating_harness.plan.render import authorities, certificates
 from rating_harness.run.options import Options
 
 if TYPE_CHECKING:
+    from rating_harness.kamailio_config.preparation import Prepared
     from rating_harness.lab.docker.configuration import CopiedConfiguration
 
 __all__ = [
@@ -239,6 +239,8 @@ def prepare_configuration(variant: Variant, driver: Driver, version: str) -> Pre
             parsed = parse_files(files, _MAIN, defines, tolerant=True)
         except ConfigurationError:
             return None
+    from rating_harness.kamailio_config.preparation import prepare
+
     prepared = prepare(
         parsed,
         needs_http=driver == "docker",

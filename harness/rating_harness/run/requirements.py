@@ -7,18 +7,18 @@ one has: defines, htables, certificates, short timers.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rating_harness.contract import CONTRACT
 from rating_harness.kamailio.versions import satisfies
-from rating_harness.kamailio_config.preparation import FAST_TIMERS, Findings
 from rating_harness.lab.protocol import Lab
-from rating_harness.plan.asterisk import beyond_asterisk
-from rating_harness.plan.baresip import beyond_baresip
 from rating_harness.plan.planner import speaks_tls
 from rating_harness.plan.user_agents import speaks_tls_by_sipp
 from rating_harness.run.options import Options
 from rating_harness.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from rating_harness.kamailio_config.preparation import Findings
 
 __all__ = ["UnderTest", "beyond_contract", "unmet"]
 
@@ -52,8 +52,7 @@ class UnderTest(Protocol):
 def unmet(scenario: Scenario, under_test: UnderTest) -> str | None:
     """Why a scenario can't be run here: what it requires and is lacking; None when all of it is there."""
     options, lab = under_test.options, under_test.lab
-    beyond = {"baresip": beyond_baresip, "asterisk": beyond_asterisk}.get(options.ends)
-    if beyond is not None and (reason := beyond(scenario)):
+    if reason := _beyond_ends(scenario, options):
         return reason
     requires = scenario.requires
     for name in ("ipv6", "isolated"):
@@ -76,6 +75,21 @@ def unmet(scenario: Scenario, under_test: UnderTest) -> str | None:
     if reason := _beyond_target(scenario, lab):
         return reason
     return beyond_contract(scenario, options, under_test.findings)
+
+
+def _beyond_ends(scenario: Scenario, options: Options) -> str | None:
+    """What of a scenario the SIP stack at the ends of calls can't do, where that isn't the harness's own."""
+    match options.ends:
+        case "baresip":
+            from rating_harness.plan.baresip import beyond_baresip
+
+            return beyond_baresip(scenario)
+        case "asterisk":
+            from rating_harness.plan.asterisk import beyond_asterisk
+
+            return beyond_asterisk(scenario)
+        case _:
+            return None
 
 
 def _beyond_target(scenario: Scenario, lab: Lab) -> str | None:
@@ -119,6 +133,8 @@ def beyond_contract(scenario: Scenario, options: Options, found: Findings | None
     if speaks_tls(scenario) and not (found and "TLS_CERTIFICATE" in found.defines):
         return f"requires TLS: {here} has no define TLS_CERTIFICATE, which the lab sets to its own"
     if scenario.requires.timers and found is not None:
+        from rating_harness.kamailio_config.preparation import FAST_TIMERS
+
         for name, ms in FAST_TIMERS.items():
             if found.timers[name] > ms:
                 return f"requires timers: tm's {name} is {found.timers[name]} ms here (--fast-timers makes it {ms})"

@@ -11,11 +11,10 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
 
 from rating_harness.contract import CONTRACT
-from rating_harness.coverage.points import Instrumented, Probe
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import EngineError, HarnessError, LabError, Location, ServiceDied, Timeout
 from rating_harness.evidence.memory_shortage import MORE_THAN_THERE_IS, memory_shortages
@@ -31,7 +30,6 @@ from rating_harness.kamailio.rpc import (
     Transport,
 )
 from rating_harness.kamailio.versions import loses_sockets
-from rating_harness.kamailio_config.preparation import Findings, Prepared
 from rating_harness.lab import attach_lab, compose, open_lab
 from rating_harness.lab.clock import compiled
 from rating_harness.lab.files import data_directory
@@ -39,11 +37,8 @@ from rating_harness.lab.protocol import Driver, Endpoint, Lab, MovedClock, Role,
 from rating_harness.lab.rootfs import ensure_stack, stack_version
 from rating_harness.plan.model import Plan
 from rating_harness.rating.client import EngineClient
-from rating_harness.rating.engine_file import EngineFile
-from rating_harness.rating.own_engine import OwnEngine, RatingEngine, UnreadableEngine
 from rating_harness.rating.seed import Operation
 from rating_harness.run.capture import Capture
-from rating_harness.run.engine_words import fault_in_words_of_engine
 from rating_harness.run.further_services import FurtherServices
 from rating_harness.run.hash_tables import HashTables
 from rating_harness.run.kamailio import (
@@ -59,12 +54,18 @@ from rating_harness.run.kamailio import (
 )
 from rating_harness.run.lab_programs import LabPrograms
 from rating_harness.run.options import Options
-from rating_harness.run.probes import Probes
 from rating_harness.run.requirements import unmet
 from rating_harness.run.start_failure import has_failed_to_start, is_unreadable, remedy, where_it_stands
 from rating_harness.scenario.model import Scenario
 from rating_harness.tap.client import TapClient
 from rating_harness.useragent.agent import USER_AGENT, OtherStack
+
+if TYPE_CHECKING:
+    from rating_harness.coverage.points import Instrumented, Probe
+    from rating_harness.kamailio_config.preparation import Findings, Prepared
+    from rating_harness.rating.engine_file import EngineFile
+    from rating_harness.rating.own_engine import RatingEngine
+    from rating_harness.run.probes import Probes
 
 __all__ = ["AGENT", "ENGINE", "KAMAILIO", "Stack"]
 
@@ -240,6 +241,8 @@ class Stack:
         options = self.options
         if options.is_embedded:
             return EngineClient(self.lab.endpoint(ENGINE, 8000))
+        from rating_harness.rating.own_engine import OwnEngine, UnreadableEngine
+
         if options.engine == "none":
             return UnreadableEngine("there is no rating engine (--engine none)")
         if options.api_url is None:
@@ -279,6 +282,8 @@ class Stack:
 
     def _with_probes(self, files: Mapping[str, bytes], defines: Mapping[str, str]) -> Mapping[str, bytes]:
         if self._probes is None:
+            from rating_harness.run.probes import Probes
+
             self._probes = Probes(self.programs.kamailio)
         return self._probes.put_in(files, defines, self._paths)
 
@@ -473,6 +478,8 @@ class Stack:
         self.tap.clear()
         faults = [fault.fault for fault in plan.agent_faults]
         if self.engine_file is not None:
+            from rating_harness.run.engine_words import fault_in_words_of_engine
+
             faults = [fault_in_words_of_engine(self.engine_file, fault) for fault in faults]
         self.tap.set_faults(*faults)
 
@@ -575,7 +582,7 @@ class Stack:
     @property
     def engine_file(self) -> EngineFile | None:
         """How the engine speaks, if otherwise than Canyan's."""
-        return self.options.engine if isinstance(self.options.engine, EngineFile) else None
+        return None if isinstance(self.options.engine, str) else self.options.engine
 
     @property
     def findings(self) -> Findings | None:

@@ -318,7 +318,7 @@ PartMatch = Annotated[
 class Model(BaseModel):
     """Base of all: immutable, and nothing but the named keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     shorthand: ClassVar[str] = ""
     """The key that is meant when the author writes a plain value in place of a mapping."""

@@ -7,30 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard
 
 from pydantic import BaseModel
 
-from rating_harness import checks
-from rating_harness.canyan.checks import judge_canyan
-from rating_harness.canyan.loader import load_canyan
-from rating_harness.canyan.model import CanyanScenario
-from rating_harness.canyan.tester import run_bare, run_on_stack
-from rating_harness.checks.lateness import PUNCTUAL, late_deeds
-from rating_harness.checks.model import Case, Verdict
 from rating_harness.errors import BusyMachineError, EndpointError, Mistake, PlanError, ScenarioError, UsageError
-from rating_harness.evidence.model import Evidence
-from rating_harness.lab.protocol import Host
-from rating_harness.plan.generators import share_out
-from rating_harness.plan.model import Plan
-from rating_harness.plan.planner import plan_scenario
-from rating_harness.run.options import Options
-from rating_harness.run.runner import run_plan
-from rating_harness.run.stack import Stack
 from rating_harness.scenario import loader
 from rating_harness.scenario.behaviour import SippFile
 from rating_harness.scenario.diagnostics import Mistakes
 from rating_harness.scenario.model import Scenario
 from rating_harness.scenario.yaml_parser import read_file
+
+if TYPE_CHECKING:
+    from rating_harness.canyan.model import CanyanScenario
+    from rating_harness.checks.model import Verdict
+    from rating_harness.evidence.model import Evidence
+    from rating_harness.lab.protocol import Host
+    from rating_harness.plan.model import Plan
+    from rating_harness.run.options import Options
+    from rating_harness.run.stack import Stack
 
 __all__ = [
     "companions",
@@ -76,6 +71,8 @@ def load_with_warnings(
     mistakes = Mistakes()
     root = read_file(path, mistakes)
     if root is not None and _CANYAN_KEY in root.entries:
+        from rating_harness.canyan.loader import load_canyan
+
         return [load_canyan(path, lenient=canyan_lenient)], []
     return loader.load_tree(root, path, mistakes, configuration=configuration, besides=besides), mistakes.warnings
 
@@ -116,12 +113,21 @@ def load_paths(
 
 def is_native(scenario: Scenario) -> bool:
     """Whether it's written in this project's language."""
-    return not isinstance(scenario, CanyanScenario)
+    return not _is_canyan(scenario)
+
+
+def _is_canyan(scenario: Scenario) -> TypeGuard[CanyanScenario]:
+    """canyan-tester's rooms are imported when there's a file of its own."""
+    if type(scenario) is Scenario:
+        return False
+    from rating_harness.canyan.model import CanyanScenario
+
+    return isinstance(scenario, CanyanScenario)
 
 
 def without_sections(scenarios: Iterable[Scenario], *sections: str) -> list[Scenario]:
     """The scenarios; those of canyan-tester's without these sections (``setup``, ``teardown``)."""
-    return [each.without(*sections) if isinstance(each, CanyanScenario) else each for each in scenarios]
+    return [each.without(*sections) if _is_canyan(each) else each for each in scenarios]
 
 
 def companions(scenario: Scenario) -> Iterator[Path]:
@@ -131,7 +137,7 @@ def companions(scenario: Scenario) -> Iterator[Path]:
     if scenario.kamailio.config is not None:
         names.append(scenario.kamailio.config)
     yield from (beside / name for name in names)
-    if isinstance(scenario, CanyanScenario):
+    if _is_canyan(scenario):
         yield from scenario.sipp_files()
 
 
@@ -155,12 +161,14 @@ def plan(scenario: Scenario, *, token: str, seed: int, hosts: Callable[[str], Ho
 
     :raises PlanError: it can't be done, or isn't known before, since it's a file of canyan-tester's.
     """
-    if isinstance(scenario, CanyanScenario):
+    if _is_canyan(scenario):
         raise PlanError(
             "a canyan-tester file is planned while it runs",
             where=str(scenario.origin.file),
             hint="`rating-harness convert` makes a scenario of it",
         )
+    from rating_harness.plan.planner import plan_scenario
+
     return plan_scenario(scenario, token=token, seed=seed, hosts=hosts)
 
 
@@ -169,12 +177,19 @@ def run(stack: Stack, scenario: Scenario, *, token: str, seed: int) -> tuple[Pla
 
     :raises HarnessError: it could not be run; what failed of the system under test is in the evidence.
     """
-    if isinstance(scenario, CanyanScenario):
+    if _is_canyan(scenario):
+        from rating_harness.canyan.tester import run_on_stack
+
         return run_on_stack(stack, scenario, token=token, seed=seed)
+    from rating_harness.checks import records_settled
+    from rating_harness.plan.generators import share_out
+    from rating_harness.plan.planner import plan_scenario
+    from rating_harness.run.runner import run_plan
+
     made = plan_scenario(scenario, token=token, seed=seed, hosts=stack.lab.host, stack=stack.other)
     if stack.options.generators and scenario.load is not None:
         made = share_out(made, stack.options.generators)
-    return made, run_plan(stack, made, lambda seen: checks.records_settled(scenario, seen))
+    return made, run_plan(stack, made, lambda seen: records_settled(scenario, seen))
 
 
 def run_without_lab(
@@ -190,16 +205,21 @@ def run_without_lab(
         all scenarios are canyan-tester's.
     :raises HarnessError: one could not be run.
     """
-    canyan = [each for each in scenarios if isinstance(each, CanyanScenario)]
+    canyan = [each for each in scenarios if _is_canyan(each)]
     if options.target is None or options.agent_url is not None or len(canyan) != len(scenarios):
         return None
+    from rating_harness.canyan.tester import run_bare
+
     return [run_bare(each, options, executable=executable, echo=echo) for each in canyan]
 
 
 def too_late(scenario: Scenario, evidence: Evidence, verdict: Verdict) -> EndpointError | None:
     """Why a verdict can't be believed: something of the harness's own came too late. None where it can."""
-    if verdict.passed or isinstance(scenario, CanyanScenario):
+    if verdict.passed or _is_canyan(scenario):
         return None
+    from rating_harness.checks.lateness import PUNCTUAL, late_deeds
+    from rating_harness.checks.model import Case
+
     late = late_deeds(Case(scenario, evidence))
     if not late:
         return None
@@ -215,6 +235,10 @@ def too_late(scenario: Scenario, evidence: Evidence, verdict: Verdict) -> Endpoi
 
 def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
     """Every finding: what the scenario expects first, then what must always hold."""
-    if isinstance(scenario, CanyanScenario):
+    if _is_canyan(scenario):
+        from rating_harness.canyan.checks import judge_canyan
+
         return judge_canyan(scenario, evidence)
+    from rating_harness import checks
+
     return checks.judge(scenario, evidence)

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock, Timeout
 
 from rating_harness import __version__
 from rating_harness.errors import HarnessError, LabError, UsageError
@@ -218,6 +217,8 @@ def borrow(options: Options) -> Iterator[Stack | None]:
     if lab is None:
         yield None
         return
+    from filelock import FileLock, Timeout
+
     lock = FileLock(_state().with_suffix(".lock"))
     try:
         lock.acquire(timeout=0)

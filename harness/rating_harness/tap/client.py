@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-import httpx
 import orjson
 from pydantic import TypeAdapter
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError, Timeout
 from rating_harness.lab.protocol import Endpoint
+from rating_harness.rating.http import NoAnswer, http_client
 from rating_harness.tap.exchange import Exchange
 from rating_harness.tap.faults import Fault, FaultState
 
@@ -32,8 +33,14 @@ class Exchanges:
     more: bool = False
 
 
-_EXCHANGES = TypeAdapter(Exchanges)
-_STATES = TypeAdapter(tuple[FaultState, ...])
+@cache
+def _exchanges() -> TypeAdapter[Exchanges]:
+    return TypeAdapter(Exchanges)
+
+
+@cache
+def _states() -> TypeAdapter[tuple[FaultState, ...]]:
+    return TypeAdapter(tuple[FaultState, ...])
 
 
 class TapClient:
@@ -44,9 +51,7 @@ class TapClient:
 
     def __init__(self, endpoint: Endpoint, *, timeout: float = 5.0) -> None:
         self._timeout = timeout
-        self._http = httpx.Client(
-            base_url=endpoint.url, transport=httpx.HTTPTransport(uds=endpoint.socket_path), timeout=timeout
-        )
+        self._http = http_client(endpoint, timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +76,7 @@ class TapClient:
         """
         found: dict[int, Exchange] = {}
         while True:
-            page = _EXCHANGES.validate_json(
+            page = _exchanges().validate_json(
                 self._request("GET", "/exchanges", params={"after": after, "wait": wait}, wait=wait)
             )
             found |= {exchange.number: exchange for exchange in page.exchanges}
@@ -104,7 +109,8 @@ class TapClient:
 
     def faults(self) -> tuple[FaultState, ...]:
         """The faults, with how often each was applied."""
-        return _STATES.validate_json(self._request("GET", "/faults"))
+        answer = self._request("GET", "/faults")
+        return () if answer == b"[]" else _states().validate_json(answer)
 
     def set_faults(self, *faults: Fault) -> tuple[str, ...]:
         """Have these faults and no others. Returns their ids."""
@@ -144,10 +150,10 @@ class TapClient:
         content = orjson.dumps(json) if method in ("PUT", "POST") else None
         try:
             response = self._http.request(method, path, content=content, params=params, timeout=self._timeout + wait)
-        except httpx.HTTPError as error:
+        except NoAnswer as error:
             raise LabError(f"the tap does not answer to {method} {path}: {error}") from None
         if response.is_error:
-            raise LabError(f"the tap refused {method} {path}", detail=response.json().get("error"))
+            raise LabError(f"the tap refused {method} {path}", detail=orjson.loads(response.content).get("error"))
         return response.content
 
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
-
-import regex
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from rating_harness.errors import UsageError
 from rating_harness.rating.json_path import MISSING, value_at
 from rating_harness.rating.request_texts import path_texts
+
+if TYPE_CHECKING:
+    from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter
+    from pydantic_core import CoreSchema
 
 __all__ = [
     "Action",
@@ -51,7 +53,7 @@ class _Strict:
     """Unknown keys are errors, wherever a fault comes from."""
 
     __slots__ = ()
-    __pydantic_config__ = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +171,18 @@ class Refuse(_Strict):
     kind: Literal["refuse"] = "refuse"
 
 
+class _ByKind:
+    """A value's ``kind`` says which of a union's classes it is: pydantic's ``Field``, imported when it's needed."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic import Field
+
+        return handler.generate_schema(Annotated[source, Field(discriminator="kind")])
+
+
 Action = Annotated[
     Pass | Silence | Answer | Edit | Malformed | Partial | Drip | Reset | Close | Garbage | Duplicate | Refuse,
-    Field(discriminator="kind"),
+    _ByKind(),
 ]
 
 
@@ -182,6 +193,8 @@ class Regex(_Strict):
     regex: str
 
     def __post_init__(self) -> None:
+        import regex
+
         try:
             regex.compile(self.regex)
         except regex.error as error:
@@ -192,6 +205,8 @@ class Regex(_Strict):
 
         :raises RegexTimeout: after `REGEX_SECONDS`, since patterns with nested repeats can take for ever.
         """
+        import regex
+
         try:
             return regex.search(self.regex, text, timeout=REGEX_SECONDS) is not None
         except TimeoutError:
@@ -278,7 +293,11 @@ class FaultState:
     applied: int = 0
 
 
-_FAULTS: TypeAdapter[list[Fault]] = TypeAdapter(list[Fault])
+@cache
+def _faults() -> TypeAdapter[list[Fault]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(list[Fault])
 
 
 def parse_faults(text: bytes) -> list[Fault]:
@@ -286,8 +305,12 @@ def parse_faults(text: bytes) -> list[Fault]:
 
     :raises UsageError: naming every mistake.
     """
+    if text.strip() == b"[]":
+        return []  # as most scenarios have it: what reads others is imported for those that have one
+    from pydantic import ValidationError
+
     try:
-        return _FAULTS.validate_json(text)
+        return _faults().validate_json(text)
     except ValidationError as error:
         mistakes = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors()]
         raise UsageError("these are no faults", detail="\n".join(mistakes)) from None

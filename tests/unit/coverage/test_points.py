@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rating_harness.coverage.points import Instrumented, Probe, hits_of, instrument, without_probes
+from rating_harness.coverage.points import Instrumented, Probe, hits_of, instrument
+from rating_harness.coverage.probe_log import without_probes
 from rating_harness.kamailio_config.tree import Block, CallStatement, If, Route, Switch, While
 from tests.unit.kamailio_config.builders import configuration, shape
 from tests.unit.kamailio_config.test_round_trip import statements

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -57,7 +58,10 @@ class _Stored:
     services: tuple[ServiceRecord, ...]
 
 
-_STORED = TypeAdapter(_Stored)
+@cache
+def _stored() -> TypeAdapter[_Stored]:
+    """Made for a lab that is kept: any other one is never stored."""
+    return TypeAdapter(_Stored)
 
 
 def write_state(directory: Path, state: LabState) -> None:
@@ -73,7 +77,7 @@ def write_state(directory: Path, state: LabState) -> None:
         tuple(service.record for service in state.services.values()),
     )
     temporary = directory / f".{_FILE}"
-    temporary.write_bytes(_STORED.dump_json(stored, indent=2))
+    temporary.write_bytes(_stored().dump_json(stored, indent=2))
     temporary.replace(directory / _FILE)
 
 
@@ -95,7 +99,7 @@ def read_state(directory: Path, client: HolderClient) -> LabState:
                 where=str(path),
                 hint="take it down with that version, or remove it with `rating-harness clean`",
             )
-        stored = _STORED.validate_json(content)
+        stored = _stored().validate_json(content)
     except (OSError, ValueError, AttributeError, ValidationError) as error:
         raise LabError(
             f"the state of lab {directory.name} can't be read",
