@@ -31,6 +31,7 @@ __all__ = ["mutate"]
 @click.option(
     "--rows", type=click.IntRange(1), default=20, show_default=True, help="Time for a mutant, in ordinary scenarios."
 )
+@click.option("--thorough", is_flag=True, help="Try survivors with all scenarios that reach them.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=6, show_default=True, help="Labs side by side.")
 @click.option("--accepted", metavar="FILE", type=click.Path(path_type=Path), help="Equivalent mutants, and rules.")
 @click.option("--store", metavar="DIR", type=click.Path(path_type=Path), help="What is known already is kept there.")
@@ -59,6 +60,7 @@ def mutate(
     seed: int,
     budget: str | None,
     rows: int,
+    thorough: bool,
     jobs: int,
     accepted: Path | None,
     store: Path | None,
@@ -101,7 +103,7 @@ def mutate(
     if not scenarios:
         raise UsageError("there is no scenario", where=", ".join(map(str, paths)) or "scenarios")
     home = store or Path(platformdirs.user_cache_dir("rating-harness")) / "mutation"
-    campaign = Campaign(options, scenarios, home, jobs, rows, lambda text: click.echo(text, err=True))
+    campaign = Campaign(options, scenarios, home, jobs, rows, lambda text: click.echo(text, err=True), thorough)
     subject = Subject.of(options, scenarios, installed_version(options, home))
     known = read_accepted(accepted or subject.directory / "mutation.yaml")
     everything: list[Trial] = [*subject.mutants, *sabotages()]

@@ -334,16 +334,30 @@ class Configuration:
 
 def walk(node: Node | Configuration) -> Iterator[Node]:
     """A node and all below it, each before its children, in the order of the text."""
-    if isinstance(node, Configuration):
-        for item in node.items:
-            yield from walk(item)
-        return
-    yield node
-    for each in fields(node):
-        value = getattr(node, each.name)
+    waiting: list[Node] = [*reversed(node.items)] if isinstance(node, Configuration) else [node]
+    while waiting:
+        each = waiting.pop()
+        yield each
+        waiting += reversed(_children(each))
+
+
+def _children(node: Node) -> list[Node]:
+    found: list[Node] = []
+    for name in _field_names(type(node)):
+        value = getattr(node, name)
         if isinstance(value, Node):
-            yield from walk(value)
+            found.append(value)
         elif isinstance(value, tuple):
-            for part in value:
-                if isinstance(part, Node):
-                    yield from walk(part)
+            found += [part for part in value if isinstance(part, Node)]
+    return found
+
+
+_FIELD_NAMES: dict[type[Node], tuple[str, ...]] = {}
+
+
+def _field_names(kind: type[Node]) -> tuple[str, ...]:
+    """Looked up once for each kind of node: a configuration has some ten thousand, which are walked often."""
+    names = _FIELD_NAMES.get(kind)
+    if names is None:
+        names = _FIELD_NAMES[kind] = tuple(each.name for each in fields(kind))
+    return names

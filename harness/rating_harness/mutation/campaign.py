@@ -124,8 +124,10 @@ class Subject:
         return {place: frozenset(numbers) for place, numbers in found.items()}
 
     def words(self, mutant: Mutant) -> str:
-        """What is changed, before and after."""
-        return " ".join(f"{edit.span.text(self.sources)} {edit.text}" for edit in mutant.edits)
+        """What is changed, before and after, and the lines where that begins: the part of a long statement."""
+        changed = [f"{edit.span.text(self.sources)} {edit.text}" for edit in mutant.edits]
+        lines = [self.sources[edit.span.file].line(edit.span.start.line).strip() for edit in mutant.edits]
+        return " ".join([*changed, *lines])
 
     def files(self, mutant: Mutant | None = None) -> dict[str, str]:
         """All files by their names below the directory, as the mutant has them."""
@@ -161,6 +163,7 @@ class Campaign:
     :param home: where what is known is stored.
     :param most: scenarios for one mutant, at most.
     :param echo: called with a line for a person.
+    :param thorough: a mutant that survives those is tried with all the others that reach it.
     """
 
     options: Options
@@ -169,6 +172,7 @@ class Campaign:
     jobs: int
     most: int
     echo: Callable[[str], None]
+    thorough: bool = False
     _rows: dict[str, Row] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _kills: dict[str, Counter[str]] = field(default_factory=dict)
@@ -284,7 +288,7 @@ class Campaign:
     ) -> list[Result]:
         """Try them, in this order, and say what became of each.
 
-        :param until: no new one is begun after that, on the monotonic clock.
+        :param until: no new one is begun after that, on the monotonic clock; nor is a survivor tried any further.
         :raises KeyboardInterrupt: after the labs were taken down; what was found until then is in the store.
         """
         store = Store.open(self.home / "results.jsonl")
@@ -302,7 +306,8 @@ class Campaign:
                 return
             result = self._known(store, subject, trial, statements)
             if result is None:
-                result = self._try(session, subject, trial, statements)
+                before = store.find(trial.id, subject.key(trial))
+                result = self._try(session, subject, trial, statements, before, until)
                 with self._lock:
                     store.add(result)
             with self._lock:
@@ -358,10 +363,34 @@ class Campaign:
 
     def _known(self, store: Store, subject: Subject, trial: Trial, statements: Statements) -> Result | None:
         result = store.find(trial.id, subject.key(trial))
-        rows = [self._hashes[row.scenario] for row in self._rows_for(subject, statements, trial)]
-        return result if result is not None and result.holds(rows or list(result.rows)) else None
+        if result is None:
+            return None
+        rows = self._rows_for(subject, statements, trial)
+        if self.thorough and result.status == "survived":
+            rows = (*rows, *self._further(subject, statements, trial, rows))
+        hashes = [self._hashes[row.scenario] for row in rows]
+        return result if result.holds(hashes or list(result.rows)) else None
 
-    def _try(self, session: Session, subject: Subject, trial: Trial, statements: Statements) -> Result:
+    def _further(
+        self, subject: Subject, statements: Statements, trial: Trial, rows: Sequence[Row]
+    ) -> tuple[Row, ...]:
+        """All others that reach it, in an order in which what is likelier to notice it comes first."""
+        words = subject.words(trial) if isinstance(trial, Mutant) else ""
+        candidates = self._candidates(trial)
+        ordered = statements.rows_for(trial, candidates, {}, len(candidates), words)
+        others = sorted(statements.reaching(trial, candidates, words), key=lambda row: (row.seconds, row.scenario))
+        return tuple(row for row in dict.fromkeys((*ordered, *others)) if row not in rows)
+
+    def _try(
+        self,
+        session: Session,
+        subject: Subject,
+        trial: Trial,
+        statements: Statements,
+        before: Result | None,
+        until: float | None,
+    ) -> Result:
+        """:param before: what is known of the same change: scenarios that passed on it aren't run again."""
         started = time.monotonic()
         rows = self._rows_for(subject, statements, trial)
         found = Result(
@@ -377,7 +406,14 @@ class Campaign:
             if refused is not None:
                 return replace(found, status="invalid", said=_last(refused), seconds=time.monotonic() - started)
         changes = subject.changes(trial) if isinstance(trial, Mutant) else {}
-        for row in rows:
+        passed = dict.fromkeys(before.rows if before is not None and before.status == "survived" else ())
+        further = self._further(subject, statements, trial, rows) if self.thorough else ()
+        for number, row in enumerate((*rows, *further)):
+            is_late = self._stop.is_set() or (until is not None and time.monotonic() > until)
+            if number >= len(rows) and is_late:
+                break  # the next run goes on here
+            if self._hashes[row.scenario] in passed:
+                continue
             session.change(changes)
             seen = self._kill(session, self._by_id[row.scenario], trial)
             if seen is not None and (row.is_current or self._passes(session, row.scenario)):
@@ -391,6 +427,9 @@ class Campaign:
                     said=said,
                 )
                 break
+            passed[self._hashes[row.scenario]] = None
+        if found.status == "survived":
+            found = replace(found, rows=tuple(dict.fromkeys((*found.rows, *passed))))
         return replace(found, seconds=round(time.monotonic() - started, 2))
 
     def _passes(self, session: Session, name: str) -> bool:

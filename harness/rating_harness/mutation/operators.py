@@ -556,17 +556,14 @@ def _lists(block: Block) -> Iterator[Sequence[Statement]]:
 
 
 def _statements(block: Block) -> Iterator[Statement]:
-    for node in walk(block):
+    nodes = list(walk(block))
+    values = {id(node.inner) for node in nodes if isinstance(node, Parenthesized)}
+    for node in nodes:
         if isinstance(node, Assignment):
-            if _is_statement(node, block):
+            if id(node) not in values:  # not one that is used as an expression
                 yield node
         elif isinstance(node, CallStatement | Jump | If | While | Switch):
             yield node
-
-
-def _is_statement(node: Assignment, block: Block) -> bool:
-    """Not one that is used as an expression."""
-    return not any(isinstance(each, Parenthesized) and each.inner is node for each in walk(block))
 
 
 def _own_expressions(statement: Statement) -> Iterator[Expression]:
