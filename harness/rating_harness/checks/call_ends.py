@@ -31,6 +31,7 @@ __all__ = [
     "goes_on",
     "has_ended_for",
     "is_gone",
+    "is_left_alone",
     "off",
     "time_of_ending",
 ]
@@ -268,6 +269,59 @@ def _hung_up(case: Case, call: Call, index: int) -> Iterator[Finding]:
             yield finding(message, "200 OK", reply_text(bye.reply), shown_by=bye.reply or bye.sent)
     if case.accepted(call, CONTRACT.paths.end):
         yield from _over_for_both(case, call, index)
+    if is_left_alone(case, index) and _ends_before_its_limit(case, call):
+        yield from _hung_up_again(case, call, index)
+
+
+def is_left_alone(case: Case, index: int) -> bool:
+    """Whether nothing happens to a call, or to a service, on purpose: each of its BYEs is one that its ends want."""
+    planned, scenario = case.scenario.calls[index], case.scenario
+    is_disturbed = bool(scenario.faults or scenario.load or case.was_restarted or case.evidence.skipped)
+    is_meant = planned.vanish is not None or planned.no_ack or planned.loss or planned.sipp is not None
+    return not (is_disturbed or is_meant or planned.requests or planned.transfer is not None)
+
+
+_NEAR = 2.0
+"""Seconds before a call's limit from which on Kamailio may hang it up as well."""
+
+
+def _ends_before_its_limit(case: Case, call: Call) -> bool:
+    """Whether Kamailio has no reason to hang up: the engine took its begin, and its limit is far."""
+    limits = (each.answer(CONTRACT.fields.units) for each in case.exchanges(call, CONTRACT.paths.authorization))
+    limit = next((units for units in limits if isinstance(units, int)), None)
+    is_begun = any(each.answered is not None for each in case.accepted(call, CONTRACT.paths.begin))
+    return is_begun and limit is not None and (call.duration or 0.0) < limit - _NEAR
+
+
+def _hung_up_again(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    """A side that hung up, or took the other's BYE, gets no further one (RFC 3261 section 15.1.2)."""
+    for side in SIDES:
+        wanted = {m.cseq for m in _byes(call, _other(side)) if m.direction == "sent"}
+        got: dict[int, SipMessage] = {}
+        # On another connection than the call's, it may be a stranger who hung up in that side's name.
+        own = [m for m in _byes(call, side) if m.direction == "sent" and m.transport == "udp"]
+        over = any(_is_granted(call, m) for m in own)
+        further: SipMessage | None = None
+        for message in _byes(call, side):
+            if message.direction == "received" and message.cseq not in got and not message.is_brief:
+                if (over or any(_is_granted(call, m) for m in got.values())) and len(got) >= len(wanted):
+                    further = further or message
+                got[message.cseq] = message
+        if further is not None and not _is_behaviour_by_hand(case, further.host):
+            message_ = f"call {call.id}: a BYE of Kamailio's own to the {side}"
+            why = "hung up itself" if over else "took one already"
+            finding = partial(broken, case, "both_ends", call=call, index=index)
+            yield finding(message_, f"none, since the {side} {why}", further.first_line, shown_by=further)
+
+
+def _is_granted(call: Call, bye: SipMessage) -> bool:
+    reply = call.reply_to(bye)
+    return reply is not None and (reply.status or 0) in range(200, 300)
+
+
+def _is_behaviour_by_hand(case: Case, host: str) -> bool:
+    behaviour = case.scenario.carriers.get(host)
+    return behaviour is not None and behaviour.sipp is not None
 
 
 def _why_not(case: Case, call: Call, bye: Bye) -> str:

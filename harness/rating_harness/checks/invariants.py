@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rating_harness.checks.agent_answers import untranslated
 from rating_harness.checks.billing import balances_move_by_fees, begin_and_end
-from rating_harness.checks.call_ends import both_ends_agree, goes_on
+from rating_harness.checks.call_ends import both_ends_agree, goes_on, is_left_alone
 from rating_harness.checks.forwarding import messages_are_passed_on
 from rating_harness.checks.health import kamailio_is_well, no_dialog_left, nothing_left_running, nothing_left_waiting
 from rating_harness.checks.kamailio import no_alarm
@@ -289,11 +289,8 @@ def _timeout(case: Case, call: Call, index: int, limit: float) -> Iterator[Findi
 def _hung_up_early(case: Case, call: Call, index: int, limit: float) -> Iterator[Finding]:
     """Kamailio ends no call that the engine has taken before its limit, where nothing happens to it on purpose."""
     planned, duration = case.scenario.calls[index], call.duration
-    is_disturbed = bool(case.scenario.faults or case.scenario.load or case.was_restarted or case.evidence.skipped)
-    is_meant = planned.vanish is not None or planned.no_ack or planned.loss or planned.sipp is not None
-    is_meant = is_meant or bool(planned.requests) or planned.transfer is not None
     slices = _SLICE in case.scenario.kamailio.defines
-    if is_disturbed or is_meant or slices or planned.expect.ended_by is not None or duration is None:
+    if not is_left_alone(case, index) or slices or planned.expect.ended_by is not None or duration is None:
         return
     is_begun = any(each.answered is not None for each in case.accepted(call, CONTRACT.paths.begin))
     if call.ended_by == "kamailio" and is_begun and duration < min(limit, _LONGEST) - _EARLY:

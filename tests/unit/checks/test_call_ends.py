@@ -227,3 +227,100 @@ def test_an_end_by_a_bye_that_the_callee_refuses(tmp_path: Path) -> None:
     assert [message for message, _ in found(tmp_path, old, ", bye: wrong_cseq")] == [
         "call ana was ended in the engine, and goes on for the callee"
     ]
+
+
+def extra_bye(at: float, host: str, cseq: int = 3) -> tuple[SipMessage, ...]:
+    """A BYE that neither end sent, and what a peer says to it."""
+    return (
+        sip(at, host, "received", f"BYE {_URI}", cseq=f"{cseq} BYE", to_tag="b1"),
+        sip(at + 0.001, host, "sent", "481 Call/Transaction Does Not Exist", cseq=f"{cseq} BYE", to_tag="b1"),
+    )
+
+
+def again(
+    tmp_path: Path,
+    extra: tuple[SipMessage, ...],
+    more: str = "",
+    rest: str = "",
+    ended_by: str = "caller",
+    units: int = 3600,
+    begun: bool = True,
+) -> list[tuple[str, str | None, str | None]]:
+    text = f'{rest}calls: [{{id: ana, from: "1000", to: "39040123456"{more}}}]\n'
+    granted = {"authorized": True, "max_available_units": units, "carriers": [f"UDP:{CARRIER}:5060"]}
+    exchanges = [exchange(0.002, "authorization", granted), exchange(2.11, "end_transaction")]
+    exchanges += [exchange(0.11, "begin_transaction")] if begun else []
+    messages = sorted((*without(lambda m: False, ended_by), *extra), key=lambda message: message.at)
+    case = Case(scenario_of(tmp_path / "s.yaml", text), evidence_of(messages, exchanges))
+    return [(finding.message, finding.expected, finding.seen) for finding in both_ends_agree(case)]
+
+
+def test_who_took_a_bye_gets_no_other_one(tmp_path: Path) -> None:
+    assert again(tmp_path, ()) == []
+    assert again(tmp_path, extra_bye(2.2, CARRIER)) == [
+        ("call ana: a BYE of Kamailio's own to the callee", "none, since the callee took one already", f"BYE {_URI}")
+    ]
+    assert again(tmp_path, extra_bye(2.2, CALLER), ended_by="callee") == [
+        ("call ana: a BYE of Kamailio's own to the caller", "none, since the caller took one already", f"BYE {_URI}")
+    ]
+
+
+def test_who_hung_up_gets_no_bye(tmp_path: Path) -> None:
+    assert again(tmp_path, extra_bye(2.2, CALLER, 1)) == [
+        ("call ana: a BYE of Kamailio's own to the caller", "none, since the caller hung up itself", f"BYE {_URI}")
+    ]
+    assert again(tmp_path, extra_bye(2.2, CARRIER, 9), ended_by="callee") == [
+        ("call ana: a BYE of Kamailio's own to the callee", "none, since the callee hung up itself", f"BYE {_URI}")
+    ]
+
+
+def test_who_hung_up_on_another_connection_may_get_one(tmp_path: Path) -> None:
+    """Kamailio can't tell it from a stranger who says so in its name."""
+    by_tcp = tuple(replace(m, transport="tcp") for m in extra_bye(2.2, CALLER, 1))
+    messages = tuple(replace(m, transport="tcp") if m.host == CALLER else m for m in answered_call())
+    case_of = [
+        exchange(0.002, "authorization"),
+        exchange(0.11, "begin_transaction"),
+        exchange(2.11, "end_transaction"),
+    ]
+    ordered = sorted((*messages, *by_tcp), key=lambda message: message.at)
+    text = 'calls: [{id: ana, from: "1000", to: "39040123456", transport: tcp}]\n'
+    case = Case(scenario_of(tmp_path / "s.yaml", text), evidence_of(ordered, case_of))
+    assert list(both_ends_agree(case)) == []
+
+
+def test_a_bye_that_comes_again_is_no_other_one(tmp_path: Path) -> None:
+    once_more = (sip(2.2, CARRIER, "received", f"BYE {_URI}", cseq="2 BYE", to_tag="b1"),)
+    assert again(tmp_path, once_more) == []
+
+
+def test_two_that_cross_are_nobody_elses(tmp_path: Path) -> None:
+    """Both hang up, whatever numbers Kamailio gives their BYEs."""
+    crossing = (
+        sip(2.09, CARRIER, "sent", f"BYE {_URI}", cseq="7 BYE", to_tag="b1"),
+        sip(2.11, CARRIER, "received", "200 OK", cseq="7 BYE", to_tag="b1"),
+        sip(2.105, CALLER, "received", f"BYE {_URI}", cseq="8 BYE", to_tag="b1"),
+        sip(2.106, CALLER, "sent", "200 OK", cseq="8 BYE", to_tag="b1"),
+    )
+    assert again(tmp_path, crossing) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "rest", "units", "begun"),
+    [
+        ("", "", 3, True),
+        ("", "", 3600, False),
+        (", hold: 9s, vanish: {who: callee, at: after 5s}", "", 3600, True),
+        (", no_ack: true", "", 3600, True),
+        (", loss: 10", "", 3600, True),
+        (", requests: [{at: after 1s, method: INFO}]", "", 3600, True),
+        ("", "faults: [{on: agent, path: end, delay: 1s}]\n", 3600, True),
+        ("", "carriers: {carrier: {sipp: own.xml}}\n", 3600, True),
+    ],
+)
+def test_a_further_bye_where_there_may_be_a_reason(
+    tmp_path: Path, more: str, rest: str, units: int, *, begun: bool
+) -> None:
+    (tmp_path / "own.xml").write_text("<scenario><recv request='INVITE'/></scenario>", encoding="utf-8")
+    assert again(tmp_path, extra_bye(2.2, CARRIER), more, rest, units=units, begun=begun) == []
+    assert len(again(tmp_path, extra_bye(2.2, CARRIER), units=5)) == 1
