@@ -45,7 +45,7 @@ _NEEDS = re.compile(
 _NO_EVENT = re.compile(r"ERROR: (?P<module>\w+) .*failed to find (?P<event>event_route\[[\w:-]+\])")
 _NO_PSEUDO_VARIABLE = re.compile(r"error searching pvar \"(?P<name>\w+)\"")
 _NO_COMMAND = re.compile(r"failed to find command (?P<name>\w+) \(params \d+\)")
-_VARIABLE = re.compile(r"env variable not defined \[(?P<name>\w+)\]")
+_VARIABLE = re.compile(r"env variable not defined \[(?:\w+=)?(?P<name>\w+)\]")
 _PARAMETER = re.compile(
     r"parameter <(?P<name>[^<>]+)> of type <(?:\d+:)?(?P<type>\w+)> not found in module <(?P<module>[^<>]+)>"
 )

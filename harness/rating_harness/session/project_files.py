@@ -59,7 +59,7 @@ scenarios:
   image: debian:trixie
   before_script:
     - apt-get update && apt-get install -y python3-venv make git mmdebstrap
-    - mkdir -p .cache && ln -s "$PWD/.cache" /var/cache/rating-harness
+    - mkdir -p .cache && ln -sfn "$PWD/.cache" /var/cache/rating-harness
   script:
     - make test-kamailio LAB=local ARGS="--rating-junit=report.xml --rating-evidence=evidence"
   artifacts:

@@ -276,6 +276,10 @@ def test_a_name_that_is_defined_under_a_condition(paths: Mapping[str, Path], nam
             "0(8) ERROR: <core> [core/cfg.lex:2256]: pp_define_env(): env variable not defined [LOCAL_IP]\n",
             "set LOCAL_IP in the environment of this command; #!trydefenv does without it",
         ),
+        (
+            "0(8) ERROR: <core> [core/cfg.lex:2256]: pp_define_env(): env variable not defined [DBURL=DB_URL]\n",
+            "set DB_URL in the environment of this command; #!trydefenv does without it",
+        ),
     ],
 )
 def test_what_the_users_machine_has(paths: Mapping[str, Path], log: str, said: str) -> None:
