@@ -91,6 +91,54 @@ _PROBLEMS = (
         "begin it in the same column as the first of those it belongs to, or look for a slip in the lines above",
     ),
     _Problem(
+        r"bracket is never closed",
+        "this bracket is never closed",
+        "close it; a text with a bracket in it goes in quotes",
+    ),
+    _Problem(
+        r"expected the node content, but found ','",
+        "a ',' and nothing before it",
+        "delete it, or write the value that is missing",
+    ),
+    _Problem(
+        r"expected the node content, but found '-'|sequence entries are not allowed here",
+        "an item ('- ') can't begin here",
+        "a list begins on the next line, or is in brackets: [a, b]; a text that begins with '- ' goes in quotes",
+    ),
+    _Problem(
+        r"expected the node content, but found '(\]|\}|:)'",
+        "a '{0}' where a value should be",
+        "is its opening bracket missing, or the value? A text goes in quotes",
+    ),
+    _Problem(r"mapping keys are not allowed here", "'? ' begins a key, and none can be here", _QUOTES),
+    _Problem(
+        r"expected escape sequence of (\d) hexadecimal numbers",
+        "in double quotes a backslash begins an escape, and this one takes {0} hexadecimal digits",
+        "use single quotes where a backslash is meant",
+    ),
+    _Problem(
+        r"found unexpected document separator",
+        "a quote is opened and not closed before '---' or '...'",
+        "close it",
+        at_context=True,
+    ),
+    _Problem(
+        r"expected indentation indicator|expected a comment or a line break",
+        "after '|' or '>' the text begins on the next line",
+        "a text that begins with one of them goes in quotes",
+    ),
+    _Problem(
+        r"YAML directive|YAML document",
+        "a line that begins with '%' says something to programs, and this one can't be read",
+        "delete it; a text that begins with '%' goes in quotes",
+        at_context=True,
+    ),
+    _Problem(
+        r"tag handle|expected '[!>]', but found|expected URI|non-specific tag",
+        "'!' begins a tag, and this is none",
+        "a text that begins with '!' goes in quotes",
+    ),
+    _Problem(
         r"document has ended",
         "this comes after the document's end ('...')",
         "delete the '...': one file holds one scenario",
@@ -104,6 +152,23 @@ _PROBLEMS = (
 
 
 _ENDED = re.compile(r"^\.\.\.\s*$", re.MULTILINE)
+
+
+_ENDS_EARLY = re.compile(r"expected the node content, but found '<(?:stream|document|block) ")
+
+
+def _unclosed_bracket(text: str) -> yaml.Mark | None:
+    """Where the innermost bracket is opened that is still open at the text's end; None: nowhere."""
+    opened: list[yaml.Mark] = []
+    try:
+        for token in yaml.scan(text):
+            if isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken):
+                opened.append(token.start_mark)
+            elif isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken) and opened:
+                opened.pop()
+    except yaml.MarkedYAMLError:
+        pass
+    return opened[-1] if opened else None
 
 
 def _unclosed_quote(text: str, at: int) -> yaml.Mark | None:
@@ -137,13 +202,21 @@ def explain(error: yaml.MarkedYAMLError, path: str, text: str) -> tuple[Span, st
         span = Span(path, quote.line + 1, quote.column + 1, quote.line + 1, quote.column + 2)
         return span, "this quote isn't closed: the text goes on to the next quote", "close it where the text ends"
     problem = error.problem or "this is not YAML"
-    if "'<document start>'" in problem and error.problem_mark and _ENDED.search(text, 0, error.problem_mark.index):
+    is_late = "'<document start>'" in problem and error.problem_mark is not None
+    if is_late and error.problem_mark is not None and _ENDED.search(text, 0, error.problem_mark.index):
         problem = "document has ended"
+    elif error.context == "while scanning a directive" or (is_late and text.lstrip().startswith("%")):
+        problem = "YAML directive"
     comment = _swallowed(text) if problem.startswith("expected the node content") else None
     if comment is not None:
         message = "a '#' after a space begins a comment, and a bracket before it isn't closed"
         return Span(path, *comment, comment[0], comment[1] + 1), message, "a text that begins with '#' goes in quotes"
-    ours = _Problem("", problem.replace("{", "{{").replace("}", "}}"), "")
+    bracket = _unclosed_bracket(text) if _ENDS_EARLY.search(problem) else None
+    if bracket is not None:
+        error = yaml.MarkedYAMLError(problem=(problem := "bracket is never closed"), problem_mark=bracket)
+    ours = _Problem(
+        "", problem.replace("{", "{{").replace("}", "}}"), "is this YAML? A text of any kind goes in quotes"
+    )
     words: tuple[str, ...] = ()
     for candidate in _PROBLEMS:
         if match := re.search(candidate.pattern, problem):

@@ -345,9 +345,11 @@ class _Converter:
         for key_node, value_node in node.value:
             span = self._span(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
-                self._mistakes.add(
-                    span, "a key is a single word, not a list or a mapping", "a text with [ ] or { } goes in quotes"
-                )
+                hint = "a text with [ ] or { } goes in quotes"
+                inner = key_node.value[0] if isinstance(key_node, yaml.MappingNode) and key_node.value else ()
+                if inner and isinstance(inner[0], yaml.ScalarNode) and inner[1].tag == _Tag.NULL:
+                    hint = f'a variable is written "${{{inner[0].value}}}"; {hint}'
+                self._mistakes.add(span, "a key is a single word, not a list or a mapping", hint)
                 continue
             key = key_node.value
             if key == "<<" and not key_node.style:
