@@ -108,7 +108,7 @@ _PROBLEMS = (
     _Problem(
         r"expected the node content, but found '(\]|\}|:)'",
         "a '{0}' where a value should be",
-        "is its opening bracket missing, or the value? A text goes in quotes",
+        "is the value missing, or the bracket that it closes? A text goes in quotes",
     ),
     _Problem(r"mapping keys are not allowed here", "'? ' begins a key, and none can be here", _QUOTES),
     _Problem(
