@@ -129,3 +129,29 @@ def test_limits_that_cannot_be_set_are_told_with_what_to_do(explanation: str, hi
     assert caught.value.found == explanation
     assert (hint is None) == (caught.value.hint is None)
     assert hint is None or hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("address", "environment", "said"),
+    [
+        (
+            "ssh://someone@build",
+            {},
+            "forward its socket: `ssh -NL /tmp/docker.sock:/var/run/docker.sock someone@build`",
+        ),
+        ("npipe://x", {}, "DOCKER_HOST is unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST"),
+        ("build", {}, "DOCKER_HOST is unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST"),
+        ("tcp://127.0.0.1:1", {"DOCKER_TLS_VERIFY": "1"}, "DOCKER_CERT_PATH names the directory of ca.pem, cert.pem"),
+        ("unix:///nowhere.sock", {}, "start one, or set DOCKER_HOST; or use the local lab"),
+    ],
+)
+def test_what_to_do_about_an_engine_that_cant_be_asked(
+    address: str, environment: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(MissingTool) as caught:
+        connect()
+    assert said in str(caught.value)

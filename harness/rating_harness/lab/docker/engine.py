@@ -81,7 +81,7 @@ def connect() -> Engine:
             "no Docker engine answers",
             expected=f"an engine at {address}",
             found=_explanation(error),
-            hint="start one, set DOCKER_HOST, or use the local lab, which needs none",
+            hint=f"{_remedy(address, _explanation(error))}; or use the local lab, which needs none",
         ) from error
     client.api.timeout = CALL_TIMEOUT
     # Requests would read the environment for each call, in whichever thread, and fail where another thread (pytest's,
@@ -90,6 +90,28 @@ def connect() -> Engine:
     numbers = [int(number) for number in re.findall(r"\d+", kernel)[:2]]
     major, minor = numbers if len(numbers) == 2 else (0, 0)
     return Engine(client, _machine(address), (major, minor))
+
+
+def _remedy(address: str, error: str) -> str:
+    """What to do about an engine at that address that can't be asked."""
+    scheme, has_scheme, rest = address.partition("://")
+    if scheme == "ssh":
+        lacks = "paramiko" in error
+        return (
+            f"{'`pip install paramiko` into this environment' if lacks else f'`ssh {rest} docker version` has to work'}"
+            f"; or forward its socket: `ssh -NL /tmp/docker.sock:/var/run/docker.sock {rest}`, and "
+            "DOCKER_HOST=unix:///tmp/docker.sock"
+        )
+    if not has_scheme or scheme not in ("unix", "tcp", "http", "https"):
+        return "DOCKER_HOST is unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST"
+    if "cert" in error.lower():
+        return (
+            "DOCKER_CERT_PATH names the directory of ca.pem, cert.pem and key.pem, which DOCKER_TLS_VERIFY=1 wants; "
+            "they have to be of one authority with the engine's"
+        )
+    if "Permission denied" in error:
+        return f"only root and the group docker may ask {address}: `usermod -aG docker USER`, or another DOCKER_HOST"
+    return "start one, or set DOCKER_HOST"
 
 
 def available() -> bool:
