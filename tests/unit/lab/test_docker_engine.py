@@ -137,7 +137,7 @@ def test_limits_that_cannot_be_set_are_told_with_what_to_do(explanation: str, hi
         (
             "ssh://someone@build",
             {},
-            "forward its socket: `ssh -NL /tmp/docker.sock:/var/run/docker.sock someone@build`",
+            "socket: `ssh -NL /tmp/docker.sock:/var/run/docker.sock someone@build`",
         ),
         ("npipe://x", {}, "DOCKER_HOST is unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST"),
         ("build", {}, "DOCKER_HOST is unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST"),

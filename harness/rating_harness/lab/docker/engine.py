@@ -96,11 +96,10 @@ def _remedy(address: str, error: str) -> str:
     """What to do about an engine at that address that can't be asked."""
     scheme, has_scheme, rest = address.partition("://")
     if scheme == "ssh":
-        lacks = "paramiko" in error
+        works = f"`ssh {rest} docker version` has to work"
         return (
-            f"{'`pip install paramiko` into this environment' if lacks else f'`ssh {rest} docker version` has to work'}"
-            f"; or forward its socket: `ssh -NL /tmp/docker.sock:/var/run/docker.sock {rest}`, and "
-            "DOCKER_HOST=unix:///tmp/docker.sock"
+            f"{'`pip install paramiko` into this environment' if 'paramiko' in error else works}; or forward its "
+            f"socket: `ssh -NL /tmp/docker.sock:/var/run/docker.sock {rest}`, and DOCKER_HOST=unix:///tmp/docker.sock"
         )
     if not has_scheme or scheme not in ("unix", "tcp", "http", "https"):
         return "DOCKER_HOST is unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST"
