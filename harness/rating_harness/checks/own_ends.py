@@ -60,6 +60,7 @@ def _errors(case: Case) -> Iterator[EndpointError]:
             yield from _lost(case, planned, index, call)
             yield from _clocks(case, index, call)
             yield from _not_done(case, planned, index, call)
+    yield from _unread(case)
     yield from _given_up(case)
 
 
@@ -666,6 +667,24 @@ def _same(message: SipMessage) -> tuple[object, ...]:
 
 _UNEXPECTED = re.compile(r"received 'SIP/2\.0 (?P<status>\d{3})[^']*?(?P<reason>[^\r\n']*)", re.DOTALL)
 _CALL_ID = re.compile(r"Call-I[Dd][:' ]+(?P<id>[^\s':,]+@[^\s',:]+)")
+
+
+_UNREAD = re.compile(r"No valid Cseq header in request .*?^(?P<header>CSeq[ \t]*:[^\r\n]*)", re.I | re.S | re.M)
+"""What SIPp says of a CSeq in other letters than it looks for (RFC 3261 section 7.3.1 has them all)."""
+
+
+def _unread(case: Case) -> Iterator[EndpointError]:
+    """A SIPp that doesn't find what the request has, and gives its call up for it later on."""
+    for result in case.evidence.sipp:
+        match = _UNREAD.search(result.errors) if result.failed else None
+        if match is not None:
+            yield EndpointError(
+                f"SIPp on {result.host} finds no CSeq in a request that has one",
+                expected="CSeq, cseq or CSEQ",
+                found=match["header"],
+                where=case.scenario.where("scenario"),
+                hint="this says nothing of Kamailio: write it so in the SIPp file that sends it",
+            )
 
 
 def _given_up(case: Case) -> Iterator[EndpointError]:

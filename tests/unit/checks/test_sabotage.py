@@ -506,6 +506,18 @@ def _clock(run: Evidence, seconds: float) -> Evidence:
     )
 
 
+def _unread(run: Evidence) -> Evidence:
+    """SIPp looks for CSeq in three spellings of its own."""
+    errors = (
+        "2027-01-15 08:00:00.008: No valid Cseq header in request INVITE sip:39@sip.test SIP/2.0\r\n"
+        f"fRoM: <sip:1000@sip.test>;tag=a1\r\nCall-ID: {CALL_ID}\r\ncSeQ: 1 INVITE\r\n\r\n"
+        f"2027-01-15 08:00:02.008: Aborting call on an unexpected BYE for call: {CALL_ID}"
+    )
+    caller, carrier, *others = run.sipp
+    failed = replace(carrier, failed=1, failures={"FailedUnexpectedMessage": 1}, errors=errors)
+    return replace(run, sipp=(caller, failed, *others))
+
+
 def _gave_up(run: Evidence) -> Evidence:
     """SIPp aborts on a provisional reply that the manual allows."""
     odd = next(m for m in run.messages if m.status == 180 and m.host != CARRIER)
@@ -713,6 +725,7 @@ def _never_called(run: Evidence) -> Evidence:
         (lambda run: _clock(run, 2.0), "the clocks of the ends differ"),
         (lambda run: _clock(run, -2.0), "the clocks of the ends differ"),
         (_gave_up, "gave up at a reply that it has to take: 199"),
+        (_unread, "finds no CSeq in a request that has one"),
     ],
 )
 def test_what_the_harness_did_wrong_is_no_verdict_on_kamailio(
