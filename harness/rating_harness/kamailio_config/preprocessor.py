@@ -65,6 +65,13 @@ def main_file(configuration: Path) -> Path:
     :raises ConfigurationError: there is none that can be read.
     """
     main = configuration / "kamailio.cfg" if configuration.is_dir() else configuration
+    if main.is_symlink() and not main.exists():
+        raise ConfigurationError(
+            "this configuration of Kamailio is a link to what isn't there",
+            where=str(main),
+            found=f"a link to {main.readlink()}",
+            hint=f"name the file that it means, beside it perhaps: {main.parent / main.readlink().name}",
+        )
     if not main.exists() or main.is_dir():
         found = sorted(path.name for path in configuration.glob("*.cfg"))
         raise ConfigurationError(

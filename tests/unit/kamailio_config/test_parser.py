@@ -323,6 +323,15 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path / "gone.cfg")
     assert caught.value.where == str(tmp_path / "gone.cfg")
+
+
+def test_a_link_that_leads_nowhere_is_told_with_the_file_that_it_means(tmp_path: Path) -> None:
+    (tmp_path / "kamailio.cfg").symlink_to("/home/other/kamailio/production.cfg")
+    (tmp_path / "production.cfg").touch()
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path)
+    assert caught.value.found == "a link to /home/other/kamailio/production.cfg"
+    assert str(tmp_path / "production.cfg") in (caught.value.hint or "")
     assert caught.value.found is None
 
 
