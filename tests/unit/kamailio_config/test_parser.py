@@ -323,6 +323,7 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path / "gone.cfg")
     assert caught.value.where == str(tmp_path / "gone.cfg")
+    assert caught.value.found is None
 
 
 def test_a_link_that_leads_nowhere_is_told_with_the_file_that_it_means(tmp_path: Path) -> None:
@@ -332,7 +333,6 @@ def test_a_link_that_leads_nowhere_is_told_with_the_file_that_it_means(tmp_path:
         load(tmp_path)
     assert caught.value.found == "a link to /home/other/kamailio/production.cfg"
     assert str(tmp_path / "production.cfg") in (caught.value.hint or "")
-    assert caught.value.found is None
 
 
 def test_one_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
