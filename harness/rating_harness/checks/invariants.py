@@ -13,6 +13,7 @@ from rating_harness.checks.health import kamailio_is_well, no_dialog_left, nothi
 from rating_harness.checks.kamailio import no_alarm
 from rating_harness.checks.model import Case, Finding, broken, unmet
 from rating_harness.checks.own_ends import CLOCKS
+from rating_harness.checks.proxying import proxied_as_it_should_be
 from rating_harness.checks.recorded_calls import fees_are_right, records_are_the_calls
 from rating_harness.checks.requests import requests_are_as_agreed, requests_are_of_the_call
 from rating_harness.checks.strict_peer import arrivals_are_valid
@@ -387,6 +388,7 @@ INVARIANT_CHECKS: Mapping[str, Check] = {
     "record": records_are_the_calls,
     "fee": fees_are_right,
     "both_ends": _both_ends,
+    "forwarding": proxied_as_it_should_be,
     "strict_peer": arrivals_are_valid,
     "requests": _requests,
     "balances": balances_move_by_fees,

@@ -115,7 +115,9 @@ INVARIANTS: dict[str, str] = {
     "limit": "no call lasts longer than the engine allowed, nor would one by the timeout of its dialog",
     "record": "each record begins with the answer, ends with the BYE, and is of a call that was made and answered",
     "fee": "each fee is what a call of the recorded length costs by `given`",
-    "both_ends": "ACK and BYE reach the other side, which accepts them; what ended in the engine is over for both",
+    "both_ends": "ACK, BYE and requests within a call reach the other side, which accepts ACK and BYE; what ended in "
+    "the engine is over for both",
+    "forwarding": "what is passed on has the Vias, the Max-Forwards and the Record-Routes that a proxy gives it",
     "strict_peer": "nothing reaches an end that a peer after RFC 3261 would refuse",
     "requests": "requests to the agent are as agreed, and name the call's own caller and answer",
     "balances": "balances move by exactly the fees; where records are wrong, these alone are reported",
