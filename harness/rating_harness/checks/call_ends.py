@@ -15,10 +15,11 @@ from rating_harness.checks.format import reply_text
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.checks.strict_peer import refusals
 from rating_harness.contract import CONTRACT, units_of
-from rating_harness.evidence.calls import Call
+from rating_harness.evidence.calls import Call, is_of_request
 from rating_harness.evidence.headers import tag_of
 from rating_harness.evidence.model import SipMessage
 from rating_harness.scenario.model import Call as PlannedCall
+from rating_harness.scenario.model import Request
 
 __all__ = [
     "SIDES",
@@ -209,6 +210,7 @@ def both_ends_agree(case: Case) -> Iterator[Finding]:
         for call in case.of(planned.id):
             if call.answered is not None:
                 yield from _acknowledged(case, call, index)
+                yield from _passed_on(case, call, index)
                 yield from _hung_up(case, call, index)
 
 
@@ -247,6 +249,61 @@ def _is_of_another_answer(call: Call, ack: SipMessage, final: SipMessage) -> boo
         if m.direction == "sent" and m.host == ack.host and m.is_final and m.method == "INVITE"
     }
     return tag in others - {tag_of(final.header("To") or "")}
+
+
+_WITHIN = ("INVITE", "UPDATE", "INFO", "REFER", "NOTIFY", "MESSAGE", "PRACK")
+"""Methods of requests that one end of an answered call sends to the other; an OPTIONS may be answered on the way."""
+
+_ORDINARY = frozenset({"at", "by", "method", "sdp", "body", "expect"})
+"""What a scenario may say of a request of its own that leaves it one which nobody has a reason to refuse."""
+
+
+def _passed_on(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    """What an end asks the other within the call gets there: only that one may refuse it.
+
+    Nothing is asked where the scenario itself sends requests that may have to be refused, or expects a refusal.
+    """
+    planned = case.scenario.calls[index]
+    is_odd = planned.sipp is not None or planned.bye != "normal" or any(_is_odd(each) for each in planned.requests)
+    if is_odd or planned.no_ack or case.was_restarted or _is_lossy(case, call, index):
+        return
+    refused = {id(refusal.message) for refusal in case.once(call, refusals)}
+    for side in SIDES:
+        told: set[tuple[str, int]] = set()
+        for sent in _of(call, side):
+            is_one = sent.direction == "sent" and sent.is_request and sent.is_within_dialog and sent.method in _WITHIN
+            key = (sent.method, sent.cseq)
+            if not is_one or key in told or sent.is_brief or sent.at < (call.answered or 0.0):
+                continue
+            told.add(key)
+            other = _of(call, _other(side))
+            arrivals = [m for m in other if m.direction == "received" and m.is_request and (m.method, m.cseq) == key]
+            reply = call.reply_to(sent)
+            if any(id(m) not in refused for m in arrivals) or _is_meant_refused(planned, sent, reply):
+                continue
+            under_way = Interval(sent.at, reply.at if reply else case.evidence.ended)
+            if is_gone(case, call, index, _other(side), under_way) or is_gone(case, call, index, side, under_way):
+                continue
+            if any(bye.at < under_way.latest for bye in call.byes if reply is not None):
+                continue  # they crossed
+            message = f"call {call.id}: the {'re-INVITE' if sent.method == 'INVITE' else sent.method} of the {side}"
+            seen = f"{'refused there' if arrivals else 'it never arrived'}; its sender got {reply_text(reply)}"
+            wanted = f"one that reaches the {_other(side)}"
+            shown_by = reply or sent
+            yield broken(case, "both_ends", message, wanted, seen, call=call, index=index, shown_by=shown_by)
+
+
+def _is_odd(request: Request) -> bool:
+    return request.by == "stranger" or not request.model_fields_set <= _ORDINARY
+
+
+def _is_meant_refused(planned: PlannedCall, sent: SipMessage, reply: SipMessage | None) -> bool:
+    """Whether the scenario says what becomes of it, which is judged there."""
+    own = (request for number, request in enumerate(planned.requests) if is_of_request(sent, number))
+    is_said = any(request.expect is not None for request in own) or (sent.method == "REFER" and planned.transfer)
+    is_refused = reply is None or (reply.status or 0) >= 300
+    is_renewal = sent.method in ("INVITE", "UPDATE") and planned.expect.reinvite_reply is not None and is_refused
+    return bool(is_said or is_renewal) or (reply is not None and (reply.status or 0) in (401, 407))
 
 
 def _hung_up(case: Case, call: Call, index: int) -> Iterator[Finding]:

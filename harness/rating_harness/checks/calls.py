@@ -86,7 +86,10 @@ def _reply(judged: _Judged) -> Iterator[Finding]:
 
 
 def _reason(judged: _Judged) -> Iterator[Finding]:
-    yield from _final_reply(judged, "reason", None, judged.expect.reason)
+    """Of the status that is expected; another one is told, and has another reason."""
+    wanted, final = judged.expect.reply, judged.call.final
+    if wanted is None or wanted.code.matches(MISSING if final is None else final.status):
+        yield from _final_reply(judged, "reason", None, judged.expect.reason)
 
 
 def _final_reply(judged: _Judged, key: str, code: Matcher | None, reason: Matcher | None) -> Iterator[Finding]:

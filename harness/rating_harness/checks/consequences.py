@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from rating_harness.checks.billing import BESIDE
 from rating_harness.checks.model import Case, Finding
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
@@ -20,9 +21,12 @@ _OF_THE_END = ("duration", "bye_reason", "bye_reply")
 
 _HARDEST_FIRST = (
     "always: strict_peer",
+    "always: both_ends",
     "always: calls",
+    "always: requests",
     ".expect.reply",
     ".expect.reason",
+    "].timeout",
     ".expect.ended_by",
     "always: begin_and_end",
 )
@@ -89,8 +93,20 @@ def _may_follow(finding: Finding, cause: Finding) -> bool:
 
 def _is_summary(finding: Finding, cause: Finding) -> bool:
     if cause.check == "always: begin_and_end":
-        return finding.message.endswith(": its record") and not cause.message.endswith(": its record")
+        return _step(cause) < _step(finding) < len(_STEPS)
+    if cause.check == "always: both_ends":
+        return _GOES_ON in finding.message and _GOES_ON not in cause.message
     return finding.message == _NO_CALL and cause.message != _NO_CALL
+
+
+_STEPS = (CONTRACT.paths.begin, CONTRACT.paths.end, "its record")
+"""Ends of messages of `begin_and_end`: what isn't begun isn't ended, and what isn't ended has no record."""
+
+_GOES_ON = " goes on for "
+
+
+def _step(finding: Finding) -> int:
+    return next((n for n, end in enumerate(_STEPS) if finding.message.endswith(f" {end}")), len(_STEPS))
 
 
 _NO_CALL = "no call was made at all"
@@ -104,21 +120,94 @@ def _follows(case: Case, calls: dict[str, Call], finding: Finding, cause: Findin
         return False
     if cause.check == "always: strict_peer":
         return finding.call_id is not None and _follows_a_refusal(finding, cause)
+    if cause.check == "always: both_ends":
+        return _follows_a_loss(case, call, finding, cause)
+    if cause.check == "always: requests":
+        return _follows_a_wrong_name(case, call, finding, cause)
     if cause.check == "always: calls":
         return cause.message.endswith(_NOBODY) and _is_up(call, finding)
     if cause.check.endswith((".expect.reply", ".expect.reason")):
         return _follows_the_reply(case, call, finding)
+    if cause.check.endswith("].timeout"):
+        return _follows_the_timeout(call, finding)
     if cause.check.endswith(".expect.ended_by"):
         is_endless = call.answered is not None and not call.byes
         return _key(finding) in _OF_THE_END or (is_endless and _needs_a_bye(case, call, finding))
-    is_unbilled = cause.seen.startswith(_UNBILLED) and cause.message.endswith(f": {CONTRACT.paths.end}")
-    return is_unbilled and _needs_an_end(case, call, finding)
+    if _names(cause):
+        return _follows_a_wrong_name(case, call, finding, cause)
+    if cause.message.endswith((BESIDE, "was ended more than once")):
+        is_number = finding.check.startswith("expect.requests[") and finding.check.endswith((".count", ".order"))
+        is_of_ends = is_number and CONTRACT.paths.end in f"{finding.seen}, {finding.expected}"
+        return is_of_ends or (finding.check == "always: tables" and finding.call_id == call.call_id)
+    is_unbilled = cause.seen.startswith(_UNBILLED) and _step(cause) < len(_STEPS) - 1
+    return is_unbilled and (_needs_an_end(case, call, finding) or _is_unfinished(case, call, finding))
+
+
+def _names(finding: Finding) -> str:
+    """``account_tag in end_transaction``, of a finding that it's another one than it should be; empty for others."""
+    what = finding.message.rpartition(": ")[2]
+    return what if what.partition(" in ")[2] in CONTRACT.paths.by_word.values() else ""
+
+
+def _follows_a_wrong_name(case: Case, call: Call, finding: Finding, cause: Finding) -> bool:
+    """What comes of a request to the agent that names another account, caller or number than that of its call."""
+    what = _names(cause)
+    if not what:
+        return False
+    is_refused = call.final is not None and not call.tried
+    if finding.check.endswith((".expect.reply", ".expect.reason")):
+        return what.endswith(CONTRACT.paths.authorization) and is_refused
+    if finding.check.startswith("expect.requests["):
+        is_same = finding.seen == cause.seen and finding.message.startswith(f"{what.partition(' in ')[0]} in ")
+        is_tried_again = finding.check.endswith((".count", ".order")) and _is_retried(case, call)
+        return is_same or is_tried_again
+    if finding.check.startswith("expect.transactions[") or finding.check == "always: record":
+        return True
+    if _is_retried(case, call):
+        return finding.check == "always: tables" or _needs_an_end(case, call, finding)
+    return False
+
+
+def _is_retried(case: Case, call: Call) -> bool:
+    """Whether ends were sent, and the agent took none."""
+    return bool(case.exchanges(call, CONTRACT.paths.end)) and not case.accepted(call, CONTRACT.paths.end)
+
+
+def _follows_a_loss(case: Case, call: Call, finding: Finding, cause: Finding) -> bool:
+    """What follows where a request within the call doesn't reach the other end, or isn't taken there."""
+    if _GOES_ON in cause.message:
+        return False
+    nobody_hung_up = call.ended_by in (None, "kamailio")
+    if finding.check == "always: both_ends":
+        return _GOES_ON in finding.message and (nobody_hung_up or " BYE " in cause.message)
+    if finding.call_id is None and finding.message.startswith(f"SIPp on caller-{call.id} gave up"):
+        return True
+    if not nobody_hung_up and " BYE " not in cause.message:
+        return False
+    if nobody_hung_up and (finding.check == "always: tables" or _key(finding) in ("ended_by", *_OF_THE_END)):
+        return True
+    is_lost = not case.exchanges(call, CONTRACT.paths.end)
+    return is_lost and (_needs_a_bye(case, call, finding) or _is_unfinished(case, call, finding))
 
 
 _UNBILLED = ("no request", "not accepted")
 """What is seen of an end that the engine doesn't count."""
 
 _NOBODY = ": nobody ever hung up"
+
+
+def _follows_the_timeout(call: Call, finding: Finding) -> bool:
+    """What Kamailio does at another moment than it was to, or never: hang up."""
+    is_kamailios = finding.check.endswith(".expect.ended_by") and call.ended_by in ("kamailio", None)
+    return is_kamailios and call.answered is not None
+
+
+def _is_unfinished(case: Case, call: Call, finding: Finding) -> bool:
+    """What Kamailio keeps of a call that it has reported no end of."""
+    if finding.check == "always: dialogs":
+        unended = [each for each in case.calls if each.answered and not case.exchanges(each, CONTRACT.paths.end)]
+        return 0 < (case.evidence.dialogs_left or 0) <= len(unended)
+    return finding.check == "always: tables" and finding.call_id == call.call_id
 
 
 def _follows_a_refusal(finding: Finding, cause: Finding) -> bool:
@@ -139,7 +228,7 @@ def _follows_the_reply(case: Case, call: Call, finding: Finding) -> bool:
     if finding.check.startswith("expect.transactions["):
         return call.answered is None and not _has_ended(case, call)
     if finding.check.startswith("expect.requests["):
-        return call.answered is None and finding.expected.startswith(f"{finding.seen}, ")
+        return call.answered is None and _lacks_requests(case, call, finding)
     return _key(finding) in ("reason", *(_OF_AN_ANSWER if call.answered is None else ()))
 
 
@@ -165,10 +254,27 @@ def _needs_an_end(case: Case, call: Call, finding: Finding) -> bool:
             case, call, finding
         )
     if finding.check.startswith("expect.requests["):
-        return finding.expected.startswith(f"{finding.seen}, ") and CONTRACT.paths.end in finding.expected
+        return _lacks_requests(case, call, finding)
     if finding.check.startswith("expect.transactions["):
         return not _has_ended(case, call)
-    return finding.check == "always: begin_and_end" and finding.message.endswith(": its record")
+    is_reported = finding.check == "always: begin_and_end" and 0 < _step(finding) < len(_STEPS)
+    return is_reported and (finding.seen.startswith("no") or _step(finding) > 1)
+
+
+def _lacks_requests(case: Case, call: Call, finding: Finding) -> bool:
+    """Whether an expectation of the agent's requests would be met with the begin or the end that was never sent."""
+    paths = CONTRACT.paths
+    expect = case.scenario.expect.requests[int(finding.check.partition("[")[2].partition("]")[0])]
+    never = [kind for kind in (paths.begin, paths.end) if not case.exchanges(call, kind)]
+    if finding.check.endswith(".order"):
+        wanted = finding.expected.split(", ")
+        return finding.seen == ", ".join(kind for kind in wanted if kind not in never) != finding.expected
+    if not finding.check.endswith(".count"):
+        return False
+    if expect.path is not None:
+        return paths.by_word[expect.path] in never
+    sent = len(case.exchanges(call))
+    return expect.count is None or any(expect.count.matches(sent + n) for n in range(1, len(never) + 1))
 
 
 def _has_ended(case: Case, call: Call) -> bool:

@@ -80,10 +80,15 @@ def causes_first(case: Case, findings: Sequence[Finding]) -> list[ReportedFindin
 
 
 def consequences_of(finding: Finding) -> list[str]:
-    """What follows from a finding, a line each, without the name of a call that it is of itself."""
-    call = f"{finding.message.partition(': ')[0]}: " if finding.call_id else ""
-    return [f"{each.message.removeprefix(call)}: {each.seen}" for each in finding.consequences]
+    """What follows from a finding, a line each and once, without the name of a call that it is of itself."""
+    lines = (
+        f"{_OF_A_CALL.sub('', each.message) if each.call_id == finding.call_id else each.message}: {each.seen}"
+        for each in finding.consequences
+    )
+    return list(dict.fromkeys(lines))
 
+
+_OF_A_CALL = re.compile(r"^call [^:]+: ")
 
 _REPETITION = re.compile(r"(?<=\w) \d+(?=: )")
 """Of ``call ana 12: ...``, what tells it from its other repetitions."""
@@ -93,6 +98,9 @@ _CAUSES = (
     "expect.failures",
     "always: calls",
     "always: carriers",
+    "always: requests",
+    "always: strict_peer",
+    "always: both_ends",
     "calls[",
     "expect.requests",
     "always: begin_and_end",

@@ -9,8 +9,20 @@ from pathlib import Path
 import pytest
 
 from rating_harness.checks import judge
-from rating_harness.evidence.model import Evidence
-from tests.builders import CALL_ID, answered_call, evidence_of, exchange, records, refused_call, scenario_of
+from rating_harness.evidence.model import Dialog, Evidence, ServiceState, SipMessage, SippResult
+from tests.builders import (
+    CALL_ID,
+    CALLER,
+    CARRIER,
+    START,
+    answered_call,
+    evidence_of,
+    exchange,
+    records,
+    refused_call,
+    scenario_of,
+    sip,
+)
 from tests.unit.checks.test_invariants import sound
 
 CALL = """\
@@ -22,6 +34,7 @@ expect:
   accounts: [{{account_tag: "1000", balance: 8}}]
 """
 EXPECTED = "reply: 200, ended_by: caller, duration: 2s ± 1s, bye_reply: 200, carrier: carrier"
+URI = "sip:39040123456@sip.test"
 REFUSAL = {"authorized": False, "max_available_units": 0, "carriers": []}
 
 
@@ -80,6 +93,65 @@ def test_an_end_that_was_never_sent_explains_that_there_is_no_record(tmp_path: P
     run = replace(sound(), exchanges=sound().exchanges[:2], after=records(9.0, 10))
     text = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
     assert found(tmp_path, run, text) == {"always: begin_and_end": ["always: begin_and_end"]}
+
+
+COUNTED = """\
+calls: [{id: ana, from: "1000", to: "39040123456"}]
+expect:
+  requests:
+    - {call: ana, path: begin, count: 1}
+    - {call: ana, path: end}
+    - {call: ana, count: 3}
+    - {call: ana, order: [authorization, begin, end]}
+"""
+KEPT = {"rating_state": {CALL_ID: "ending"}, "rating_end": {CALL_ID: "{}"}}
+
+
+def test_an_end_that_was_never_sent_explains_what_is_expected_of_it_and_what_kamailio_keeps(tmp_path: Path) -> None:
+    run = replace(sound(), exchanges=sound().exchanges[:2], after=records(9.0, 10), tables=KEPT, dialogs_left=1)
+    assert found(tmp_path, run, COUNTED) == {
+        "always: begin_and_end": [
+            "always: begin_and_end",
+            *(f"expect.requests[{index}].{key}" for index, key in ((1, "count"), (2, "count"), (3, "order"))),
+            *("always: dialogs", "always: tables"),
+        ]
+    }
+
+
+def test_a_begin_that_was_never_sent_explains_that_there_is_no_end(tmp_path: Path) -> None:
+    run = replace(sound(), exchanges=sound().exchanges[:1], after=records(9.0, 10), tables=KEPT)
+    verdict = judge(scenario_of(tmp_path / "s.yaml", COUNTED), run)
+    assert [each.message for each in verdict.findings] == ["call ana: begin_transaction"]
+    so = [each.check for each in verdict.findings[0].consequences]
+    assert so[:2] == ["always: begin_and_end"] * 2
+    assert so[2:] == [
+        *(
+            f"expect.requests[{index}].{key}"
+            for index, key in ((0, "count"), (1, "count"), (2, "count"), (3, "order"))
+        ),
+        "always: tables",
+    ]
+
+
+def test_a_missing_end_does_not_explain_what_else_is_expected_of_requests(tmp_path: Path) -> None:
+    run = replace(sound(), exchanges=sound().exchanges[:2], after=records(9.0, 10), dialogs_left=2)
+    text = COUNTED.replace("count: 1", "count: 2").replace("{call: ana, count: 3}", "{call: ana, count: 9}")
+    text = text.replace("[authorization, begin, end]", "[end, begin, authorization]")
+    assert set(found(tmp_path, run, text)) == {
+        "always: begin_and_end",
+        *("expect.requests[0].count", "expect.requests[2].count", "expect.requests[3].order", "always: dialogs"),
+    }
+
+
+def test_the_timeout_of_a_dialog_explains_who_ended_its_call(tmp_path: Path) -> None:
+    listed = Dialog(CALL_ID, "sip:1000@sip.test", "sip:39040123456@sip.test", START, START, (4,), 2)
+    text = 'calls: [{id: ana, from: "1000", to: "39040123456", expect: {ended_by: ENDED}}]\n'
+    text += "expect: {dialogs: [{call: ana, timeout: 3600s}]}\n"
+    run = replace(sound(), messages=answered_call(ended_by="kamailio"), dialogs=(listed,))
+    causes = found(tmp_path, run, text.replace("ENDED", "caller"))
+    assert causes["expect.dialogs[0].timeout"] == ["calls[0].expect.ended_by"]
+    run = replace(sound(), messages=answered_call(ended_by="callee"), dialogs=(listed,))
+    assert "calls[0].expect.ended_by" in found(tmp_path, run, text.replace("ENDED", "caller"))
 
 
 def test_a_bye_that_a_peer_refuses_explains_that_the_ends_disagree(tmp_path: Path) -> None:
@@ -145,3 +217,122 @@ def test_thousands_of_findings_are_put_in_order_in_seconds(tmp_path: Path) -> No
     verdict = judge(scenario_of(tmp_path / "s.yaml", text), run)
     assert len(verdict.findings) >= len(foreign)
     assert time.monotonic() - begun < 10
+
+
+WRONG = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\nexpect:\n  requests:\n'
+WRONG += '    - {call: ana, path: end, count: 1, fields: {account_tag: "1000"}}\n'
+WRONG += '  transactions: [{call: ana, account_tag: "1000"}]\n'
+
+
+def test_a_wrong_account_in_an_end_explains_that_it_is_refused_and_tried_again(tmp_path: Path) -> None:
+    ends = [
+        exchange(2.11 + n, "end_transaction", {"ok": False}, account="2000", number=3 + n, timestamp_end=1)
+        for n in range(3)
+    ]
+    due = {"rating_later": {CALL_ID: "1800000008"}}
+    run = replace(sound(), exchanges=(*sound().exchanges[:2], *ends), after=records(9.0, 10), tables=due)
+    verdict = judge(scenario_of(tmp_path / "s.yaml", WRONG), run)
+    assert {(each.message, each.seen) for each in verdict.findings} == {
+        ("call ana: account_tag in end_transaction", "2000")
+    }
+    so = {each.check for finding in verdict.findings for each in finding.consequences}
+    assert so == {
+        *("always: begin_and_end", "always: tables", "expect.transactions[0].account_tag"),
+        *("expect.requests[0].count", "expect.requests[0].fields.account_tag"),
+    }
+
+
+def test_an_end_beside_the_one_that_was_taken_explains_their_number(tmp_path: Path) -> None:
+    again = exchange(3.2, "end_transaction", {"ok": False}, number=4)
+    due = {"rating_later": {CALL_ID: "1800000008"}}
+    run = replace(sound(), exchanges=(*sound().exchanges, again), tables=due)
+    assert found(tmp_path, run, WRONG) == {"always: begin_and_end": ["expect.requests[0].count", "always: tables"]}
+
+
+@pytest.mark.parametrize("late", ["answered late", "a fault", "restarted"])
+def test_an_end_is_no_second_one_where_kamailio_may_not_know_of_the_first(tmp_path: Path, late: str) -> None:
+    taken = exchange(2.11, "end_transaction", number=3, took=0.9 if late == "answered late" else 0.002)
+    taken = replace(taken, fault="slow") if late == "a fault" else taken
+    again = exchange(4.2, "end_transaction", {"ok": False}, number=4)
+    services = (ServiceState("kamailio", alive=True, restarts=int(late == "restarted")),)
+    run = replace(sound(), exchanges=(*sound().exchanges[:2], taken, again), services=services)
+    assert found(tmp_path, run, 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n') == {}
+
+
+RENEWED = 'calls: [{id: ana, from: "1000", to: "39040123456", reinvite: [after 500ms]EXPECT}]\n'
+
+
+def renewed(reply: str, *, arrives: bool = False) -> tuple[SipMessage, ...]:
+    """An answered call whose caller sends a re-INVITE in its middle."""
+    before, after = answered_call()[:9], answered_call()[9:]
+    asked = sip(1.0, CALLER, "sent", f"INVITE {URI}", cseq="2 INVITE", to_tag="b1")
+    got = sip(1.01, CARRIER, "received", f"INVITE {URI}", cseq="2 INVITE", to_tag="b1", branch="z9hG4bK-r")
+    gave = sip(1.02, CARRIER, "sent", reply, cseq="2 INVITE", to_tag="b1", branch="z9hG4bK-r")
+    answer = sip(1.03, CALLER, "received", reply, cseq="2 INVITE", to_tag="b1")
+    acks = (sip(1.04, CALLER, "sent", f"ACK {URI}", cseq="2 ACK", to_tag="b1", branch="z9hG4bK-caller-ana-2-INVITE"),)
+    ended = tuple(replace(m, headers=_with_cseq(m, "3 BYE"), cseq=3) for m in after)
+    return (*before, asked, *((got, gave) if arrives else ()), answer, *acks, *ended)
+
+
+def _with_cseq(message: SipMessage, cseq: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, cseq if name == "CSeq" else value) for name, value in message.headers)
+
+
+@pytest.mark.parametrize("reply", ["482 Loop Detected", "500 Server Error", "503 Service Unavailable"])
+def test_a_renewal_that_kamailio_refuses_by_itself_fails(tmp_path: Path, reply: str) -> None:
+    run = replace(sound(), messages=renewed(reply))
+    (finding,) = judge(scenario_of(tmp_path / "s.yaml", RENEWED.replace("EXPECT", "")), run).findings
+    assert (finding.check, finding.message) == ("always: both_ends", "call ana: the re-INVITE of the caller")
+    assert finding.seen == f"it never arrived; its sender got {reply}"
+
+
+@pytest.mark.parametrize(
+    ("messages", "expect"),
+    [
+        (renewed("488 Not Acceptable Here", arrives=True), ""),
+        (renewed("500 Server Error"), ", expect: {reinvite_reply: 500}"),
+        (renewed("500 Server Error"), ", no_ack: true"),
+    ],
+    ids=["the callee's own refusal", "a refusal that is expected", "no ACK"],
+)
+def test_a_renewal_that_may_be_refused_is_none_of_these(
+    tmp_path: Path, messages: tuple[SipMessage, ...], expect: str
+) -> None:
+    run = replace(sound(), messages=messages)
+    verdict = judge(scenario_of(tmp_path / "s.yaml", RENEWED.replace("EXPECT", expect)), run)
+    assert not [each for each in verdict.findings if "re-INVITE" in each.message]
+
+
+def test_a_renewal_that_is_lost_explains_that_nobody_hangs_up(tmp_path: Path) -> None:
+    messages = tuple(m for m in renewed("500 Server Error") if m.method != "BYE" and m.cseq != 2)
+    asked = sip(1.0, CALLER, "sent", f"INVITE {URI}", cseq="2 INVITE", to_tag="b1")
+    gave_up = SippResult(CALLER, "caller", 1, 1, 0, 1)
+    run = replace(
+        sound(),
+        messages=(*messages, asked),
+        exchanges=sound().exchanges[:2],
+        after=records(9.0, 10),
+        dialogs_left=1,
+        sipp=(gave_up, *sound().sipp[1:]),
+    )
+    text = RENEWED.replace("EXPECT", ", expect: {ended_by: caller}")
+    ((check, follows),) = found(tmp_path, run, text).items()
+    assert check == "always: both_ends"
+    assert set(follows) == {"always: begin_and_end", "calls[0].expect.ended_by", "always: calls", "always: dialogs"}
+
+
+def test_a_bye_that_is_kept_back_is_told_once(tmp_path: Path) -> None:
+    messages = tuple(m for m in answered_call() if not (m.host == CARRIER and m.method == "BYE"))
+    verdict = judge(
+        scenario_of(tmp_path / "s.yaml", RENEWED.replace(", reinvite: [after 500ms]EXPECT", "")),
+        replace(sound(), messages=messages),
+    )
+    assert [(each.message, len(each.consequences)) for each in verdict.findings] == [
+        ("call ana: the BYE of the caller", 1)
+    ]
+
+
+def test_another_status_than_expected_is_told_once_with_its_reason(tmp_path: Path) -> None:
+    run = evidence_of(refused_call("404 Not Found"), [exchange(0.002, "authorization", REFUSAL)])
+    text = 'calls: [{id: ana, from: "1000", to: "39040123456", expect: {reply: 403, reason: Forbidden}}]\n'
+    assert found(tmp_path, run, text) == {"calls[0].expect.reply": []}

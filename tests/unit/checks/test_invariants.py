@@ -289,7 +289,8 @@ def _asked(*finals: str, times: int = 1) -> Evidence:
         for n, final in enumerate(finals)
     ]
     run = sound()
-    return replace(run, messages=tuple(sorted((*run.messages, *sent, *answers), key=lambda m: m.at)))
+    messages = tuple(sorted((*run.messages, *sent, *answers), key=lambda m: m.at))
+    return replace(run, messages=messages, sipp=(*run.sipp, SippResult(host, "stranger", 0, 1, 1, 0)))
 
 
 def test_a_request_with_two_different_final_replies(tmp_path: Path) -> None:
@@ -310,10 +311,9 @@ def forked(*, hung_up: bool, by: str = "carrier") -> Evidence:
     more = [sip(0.11, by, "sent", "200 OK", to_tag=b2), sip(0.111, "caller-ana", "received", "200 OK", to_tag=b2)]
     more += [sip(*end, f"ACK {uri}", to_tag=b2) for end in ends]
     if hung_up:
-        branch = "z9hG4bK-declined"
-        more += [sip(*end, f"BYE {uri}", cseq="2 BYE", branch=branch, to_tag=b2) for end in ends]
         replied: list[tuple[float, Any, Any]] = [(0.13, by, "sent"), (0.131, "caller-ana", "received")]
-        more += [sip(*end, "200 OK", cseq="2 BYE", branch=branch, to_tag=b2) for end in replied]
+        for first, pair in ((f"BYE {uri}", ends), ("200 OK", replied)):
+            more += [sip(*end, first, cseq="2 BYE", branch=f"z9hG4bK-declined-{end[1]}", to_tag=b2) for end in pair]
     run = sound()
     return replace(run, messages=tuple(sorted((*run.messages, *more), key=lambda m: m.at)))
 
@@ -690,3 +690,15 @@ def test_a_malformed_message_of_the_authors_is_no_misuse(
     )
     rest = PLAIN.replace("}]", ", sipp: uac.xml}]")
     assert ("alarms" not in found(tmp_path, evidence_of(messages, (), log=(said,)), rest)) == is_right
+
+
+def test_a_begin_that_comes_long_after_the_answer_is_late(tmp_path: Path) -> None:
+    asked, begun, ended = sound().exchanges
+    run = replace(sound(), exchanges=(asked, replace(begun, received=begun.received + 1.5), ended))
+    (said,) = found(tmp_path, run)["begin_and_end"]
+    assert "call ana: begin came late" in said
+    assert "1.5s after the answer" in said
+    busy = replace(run, stalled=0.6)
+    assert found(tmp_path, busy) == {}
+    broken = PLAIN + "faults: [{on: agent, path: authorization, delay: 1s, times: 9}]\n"
+    assert "begin_and_end" not in found(tmp_path, run, broken)
