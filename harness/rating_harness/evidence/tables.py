@@ -5,10 +5,21 @@ Source: docs/integration.md, and the comment above the tables in rating.cfg.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["HANGING_UP", "PREFIX", "STATES", "Entry", "call_of", "earliest_due", "left_over", "overstayed"]
+__all__ = [
+    "HANGING_UP",
+    "PREFIX",
+    "STATES",
+    "Entry",
+    "call_of",
+    "calls_in",
+    "earliest_due",
+    "left_over",
+    "of_a_scenario",
+    "overstayed",
+]
 
 PREFIX = "rating_"
 """What the names of the tables begin with that belong to rating.cfg."""
@@ -71,6 +82,45 @@ def call_of(key: str) -> str:
     return key.partition("::")[0].partition(" ")[0]
 
 
+_AS_LONG_AS_THE_CALL = frozenset(
+    {STATES, "rating_cseq", "rating_key", "rating_answer", "rating_address", "rating_account", "rating_slice"}
+    | {"rating_dialog", "rating_end", "rating_overdue", "rating_later", "rating_cancelled", "rating_tags"}
+    | {HANGING_UP, *(f"{HANGING_UP}_{each}" for each in ("cseq", "first", "last", "overdue", "later"))}
+)
+"""Tables whose entries don't expire within hours: something has to take each away, whoever's call it's of."""
+
+
+def calls_in(tables: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+    """The Call-IDs that are in tables.
+
+    :param tables: name -> key -> value, as Kamailio listed them.
+    """
+    return frozenset(_owner(name, key, value) for name, held in tables.items() for key, value in held.items())
+
+
+def of_a_scenario(
+    tables: Mapping[str, Mapping[str, str]], known: Collection[str], before: Collection[str]
+) -> Mapping[str, Mapping[str, str]]:
+    """What tables hold of a scenario: of its own calls all; of others, that strangers made, say, what doesn't expire.
+
+    :param known: Call-IDs of its own calls.
+    :param before: those that were there when it began: an earlier scenario's.
+    """
+
+    def is_its(name: str, key: str, value: str) -> bool:
+        if call_of(key) in known or value in known:
+            return True
+        return name in _AS_LONG_AS_THE_CALL and _owner(name, key, value) not in before
+
+    return {
+        name: {key: value for key, value in held.items() if is_its(name, key, value)} for name, held in tables.items()
+    }
+
+
+def _owner(table: str, key: str, value: str) -> str:
+    return value if table in _OF_CALLS else call_of(key)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An entry that is still there when all calls are over. ``meaning`` is a predicate: the call ``waits...``"""
@@ -97,7 +147,7 @@ def left_over(tables: Mapping[str, Mapping[str, str]]) -> Iterator[Entry]:
         for key, value in tables.get(name, {}).items():
             call = call_of(key)
             is_kept = name in _WITH_THE_STATE and (states.get(call) in _OVER or (name != STATES and not states))
-            owner = value if name in _OF_CALLS else call
+            owner = _owner(name, key, value)
             if not is_kept and owner not in reported:
                 reported.add(owner)
                 yield Entry(name, owner, value, _WAITING.get(name, f"is in the table {name}: {value}"))

@@ -23,7 +23,7 @@ from rating_harness.evidence.model import (
     Span,
 )
 from rating_harness.evidence.redaction import redacted_value
-from rating_harness.evidence.tables import PREFIX, call_of, earliest_due, left_over
+from rating_harness.evidence.tables import PREFIX, calls_in, earliest_due, left_over, of_a_scenario
 from rating_harness.kamailio.log import parse_log
 from rating_harness.kamailio.rpc import RpcError
 from rating_harness.kamailio.trace import without_trace
@@ -71,6 +71,7 @@ class Collector:
         self._left: int | None = None
         self._lock = threading.Lock()
         self._strange_before = self._strange_records()
+        self._held_before = calls_in(self._all_tables() or {})
 
     def look(self) -> None:
         """Take over what is new. A Kamailio that stands still has it wait for seconds."""
@@ -260,13 +261,15 @@ class Collector:
         return is_soon or self._exchanges.unanswered is not None
 
     def _tables(self) -> Mapping[str, Mapping[str, str]] | None:
-        """Kamailio's tables of calls, those of this scenario's; None when it doesn't say."""
+        """Kamailio's tables of calls: this scenario's, and others' that weren't there before; None: it says none."""
+        tables = self._all_tables()
+        return None if tables is None else of_a_scenario(tables, self._known(), self._held_before)
+
+    def _all_tables(self) -> Mapping[str, Mapping[str, str]] | None:
         try:
-            tables = self._stack.kamailio.tables(PREFIX)
+            return self._stack.kamailio.tables(PREFIX)
         except RpcError:
             return None
-        known = self._known()
-        return {name: _about(known, entries) for name, entries in tables.items()}
 
     def _unread_tables(self) -> dict[str, str]:
         """Tables that hold more than can be read, and why they aren't judged."""
@@ -279,11 +282,6 @@ class Collector:
 
     def _known(self) -> set[str]:
         return {call_id for call_ids in self._call_ids().values() for call_id in call_ids}
-
-
-def _about(known: set[str], entries: Mapping[str, str]) -> Mapping[str, str]:
-    """The entries whose key, or whose value, is one of these Call-IDs; others are an earlier scenario's."""
-    return {key: value for key, value in entries.items() if call_of(key) in known or value in known}
 
 
 def _broke_connections(exchanges: Iterable[Exchange], log: Iterable[LogLine]) -> bool:
