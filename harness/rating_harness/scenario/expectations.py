@@ -115,7 +115,7 @@ class Received(Model):
             {"direction": "sendonly"},
         ),
     ] = None
-    body: Annotated[TextMatch | None, key("Its body.", "/hello/", "absent")] = None
+    body: Annotated[TextMatch | None, key("Its body; lines end with a line feed alone.", "/hello/", "absent")] = None
     count: Annotated[
         NumberMatch | None,
         key("How many such messages, retransmissions not counted; at least one when not given.", 1),
