@@ -207,6 +207,12 @@ def _setup(judged: _Judged) -> Iterator[Finding]:
         yield judged.finding("setup", "set-up time", matcher, seconds(seen), shown_by=judged.call.final)
 
 
+def _ringing(judged: _Judged) -> Iterator[Finding]:
+    matcher, seen = judged.expect.ringing, judged.call.ringing
+    if matcher is not None and not matcher.matches(seen):
+        yield judged.finding("ringing", "post-dial delay", matcher, seconds(seen))
+
+
 # --- the call's end -------------------------------------------------------------------------------------------------
 
 
@@ -343,5 +349,6 @@ _CHECKS: Mapping[str, Callable[[_Judged], Iterator[Finding]]] = {
     "destination": _destination,
     "received": lambda judged: received_in_call(judged.case, judged.index, judged.call),
     "setup": _setup,
+    "ringing": _ringing,
 }
 """By the key of what is expected, in the order in which findings are told."""

@@ -205,6 +205,12 @@ class Call:
             return None
         return self.final.at - self.invite.at
 
+    @property
+    def ringing(self) -> float | None:
+        """Seconds from the caller's INVITE to the first provisional reply but 100; None where there was none."""
+        first = next((reply for reply in self.replies if reply.status is not None and 100 < reply.status < 200), None)
+        return first.at - self.invite.at if self.invite is not None and first is not None else None
+
 
 def calls_of(evidence: Evidence) -> tuple[Call, ...]:
     """The calls that the scenario planned, in its order, whether or not a message of theirs was seen."""

@@ -133,7 +133,8 @@ class CallExpectation(Model):
         ("routed_to gateway trunk", "the carrier that answers is 'carrier'"),
         ("fee cost charge billed price paid", "what it costs is in 'expect.transactions' of the file"),
         ("sdp arrived receives", "what arrives at an end is 'received'"),
-        ("pdd latency response_time", "the time to the final reply is 'setup'"),
+        ("pdd post_dial_delay ring ring_time", "the time to the first ringing is 'ringing'"),
+        ("latency response_time", "the time to the final reply is 'setup'"),
         (
             "answered connected success refused rejected busy no_answer unanswered cancelled",
             "whether it's answered is in its 'reply': 200, or 486",
@@ -190,6 +191,10 @@ class CallExpectation(Model):
         ),
     ] = ()
     setup: Annotated[DurationMatch | None, key("From INVITE to the final reply.", "below 500ms")] = None
+    ringing: Annotated[
+        DurationMatch | None,
+        key("Post-dial delay: from INVITE to the first provisional reply but 100.", "below 1s"),
+    ] = None
     bye_reason: Annotated[TextMatch | None, key("The Reason header of the BYE.", "/cause=500/")] = None
     bye_reply: Annotated[StatusMatch | None, key("The reply to the BYE.", 200)] = None
     reinvite_reply: Annotated[StatusMatch | None, key("The reply to each re-INVITE or UPDATE.", 200)] = None

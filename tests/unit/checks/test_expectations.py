@@ -38,6 +38,8 @@ WHOLE = 'calls:\n  - {{id: ana, from: "1000", to: "39040123456"}}\nexpect:\n  {0
         ("source: sip:1000@sip.test", "source: /^sip:2000@/"),
         ("destination: sip:39040123456@sip.test", "destination: sip:39@sip.test"),
         ("bye_reply: 200", "bye_reply: 481"),
+        ("ringing: below 1s", "ringing: above 1s"),
+        ("ringing: any", "ringing: absent"),
         ("bye_reason: absent", "bye_reason: any"),
         ("headers: {To: /tag=b1/}", "headers: {To: /tag=other/}"),
     ],
