@@ -44,6 +44,10 @@ def busy_cores(busy: bool) -> Iterator[None]:
             process.wait()
 
 
+_WITHOUT = ("-p", "no:schemathesis", "-p", "no:hypothesispytest")
+"""As in the Makefile: plugins of libraries that scenarios don't use."""
+
+
 def _pytest(arguments: Sequence[str]) -> tuple[int, str, str]:
     """Exit status, standard output and standard error.
 
@@ -69,7 +73,7 @@ def run_once(options: Sequence[str], number: int) -> dict[str, Any]:
     busy = number % BUSY_EVERY == 0
     started = time.monotonic()
     with busy_cores(busy):
-        status, output, errors = _pytest(["scenarios", "-q", *options])
+        status, output, errors = _pytest(["scenarios", "-q", *_WITHOUT, *options])
     totals = {what.rstrip("s"): int(count) for count, what in _TOTALS.findall(output.strip().rpartition("\n")[2])}
     result = {
         "run": number,
