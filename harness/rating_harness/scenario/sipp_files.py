@@ -91,7 +91,13 @@ def faults_in(text: str, *, calls: bool) -> Iterator[tuple[str, str]]:
     if re.search(r"<scenario\b", text) is None:
         yield "no <scenario> in it", "is this a SIPp scenario?"
         return
+    if unclosed := _UNCLOSED_MESSAGE.search(text):
+        yield f"line {text.count(chr(10), 0, unclosed.start()) + 1}: a message is never closed", "]]> behind it"
+        return
     plain = _ASIDE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    if (broken := _unclosed(plain)) is not None:
+        yield broken
+        return
     elements = [
         (plain.count("\n", 0, match.start()) + 1, match[1], _attributes(match[2]))
         for match in _ELEMENT.finditer(plain, plain.index("<scenario"))
@@ -125,6 +131,29 @@ def faults_in(text: str, *, calls: bool) -> Iterator[tuple[str, str]]:
         )
     elif not calls and first == "send":
         yield "it begins with a request, and a carrier waits for one", "it is a caller's: calls: [{sipp: ...}]"
+
+
+_UNCLOSED_MESSAGE = re.compile(r"<!\[CDATA\[(?:(?!\]\]>).)*?(?:(?=<!\[CDATA\[)|\Z)", re.DOTALL)
+_BEGIN_OR_END = re.compile(r"<(/?)(send|recv|nop)\b((?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*)(>?)")
+
+
+def _unclosed(plain: str) -> tuple[str, str] | None:
+    """The first element that isn't closed before the next one, and what would be right."""
+    opened: re.Match[str] | None = None
+    for each in _BEGIN_OR_END.finditer(plain):
+        is_end = bool(each[1])
+        if opened is not None and not is_end:
+            break
+        if not each[4]:
+            opened = each
+            break
+        opened = None if is_end or each[3].rstrip().endswith("/") else each
+    if opened is None:
+        return None
+    line, name = plain.count("\n", 0, opened.start()) + 1, opened[2]
+    if not opened[4]:
+        return f"line {line}: <{name}> lacks a quote, or its '>'", f'<{name} ...="..."/>'
+    return f"line {line}: <{name}> is never closed", f"</{name}>, or <{name} .../>"
 
 
 def takes_patterns(text: str) -> bool:

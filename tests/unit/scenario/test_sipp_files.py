@@ -130,6 +130,13 @@ SEND = "<send><![CDATA[INVITE <x> [a]]]></send>"
             "<scenario><!--\nTo : x -->\n<send><![CDATA[\nINVITE x\n From : a\n  tO\t: b\n]]></send></scenario>",
             "line 6: SIPp finds no 'tO\t:' in the replies",
         ),
+        (f"<scenario>\n<send><![CDATA[INVITE x]]>\n{RECV}</scenario>", "line 2: <send> is never closed"),
+        (f"<scenario>{SEND}\n<recv response='200'>\n{SEND}</scenario>", "line 2: <recv> is never closed"),
+        (f"<scenario>{SEND}\n<nop><action/>", "line 2: <nop> is never closed"),
+        (f"<scenario>{SEND}\n<recv respon", "line 2: <recv> lacks a quote, or its '>'"),
+        (f'<scenario>{SEND}\n<recv response="100 optional="true"/></scenario>', "line 2: <recv> lacks a quote"),
+        (f"<scenario>\n<send><![CDATA[INVITE x</send>{SEND}</scenario>", "line 2: a message is never closed"),
+        ("<scenario><send>\n<![CDATA[INVITE x", "line 2: a message is never closed"),
     ],
 )
 def test_what_sipp_would_give_up_for(text: str, said: str) -> None:
