@@ -327,7 +327,7 @@ def _hung_up(case: Case, call: Call, index: int) -> Iterator[Finding]:
     if case.accepted(call, CONTRACT.paths.end):
         yield from _over_for_both(case, call, index)
     if is_left_alone(case, index) and _ends_before_its_limit(case, call):
-        yield from _hung_up_again(case, call, index)
+        yield from _second_hang_up(case, call, index)
 
 
 def is_left_alone(case: Case, index: int) -> bool:
@@ -350,7 +350,7 @@ def _ends_before_its_limit(case: Case, call: Call) -> bool:
     return is_begun and limit is not None and (call.duration or 0.0) < limit - _NEAR
 
 
-def _hung_up_again(case: Case, call: Call, index: int) -> Iterator[Finding]:
+def _second_hang_up(case: Case, call: Call, index: int) -> Iterator[Finding]:
     """A side that hung up, or took the other's BYE, gets no further one (RFC 3261 section 15.1.2)."""
     for side in SIDES:
         wanted = {m.cseq for m in _byes(call, _other(side)) if m.direction == "sent"}
