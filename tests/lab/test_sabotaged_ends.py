@@ -121,6 +121,7 @@ class Sabotage:
     """What is done to the end on one host.
 
     :param to_end: seconds that it has to end, in place of the usual ones.
+    :param calls: whether a call is made all the same.
     """
 
     host: str
@@ -130,6 +131,7 @@ class Sabotage:
     program: Callable[[Lab, Program], Program] = lambda _, program: program
     killed: Callable[[Process], Process] = lambda process: process
     to_end: float | None = None
+    calls: bool = True
 
     def start(self, lab: Lab, agent: Agent | UserAgent, name: str) -> SippProcess:
         """In place of `start_sipp`."""
@@ -176,6 +178,22 @@ def _with_full_disk(lab: Lab, program: Program) -> Program:
     return replace(program, argv=("sh", "-c", "trap '' XFSZ; ulimit -f 4; exec \"$@\"", "sh", *program.argv))
 
 
+_TAKES_THE_PORT = """\
+use Socket;
+my %of = map { $ARGV[$_] => $ARGV[$_ + 1] } 0 .. $#ARGV - 1;
+$^F = 255;
+socket(my $taken, PF_INET, SOCK_DGRAM, 0) or die;
+bind($taken, sockaddr_in($of{"-p"}, inet_aton($of{"-i"}))) or die;
+exec @ARGV;
+"""
+"""For Perl, which Debian always has: who inherits the socket can't have another one there."""
+
+
+def _on_a_port_that_is_taken(lab: Lab, program: Program) -> Program:
+    """Another program on its host has the port already, as a second SIPp would."""
+    return replace(program, argv=("perl", "-e", _TAKES_THE_PORT, *program.argv))
+
+
 def _with_clock_ahead(lab: Lab, program: Program) -> Program:
     page = b"".join(struct.pack("=q", each) for each in (round(AHEAD * 1e9), round(0.02 * 1e9), 0, 0))
     files: Mapping[str, bytes] = {**program.files, "clock.so": compiled(lab), "page": page.ljust(4096, b"\0")}
@@ -213,6 +231,11 @@ SABOTAGES: Mapping[str, tuple[Sabotage, type[HarnessError], tuple[str, ...]]] = 
         Sabotage(CALLER, hold="30s", killed=lambda process: Killed(process, SIGKILL, b"SIP/2.0 200")),
         SippError,
         ("SIPp on caller-ana could not do its work", "signal 9"),
+    ),
+    "a caller's port is another's": (
+        Sabotage(CALLER, program=_on_a_port_that_is_taken, calls=False),
+        SippError,
+        ("SIPp on caller-ana could not do its work", "an address was already in use"),
     ),
     "a carrier dies": (
         _spoilt_carrier("dies"),
@@ -315,7 +338,7 @@ def test_a_spoilt_end_is_the_harness_s_fault(
     assert folder is not None
     assert said[0] in (folder / "not-run.txt").read_text()
     assert not (folder / "verdict.txt").exists(), "nothing can be said of Kamailio"
-    if kind is SippError:
+    if kind is SippError and sabotage.calls:
         traces = [*folder.glob("sipp/*/messages.log")]
         assert sorted(trace.parent.name for trace in traces) == ["caller-ana-5060-udp", "carrier-5060-udp"]
         assert all(b"INVITE sip:39040123456@" in trace.read_bytes() for trace in traces)
