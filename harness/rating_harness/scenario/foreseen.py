@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from urllib.parse import unquote
 
 from rating_harness.scenario.behaviour import Behaviour
 from rating_harness.scenario.calls import DEFAULT_HOLD, Call
@@ -146,17 +147,22 @@ def longest_limit(scenario: Scenario, call: Call) -> float:
 
 
 def accounts_of(call: Call) -> tuple[str, ...]:
-    """The accounts that the project's configuration takes: with digest the user name, else From's user."""
+    """The accounts that the project's configuration takes: with digest the user name, else From's user, bare."""
     if call.auth:
         return (call.auth.username,)
     said = [values for name, values in call.headers.items() if name.lower() == "from"]
     if said:
         found = _USER.search(said[0] if isinstance(said[0], str) else said[0][0])
-        return (found[1],) if found is not None else ()
-    return tuple(dict.fromkeys(caller for caller, _ in call.users))
+        return (_bare(found[1]),) if found is not None else ()
+    return tuple(dict.fromkeys(_bare(caller) for caller, _ in call.users))
 
 
 _USER = re.compile(r"sips?:([^@>]*)@")
+
+
+def _bare(user: str) -> str:
+    """A user without parameters and password, unescaped."""
+    return unquote(re.split("[;:]", user, maxsplit=1)[0])
 
 
 def is_answered_by_fault(scenario: Scenario) -> bool:

@@ -272,10 +272,10 @@ def test_what_only_looks_like_it(tmp_path: Path, rest: str) -> None:
             "no account '2009', and an answer is expected",
         ),
         (
-            'from: "2000;x=y", expect: {reply: 200}',
+            'from: "%32009;x=y", expect: {reply: 200}',
             "",
             6,
-            "no account '2000;x=y', and an answer is expected",
+            "no account '2009', and an answer is expected",
         ),
         (
             'from: "2000", to: "+39040123456", expect: {reply: 200}',
