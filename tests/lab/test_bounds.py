@@ -30,8 +30,8 @@ def test_a_number_out_of_bounds(name: str, low: str, high: str, rating_stack: St
     besides.update(BESIDES.get(name, {}))
     above = int(high) + max(1, int(high) // 1000)  # Kamailio computes these with 24 binary digits
     for value in (str(int(low) - 1), str(above), "-5", "many", "99999999999999999999"):
-        refused = rating_stack.refuses(FILES, {**besides, name: value})
+        refused = rating_stack.programs.refuses(FILES, {**besides, name: value})
         assert refused is not None, value
         assert f"{name} must be a whole number from {low} to {high}" in refused, value
     least = str(max(int(low), 2)) if name in ("FR_TIMER", "RATING_SLICE") else low
-    assert rating_stack.refuses(FILES, {**besides, name: least}) is None
+    assert rating_stack.programs.refuses(FILES, {**besides, name: least}) is None
