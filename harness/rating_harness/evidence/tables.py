@@ -84,6 +84,7 @@ def call_of(key: str) -> str:
 
 _AS_LONG_AS_THE_CALL = frozenset(
     {STATES, "rating_cseq", "rating_key", "rating_answer", "rating_address", "rating_account", "rating_slice"}
+    | {"rating_connection"}
     | {"rating_dialog", "rating_end", "rating_overdue", "rating_later", "rating_cancelled", "rating_tags"}
     | {HANGING_UP, *(f"{HANGING_UP}_{each}" for each in ("cseq", "first", "last", "overdue", "later"))}
 )
