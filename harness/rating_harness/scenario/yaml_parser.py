@@ -110,6 +110,10 @@ if yaml.__with_libyaml__:
 
     _QuickLoader = cast("type[_Loader]", _LibyamlLoader)
 
+_READ_OTHERWISE = re.compile("[^\n -~\u00a1-\ufefe]|[\u2028\u2029]|[^\n]\\Z")
+"""Tabs and odd characters, which libyaml takes where PyYAML doesn't, and a last line that isn't ended, where it has
+other ends of values."""
+
 _DEEP = 500
 """Levels of nesting that libyaml's composer, which calls itself for each, is given at most."""
 
@@ -122,7 +126,7 @@ def _composed(text: str) -> yaml.Node | None:
 
     :raises yaml.YAMLError: it isn't YAML, or nests too deeply.
     """
-    if _QuickLoader is not None and _levels(text) < _DEEP:
+    if _QuickLoader is not None and not _READ_OTHERWISE.search(text) and _levels(text) < _DEEP:
         with suppress(yaml.YAMLError):
             root = _QuickLoader(text).get_single_node()
             if root is None or _depth(root) <= DEEPEST:
