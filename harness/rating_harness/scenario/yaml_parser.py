@@ -110,9 +110,9 @@ if yaml.__with_libyaml__:
 
     _QuickLoader = cast("type[_Loader]", _LibyamlLoader)
 
-_READ_OTHERWISE = re.compile("[^\n -~\u00a1-\ufefe]|[\u2028\u2029]|[^\n]\\Z")
-"""Tabs and odd characters, which libyaml takes where PyYAML doesn't, and a last line that isn't ended, where it has
-other ends of values."""
+_READ_OTHERWISE = re.compile("[^\n -~\u00a1-\ufefe]|[\u2028\u2029]|[^\n]\\Z|[?] |: +[],}]")
+"""Tabs, odd characters and question marks, which libyaml takes where PyYAML doesn't; a last line that isn't ended and
+a value that isn't there, of which it has other places."""
 
 _DEEP = 500
 """Levels of nesting that libyaml's composer, which calls itself for each, is given at most."""

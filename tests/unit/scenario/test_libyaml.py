@@ -49,3 +49,11 @@ def test_what_nests_one_level_too_deeply_is_a_mistake_and_the_level_before_it_no
     fits, exceeds = ("".join(f"{' ' * level}k:\n" for level in range(count)) for count in (DEEPEST - 1, DEEPEST))
     assert read(fits)[1] == []
     assert "levels of nesting" in read(exceeds)[1][0]
+
+
+@pytest.mark.parametrize("text", ["k:\n  - {id: , from: a}\n", "{a: ? b}\n", "{share? ? : 30%}\n", "[a? : 1, b: ]\n"])
+def test_what_they_read_otherwise_is_read_by_one(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(text)
+    monkeypatch.setattr(yaml_parser, "_QuickLoader", None)
+    yaml_parser._composed.cache_clear()
+    assert read(text) == found
