@@ -63,9 +63,11 @@ _Mistake = tuple[str, str, str, str, SipMessage]
 
 
 def _mistakes(case: Case, call: Call) -> Iterator[_Mistake]:
+    is_rated = bool(case.exchanges(call))
     for passed in _passed(call):
         yield from _vias(passed)
-        yield from _hops(passed)
+        if is_rated:
+            yield from _hops(passed)
         if passed.got.method == "INVITE" and not passed.got.is_within_dialog:
             yield from _record_routes(passed)
             yield from _way_back(case, call, passed)
@@ -103,7 +105,10 @@ def _vias(passed: _Passed) -> Iterator[_Mistake]:
 
 
 def _hops(passed: _Passed) -> Iterator[_Mistake]:
-    """A proxy takes one off Max-Forwards (step 3)."""
+    """A proxy takes one off Max-Forwards (step 3).
+
+    A plain one that nobody is charged for isn't held to it: a Kamailio without the module maxfwd doesn't do that.
+    """
     before, after = (_number(each) for each in (passed.sent, passed.got))
     if before is None or after is None or not 0 < before <= _MOST_HOPS or after < before:
         return

@@ -143,6 +143,10 @@ def test_a_call_that_nobody_bills_may_go_past_kamailio(tmp_path: Path) -> None:
     assert found(tmp_path, call(invite=has("Record-Route"), answer=has("Record-Route")), billed=False) == []
 
 
+def test_a_proxy_without_rating_is_not_held_to_count_hops(tmp_path: Path) -> None:
+    assert found(tmp_path, call(invite=has("Max-Forwards", "70")), billed=False) == []
+
+
 def test_of_each_mistake_the_first_is_told(tmp_path: Path) -> None:
     def kept(message: SipMessage) -> SipMessage:
         return has("Max-Forwards", "70")(message)
