@@ -148,7 +148,7 @@ class CallExpectation(Model):
             "no media are looked at; the session descriptions of both sides are, in 'received'",
         ),
         ("reply_headers response_headers", "headers of the final reply are 'headers'"),
-        ("ringing early progress", "replies before the final one are 'provisional'"),
+        ("early progress", "replies before the final one are 'provisional'"),
         ("limit max_duration cut_after", "the limit that Kamailio sets is in 'expect.dialogs' of the file: timeout"),
         ("record cdr billsec transaction", "its record is in 'expect.transactions' of the file"),
         ("hung_up_by terminated_by disconnected_by", "who sends the BYE is 'ended_by'"),

@@ -88,7 +88,7 @@ def test_a_shared_file_that_is_spoilt_or_gone_is_said(watch: Callable[..., Resul
     steps = [write("_shared.yaml", "variables: ["), remove("_shared.yaml"), write("_shared.yaml", "variables: {}\n")]
     result = watch("mine", steps=steps)
     assert result.exit_code == 130, result.output
-    assert result.output.count("mine/_shared.yaml:1:13: ") == 1
+    assert result.output.count("mine/_shared.yaml:1:12: ") == 1
     assert "_shared.yaml is gone" in result.output
     assert result.output.count("no file '_shared.yaml' beside this one") == 2
     assert result.output.count("PASSED") == 2

@@ -269,7 +269,7 @@ def test_what_is_posted_between_the_last_look_at_requests_and_at_tables_is_read(
 
     def tables(kamailio: FakeKamailio, prefix: str) -> dict[str, dict[str, str]]:
         begun.append(time.monotonic())
-        while time.monotonic() < begun[0] + 0.5:  # until the wait is over
+        while len(begun) == 2 and time.monotonic() < begun[1] + 0.5:  # until the wait is over; the first is before it
             time.sleep(0.01)
         return {"rating_state": {"1f2e-ana-1@sip.test": "ended"}}
 
