@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
+from types import MappingProxyType
 
 from rating_harness.deadline import Deadline
-from rating_harness.lab.protocol import Lab, Program, Role
+from rating_harness.lab.protocol import Lab, Process, Program, Role
 
 __all__ = ["LabPrograms"]
 
@@ -24,13 +26,9 @@ class LabPrograms:
 
     def output(self, role: Role, name: str, command: tuple[str, ...]) -> str:
         """What a command prints that is run in the lab, on a host of that name."""
-        process = self._lab.run(Program(name, role, command, self._lab.host(name)))
-        try:
+        with self._running(name, role, command) as process:
             process.wait(Deadline(_END))
             return process.output()
-        finally:
-            process.remove()
-            self._lab.release(name)
 
     @cached_property
     def kamailio(self) -> str:
@@ -54,10 +52,17 @@ class LabPrograms:
         """
         options = shlex.join(word for name, value in defines.items() for word in ("-A", f"{name}={value}"))
         command = ("sh", "-c", f"kamailio -c -f kamailio.cfg {options}")
-        host = self._lab.host("kamailio-check")
-        process = self._lab.run(Program("kamailio-check", "kamailio", command, host, files))
-        try:
+        with self._running("kamailio-check", "kamailio", command, files) as process:
             return process.output() if process.wait(Deadline(_END)) else None
+
+    @contextmanager
+    def _running(
+        self, name: str, role: Role, command: tuple[str, ...], files: Mapping[str, bytes] = MappingProxyType({})
+    ) -> Iterator[Process]:
+        """A command on a host of that name; both are gone afterwards."""
+        process = self._lab.run(Program(name, role, command, self._lab.host(name), files))
+        try:
+            yield process
         finally:
             process.remove()
-            self._lab.release("kamailio-check")
+            self._lab.release(name)
