@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Position", "Source", "Span"]
+__all__ = ["Node", "Position", "Source", "Span"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,6 +37,13 @@ class Span:
     def text(self, sources: Mapping[str, Source]) -> str:
         """What stands there."""
         return sources[self.file].text[self.start.offset : self.end.offset]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Whatever stands in a configuration."""
+
+    span: Span
 
 
 @dataclass(frozen=True)

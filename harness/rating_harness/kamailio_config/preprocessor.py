@@ -15,7 +15,6 @@ from typing import NoReturn
 
 from rating_harness.errors import ConfigurationError, Location
 from rating_harness.kamailio_config.define_expressions import evaluate
-from rating_harness.kamailio_config.directives import Directive
 from rating_harness.kamailio_config.lexemes import (
     BLANK,
     CAST,
@@ -44,7 +43,7 @@ from rating_harness.kamailio_config.lexemes import (
 )
 from rating_harness.kamailio_config.positions import Source, Span
 from rating_harness.kamailio_config.substitutions import Substitutions
-from rating_harness.kamailio_config.tokens import RawToken, Tokens, by_context
+from rating_harness.kamailio_config.tokens import Directive, RawToken, Tokens, by_context
 
 __all__ = ["Reader", "main_file", "tokenize", "version_defines"]
 

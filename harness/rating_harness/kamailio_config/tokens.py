@@ -1,13 +1,12 @@
-"""The tokens of a configuration, and what a word is by where it stands."""
+"""What the preprocessor makes of a configuration: tokens and directives; and what a word is by where it stands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rating_harness.kamailio_config.directives import Directive
-from rating_harness.kamailio_config.positions import Source, Span
+from rating_harness.kamailio_config.positions import Node, Source, Span
 
-__all__ = ["RawToken", "Tokens", "by_context"]
+__all__ = ["Directive", "RawToken", "Tokens", "by_context"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +20,23 @@ class RawToken:
     text: str
     span: Span
     origin: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Directive(Node):
+    """A line of the preprocessor, or an include.
+
+    :param kind: without its ``#!``, abbreviations written out: ``define``, ``ifdef``, ``include_file``, ``substdef``.
+    :param name: what is defined, tested, included; "" for none.
+    :param value: the rest of its line; None for none.
+    :param result: of ``ifdef``, ``ifndef``, ``ifexp``: whether what follows counts. Of ``import_file``: whether the
+        file is there. True of all others.
+    """
+
+    kind: str
+    name: str
+    value: str | None
+    result: bool
 
 
 @dataclass(slots=True)

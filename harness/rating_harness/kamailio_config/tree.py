@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias
 
-from rating_harness.kamailio_config.directives import Directive, Node
-from rating_harness.kamailio_config.positions import Source, Span
+from rating_harness.kamailio_config.positions import Node, Source, Span
+from rating_harness.kamailio_config.tokens import Directive
 
 __all__ = [
     "Assignment",
