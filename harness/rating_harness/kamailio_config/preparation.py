@@ -7,7 +7,7 @@ locks, routes) stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from rating_harness.errors import Location
@@ -16,6 +16,7 @@ from rating_harness.kamailio_config.tree import (
     Call,
     CallStatement,
     Configuration,
+    ModParam,
     Node,
     Number,
     Route,
@@ -24,7 +25,7 @@ from rating_harness.kamailio_config.tree import (
     walk,
 )
 
-__all__ = ["FAST_TIMERS", "Change", "Findings", "Prepared", "inspect", "prepare"]
+__all__ = ["FAST_TIMERS", "Change", "Findings", "Parameter", "Prepared", "inspect", "prepare"]
 
 SIP_PORT, TLS_PORT = 5060, 5061
 """Where a lab's Kamailio listens, at addresses of the lab's."""
@@ -112,6 +113,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A module's parameter, as a configuration sets it."""
+
+    module: str
+    name: str
+    value: str
+    where: Location
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What there is in a configuration, under one set of defines.
 
@@ -126,6 +137,7 @@ class Findings:
     :param tables: names of its htables.
     :param defines: names that it defines, was given, or asks for.
     :param variables: of the environment, that it asks for (``#!defenv``).
+    :param parameters: of the modules that are loaded, in the order in which they're set.
     """
 
     modules: Mapping[str, Location]
@@ -140,6 +152,7 @@ class Findings:
     tables: frozenset[str]
     defines: frozenset[str]
     variables: frozenset[str]
+    parameters: tuple[Parameter, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,13 +284,29 @@ def inspect(configuration: Configuration) -> Findings:
         variables=frozenset(
             each.value for each in configuration.directives if each.value is not None and "defenv" in each.kind
         ),
+        parameters=tuple(_parameters(configuration, modules)),
     )
+
+
+def _parameters(configuration: Configuration, modules: Iterable[str]) -> Iterator[Parameter]:
+    for each in configuration.parameters:
+        if isinstance(each.value, Number | String):
+            value = each.value.text if isinstance(each.value, Number) else each.value.value
+            of = (module for module in modules if _is_of(module, each))
+            yield from (Parameter(module, each.name.value, value, _place(each.span)) for module in of)
+
+
+def _is_of(module: str, parameter: ModParam) -> bool:
+    try:
+        return re.fullmatch(parameter.modules.value, module) is not None
+    except re.error:
+        return parameter.modules.value == module
 
 
 def _values(configuration: Configuration, module: str, name: str) -> Iterator[str]:
     """What a module's parameter is set to, the last first: the last counts, where it may be set once only."""
     for parameter in reversed(configuration.parameters):
-        if parameter.name.value == name and re.fullmatch(parameter.modules.value, module):
+        if parameter.name.value == name and _is_of(module, parameter):
             if isinstance(parameter.value, Number):
                 yield parameter.value.text
             elif isinstance(parameter.value, String):

@@ -239,7 +239,7 @@ def prepare_configuration(variant: Variant, driver: Driver, version: str) -> Pre
             parsed = parse_files(files, _MAIN, defines, tolerant=True)
         except ConfigurationError:
             return None
-    from rating_harness.kamailio_config.preparation import prepare
+    from rating_harness.kamailio_config.preparation import Change, prepare
 
     prepared = prepare(
         parsed,
@@ -248,6 +248,9 @@ def prepare_configuration(variant: Variant, driver: Driver, version: str) -> Pre
         is_whole=is_whole,
         names_sockets=satisfies(version, "at least 6.0"),
     )
+    if any(path.startswith(f"{_BUILT}/") for path in files):
+        what, why = f"the lab has {_BUILT}, too", "files are named by it; it's the directory of kamailio.cfg"
+        prepared = replace(prepared, changes=(*prepared.changes, Change(Location(_MAIN, 1, 1), what, why)))
     if prepared.obstacles:
         obstacle = prepared.obstacles[0]
         where = with_user_paths(f"{obstacle.where.path}:{obstacle.where.line}", user_paths(variant))
@@ -358,8 +361,26 @@ def user_files(variant: Variant) -> dict[str, Path]:
     is_whole = main.name == "kamailio.cfg" or variant.image is not None
     files = _all_below(directory) if is_whole else directory.glob("*.cfg")
     found = {path.relative_to(directory).as_posix(): path for path in sorted(files) if path.is_file()}
-    inside = variant.image.inside if variant.image is not None else _DIRECTORY
-    return {f"{place}/{name}": path for place in (inside, _DIRECTORY) for name, path in found.items()} | {_MAIN: main}
+    elsewhere = variant.image.inside if variant.image is not None else _BUILT if _names_built(found) else _DIRECTORY
+    places = dict.fromkeys((elsewhere, _DIRECTORY))
+    return {f"{place}/{name}": path for place in places for name, path in found.items()} | {_MAIN: main}
+
+
+_BUILT = "/usr/local/etc/kamailio"
+"""Where a Kamailio that one has built oneself has its configuration."""
+
+
+def _names_built(files: Mapping[str, Path]) -> bool:
+    """Whether one of the files that Kamailio may read names another, or itself, where `_BUILT` says."""
+    for name, path in files.items():
+        if name.endswith((".cfg", ".lua", ".py", ".js")):
+            try:
+                content = path.read_bytes()
+            except OSError:
+                continue  # which is told where it's taken
+            if any(f"{_BUILT}/{each}".encode() in content for each in files):
+                return True
+    return False
 
 
 def _all_below(directory: Path) -> Iterator[Path]:
@@ -395,4 +416,4 @@ def with_user_paths(text: str, paths: Mapping[str, Path]) -> str:
 
 
 _ANYWHERE = re.compile(r"(?<![\w./:])/[^\s,;:)'\"\]>]+")
-_INSIDE = re.compile(rf"{_DIRECTORY}/[^\s,;:)'\"\]>]+")
+_INSIDE = re.compile(rf"(?<![\w.-]){_DIRECTORY}/[^\s,;:)'\"\]>]+")

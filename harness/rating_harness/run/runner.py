@@ -57,6 +57,9 @@ def run_plan(stack: Stack, plan: Plan, settled: Settled = lambda evidence: True)
     return _Run(stack, plan).run(settled)
 
 
+_LOOK_AT_LOG = 0.5
+"""Seconds between two looks at whether all of a new Kamailio's processes have started."""
+
 _KEPT = 1_000_000
 """Octets of a file that are kept of its end, where a run ends in an error."""
 
@@ -100,13 +103,16 @@ class _Run:
         self._prepared_paces: dict[str, Prepared] = {}
         self._paces: dict[str, Future[Process]] = {}
         self._stalled = 0.0
+        self._next_look = Deadline(_LOOK_AT_LOG)
         self._generators = Generators(stack.lab, plan)
 
     def run(self, settled: Settled) -> Evidence:
         check_outages(self._stack, self._plan.outages)
         self._stack.prepare(self._plan)
         try:
-            return self._observe(settled)
+            evidence = self._observe(settled)
+            self._stack.check_started()
+            return evidence
         except HarnessError as error:
             error.files = {**error.files, **_files_of(self._sipps)}
             # The calls that were going on are none of the next scenario's.
@@ -338,9 +344,13 @@ class _Run:
         """:raises ServiceDied: Kamailio ended by itself: nothing after that means anything."""
         if timeline.is_down(KAMAILIO):
             return
+        if self._next_look.expired:
+            self._next_look = Deadline(_LOOK_AT_LOG)
+            self._stack.check_started(is_over=False)
         process = self._stack.lab.service(KAMAILIO)
         status = process.poll()
         if status is not None:
+            self._stack.check_started()
             lines = process.output().splitlines()
             # Each process says that it's stopped, twenty of them: the reason stands before that.
             said = [line for line in lines if "sig_usr(): signal 15" not in line]

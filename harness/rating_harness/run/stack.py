@@ -88,6 +88,8 @@ _START = 30.0
 """Seconds that a service may take to become ready."""
 _LOOK_AT_LOG = 0.5
 """Seconds between two looks at the log of a Kamailio that doesn't answer yet."""
+_IS_NEW = 5.0
+"""Seconds after its first answer in which the log of a Kamailio is looked at while a scenario goes on."""
 
 
 class Stack:
@@ -105,6 +107,7 @@ class Stack:
         self._commands: tuple[int, frozenset[str]] | None = None
         self._dirty: set[str] = set()
         self._logged = ""
+        self._started_at = 0.0
         self._tables = HashTables()
         self.programs = LabPrograms(lab)
         self.capture = Capture(lab)
@@ -327,6 +330,8 @@ class Stack:
                 raise
             raise self._did_not_start(error.status) from None
         self.await_kamailio(deadline)
+        self._started_at = time.monotonic()
+        self.check_started()
 
     def await_kamailio(self, deadline: Deadline) -> None:
         """:raises ServiceDied: Kamailio ended; with its last lines, errors of its configuration among them.
@@ -369,6 +374,17 @@ class Stack:
                 f"{RPC_PORT} or 5060, are looked for",
             ) from None
 
+    def check_started(self, *, is_over: bool = True) -> None:
+        """One of Kamailio's processes may fail, for want of a database, say, when another answers already.
+
+        :param is_over: whether a scenario is: while it goes on, only a Kamailio that's new is looked at.
+        :raises ServiceDied: it could not start.
+        """
+        if self.lab.driver == "external" or (not is_over and time.monotonic() - self._started_at > _IS_NEW):
+            return
+        if has_failed_to_start(self._kamailio_output()):
+            raise self._did_not_start(self.lab.service(KAMAILIO).poll())
+
     def _with_http_route(self, refusal: RpcRefused) -> RpcRefused:
         """With the place of the user's route that refused."""
         place = self._prepared.findings.http_route if self._prepared else None
@@ -394,8 +410,13 @@ class Stack:
 
     def _did_not_start(self, status: int | None) -> ServiceDied:
         log = self.kamailio_log
-        modules = self._prepared.findings.modules if self._prepared else {}
-        where = where_it_stands(self._kamailio_output(), user_files(self._last_variant), modules)
+        found = self._prepared.findings if self._prepared else None
+        where = where_it_stands(
+            self._kamailio_output(),
+            user_files(self._last_variant),
+            found.modules if found else {},
+            found.parameters if found else (),
+        )
         hint = remedy(log, where)
         if (
             where is None

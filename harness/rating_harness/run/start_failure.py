@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rating_harness.errors import Location
 from rating_harness.kamailio.debian_packages import missing_module
+
+if TYPE_CHECKING:
+    from rating_harness.kamailio_config.preparation import Parameter
 
 __all__ = ["has_failed_to_start", "is_unreadable", "remedy", "where_it_stands"]
 
@@ -22,6 +26,8 @@ _NO_PROCESSES = re.compile(
     r"main_loop\(\): (?:Cannot fork|error in init_child)|fork_process\(\): init_child failed"
     r"|tcp_init_children\(\): fork failed|fork_tcp_process\(\): .*failed"
 )
+_FORKS = ("main_loop()", "fork_process()", "tcp_init_children()", "fork_tcp_process()")
+"""One of these is in each, and is found sooner in a long log."""
 _FAILED_MODULE = re.compile(r"while initializing module (?P<name>[\w-]+)")
 _SUBSTITUTION = re.compile(r"bad subst expression|subst rule cannot be added")
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{\w+\}|%%\w+%%|%[A-Z]\w+%|@@?[A-Z]\w+@@?|__[A-Z]\w*__")
@@ -101,7 +107,7 @@ _UNREADABLE = re.compile(r"parse error in config file .*: (?:syntax error|unknow
 
 def has_failed_to_start(log: str) -> bool:
     """Whether it said that it can't go on: it may hang then, since some of its processes wait for others."""
-    return _NO_PROCESSES.search(log) is not None
+    return any(word in log for word in _FORKS) and _NO_PROCESSES.search(log) is not None
 
 
 def is_unreadable(log: str) -> bool:
@@ -109,12 +115,18 @@ def is_unreadable(log: str) -> bool:
     return "ERROR: bad config file" in log or "parse error in config file" in log
 
 
-def where_it_stands(output: str, paths: Mapping[str, Path], modules: Mapping[str, Location]) -> Location | None:
+def where_it_stands(
+    output: str,
+    paths: Mapping[str, Path],
+    modules: Mapping[str, Location],
+    parameters: Iterable[Parameter] = (),
+) -> Location | None:
     """The place of the first thing in the user's files that Kamailio can't use.
 
     :param output: what it logged, with the lab's paths.
     :param paths: the user's files by the lab's paths.
     :param modules: where modules are loaded, by name: the place where Kamailio names a module and no line.
+    :param parameters: of modules: the place where what it says is of one of them.
     """
     for pattern in _PLACES:
         for match in pattern.finditer(output):
@@ -123,10 +135,41 @@ def where_it_stands(output: str, paths: Mapping[str, Path], modules: Mapping[str
                 line = int(match["line"]) - bool(_SUBSTITUTION.search(output, 0, match.start()))
                 return Location(str(paths[match["file"]]), line, int(match.groupdict().get("column") or 1))
     failed = _FAILED_MODULE.search(output)
-    place = modules.get(failed["name"]) if failed else None
+    name = failed["name"] if failed else ""
+    place = _blamed([each for each in parameters if each.module == name], output) or modules.get(name)
     if place is None or place.path not in paths:
         return None
     return Location(str(paths[place.path]), place.line, place.column)
+
+
+def _blamed(parameters: Sequence[Parameter], output: str) -> Location | None:
+    """The one of a module's parameters because of which it doesn't start, as far as the log says so."""
+    errors = [line for line in output.splitlines() if _ERROR.search(line)]
+    for line in errors:
+        named = [path for path in _PATH.findall(line) if not path.endswith((".c", ".so"))]
+        for each in reversed(parameters):
+            is_said = len(each.value) >= _SHORTEST and each.value in line
+            if is_said or any(path in each.value for path in named) or _says(line, each.name):
+                return each.where
+    if any(_REACHES.search(line) for line in errors):
+        addresses = [each for each in parameters if _ADDRESSES.search(each.name)]
+        if len({each.name for each in addresses}) == 1:
+            return addresses[-1].where
+    return None
+
+
+_ERROR = re.compile(r"\b(?:ERROR|CRITICAL|ALERT|BUG): (?!<core>)")
+_PATH = re.compile(r"(?<![\w./:])/[\w.+-]+(?:/[\w.+-]+)+")
+_SHORTEST = 4
+"""Characters of a value that a log doesn't have by chance."""
+_REACHES = re.compile(r"\b(?:bind|connect|connection|getaddrinfo|resolve|socket|listen|fifo|host)", re.IGNORECASE)
+_ADDRESSES = re.compile(r"addr|sock|binrpc|fifo|url|host|server|listen")
+
+
+def _says(line: str, name: str) -> bool:
+    """Whether it's told as a parameter's name."""
+    word = rf"(?:['\"<\[]{re.escape(name)}['\">\]]|\bparam(?:eter)? {re.escape(name)}\b|\b{re.escape(name)} param)"
+    return re.search(word, line) is not None
 
 
 def remedy(log: str, where: Location | None) -> str | None:

@@ -196,6 +196,22 @@ def test_a_kamailio_that_dies_ends_the_run(tmp_path: Path, words: str) -> None:
     assert all(program.removed for program in lab.programs)
 
 
+def test_a_kamailio_one_of_whose_processes_did_not_start_is_no_failure_of_the_call(tmp_path: Path) -> None:
+    lab = lab_with(ANSWERED, [])
+    plan = planned(tmp_path, f"calls: [{CALL % ''}]\n")
+    stack = fake_stack(lab)
+    prepare = stack.prepare
+
+    def prepare_and_fail(plan: Plan) -> None:
+        prepare(plan)
+        lab.service("kamailio").log += "1(11) CRITICAL: <core> [main.c:1881]: main_loop(): Cannot fork\n"
+
+    stack.prepare = prepare_and_fail  # type: ignore[method-assign]
+    with pytest.raises(ServiceDied, match="Kamailio could not start"):
+        run_plan(stack, plan)
+    assert all(program.removed for program in lab.programs)
+
+
 class DyingProcess(FakeProcess):
     """It is killed once it has been looked at three times."""
 

@@ -13,7 +13,7 @@ from rating_harness.errors import ConfigurationError, EngineError, LabError, Loc
 from rating_harness.kamailio.rpc import RpcError, RpcRefused
 from rating_harness.lab.docker.configuration import CopiedConfiguration
 from rating_harness.lab.protocol import Capabilities, Service
-from rating_harness.run.kamailio import Variant, kamailio_service, prepare_configuration, user_files
+from rating_harness.run.kamailio import Variant, kamailio_service, prepare_configuration, user_files, with_user_paths
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
 from rating_harness.scenario.loader import load
@@ -31,6 +31,7 @@ def dies_of_broken(service: Service) -> str | None:
     return BROKEN if any(b"broken" in content for content in service.files.values()) else None
 
 
+INSIDE = "/etc/kamailio"
 MAIN = 'include_file "parts/routes.cfg"\nrequest_route { exit; }\n'
 
 
@@ -137,6 +138,21 @@ class Refuses(FakeKamailio):
         raise RpcRefused("JSON-RPC is forbidden to this machine (403)", hint="let it in")
 
 
+def test_one_that_fails_after_it_has_answered_is_no_kamailio_that_started(tmp_path: Path) -> None:
+    """One process can't reach its database, while another answers JSON-RPC."""
+    own_configuration(tmp_path, "# fine\n")
+    stack = fake_stack(FakeLab())
+    stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    stack.check_started()
+    stack.lab.service("kamailio").log += (  # type: ignore[attr-defined]
+        "1(11) ERROR: <core> [core/pt.c:334]: fork_process(): init_child failed for process 1, pid 11\n"
+    )
+    with pytest.raises(ServiceDied, match="Kamailio could not start"):
+        stack.check_started()
+    with pytest.raises(ServiceDied, match="Kamailio could not start"):
+        stack.check_started(is_over=False)
+
+
 def test_a_kamailio_that_refuses_json_rpc_is_asked_once(tmp_path: Path) -> None:
     own_configuration(tmp_path, "# fine\nevent_route[xhttp:request] { exit; }\n")
     stack = fake_stack(FakeLab())
@@ -171,6 +187,23 @@ def test_a_named_socket_takes_the_place_of_the_labs(tmp_path: Path) -> None:
     prepared = prepare_configuration(variant, "local", "6.0.1")
     command = kamailio_service(described, variant, agent_url="http://a", number=1, prepared=prepared).command
     assert command[3:] == ("-l", "udp:{address}:5060//a", "-l", "udp:{address}:6060//b")
+
+
+def test_a_directory_of_a_kamailio_that_one_has_built_is_there_by_that_name_too(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "# fine\n")
+    main = tmp_path / "own" / "kamailio.cfg"
+    variant = Variant(configuration=tmp_path / "own")
+    assert {path.rpartition("/")[0] for path in user_files(variant)} == {"/etc/kamailio", "/etc/kamailio/parts"}
+    main.write_text('include_file "/usr/local/etc/kamailio/parts/routes.cfg"\nrequest_route { exit; }\n')
+    assert (
+        user_files(variant)["/usr/local/etc/kamailio/parts/routes.cfg"] == tmp_path / "own" / "parts" / "routes.cfg"
+    )
+    prepared = prepare_configuration(variant, "local", "6.0.1")
+    assert prepared is not None
+    assert "/usr/local/etc/kamailio, too" in str(prepared.changes[-1])
+    assert "/usr/local/etc/kamailio" in with_user_paths(
+        "/usr/local/etc/kamailio/tls.cfg", {f"{INSIDE}/tls.cfg": main}
+    )
 
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 from rating_harness.errors import Location
+from rating_harness.kamailio_config.preparation import Parameter
 from rating_harness.run.kamailio import with_user_paths
 from rating_harness.run.start_failure import has_failed_to_start, remedy, where_it_stands
 
@@ -28,10 +29,13 @@ def paths(tmp_path: Path) -> Mapping[str, Path]:
 
 
 def told(
-    log: str, paths: Mapping[str, Path], modules: Mapping[str, Location] | None = None
+    log: str,
+    paths: Mapping[str, Path],
+    modules: Mapping[str, Location] | None = None,
+    parameters: Iterable[Parameter] = (),
 ) -> tuple[str | None, str | None]:
     """The place, by the file's name, and the remedy."""
-    where = where_it_stands(log, paths, modules or {})
+    where = where_it_stands(log, paths, modules or {}, parameters)
     hint = remedy(with_user_paths(log, paths), where)
     return f"{Path(where.path).name}:{where.line}:{where.column}" if where else None, hint
 
@@ -389,3 +393,74 @@ def test_a_function_that_no_usual_module_has_shows_its_line(paths: Mapping[str, 
         " 0(8) ERROR: <core> [core/cfg.y:3907]: yyparse(): cfg. parser: failed to find command is_wethod (params 1)\n"
     )
     assert "line 7 reads: " in (told(log + unreadable(7, 13, "unknown command, missing loadmodule?"), paths)[1] or "")
+
+
+def parameters(module: str, **values: str) -> list[Parameter]:
+    """One a line, from the second on."""
+    return [
+        Parameter(module, name, value, Location(MAIN, line, 1))
+        for line, (name, value) in enumerate(values.items(), 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("module", "said", "given", "line"),
+    [
+        (
+            "evapi",
+            "ERROR: evapi [evapi_dispatch.c:839]: evapi_run_dispatcher(): cannot bind to local address and port "
+            "[10.44.0.9:8448]",
+            {"workers": "1", "bind_addr": "10.44.0.9:8448"},
+            3,
+        ),
+        (
+            "evapi",
+            "ERROR: evapi [evapi_dispatch.c:798]: evapi_run_dispatcher(): getaddrinfo failed: -2 Name or "
+            "service not known",
+            {"workers": "1", "bind_addr": "no port here"},
+            3,
+        ),
+        (
+            "ctl",
+            "ERROR: ctl [init_socks.c:118]: init_unix_sock(): ERROR: init_unix_sock: bind: No such file or directory "
+            "[2]",
+            {"mode": "0600", "binrpc": "unix:/var/run/elsewhere/kamailio_ctl"},
+            3,
+        ),
+        (
+            "usrloc",
+            "ERROR: db_sqlite [dbase.c:84]: db_sqlite_new_connection(): failed to open sqlite database "
+            "'/etc/kamailio/nowhere/k.db'",
+            {"db_mode": "2", "db_url": "sqlite:////etc/kamailio/nowhere/k.db"},
+            3,
+        ),
+        (
+            "http_async_client",
+            "ERROR: http_async_client [http_async_client_mod.c:267]: mod_init(): the 'workers' parameter must be "
+            ">= 1",
+            {"connection_timeout": "500", "workers": "0"},
+            3,
+        ),
+        (
+            "evapi",
+            "ERROR: evapi [evapi_mod.c:1]: mod_init(): failed",
+            {"workers": "1", "bind_addr": "0.0.0.0:8448"},
+            1,
+        ),
+        (
+            "rtpengine",
+            "ERROR: rtpengine [rtpengine.c:1]: mod_init(): cannot resolve it",
+            {"rtpengine_sock": "udp:a:2223", "db_url": "sqlite:///k.db"},
+            1,
+        ),
+    ],
+)
+def test_a_module_that_doesnt_start_is_told_by_the_parameter_that_is_blamed(
+    paths: Mapping[str, Path], module: str, said: str, given: Mapping[str, str], line: int
+) -> None:
+    log = (
+        f"0(8) {said}\n0(8) ERROR: <core> [core/sr_module.c:923]: init_mod_child(): error while initializing module "
+        f"{module} (/usr/lib/x86_64-linux-gnu/kamailio/modules/{module}.so) (idx: 1 rank: 1)\n"
+    )
+    others = [*parameters("tm", fr_timer="1000", bind_addr="10.44.0.9:8448"), *parameters(module, **given)]
+    assert told(log, paths, {module: Location(MAIN, 1, 1)}, others)[0] == f"kamailio.cfg:{line}:1"
