@@ -153,18 +153,23 @@ def test_an_address_of_ipv6(tmp_path: Path) -> None:
         assert judged(f"http://[::1]:{port}", ("plain",), tmp_path).findings == ()
 
 
-def test_a_certificate_that_nobody_trusts_and_that_the_environment_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+def certificate_of(who: str, directory: Path) -> tuple[Path, Path]:
+    """Signed by itself, and its key."""
+    key, certificate = directory / f"{who}-key.pem", directory / f"{who}.pem"
     subprocess.run(
         [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=engine"),
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={who}"),
             *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)),
         ],
         check=True,
         capture_output=True,
     )
+    return certificate, key
+
+
+def test_certificates_that_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nobody trusts but the environment, and an engine that wants to see one."""
+    certificate, key = certificate_of("engine", tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server = Server(("127.0.0.1", 0), Handler)
@@ -174,5 +179,15 @@ def test_a_certificate_that_nobody_trusts_and_that_the_environment_does(
         hint = judged(url, ("plain",), tmp_path).findings[0].hint
         assert "SSL_CERT_FILE=FILE" in hint
         assert url in hint
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("SSL_CERT_FILE", certificate.name)
+        assert judged(url, ("plain",), tmp_path).findings == ()
+
+        own, own_key = certificate_of("harness", tmp_path)
+        context.load_verify_locations(own)
+        context.verify_mode = ssl.CERT_REQUIRED
+        hint = judged(url, ("plain",), tmp_path).findings[0].hint
+        assert "RATING_CLIENT_CERT=FILE" in hint
+        monkeypatch.setenv("RATING_CLIENT_CERT", own.name)
+        monkeypatch.setenv("RATING_CLIENT_KEY", own_key.name)
         assert judged(url, ("plain",), tmp_path).findings == ()

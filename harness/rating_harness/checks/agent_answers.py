@@ -101,6 +101,8 @@ def _unreachable(error: str) -> str:
         return f"{error.partition(': ')[0]}: what it answers is no HTTP/1.1 (HTTP/2 without TLS, or TLS?)"
     if "CERTIFICATE_VERIFY_FAILED" in error:
         return f"{error}; SSL_CERT_FILE=FILE in the environment of this command names the certificate to trust"
+    if "CERTIFICATE_REQUIRED" in error or "SSLV3_ALERT_HANDSHAKE_FAILURE" in error:
+        return f"{error}; RATING_CLIENT_CERT=FILE in the environment of this command names the one that is shown"
     return error
 
 

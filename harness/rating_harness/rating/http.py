@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
 
 from rating_harness.lab.protocol import Endpoint
+from rating_harness.rating.tls import tls_context
 
 if TYPE_CHECKING:
     import httpx
@@ -144,7 +145,8 @@ class _NetworkClient:
 
         self._url = endpoint.url.rstrip("/")
         self._timeout = timeout
-        self._client: httpx.Client = httpx.Client(transport=httpx.HTTPTransport(), timeout=timeout)
+        tls = tls_context() if self._url.startswith("https:") else True
+        self._client: httpx.Client = httpx.Client(transport=httpx.HTTPTransport(verify=tls), timeout=timeout)
 
     def request(
         self,

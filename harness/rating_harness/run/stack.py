@@ -38,6 +38,7 @@ from rating_harness.lab.rootfs import ensure_stack, stack_version
 from rating_harness.plan.model import Plan
 from rating_harness.rating.client import EngineClient
 from rating_harness.rating.seed import Operation
+from rating_harness.rating.tls import named_files, tls_context
 from rating_harness.run.capture import Capture
 from rating_harness.run.further_services import FurtherServices
 from rating_harness.run.hash_tables import HashTables
@@ -130,6 +131,8 @@ class Stack:
         """
         if options.ends != "own":
             ensure_stack(options.ends)
+        if any((url or "").startswith("https:") for url in (options.agent_url, options.api_url)):
+            tls_context()
         further = FurtherServices(options.services)
         lab = open_lab(
             "local" if options.ends != "own" else "docker" if options.generators else options.lab,
@@ -262,6 +265,7 @@ class Stack:
             command=tuple(
                 f"--upstream={upstream}" if word.startswith("--upstream=") else word for word in service.command
             ),
+            environment={**service.environment, **(named_files() if self.lab.driver != "docker" else {})},
         )
 
     def _kamailio_service(self, variant: Variant) -> Service:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
 
 from rating_harness.errors import UsageError
+from rating_harness.rating.tls import tls_context
 from rating_harness.tap.messages import Request, Response, end_to_end, render_request
 
 __all__ = ["Upstream", "UpstreamFailed"]
@@ -42,6 +44,7 @@ class Upstream:
 
     def __init__(self, url: str | None) -> None:
         self._idle: list[_Link] = []
+        self._tls: SSLContext | None = None
         self.url = url
 
     @property
@@ -94,7 +97,13 @@ class Upstream:
 
     async def _connect(self, target: _Target) -> _Link:
         loop = asyncio.get_running_loop()
-        _, link = await loop.create_connection(_Link, target.host, target.port, ssl=target.tls or None)
+        if target.tls and self._tls is None:
+            try:
+                self._tls = tls_context()
+            except UsageError as error:
+                raise ConnectionError(error.message) from None
+        tls = self._tls if target.tls else None
+        _, link = await loop.create_connection(_Link, target.host, target.port, ssl=tls)
         return link
 
 

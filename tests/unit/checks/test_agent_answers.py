@@ -82,6 +82,7 @@ def test_an_answer_that_cant_be_used(answer: Any, said: str) -> None:
         (500, "", "with 500, and the contract has 200"),
         (502, {"error": "http://h:1: [Errno 111] refused"}, "it can't be reached: http://h:1: [Errno 111] refused"),
         (502, {"error": "https://h: [SSL: CERTIFICATE_VERIFY_FAILED]"}, "SSL_CERT_FILE=FILE"),
+        (502, {"error": "https://h: [SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]"}, "RATING_CLIENT_CERT=FILE"),
         (
             502,
             {"error": "http://h:1: Expected HTTP/, RTSP/ or ICE/: b'...'"},
