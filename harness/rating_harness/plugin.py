@@ -18,7 +18,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -104,8 +104,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if _has_options(config):
         options_of(config)  # whose mistakes end the session before anything is collected
     workers = getattr(config.option, "numprocesses", None)
-    if worker is None and isinstance(workers, int) and workers > 1 and config.getoption("--rating-target"):
-        raise pytest.UsageError("--rating-target is one Kamailio for all scenarios: not with -n 2 or more workers")
+    if worker is None and isinstance(workers, int) and workers > 1:
+        if config.getoption("--rating-target"):
+            raise pytest.UsageError(
+                "--rating-target is one Kamailio for all scenarios: not with -n 2 or more workers"
+            )
+        if _may_have_scenarios(config) and getattr(config.option, "maxschedchunk", 1) is None:
+            # xdist hands out chunks, which is quicker for tests of milliseconds: a worker with two long scenarios
+            # in its last one keeps the others waiting.
+            config.option.maxschedchunk = 1
     if config.getoption("--rating-shard") is not None:
         from rating_harness.session.selection import parse_shard
 
@@ -406,6 +413,7 @@ def _run_reported(config: pytest.Config, scenario: Scenario) -> Outcome:
 
     :raises HarnessError: it could not be run.
     """
+    _room(config)()
     reports, started = config.stash.get(_REPORTS, None), time.time()
     try:
         outcome = _session(config).run(scenario)
@@ -423,22 +431,42 @@ def _run_reported(config: pytest.Config, scenario: Scenario) -> Outcome:
     return outcome
 
 
+def _room(config: pytest.Config) -> Callable[[], None]:
+    """What waits for the processors before a scenario, where xdist has more workers than there are of them."""
+    from rating_harness.session.pace import room_for
+
+    worker = getattr(config, "workerinput", None)
+    return room_for(worker["workercount"] if worker else 1)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Called after collection: with ``--rating-shard`` only its share of the scenarios stays."""
-    text = config.getoption("--rating-shard")
-    if text is None:
+    """Called after collection: with ``--rating-shard`` only its share of the scenarios stays.
+
+    With several workers of xdist's, the longest scenarios are the first.
+    """
+    scenarios = [item for item in items if isinstance(item, ScenarioItem)]
+    text, worker = config.getoption("--rating-shard"), getattr(config, "workerinput", None)
+    if not scenarios or (text is None and worker is None):
         return
     from rating_harness.session.selection import parse_shard, read_durations, shard
 
-    number, count = parse_shard(text)
-    scenarios = [item for item in items if isinstance(item, ScenarioItem)]
     durations = read_durations(config.getoption("--rating-durations"))
-    mine = {id(each) for each in shard(scenarios, number, count, key=lambda i: i.scenario.id, durations=durations)}
-    left = [item for item in scenarios if id(item) not in mine]
-    if left:
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if not isinstance(item, ScenarioItem) or id(item) in mine]
+    if text is not None:
+        number, count = parse_shard(text)
+        mine = {
+            id(each) for each in shard(scenarios, number, count, key=lambda i: i.scenario.id, durations=durations)
+        }
+        left = [item for item in scenarios if id(item) not in mine]
+        if left:
+            config.hook.pytest_deselected(items=left)
+            scenarios = [item for item in scenarios if id(item) in mine]
+    if worker is not None:
+        from rating_harness.session.pace import in_pairs, longest_first
+
+        in_order = longest_first(scenarios, lambda item: item.scenario, durations)
+        scenarios = in_pairs(in_order, worker["workercount"])
+    items[:] = [*scenarios, *(item for item in items if not isinstance(item, ScenarioItem))]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

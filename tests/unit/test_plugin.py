@@ -379,6 +379,31 @@ def test_a_report_that_cannot_be_written_ends_it_at_once(project: pytest.Pyteste
     result.stderr.fnmatch_lines(["*file/report.html: the file of --rating-html can't be written*"])
 
 
+def test_several_workers_begin_with_the_longest(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    project.makeconftest(
+        """
+        from pathlib import Path
+        from rating_harness.session.session import Session
+        from tests.unit.test_plugin import run
+        Session.run = run
+        def pytest_collection_finish(session):
+            worker = getattr(session.config, "workerinput", {"workerid": "alone"})["workerid"]
+            Path(worker).write_text(" ".join(item.name for item in session.items))
+        """
+    )
+    for name, hold in (("a", 1), ("b", 3), ("c", 9), ("d", 5), ("e", 2), ("f", 4)):
+        file = write(project, f"scenarios/{name}.yaml", name)
+        text = file.read_text(encoding="utf-8").replace('to: "39040123456"', f'to: "39040123456", hold: {hold}s')
+        file.write_text(text, encoding="utf-8")
+    project.makepyfile("def test_python(): pass")
+    project.runpytest_subprocess().assert_outcomes(passed=7)
+    assert (project.path / "alone").read_text() == "a b c d e f test_python"
+    project.runpytest_subprocess("-n", "2").assert_outcomes(passed=7)
+    for worker in ("gw0", "gw1"):
+        assert (project.path / worker).read_text() == "c a d e f b test_python"
+
+
 def test_shards_have_each_scenario_once(project: pytest.Pytester) -> None:
     for number in range(7):
         write(project, f"scenarios/{number}.yaml", f"Scenario {number}")

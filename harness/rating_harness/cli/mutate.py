@@ -32,7 +32,9 @@ __all__ = ["mutate"]
     "--rows", type=click.IntRange(1), default=20, show_default=True, help="Time for a mutant, in ordinary scenarios."
 )
 @click.option("--thorough", is_flag=True, help="Try survivors with all scenarios that reach them.")
-@click.option("--jobs", "-j", type=click.IntRange(1, 64), default=6, show_default=True, help="Labs side by side.")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1, 64), help="Labs side by side.  [default: four for each processor]"
+)
 @click.option("--accepted", metavar="FILE", type=click.Path(path_type=Path), help="Equivalent mutants, and rules.")
 @click.option("--store", metavar="DIR", type=click.Path(path_type=Path), help="What is known already is kept there.")
 @click.option("--output", "-o", metavar="DIR", type=click.Path(path_type=Path), help="Write JSON, HTML, Markdown.")
@@ -61,7 +63,7 @@ def mutate(
     budget: str | None,
     rows: int,
     thorough: bool,
-    jobs: int,
+    jobs: int | None,
     accepted: Path | None,
     store: Path | None,
     output: Path | None,
@@ -94,6 +96,7 @@ def mutate(
     from rating_harness.mutation.report import MutationReport
     from rating_harness.mutation.results import Store
     from rating_harness.session import dialects
+    from rating_harness.session.pace import labs_side_by_side
 
     started = time.monotonic()
     scenarios = dialects.load_paths(paths or (Path("scenarios"),), canyan_lenient=False)
@@ -103,7 +106,8 @@ def mutate(
     if not scenarios:
         raise UsageError("there is no scenario", where=", ".join(map(str, paths)) or "scenarios")
     home = store or Path(platformdirs.user_cache_dir("rating-harness")) / "mutation"
-    campaign = Campaign(options, scenarios, home, jobs, rows, lambda text: click.echo(text, err=True), thorough)
+    labs = jobs or labs_side_by_side()
+    campaign = Campaign(options, scenarios, home, labs, rows, lambda text: click.echo(text, err=True), thorough)
     subject = Subject.of(options, scenarios, installed_version(options, home))
     known = read_accepted(accepted or subject.directory / "mutation.yaml")
     everything: list[Trial] = [*subject.mutants, *sabotages()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,9 @@ __all__ = ["run"]
 @tag_option
 @click.option("--failed", is_flag=True, help="Only scenarios that failed the last time.")
 @lab_options("shard", "durations")
-@click.option("--jobs", "-j", type=click.IntRange(1, 64), default=2, show_default=True, help="Labs side by side.")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1, 64), help="Labs side by side.  [default: four for each processor]"
+)
 @lab_options("html", "junit", "jsonl", "pcap")
 @click.option(
     "--cov-kamailio", metavar="DIR", type=click.Path(path_type=Path), help="Measure coverage; reports there."
@@ -101,7 +103,7 @@ def run(
     failed: bool,
     shard: str | None,
     durations: Path | None,
-    jobs: int,
+    jobs: int | None,
     cov_kamailio: Path | None,
     cov_fail_under: float | None,
     find_limit: bool,
@@ -172,7 +174,7 @@ def run(
         passed = not any(failures)
     else:
         reporters = [_terminal(verbose=verbose), LastResults(), *report_files({**files, "durations": durations})]
-        passed, coverage = _run_in_labs(scenarios, options, jobs, reporters)
+        passed, coverage = _run_in_labs(scenarios, options, jobs, reporters, read_durations(durations))
         if cov_kamailio is not None:
             passed = report_coverage(coverage, cov_kamailio, fail_under=cov_fail_under) and passed
     context.exit(PASSED if passed else FAILED)
@@ -186,9 +188,14 @@ def _terminal(*, verbose: bool) -> Reporter:
 
 
 def _run_in_labs(
-    scenarios: Sequence[Scenario], options: Options, jobs: int, reporters: Sequence[Reporter]
+    scenarios: Sequence[Scenario],
+    options: Options,
+    jobs: int | None,
+    reporters: Sequence[Reporter],
+    durations: Mapping[str, float],
 ) -> tuple[bool, Coverage]:
     """Whether all passed, and what ran of Kamailio's configuration."""
+    from rating_harness.session.pace import labs_side_by_side
     from rating_harness.session.parallel import ParallelSessions
     from rating_harness.session.persistent_lab import intended_use
     from rating_harness.session.stored_runs import RunStore
@@ -199,8 +206,15 @@ def _run_in_labs(
     store = RunStore(options.evidence, lambda text: click.echo(f"WARNING  {text}", err=True))
     if options.target is not None:
         jobs = 1  # there is one Kamailio, and one port where it asks the agent
-    is_watched = sys.stdout.isatty()
-    sessions = ParallelSessions(options, store.store, reporters, jobs, store.store_not_run, watch_loads=is_watched)
+    sessions = ParallelSessions(
+        options,
+        store.store,
+        reporters,
+        jobs or labs_side_by_side(),
+        store.store_not_run,
+        watch_loads=sys.stdout.isatty(),
+        durations=durations,
+    )
     return sessions.run(scenarios), sessions.coverage
 
 

@@ -38,6 +38,7 @@ from rating_harness.run.kamailio import LAB_DEFINES
 from rating_harness.run.options import Options
 from rating_harness.scenario.faults import Fault
 from rating_harness.scenario.model import Scenario
+from rating_harness.session.pace import longest_first, room_for
 from rating_harness.session.session import Outcome, Session
 
 __all__ = ["Campaign", "Subject", "Trial", "changed_lines", "chosen", "installed_version", "runs_subject"]
@@ -214,6 +215,8 @@ class Campaign:
             self.echo(f"{len(missing)} scenarios are run once, to see what each executes")
             places = subject.statements.keys
             options = replace(self.options, coverage=True)
+            seconds = {name: found["seconds"] for name, found in known.items() if found["seconds"]}
+            missing = longest_first(missing, lambda each: each, seconds)
             self._in_parallel(
                 missing, options, lambda session, each: self._measure(session, each, places, config, known)
             )
@@ -488,10 +491,14 @@ class Campaign:
         for each in work:
             waiting.put(each)
 
+        labs = min(self.jobs, len(work))
+        await_room = room_for(labs)
+
         def worker() -> None:
             session = Session(options, _forget, alone=True, again=False)
             try:
                 for each in _taken(waiting, self._stop):
+                    await_room()
                     do(session, each)
             except BaseException as error:  # noqa: BLE001 - raised in the main thread
                 self._failures.append(error)
@@ -499,7 +506,7 @@ class Campaign:
             finally:
                 session.close()
 
-        threads = [threading.Thread(target=worker, daemon=True) for _ in range(min(self.jobs, len(work)))]
+        threads = [threading.Thread(target=worker, daemon=True) for _ in range(labs)]
         for thread in threads:
             thread.start()
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from rating_harness.coverage.data import Coverage
@@ -13,6 +13,7 @@ from rating_harness.errors import HarnessError
 from rating_harness.report import events
 from rating_harness.run.options import Options
 from rating_harness.scenario.model import Scenario
+from rating_harness.session.pace import longest_first, room_for
 from rating_harness.session.session import Session, event_of
 from rating_harness.session.stored_runs import Store, StoreNotRun
 
@@ -31,14 +32,18 @@ class ParallelSessions:
         store_not_run: StoreNotRun = lambda scenario, error, log: None,
         *,
         watch_loads: bool = False,
+        durations: Mapping[str, float] | None = None,
     ) -> None:
-        """:param watch_loads: whether the reporters are told how far a load is, once a second."""
+        """:param watch_loads: whether the reporters are told how far a load is, once a second.
+        :param durations: seconds by a scenario's id, as far as they are known: of several, the longest go first.
+        """
         self._options = options
         self._store = store
         self._store_not_run = store_not_run
         self._reporters = reporters
         self._jobs = jobs
         self._watch_loads = watch_loads
+        self._durations = durations or {}
         self._reporting = threading.Lock()
         self._stopped = threading.Event()
         self._lab_is_reported = False
@@ -56,10 +61,12 @@ class ParallelSessions:
         started = time.time()
         self._report(events.SessionStarted(started, len(scenarios), self._options.seed, self._options.lab))
         waiting: queue.SimpleQueue[Scenario] = queue.SimpleQueue()
-        for scenario in scenarios:
-            waiting.put(scenario)
         jobs = min(self._jobs, len(scenarios)) or 1
-        workers = [threading.Thread(target=self._work, args=(waiting,), daemon=True) for _ in range(jobs)]
+        in_order = longest_first(scenarios, lambda each: each, self._durations) if jobs > 1 else scenarios
+        for scenario in in_order:
+            waiting.put(scenario)
+        await_room = room_for(jobs)
+        workers = [threading.Thread(target=self._work, args=(waiting, await_room), daemon=True) for _ in range(jobs)]
         for worker in workers:
             worker.start()
         try:
@@ -77,7 +84,7 @@ class ParallelSessions:
             raise self._crashes[0]
         return self.passed and self.ran > 0
 
-    def _work(self, waiting: queue.SimpleQueue[Scenario]) -> None:
+    def _work(self, waiting: queue.SimpleQueue[Scenario], await_room: Callable[[], None]) -> None:
         session = Session(self._options, self._store, store_not_run=self._store_not_run)
         try:
             while not self._stopped.is_set():
@@ -85,6 +92,7 @@ class ParallelSessions:
                     scenario = waiting.get_nowait()
                 except queue.Empty:
                     return
+                await_room()
                 self._run(session, scenario)
         except BaseException as error:  # noqa: BLE001 - raised in the main thread
             self._crashes.append(error)
