@@ -450,9 +450,7 @@ def _shown(parameters: Mapping[str, str | None]) -> str:
 
 
 def _all(message: SipMessage, name: str) -> tuple[str, ...]:
-    return tuple(
-        each for key, value in message.headers if key.lower() == name.lower() for each in split_values(value)
-    )
+    return tuple(each for value in message.values(name) for each in split_values(value))
 
 
 # --- what isn't known of them ---------------------------------------------------------------------------------------

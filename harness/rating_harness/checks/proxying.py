@@ -228,6 +228,4 @@ def _contact(message: SipMessage) -> str | None:
 
 
 def _all(message: SipMessage, name: str) -> tuple[str, ...]:
-    return tuple(
-        each for key, value in message.headers if key.lower() == name.lower() for each in split_values(value)
-    )
+    return tuple(each for value in message.values(name) for each in split_values(value))

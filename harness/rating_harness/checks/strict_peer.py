@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.evidence.calls import Call
@@ -140,7 +141,7 @@ _ADDED_BY_SERVERS = re.compile(r";\s*(?:received\s*=|rport\s*=\s*\d)", re.IGNORE
 def _part(message: SipMessage, part: str) -> tuple[str, ...]:
     if part == "uri":
         return (message.uri,)
-    return tuple(value for name, value in message.headers if name.lower() == part.lower())
+    return message.values(part)
 
 
 # --- the peer -------------------------------------------------------------------------------------------------------
@@ -231,7 +232,7 @@ class _Peer:
         """Take note of where it says that it's reached: in an INVITE, an UPDATE, and the replies that accept them."""
         if message.method not in ("INVITE", "UPDATE") or (message.status is not None and message.status >= 300):
             return
-        contacts = [each for value in _values(message, "Contact") for each in split_values(value)]
+        contacts = [each for value in message.values("Contact") for each in split_values(value)]
         is_answer = message.method == "INVITE" and message.status is not None and message.status >= 200
         if not (contacts or is_answer) or self._is_retransmission(message):
             return
@@ -288,7 +289,7 @@ class _Peer:
         needs_one = message.method == "INVITE" and (message.is_request or 200 <= (message.status or 0) < 300)
         if not needs_one:
             return ""
-        contacts = [each for value in _values(message, "Contact") for each in split_values(value)]
+        contacts = [each for value in message.values("Contact") for each in split_values(value)]
         if len(contacts) != 1:
             return f"{len(contacts) or 'no'} Contacts, where one is needed for a dialog"
         return ""
@@ -356,7 +357,7 @@ class _Peer:
         is_of_a_hop = request.method == "CANCEL" or (
             request.method == "ACK" and branch_of(request.header("Via")) in self.branches
         )
-        return "" if is_of_a_hop or _values(request, "Max-Forwards") else "Max-Forwards is missing"
+        return "" if is_of_a_hop or request.values("Max-Forwards") else "Max-Forwards is missing"
 
     def route(self, request: SipMessage) -> str:
         """The last proxy takes the last Route off (RFC 3261 section 16.12), which those are behind it that the end
@@ -440,14 +441,15 @@ _OF_REPLIES: Sequence[tuple[str, _Question]] = (
 # --- headers --------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)
 def malformed(message: SipMessage) -> tuple[str, str] | None:
     """The header of a message that RFC 3261 doesn't have so, and what is wrong with it; None where all are well."""
     for name in _ONCE:
-        number = len(_values(message, name))
+        number = len(message.values(name))
         if number != 1:
             return name, f"{name} {'is missing' if not number else f'stands there {number} times'}"
     for name in _NOT_TWICE:
-        number = len(_values(message, name))
+        number = len(message.values(name))
         if number > 1:
             return name, f"{name} stands there {number} times"
     try:
@@ -488,7 +490,7 @@ def _parsed(message: SipMessage) -> Iterator[tuple[str, list[object]]]:
     """:raises MalformedHeader: its text begins with the header's name."""
     for name, parser in _PARSERS.items():
         values = []
-        for value in _values(message, name):
+        for value in message.values(name):
             try:
                 values.append(parser(value))
             except MalformedHeader as error:
@@ -498,16 +500,11 @@ def _parsed(message: SipMessage) -> Iterator[tuple[str, list[object]]]:
 
 
 def _vias(message: SipMessage) -> list[str]:
-    return [each for value in _values(message, "Via") for each in split_values(value)]
-
-
-def _values(message: SipMessage, name: str) -> list[str]:
-    wanted = name.lower()
-    return [value for key, value in message.headers if key.lower() == wanted]
+    return [each for value in message.values("Via") for each in split_values(value)]
 
 
 def _split(message: SipMessage, name: str) -> list[str]:
-    return [each for value in _values(message, name) for each in split_values(value)]
+    return [each for value in message.values(name) for each in split_values(value)]
 
 
 def _route_key(route: str) -> str:
@@ -540,5 +537,5 @@ def _target_of(contacts: list[str]) -> str | None:
 
 def _options(message: SipMessage, name: str) -> set[str]:
     """Option tags in a Require or a Supported."""
-    tags = (tag.strip().lower() for value in _values(message, name) for tag in value.split(","))
+    tags = (tag.strip().lower() for value in message.values(name) for tag in value.split(","))
     return {tag for tag in tags if tag}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from rating_harness.evidence.headers import branches_of, tag_of
@@ -30,6 +31,19 @@ __all__ = [
     "Span",
     "Unsent",
 ]
+
+
+@lru_cache(maxsize=4096)
+def _by_name(headers: tuple[tuple[str, str], ...]) -> Mapping[str, tuple[str, ...]]:
+    """Values by name, in small letters: checks look up a message's headers some hundred times.
+
+    It's no field of the message, of which a load has millions.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for key, value in headers:
+        name = key.lower()
+        found[name] = (*found.get(name, ()), value)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +71,17 @@ class SipMessage:
 
     def header(self, name: str) -> str | None:
         """The first header of that name, or None."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        values = self.values(name)
+        return values[0] if values else None
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """All headers of that name, in order."""
+        return _by_name(self.headers).get(name.lower(), ())
 
     @property
     def branches(self) -> tuple[str, ...]:
         """Those of its Vias, the topmost first."""
-        return branches_of(value for key, value in self.headers if key.lower() == "via")
+        return branches_of(self.values("via"))
 
     @property
     def to_tag(self) -> str | None:
@@ -146,8 +164,8 @@ class Exchange:
 
     def header(self, name: str) -> str | None:
         """The request's first header of that name, or None."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        values = _by_name(self.headers).get(name.lower())
+        return values[0] if values else None
 
     @property
     def kind(self) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import select
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +45,12 @@ _IMPORT = 30.0
 
 _ANSWER = 10.0
 """Seconds within which a holder answers; it does nothing that takes long."""
+
+_FRESH = 0.01
+"""Seconds for which an answer about what runs is taken for true."""
+
+_NO_LONGER_ASKED = 1.0
+"""Seconds after which the holder isn't asked about a process that nobody asked about."""
 
 
 _OPEN_FILES = 64
@@ -176,10 +185,15 @@ def fork_server(directory: Path, module: str) -> tuple[str, ...]:
 
 
 class HolderClient:
-    """One request per connection: there is no state to share between threads, or to lose."""
+    """One request per connection: none waits for another thread's."""
 
     def __init__(self, directory: Path) -> None:
         self._path = str(directory / "holder.sock")
+        self._polling = threading.Lock()
+        self._asked: dict[int, float] = {}
+        """Whose status was asked for, and when the last time, on the monotonic clock."""
+        self._statuses: dict[int, int | None] = {}
+        self._known_at = -math.inf
 
     def request(self, do: str, *, seconds: float = _ANSWER, **parameters: Any) -> dict[str, Any]:
         """Send a request and wait for its answer.
@@ -213,8 +227,19 @@ class HolderClient:
         self.request("import", **request)
 
     def poll(self, key: int) -> int | None:
-        status: int | None = self.request("poll", key=key)["status"]
-        return status
+        """Its exit status, None while it runs, as it was 10 ms ago at most.
+
+        A run asks for each of its processes in turn, again and again: one request answers for all of them.
+        """
+        with self._polling:
+            now = time.monotonic()
+            self._asked[key] = now
+            if key not in self._statuses or now - self._known_at > _FRESH:
+                self._asked = {each: at for each, at in self._asked.items() if now - at < _NO_LONGER_ASKED}
+                keys = list(self._asked)
+                self._statuses = dict(zip(keys, self.request("poll", keys=keys)["statuses"], strict=True))
+                self._known_at = now
+            return self._statuses[key]
 
     def wait(self, key: int, deadline: Deadline) -> int | None:
         """Its exit status; None when it still runs at the deadline."""

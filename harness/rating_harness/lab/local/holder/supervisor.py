@@ -223,7 +223,7 @@ class Holder:
 
     def do_poll(self, _connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
         self.reap()
-        return {"status": self.ended(request["key"])}
+        return {"statuses": [self.ended(key) for key in request["keys"]]}
 
     def do_wait(self, connection: socket.socket, request: dict[str, Any]) -> dict[str, Any] | None:
         self.reap()
