@@ -14,9 +14,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -30,11 +28,11 @@ from rating_harness.errors import HarnessError, UsageError
 if TYPE_CHECKING:
     from rating_harness.coverage.data import Coverage
     from rating_harness.rating.own_engine import RatingEngine
-    from rating_harness.report import events
     from rating_harness.run.options import Options
     from rating_harness.run.stack import Stack
     from rating_harness.scenario.model import Scenario
     from rating_harness.session.session import Outcome, Session
+    from rating_harness.session.shared_reports import Reports, WorkersReports
 
 __all__ = ["ScenarioFailed", "ScenarioFile", "ScenarioItem"]
 
@@ -43,7 +41,7 @@ _NAMED = pytest.StashKey[frozenset[Path]]()
 _SEED = pytest.StashKey[int]()
 _COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
 _WARNINGS = pytest.StashKey[list[str]]()
-_REPORTS: pytest.StashKey[_Reports] = pytest.StashKey()
+_REPORTS: pytest.StashKey[Reports | WorkersReports] = pytest.StashKey()
 _RESERVED = frozenset({"filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail"})
 """Markers with which pytest itself does something: a tag of that name selects nothing."""
 
@@ -122,7 +120,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(_in_pytest(str(error))) from None
     if _wants_reports(config):
         try:
-            config.stash[_REPORTS] = _Reports(config)
+            config.stash[_REPORTS] = _reports(config)
         except UsageError as error:
             raise pytest.UsageError(_in_pytest(str(error))) from None
 
@@ -145,8 +143,7 @@ class _Distribution:
         node.workerinput["rating_seed"] = node.config.stash[_SEED]
         reports = node.config.stash.get(_REPORTS, None)
         if reports is not None:
-            reports.directory = reports.directory or Path(tempfile.mkdtemp(prefix="rating-events-"))
-            node.workerinput["rating_events"] = str(reports.directory)
+            node.workerinput["rating_events"] = str(reports.directory_for_workers())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -338,57 +335,16 @@ def _as_text(error: HarnessError, traceback: Traceback) -> ReprExceptionInfo:
 # --- reports --------------------------------------------------------------------------------------------------------
 
 
-class _Reports:
-    """The files of ``--rating-html`` and so on, and how events get into them: from workers by way of a directory."""
+def _reports(config: pytest.Config) -> Reports | WorkersReports:
+    """:raises UsageError: a file can't be written."""
+    from rating_harness.session.report_files import REPORT_OPTIONS, report_files
+    from rating_harness.session.shared_reports import Reports, WorkersReports
 
-    def __init__(self, config: pytest.Config) -> None:
-        from rating_harness.session.event_log import EventLog
-        from rating_harness.session.report_files import REPORT_OPTIONS, report_files
-
-        self.started = time.time()
-        self._seed = config.stash[_SEED]
-        self._lab = config.getoption("--rating-lab")
-        self._lab_is_known = False
-        self.directory: Path | None = None
-        worker = getattr(config, "workerinput", None)
-        self._is_worker = worker is not None
-        self.reporters: list[events.Reporter]
-        if worker is None:
-            self.reporters = report_files({name: config.getoption(f"--rating-{name}") for name in REPORT_OPTIONS})
-        else:
-            self.reporters = [EventLog(Path(worker["rating_events"]))] if "rating_events" in worker else []
-
-    def on_event(self, event: events.Event) -> None:
-        for reporter in self.reporters:
-            reporter.on_event(event)
-
-    def begin(self, scenarios: int) -> None:
-        from rating_harness.report import events
-
-        self.on_event(events.SessionStarted(self.started, scenarios, self._seed, self._lab))
-
-    def on_scenario(self, event: events.Event) -> None:
-        from rating_harness.report import events
-
-        is_first = not self._is_worker and not self._lab_is_known
-        if isinstance(event, events.ScenarioFinished) and is_first:
-            self._lab_is_known = True
-            lab = {name: value for name, value in event.evidence.lab.items() if name not in ("token", "seed")}
-            self.on_event(events.LabUp(event.at, 0.0, lab))
-        self.on_event(event)
-
-    def end(self, *, interrupted: bool) -> None:
-        """Write the files."""
-        from rating_harness.report import events
-        from rating_harness.session.event_log import EventLog
-
-        if self.directory is not None:
-            self.begin(len(list(self.directory.glob("*.event"))))
-            for event in EventLog(self.directory).read():
-                self.on_scenario(event)
-            shutil.rmtree(self.directory)
-        now = time.time()
-        self.on_event(events.SessionFinished(now, now - self.started, interrupted))
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        return WorkersReports(Path(worker["rating_events"]))
+    files = report_files({name: config.getoption(f"--rating-{name}") for name in REPORT_OPTIONS})
+    return Reports(files, lab=config.getoption("--rating-lab"), seed=config.stash[_SEED])
 
 
 def _wants_reports(config: pytest.Config) -> bool:
@@ -472,7 +428,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Called after collection, in every process that collects."""
     reports = session.config.stash.get(_REPORTS, None)
-    if reports is not None and not hasattr(session.config, "workerinput"):
+    if reports is not None:
         reports.begin(sum(isinstance(item, ScenarioItem) for item in session.items))
 
 
@@ -528,7 +484,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     _close(config)
     reports = config.stash.get(_REPORTS, None)
-    if reports is not None and not hasattr(config, "workerinput"):
+    if reports is not None:
         reports.end(interrupted=session.exitstatus == pytest.ExitCode.INTERRUPTED)
     if hasattr(config, "workeroutput"):
         config.workeroutput["rating_warnings"] = config.stash.get(_WARNINGS, [])
