@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -126,14 +127,40 @@ def _given_up(case: Case) -> Iterator[Finding]:
     for result in case.evidence.sipp:
         if result.failed and not _got_what_is_expected(case, result):
             reasons = ", ".join(f"{name} {number}" for name, number in result.failures.items())
-            yield broken(
-                case,
-                "calls",
-                f"SIPp on {result.host} gave up: an unexpected SIP message, or none in time",
-                "no failed call",
-                f"{result.failed} failed ({reasons or 'no reason given'})",
-                hint=first_error(result.errors),
-            )
+            expected, seen = "no failed call", f"{result.failed} failed ({reasons or 'no reason given'})"
+            hint, index, file = first_error(result.errors), *_file_of(case, result)
+            if file is not None and (gave_up := _step_of(result.errors, file)) is not None:
+                (expected, came), hint = gave_up, seen
+                seen, status = came, re.match("[3-6][0-9][0-9] ", came)
+                if status is not None and index is not None:
+                    hint += f"; where that's right: expect: {{reply: {status[0].strip()}}}"
+            message = f"SIPp on {result.host} gave up: an unexpected SIP message, or none in time"
+            yield broken(case, "calls", message, expected, seen, index=index, hint=hint)
+
+
+def _file_of(case: Case, result: SippResult) -> tuple[int | None, str | None]:
+    """The call whose caller it plays, and the author's file that it plays."""
+    for index, planned in enumerate(case.scenario.calls):
+        if f"caller-{planned.id}" == result.host:
+            return index, planned.sipp.file if planned.sipp is not None else None
+    behaviour = case.scenario.carriers.get(result.host)
+    return None, behaviour.sipp.file if behaviour is not None and behaviour.sipp is not None else None
+
+
+_UNEXPECTED = re.compile(r"while expecting '(\w+)' \(index (\d+)\), received '(?:SIP/2\.0 )?([^\r\n']*)")
+_NO_MATCH = re.compile(
+    r"Failed regexp match: looking in '(?:SIP/2\.0 )?([^\r\n']*).*?', with regexp '([^\n]*)'\n", re.DOTALL
+)
+
+
+def _step_of(errors: str, file: str) -> tuple[str, str] | None:
+    """What a file waited for, and what came, by what SIPp says of it first; None where it says something else."""
+    if unexpected := _UNEXPECTED.search(errors):
+        awaited, step, came = unexpected.groups()
+        return f"{awaited}, by step {int(step) + 1} of {file}", came
+    if unlike := _NO_MATCH.search(errors):
+        return f"/{unlike[2]}/ in it, by {file}", f"{unlike[1]}, without"
+    return None
 
 
 def _got_what_is_expected(case: Case, result: SippResult) -> bool:

@@ -21,7 +21,7 @@ from rating_harness import __version__
 from rating_harness.lab.files import data_directory
 from rating_harness.scenario.behaviour import SippFile
 from rating_harness.scenario.sdp import Sdp
-from rating_harness.scenario.sipp_files import needed_files
+from rating_harness.scenario.sipp_files import name_beside, needed_files
 
 __all__ = ["FINAL_CODES", "authorities", "certificates", "companions", "literal", "literal_sdp", "render", "sdp_for"]
 
@@ -184,7 +184,8 @@ def sdp_for(wanted: bool | str | Sdp, *, version: int = 1) -> str:
 def companions(sipp: SippFile, folder: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files that a SIPp scenario needs beside it, by name, and pysipp's options for them."""
     file = folder / sipp.file
-    files = {name: (file.parent / name).read_bytes() for name in needed_files(file.read_text("utf-8", "replace"))}
+    needed = set(needed_files(file.read_text("utf-8", "replace")))
+    files = {name_beside(name): (file.parent / name).read_bytes() for name in needed}
     if sipp.csv is None:
         return files, {}
     csv = folder / sipp.csv

@@ -23,7 +23,9 @@ from rating_harness.scenario.sipp_files import (
     csv_faults,
     faults_in,
     has_field,
+    is_sipps_own,
     names_in,
+    names_to_give,
     needed_files,
     takes_patterns,
     unknown_keywords,
@@ -535,11 +537,11 @@ def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path, *, calls: bool =
         yield Finding(path, f"{sipp.file}: {message}", hint)
     used = names_in(text)
     for name in sipp.variables:
-        if name in KEYWORDS or re.fullmatch(r"field\d+|last_.+", name):
+        if is_sipps_own(name):
             message = f"[{name}] is a keyword of SIPp's own, and can't have a value"
             yield _clash((*path, "variables", name), message, "give the variable another name, in the file too")
         elif name not in used:
-            own = used - KEYWORDS
+            own = names_to_give(text)
             close = did_you_mean(name, own)
             hint = f"did you mean '{close}'? " if close else ""
             yield _clash((*path, "variables", name), f"{sipp.file} has no [{name[:60]}]", hint + there(sorted(own)))
@@ -551,7 +553,8 @@ def _sipp(sipp: SippFile | None, path: ValuePath, folder: Path, *, calls: bool =
         yield Finding(path, f"{sipp.file} takes values from a CSV file", "name it with 'csv'")
     for name in needed_files(text):
         if not is_file((folder / sipp.file).parent / name):
-            yield Finding(path, f"{sipp.file} plays {name[:80]!r}, which isn't there", "put it beside the SIPp file")
+            hint = "its path is relative to the SIPp file's folder"
+            yield Finding(path, f"{sipp.file} plays {name[:80]!r}, which isn't there", hint)
     if calls and call_id_prefix(text) is None:
         hint = "Call-ID: [call_id], or a prefix before it: Call-ID: mine///[call_id]"
         yield Finding(path, f"SIPp knows its calls by [call_id], and {sipp.file} has another Call-ID", hint)

@@ -14,7 +14,10 @@ __all__ = [
     "csv_faults",
     "faults_in",
     "has_field",
+    "is_sipps_own",
+    "name_beside",
     "names_in",
+    "names_to_give",
     "needed_files",
     "takes_patterns",
     "unknown_keywords",
@@ -32,9 +35,12 @@ KEYWORDS = frozenset(
 """SIPp's own keywords, but for ``service`` (its option -s), ``field0`` and the like, and ``last_HEADER``."""
 
 _CALL_ID = re.compile(r"^[ \t]*(?:Call-ID|i)[ \t]*:[ \t]*(\S.*?)?[ \t]*$", re.IGNORECASE | re.MULTILINE)
-_KEYWORD = re.compile(r"\[([A-Za-z_][A-Za-z0-9_]*)")
-_MEDIA = re.compile(r"(?:play_pcap_(?:audio|video|image)|rtp_stream)\s*=\s*[\"']([^\"']+)[\"']")
-_FILE = re.compile(r"\[file name=\"?([^\"\]\s]+)")
+_KEYWORD = re.compile(r"(?<!<!)\[([A-Za-z_][A-Za-z0-9_]*)")
+_MEDIA = re.compile(r"(play_pcap_(?:audio|video|image)|rtp_stream)(\s*=\s*[\"'])([^\"',]+)([^\"']*[\"'])")
+_FILE = re.compile(r"(\[file name=\"?)([^\"\]\s]+)")
+_NO_FILE = re.compile(r"(?:pause|resume)(?:[av]pattern)?|[av]pattern.*")
+"""What ``rtp_stream`` takes in place of a file: SIPp's own patterns of sound and picture, and orders."""
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 def call_id_prefix(text: str) -> str | None:
@@ -42,7 +48,7 @@ def call_id_prefix(text: str) -> str | None:
 
     None where its first Call-ID has no ``[call_id]``: SIPp wouldn't know its calls by it. Empty where it has none.
     """
-    for value in _CALL_ID.findall(text):
+    for value in _CALL_ID.findall(_COMMENT.sub("", text)):
         prefix, keyword, rest = value.partition("[call_id]")
         if not keyword or rest or (prefix and not prefix.endswith("///")):
             return None
@@ -52,19 +58,40 @@ def call_id_prefix(text: str) -> str | None:
 
 def names_in(text: str) -> frozenset[str]:
     """The keywords that a file uses, SIPp's own among them."""
-    return frozenset(_KEYWORD.findall(text))
+    return frozenset(_KEYWORD.findall(_COMMENT.sub("", text)))
+
+
+def names_to_give(text: str) -> frozenset[str]:
+    """Those of its keywords that a scenario can give a value."""
+    return frozenset(name for name in names_in(text) - KEYWORDS if not _GIVEN.fullmatch(name))
+
+
+def is_sipps_own(name: str) -> bool:
+    """Whether SIPp itself gives the keyword its value."""
+    return name in KEYWORDS or _GIVEN.fullmatch(name) is not None
 
 
 def has_field(text: str) -> bool:
     """Whether it takes values from a CSV file."""
-    return re.search(r"\[field\d+", text) is not None
+    return re.search(r"\[field\d+", _COMMENT.sub("", text)) is not None
 
 
 def needed_files(text: str) -> Iterator[str]:
     """The names of files that it plays or includes."""
-    for names in _MEDIA.findall(text):
-        yield names.split(",")[0].strip()
-    yield from _FILE.findall(text)
+    text = _COMMENT.sub("", text)
+    for kind, _, name, _ in _MEDIA.findall(text):
+        if _is_file(kind, name):
+            yield name.strip()
+    yield from (name for _, name in _FILE.findall(text))
+
+
+def _is_file(kind: str, name: str) -> bool:
+    return "[" not in name and not (kind == "rtp_stream" and _NO_FILE.fullmatch(name.strip()))
+
+
+def name_beside(name: str) -> str:
+    """Where a needed file lies for SIPp: below its own folder, whatever the author's are."""
+    return "/".join({"..": "up", "": "root"}.get(part, part) for part in name.split("/") if part != ".")
 
 
 _ELEMENTS = (
@@ -76,6 +103,7 @@ _MESSAGE = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _ELEMENT = re.compile(r"<([A-Za-z]\w*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
 _ATTRIBUTE = re.compile(r"\b(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _WHOLE_KEYWORD = re.compile(r"\[([A-Za-z_][A-Za-z0-9_]*)(?:[+-][0-9]+|\s[^\]\[]*)?\]")
+_GIVEN = re.compile(r"field[0-9]+|last_.+|file")
 _OF_MANY_FORMS = re.compile(r"field[0-9]+|last_.+|rtpstream_.+|u?crypto.+|service|file")
 
 
@@ -102,6 +130,11 @@ def faults_in(text: str, *, calls: bool) -> Iterator[tuple[str, str]]:
         (plain.count("\n", 0, match.start()) + 1, match[1], _attributes(match[2]))
         for match in _ELEMENT.finditer(plain, plain.index("<scenario"))
     ][1:]
+    for line, name, _ in elements:
+        if name in ("sendCmd", "recvCmd"):
+            said = f"line {line}: <{name}> talks to another SIPp (3PCC), and this one is started alone"
+            yield said, "a file without it; `transfer` and `requests` say most of what 3PCC is used for"
+            return
     labels = [attributes.get("id", "") for _, name, attributes in elements if name == "label"]
     for line, name, attributes in elements:
         close = did_you_mean(name, _ELEMENTS) if name not in _ELEMENTS else None
@@ -123,7 +156,7 @@ def faults_in(text: str, *, calls: bool) -> Iterator[tuple[str, str]]:
             line = text.count("\n", 0, spaced.start(1)) + 1
             yield f"line {line}: SIPp finds no '{spaced[1]}' in the replies, which have it as the request does", "To:"
             break
-    first = next((name for _, name, _ in elements if name in ("send", "recv", "sendCmd", "recvCmd")), None)
+    first = next((name for _, name, _ in elements if name in ("send", "recv")), None)
     if calls and first == "recv":
         yield (
             "it waits for a request, and a caller begins with one",
@@ -134,7 +167,9 @@ def faults_in(text: str, *, calls: bool) -> Iterator[tuple[str, str]]:
 
 
 _UNCLOSED_MESSAGE = re.compile(r"<!\[CDATA\[(?:(?!\]\]>).)*?(?:(?=<!\[CDATA\[)|\Z)", re.DOTALL)
-_BEGIN_OR_END = re.compile(r"<(/?)(send|recv|nop)\b((?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*)(>?)")
+_QUOTED = r"""(?:"(?:[^"<]*|[^"\n]*)"|'(?:[^'<]*|[^'\n]*)')"""
+"""A value of an attribute. SIPp takes a `<` in it; on a further line it's the next element's."""
+_BEGIN_OR_END = re.compile(rf"<(/?)(send|recv|nop)\b((?:[^<>\"']|{_QUOTED})*)(>?)")
 
 
 def _unclosed(plain: str) -> tuple[str, str] | None:
@@ -184,7 +219,19 @@ def as_written(text: str) -> str:
     space that a status line without a phrase ends with. A file without an XML declaration it doesn't read at all.
     """
     declaration = "" if text.lstrip().startswith("<?xml") else '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return declaration + _MESSAGE.sub(lambda match: f"<![CDATA[{_phrased(_folded(_escaped(match[1])))}]]>", text)
+    text = _MEDIA.sub(_media_beside, text)
+    return declaration + _MESSAGE.sub(
+        lambda match: f"<![CDATA[{_phrased(_folded(_escaped(_FILE.sub(_file_beside, match[1]))))}]]>", text
+    )
+
+
+def _media_beside(match: re.Match[str]) -> str:
+    kind, equals, name, rest = match.groups()
+    return f"{kind}{equals}{name_beside(name.strip())}{rest}" if _is_file(kind, name) else match[0]
+
+
+def _file_beside(match: re.Match[str]) -> str:
+    return match[1] + name_beside(match[2])
 
 
 def _phrased(message: str) -> str:

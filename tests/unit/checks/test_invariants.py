@@ -413,6 +413,38 @@ def test_an_authors_file_that_has_no_place_for_the_refusal_that_is_expected(
 
 
 @pytest.mark.parametrize(
+    ("said", "expected", "seen"),
+    [
+        (
+            "Aborting call on unexpected message for Call-Id 'x': while expecting '100' (index 1), received "
+            "'SIP/2.0 403 Forbidden\r\nVia: x\r\n'\n",
+            "100, by step 2 of uac.xml",
+            "403 Forbidden",
+        ),
+        (
+            "Aborting call on unexpected message for Call-Id 'x': while expecting 'ACK' (index 3), received "
+            "'BYE sip:a@b SIP/2.0\r\n'\n",
+            "ACK, by step 4 of uac.xml",
+            "BYE sip:a@b SIP/2.0",
+        ),
+        (
+            "Failed regexp match: looking in 'SIP/2.0 200 OK\r\nVia: x\r\n', with regexp 'o=([[:alnum:]]*)'\n",
+            "/o=([[:alnum:]]*)/ in it, by uac.xml",
+            "200 OK, without",
+        ),
+        ("Failed otherwise", "no failed call", "1 failed (FailedUnexpectedMessage 1)"),
+    ],
+)
+def test_the_step_of_an_authors_file_that_gave_up(tmp_path: Path, said: str, expected: str, seen: str) -> None:
+    (tmp_path / "uac.xml").write_text("<scenario><send><![CDATA[Call-ID: [call_id]]]></send></scenario>")
+    gave_up = SippResult("caller-ana", "caller", 1, 1, 0, 1, {"FailedUnexpectedMessage": 1}, errors=said)
+    run = evidence_of(refused_call(), [exchange(0.002, "authorization", {"authorized": False})], sipp=(gave_up,))
+    scenario = scenario_of(tmp_path / "s.yaml", PLAIN.replace("}]", ", sipp: uac.xml}]"))
+    (finding,) = (each for each in judge(scenario, run).findings if "gave up" in str(each))
+    assert (finding.expected, finding.seen) == (expected, seen)
+
+
+@pytest.mark.parametrize(
     ("expect", "said", "is_told"),
     [
         ("reply: 502", "CANCEL", False),

@@ -15,7 +15,9 @@ from rating_harness.scenario.sipp_files import (
     csv_faults,
     faults_in,
     has_field,
+    name_beside,
     names_in,
+    names_to_give,
     needed_files,
     takes_patterns,
     unknown_keywords,
@@ -55,9 +57,24 @@ def test_what_a_file_uses() -> None:
     more = """<nop><action><exec play_pcap_audio='pcap/g711a.pcap'/><exec rtp_stream="hello.wav,-1,8"/></action></nop>
     [field1 file="users.csv"] [file name="body.txt"]"""
     text = FILE.format(call_id="[call_id]", more=more)
+    text += """<!-- [note] Call-ID: fixed <exec play_pcap_audio="gone.pcap"/> [field0] -->
+    <exec rtp_stream="apattern,1,0,PCMU/8000"/><exec rtp_stream="pause"/><exec play_pcap_audio="[media].pcap"/>"""
     assert list(needed_files(text)) == ["pcap/g711a.pcap", "hello.wav", "body.txt"]
     assert has_field(text)
     assert {"service", "who", "local_ip", "pid", "call_id", "field1", "file"} <= names_in(text)
+    assert names_to_give(text) == {"service", "who", "media"}
+    assert not has_field("<!-- [field0] -->")
+    assert call_id_prefix("<!-- Call-ID: fixed -->\nCall-ID: [call_id]") == ""
+
+
+def test_what_lies_elsewhere_is_played_from_beside_the_file() -> None:
+    """SIPp runs in a folder of its own, and finds nothing above it."""
+    text = """<?xml?><exec play_pcap_audio="../pcap/a.pcap"/><exec rtp_stream='/srv/b.wav,-1,8'/>
+    <exec rtp_stream="apattern,1"/><![CDATA[x\n[file name="../body.txt"]]]>"""
+    assert [name_beside(name) for name in needed_files(text)] == ["up/pcap/a.pcap", "root/srv/b.wav", "up/body.txt"]
+    written = as_written(text)
+    for sent in ('"up/pcap/a.pcap"', "'root/srv/b.wav,-1,8'", '"apattern,1"', 'name="up/body.txt"'):
+        assert sent in written
 
 
 def scenario(tmp_path: Path, sipp: str, *, call_id: str = "[call_id]", more: str = "") -> Scenario:
@@ -137,6 +154,8 @@ SEND = "<send><![CDATA[INVITE <x> [a]]]></send>"
         (f'<scenario>{SEND}\n<recv response="100 optional="true"/></scenario>', "line 2: <recv> lacks a quote"),
         (f"<scenario>\n<send><![CDATA[INVITE x</send>{SEND}</scenario>", "line 2: a message is never closed"),
         ("<scenario><send>\n<![CDATA[INVITE x", "line 2: a message is never closed"),
+        (f"<scenario>{SEND}\n<recvCmd/></scenario>", "line 2: <recvCmd> talks to another SIPp (3PCC)"),
+        (f'<scenario>{SEND}\n<nop display="a\n<recv response="200"/></scenario>', "line 2: <nop> lacks a quote"),
     ],
 )
 def test_what_sipp_would_give_up_for(text: str, said: str) -> None:
@@ -149,7 +168,7 @@ def test_what_sipp_takes() -> None:
     text = f"""<?xml version="1.0"?><!DOCTYPE scenario SYSTEM "sipp.dtd"><!-- <pauze/> next="x" -->
     <scenario name='a "b" > c'><Global variables="g"/>{SEND}<recv response="200" rrs="true"><action>
     <ereg regexp="<sip:(.*)>" search_in="hdr" assign_to="1"/><strcmp/></action></recv>
-    <nop next="end" test="1"/><vendorElement/><label id="end"/></scenario>"""
+    <nop display=">>> held <<<"/><nop next="end" test="1"/><vendorElement/><label id="end"/></scenario>"""
     assert list(faults_in(text, calls=True)) == []
     spaced = "<send><![CDATA[\nINVITE x SIP/2.0\nFrom : a\nTo:  b\nContact : c\n]]></send><!--\nTo : x -->"
     assert list(faults_in(f"<scenario>{spaced}</scenario>", calls=True)) == []
