@@ -152,6 +152,8 @@ _NO_MATCH = re.compile(
     r"Failed regexp match: looking in '(?:SIP/2\.0 )?([^\r\n']*).*?', with regexp '([^\n]*)'\n", re.DOTALL
 )
 
+_UNFORESEEN = re.compile(r"Aborting call on an unexpected (CANCEL|BYE)")
+
 
 def _step_of(errors: str, file: str) -> tuple[str, str] | None:
     """What a file waited for, and what came, by what SIPp says of it first; None where it says something else."""
@@ -160,6 +162,8 @@ def _step_of(errors: str, file: str) -> tuple[str, str] | None:
         return f"{awaited}, by step {int(step) + 1} of {file}", came
     if unlike := _NO_MATCH.search(errors):
         return f"/{unlike[2]}/ in it, by {file}", f"{unlike[1]}, without"
+    if unforeseen := _UNFORESEEN.search(errors):
+        return f"a {unforeseen[1]} where {file} waits for one", f"{unforeseen[1]} at another step"
     return None
 
 

@@ -26,7 +26,7 @@ from rating_harness.plan.user_agents import (
 )
 from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Call, Scenario
-from rating_harness.scenario.sipp_files import as_written, call_id_prefix
+from rating_harness.scenario.sipp_files import as_written, call_id_prefix, longest_pause
 from rating_harness.scenario.values import header_lines
 from rating_harness.sipp.agent import Agent
 from rating_harness.useragent.agent import UserAgent
@@ -150,7 +150,8 @@ def plan_call(
         call_ids=tuple(prefix + call_id_of(call, token, number) for number in range(1, sampled.calls + 1)),
         start=call.start,
         sampled=sampled,
-        longest=(scenario.load.seconds if scenario.load else sampled.calls / pace.rate) + sampled.longest,
+        longest=(scenario.load.seconds if scenario.load else sampled.calls / pace.rate)
+        + max(sampled.longest, longest_pause(text) if call.sipp is not None else 0.0),
     )
 
 

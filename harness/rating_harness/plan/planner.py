@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from random import Random
 
@@ -11,13 +11,14 @@ from rating_harness.plan.callers import plan_call
 from rating_harness.plan.carriers import plan_carriers
 from rating_harness.plan.faults import plan_faults
 from rating_harness.plan.load import in_numbers
-from rating_harness.plan.model import Plan, PlannedRequest
+from rating_harness.plan.model import Plan, PlannedCarrier, PlannedRequest
 from rating_harness.plan.replaces import with_replaces
 from rating_harness.plan.sampling import draw_call
 from rating_harness.plan.user_agents import sip_request, waits_for_others
 from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.foreseen import waits
 from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.sipp_files import longest_pause
 from rating_harness.sipp.agent import Agent
 from rating_harness.useragent.agent import OtherStack, UserAgent
 
@@ -69,8 +70,15 @@ def plan_scenario(
         tls=speaks_tls(scenario),
         ipv6=scenario.requires.ipv6 or any(call.ipv6 for call in scenario.calls),
         traced=scenario.expect.routes is not None,
-        horizon=max(patience, *(call.longest + 10.0 for call in calls)),
+        horizon=max(patience, *(call.longest + 10.0 for call in calls)) + _pauses(scenario, carriers),
     )
+
+
+def _pauses(scenario: Scenario, carriers: Iterable[PlannedCarrier]) -> float:
+    """Seconds that a carrier's SIPp file of the author's may take until it hangs up."""
+    agents = (each.agent for each in carriers if isinstance(each.agent, Agent))
+    by_hand = {host for host, behaviour in scenario.carriers.items() if behaviour.sipp is not None}
+    return max((longest_pause(agent.scenario) for agent in agents if agent.host in by_hand), default=0.0)
 
 
 def _brief(agent: Agent | UserAgent) -> Agent | UserAgent:

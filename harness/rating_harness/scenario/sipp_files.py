@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from rating_harness.scenario.diagnostics import did_you_mean
 
@@ -15,6 +15,7 @@ __all__ = [
     "faults_in",
     "has_field",
     "is_sipps_own",
+    "longest_pause",
     "name_beside",
     "names_in",
     "names_to_give",
@@ -156,6 +157,10 @@ def faults_in(text: str, *, calls: bool) -> Iterator[tuple[str, str]]:
             line = text.count("\n", 0, spaced.start(1)) + 1
             yield f"line {line}: SIPp finds no '{spaced[1]}' in the replies, which have it as the request does", "To:"
             break
+    for name in sorted(_used_once(text)):
+        line = next(number for number, each in enumerate(text.splitlines(), 1) if re.search(rf"\b{name}\b", each))
+        said = f"line {line}: the variable {name!r} is set and never used, which SIPp gives up for"
+        yield said, f'<Reference variables="{name}"/> before </scenario>'
     first = next((name for _, name, _ in elements if name in ("send", "recv")), None)
     if calls and first == "recv":
         yield (
@@ -166,6 +171,16 @@ def faults_in(text: str, *, calls: bool) -> Iterator[tuple[str, str]]:
         yield "it begins with a request, and a carrier waits for one", "it is a caller's: calls: [{sipp: ...}]"
 
 
+def _used_once(text: str) -> Iterator[str]:
+    """Variables that an action sets and whose names are nowhere else."""
+    plain = _COMMENT.sub("", text)
+    names = {name.strip() for names in _ASSIGNED.findall(plain) for name in names.split(",")}
+    for name in names:
+        if re.fullmatch(r"[A-Za-z_]\w*", name) and len(re.findall(rf"\b{name}\b", plain)) == 1:
+            yield name
+
+
+_ASSIGNED = re.compile(r"\bassign_to\s*=\s*[\"']([^\"']*)[\"']")
 _UNCLOSED_MESSAGE = re.compile(r"<!\[CDATA\[(?:(?!\]\]>).)*?(?:(?=<!\[CDATA\[)|\Z)", re.DOTALL)
 _QUOTED = r"""(?:"(?:[^"<]*|[^"\n]*)"|'(?:[^'<]*|[^'\n]*)')"""
 """A value of an attribute. SIPp takes a `<` in it; on a further line it's the next element's."""
@@ -189,6 +204,26 @@ def _unclosed(plain: str) -> tuple[str, str] | None:
     if not opened[4]:
         return f"line {line}: <{name}> lacks a quote, or its '>'", f'<{name} ...="..."/>'
     return f"line {line}: <{name}> is never closed", f"</{name}>, or <{name} .../>"
+
+
+def longest_pause(text: str) -> float:
+    """Seconds of all its pauses, at most, as far as the file tells: those by variables are known to SIPp alone."""
+    plain = _ASIDE.sub("", text)
+    pauses = [_attributes(rest) for name, rest in _ELEMENT.findall(plain) if name == "pause"]
+    return sum(_milliseconds(each) for each in pauses) / 1000
+
+
+def _milliseconds(pause: Mapping[str, str]) -> float:
+    names = ("milliseconds", "value", "max", "mean", "stdev")
+    known = {
+        name: float(pause[name]) for name in names if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", pause.get(name, ""))
+    }
+    spread = _SPREAD * known.get("stdev", known.get("mean", 0.0))
+    return next((known[name] for name in names[:3] if name in known), known.get("mean", 0.0) + spread)
+
+
+_SPREAD = 3
+"""How many deviations a random pause may be longer than usual; of an exponential one that is its mean."""
 
 
 def takes_patterns(text: str) -> bool:

@@ -432,6 +432,11 @@ def test_an_authors_file_that_has_no_place_for_the_refusal_that_is_expected(
             "/o=([[:alnum:]]*)/ in it, by uac.xml",
             "200 OK, without",
         ),
+        (
+            "Aborting call on an unexpected BYE for call: x",
+            "a BYE where uac.xml waits for one",
+            "BYE at another step",
+        ),
         ("Failed otherwise", "no failed call", "1 failed (FailedUnexpectedMessage 1)"),
     ],
 )

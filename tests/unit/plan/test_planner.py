@@ -50,6 +50,16 @@ def test_call_ids_are_decided(tmp_path: Path) -> None:
     assert (agent.call_id, agent.calls) == ("1f2e-ana-%u@sip.test", 2)
 
 
+def test_the_pauses_of_an_authors_file_are_waited_for(tmp_path: Path) -> None:
+    message = "<send><![CDATA[ INVITE sip:x SIP/2.0 ]]></send>"
+    (tmp_path / "uac.xml").write_text(f'<scenario>{message}<pause milliseconds="90000"/></scenario>')
+    (tmp_path / "uas.xml").write_text('<scenario><recv request="INVITE"/><pause milliseconds="50000"/></scenario>')
+    assert planned(tmp_path, PLAIN % ", sipp: uac.xml").horizon == pytest.approx(100.0, abs=1.0)
+    plain = planned(tmp_path, PLAIN % "").horizon
+    carrier = "carriers: {carrier: {sipp: uas.xml}}\n"
+    assert planned(tmp_path, carrier + PLAIN % "").horizon == plain + 50.0
+
+
 def test_a_caller_of_sipps_answers_what_kamailio_asks_by_itself(tmp_path: Path) -> None:
     """What an author's own SIPp scenario answers is its author's."""
     ours = planned(tmp_path, PLAIN % "").calls[0].agent

@@ -15,6 +15,7 @@ from rating_harness.scenario.sipp_files import (
     csv_faults,
     faults_in,
     has_field,
+    longest_pause,
     name_beside,
     names_in,
     names_to_give,
@@ -154,6 +155,11 @@ SEND = "<send><![CDATA[INVITE <x> [a]]]></send>"
         (f'<scenario>{SEND}\n<recv response="100 optional="true"/></scenario>', "line 2: <recv> lacks a quote"),
         (f"<scenario>\n<send><![CDATA[INVITE x</send>{SEND}</scenario>", "line 2: a message is never closed"),
         ("<scenario><send>\n<![CDATA[INVITE x", "line 2: a message is never closed"),
+        (
+            f'<scenario>{SEND}\n<recv response="200"><action>\n<ereg regexp="x" assign_to="once,b"/></action></recv>'
+            '<nop next="b"/><label id="b"/></scenario>',
+            "line 3: the variable 'once' is set and never used",
+        ),
         (f"<scenario>{SEND}\n<recvCmd/></scenario>", "line 2: <recvCmd> talks to another SIPp (3PCC)"),
         (f'<scenario>{SEND}\n<nop display="a\n<recv response="200"/></scenario>', "line 2: <nop> lacks a quote"),
     ],
@@ -266,6 +272,23 @@ def test_lines_behind_a_first_one_that_is_not_indented_are_headers() -> None:
 @pytest.mark.parametrize(("response", "patterns"), [("200", False), ("2..", True), ("1xx", True)])
 def test_patterns_for_statuses(response: str, patterns: bool) -> None:
     assert takes_patterns(f'<scenario>{SEND}<recv response="{response}"/></scenario>') == patterns
+
+
+@pytest.mark.parametrize(
+    ("pause", "seconds"),
+    [
+        ('milliseconds="90000"', 90.0),
+        ('distribution="fixed" value="1500"', 1.5),
+        ('distribution="uniform" min="2000" max="5000"', 5.0),
+        ('distribution="normal" mean="60000" stdev="10000"', 90.0),
+        ('distribution="exponential" mean="1000"', 4.0),
+        ('variable="1"', 0.0),
+        ("", 0.0),
+    ],
+)
+def test_how_long_a_file_waits_of_itself(pause: str, seconds: float) -> None:
+    commented = '<!-- <pause milliseconds="7"/> -->'
+    assert longest_pause(f"<scenario>{SEND}<pause {pause}/>{commented}<pause/></scenario>") == seconds
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
