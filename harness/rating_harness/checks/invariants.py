@@ -23,7 +23,7 @@ from rating_harness.evidence.calls import Call
 from rating_harness.evidence.headers import branch_of, is_same_number, user_of
 from rating_harness.evidence.model import SipMessage, SippResult
 from rating_harness.scenario.clock import skip_name, skips_of
-from rating_harness.scenario.values import Moment, duration_text
+from rating_harness.scenario.values import Moment, duration_text, spoken_duration
 
 __all__ = ["AWAITED", "INVARIANT_CHECKS", "first_error", "one_final_reply", "unmoved_clock", "unused_faults"]
 
@@ -64,8 +64,8 @@ def unmoved_clock(case: Case) -> Iterator[Finding]:
             case,
             (*path, "when"),
             "the clock was never put forward",
-            f"{duration_text(skip.skip)} skipped, {skip.when}",
-            f"{duration_text(skipped)} skipped{' by the others' if skipped else ''}: its moment didn't come",
+            f"{spoken_duration(skip.skip)} skipped, {skip.when}",
+            f"{spoken_duration(skipped)} skipped{' by the others' if skipped else ''}: its moment didn't come",
         )
 
 

@@ -17,7 +17,7 @@ from rating_harness.run.stack import Stack
 from rating_harness.run.watch import EventWatch
 from rating_harness.scenario.clock import MARGIN, Clock, skip_name, skips_of
 from rating_harness.scenario.nodes import ValuePath
-from rating_harness.scenario.values import duration_text
+from rating_harness.scenario.values import spoken_duration
 
 __all__ = ["ClockRun", "step_of", "unanswered"]
 
@@ -200,8 +200,8 @@ class ClockRun:
             if at < until + _LEFT:
                 raise PlanError(
                     "the clock would skip over what is due",
-                    expected=f"nothing due for {duration_text(round(until - begun + _LEFT, 1))}",
-                    found=f"{what}, in {duration_text(round(at - begun, 1))}",
+                    expected=f"nothing due for {spoken_duration(round(until - begun + _LEFT, 1))}",
+                    found=f"{what}, in {spoken_duration(round(at - begun, 1))}",
                     where=self._plan.scenario.where(*path, "skip"),
                     hint="a shorter skip: what is due is to happen in real time",
                 )

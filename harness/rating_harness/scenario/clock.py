@@ -14,7 +14,7 @@ from rating_harness.scenario.faults import Fault
 from rating_harness.scenario.fields import Model, Seconds, When, key
 from rating_harness.scenario.given import Account, Given
 from rating_harness.scenario.nodes import ValuePath
-from rating_harness.scenario.values import Moment, duration_text
+from rating_harness.scenario.values import Moment, duration_text, spoken_duration
 
 if TYPE_CHECKING:
     from rating_harness.scenario.model import Scenario
@@ -64,7 +64,7 @@ def skips_of(scenario: Scenario) -> list[tuple[ValuePath, Clock]]:
 
 def skip_name(seconds: float) -> str:
     """What a skip is called among the spans of a run."""
-    return f"clock: {duration_text(seconds)} skipped"
+    return f"clock: {spoken_duration(seconds)} skipped"
 
 
 def skips_over(scenario: Scenario) -> Iterator[Finding]:
@@ -107,10 +107,10 @@ def _skips_over(scenario: Scenario, path: ValuePath, clock: Clock) -> Iterator[F
         first = min(late, key=lambda due: due.at)
         after = first.at - begin
         most = after - MARGIN
-        hint = f"at most {duration_text(most)}" if most > 0 else "begin later"
+        hint = f"at most {spoken_duration(most)}" if most > 0 else "begin later"
         yield Finding(
             (*path, "skip"),
-            f"this skips over what is due {duration_text(round(after, 3))} after its beginning: {first.what}",
+            f"this skips over what is due {spoken_duration(round(after, 3))} after its beginning: {first.what}",
             f"{hint}: the clock stops {duration_text(MARGIN)} before anything that is due",
         )
 
@@ -163,7 +163,7 @@ class _Estimates:
             yield from [end.calls[call.id]] if call.id in end.calls else (end, *end.attempts)
 
     def _ends(self, call: Call, answered: float) -> Iterator[_Due]:
-        if call.method != "INVITE" or call.cancel is not None or call.sipp is not None:
+        if call.method != "INVITE" or call.cancel is not None or call.sipp is not None or self._is_refused(call):
             return
         if call.hangup != "never":
             hold = call.hold.low if call.hold else DEFAULT_HOLD
@@ -174,6 +174,13 @@ class _Estimates:
         limit = _limit(self._scenario, call)
         if limit is not None:
             yield _Due(answered + limit, f"the limit of {call.id}")
+
+    def _is_refused(self, call: Call) -> bool:
+        """Whether no end that it may reach answers it: then nothing of it is due behind the answer."""
+        hosts = {carrier.host for carrier in self._scenario.given.carriers}
+        if self._scenario.phones or not hosts or not hosts <= set(self._scenario.carriers):
+            return False
+        return all(each.silent or each.absent or each.refuse is not None for each in self._behaviours(call))
 
     def _over(self, call: Call, answered: float) -> float:
         """When a call is over at the latest, whatever else would end it later."""

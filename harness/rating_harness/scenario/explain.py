@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import BaseModel
 
 from rating_harness.scenario.behaviour import Behaviour, CarrierBehaviour
-from rating_harness.scenario.calls import Call, Load, LoadStep
+from rating_harness.scenario.calls import Call, Load, LoadStep, Vanish
 from rating_harness.scenario.clock import Clock, skips_of
+from rating_harness.scenario.expectations import Received
 from rating_harness.scenario.faults import Fault
-from rating_harness.scenario.given import Given
+from rating_harness.scenario.given import Carrier, Given, Rate
+from rating_harness.scenario.matchers import Compared, Exactly, Near, OneOf
 from rating_harness.scenario.model import Requires, Scenario
-from rating_harness.scenario.values import Moment, duration_text
+from rating_harness.scenario.values import Moment, SecondsRange, spoken_duration
 
 __all__ = ["explanation", "needs"]
 
@@ -21,7 +24,6 @@ _NOUNS = {
     "dialogs": "the dialog",
     "requests": "requests to the agent",
     "transactions": "the record",
-    "received": "messages that arrive",
     "log": "Kamailio's log",
 }
 _FAULTS = {
@@ -47,6 +49,35 @@ _FAULTS = {
     "unplug": "can't be reached{}",
 }
 """What each kind of fault does to the service that it is on."""
+
+_KEYS: Mapping[str, str | tuple[str, str]] = {
+    "account_tag": "account {}",
+    "active": ("active", "not active"),
+    "absent": ("absent", "not absent"),
+    "by": "by {}",
+    "carrier_tags": "carriers {}",
+    "count": "{} of them",
+    "ended_by": "hung up by {}",
+    "gone": ("gone at the end", "still there at the end"),
+    "inbound": ("inbound", "outbound"),
+    "invites": "INVITEs {}",
+    "linked_accounts": "charged together with {}",
+    "max_concurrent_transactions": "at most {} calls at once",
+    "max_inbound_transactions": "at most {} inbound calls at once",
+    "max_outbound_transactions": "at most {} outbound calls at once",
+    "no_ack": ("no ACK is sent", "an ACK is sent"),
+    "path": "{}",
+    "primary": ("primary", "not primary"),
+    "repeat": "made {} times",
+    "running": "running calls {}",
+    "type": "{}",
+    "vanish": "{}",
+}
+"""Keys as a person says them: with their value in the words, or the words for true and for false."""
+
+_SPOKEN = {"PREPAID": "prepaid", "POSTPAID": "postpaid", "kamailio": "Kamailio"}
+_SPELLED_OUT = {"type", "ended_by"}
+"""Keys whose values are spoken otherwise than they are written."""
 
 
 def explanation(scenario: Scenario) -> str:
@@ -85,8 +116,21 @@ def needs(requires: Requires) -> list[str]:
 # --- values ---------------------------------------------------------------------------------------------------------
 
 
+_SECONDS = re.compile(r"(?<![\w.])([0-9]+(?:\.[0-9]+)?)s\b")
+
+
+def _with_durations(text: str) -> str:
+    return _SECONDS.sub(lambda match: spoken_duration(float(match[1])), text)
+
+
 def _text(value: object) -> str:
     """A value as its author could have written it."""
+    if isinstance(value, SecondsRange | Near | Compared | Exactly | OneOf):
+        return _with_durations(str(value))
+    if isinstance(value, Moment):
+        return _moment(value)
+    if isinstance(value, Vanish):
+        return f"the {value.who} vanishes {_moment(value.at)}"
     if isinstance(value, BaseModel):
         return _own_text(value) or f"({', '.join(_said(value))})"
     if isinstance(value, Mapping):
@@ -107,10 +151,21 @@ def _said(model: BaseModel, *left_out: str) -> list[str]:
     """What was written of a model, key by key."""
     said = model.model_fields_set - set(left_out)
     return [
-        f"{(field.alias or name).replace('_', ' ')} {_text(getattr(model, name))}"
+        _key(field.alias or name, getattr(model, name))
         for name, field in type(model).model_fields.items()
         if name in said
     ]
+
+
+def _key(name: str, value: object) -> str:
+    words = _KEYS.get(name)
+    if isinstance(value, bool):
+        yes, no = words if isinstance(words, tuple) else (name.replace("_", " "), f"no {name.replace('_', ' ')}")
+        return yes if value else no
+    text = _text(value)
+    if name in _SPELLED_OUT:
+        text = _SPOKEN.get(text, text)
+    return words.format(text) if isinstance(words, str) else f"{name.replace('_', ' ')} {text}"
 
 
 # --- the parts ------------------------------------------------------------------------------------------------------
@@ -129,22 +184,37 @@ def _load(load: Load) -> str:
 
 
 def _step(step: LoadStep) -> str:
-    ramp = f", reached in {duration_text(step.ramp)}" if step.ramp else ""
-    return f"{step.rate:g} calls a second for {duration_text(step.duration)}{ramp}"
+    ramp = f", reached in {spoken_duration(step.ramp)}" if step.ramp else ""
+    return f"{step.rate:g} calls a second for {spoken_duration(step.duration)}{ramp}"
 
 
 def _clock(clock: Clock) -> str:
-    return f"put forward by {duration_text(clock.skip)}, {_when(clock.when)}"
+    return f"put forward by {spoken_duration(clock.skip)}, {_when(clock.when)}"
 
 
 def _given(given: Given) -> Iterator[str]:
     for account in given.accounts:
         yield f"account {account.account_tag}: {', '.join(_said(account, 'account_tag'))}"
     for carrier in given.carriers:
-        yield f"carrier {carrier.carrier_tag}: {', '.join(_said(carrier, 'carrier_tag'))}"
+        yield _carrier(carrier)
     for pricelist in given.pricelists:
         for rate in pricelist.rates:
-            yield f"price in {pricelist.pricelist_tag}: {', '.join(_said(rate))}"
+            yield f"price in {pricelist.pricelist_tag}: {_price(rate)}"
+
+
+def _carrier(carrier: Carrier) -> str:
+    words = [f"carrier {carrier.carrier_tag}: at {carrier.host}:{carrier.port} over {carrier.protocol}"]
+    return ", ".join([*words, *_said(carrier, "carrier_tag", "host", "port", "protocol")])
+
+
+def _price(rate: Rate) -> str:
+    step = spoken_duration(rate.rate_increment)
+    words = [f"{rate.prefix} by carrier {rate.carrier_tag} costs {rate.rate} for each {step} begun"]
+    words += [f"{rate.connect_fee} for the connection"] if rate.connect_fee else []
+    free = "first increment is" if rate.interval_start == 1 else f"first {rate.interval_start} increments are"
+    words += [f"the {free} free"] if rate.interval_start else []
+    known = ("carrier_tag", "prefix", "rate", "rate_increment", "connect_fee", "interval_start")
+    return ", ".join([*words, *_said(rate, *known)])
 
 
 def _carriers(scenario: Scenario) -> Mapping[str, CarrierBehaviour | None]:
@@ -170,11 +240,12 @@ def _behaviour(behaviour: Behaviour | None) -> str:
 
 
 def _replies(behaviour: Behaviour) -> str:
-    known = ("refuse", "ring", "calls", "attempts", "user", "auth")
-    ring = f"rings for {behaviour.ring}, and " if behaviour.ring else ""
+    known = ("refuse", "ring", "calls", "attempts", "user", "auth", "vanish")
+    ring = f"rings for {_text(behaviour.ring)}, and " if behaviour.ring else ""
     refusal = behaviour.refuse
     end = f"refuses with {refusal.code} {refusal.reason or ''}".rstrip() if refusal else "answers"
-    return ", ".join([f"{ring}{end}", *_said(behaviour, *known)])
+    vanishes = [f"vanishes {_text(behaviour.vanish)}"] if behaviour.vanish is not None else []
+    return ", ".join([f"{ring}{end}", *vanishes, *_said(behaviour, *known)])
 
 
 def _call(call: Call, load: Load | None) -> Iterator[str]:
@@ -182,48 +253,103 @@ def _call(call: Call, load: Load | None) -> Iterator[str]:
     start = "" if call.start == Moment(None) else f", {_when(call.start)}"
     yield f"{call.id}: {_text(call.from_)} {verb} {_text(call.to)}{start}"
     if call.cancel is not None:
-        yield f"    the caller gives up {call.cancel}"
+        yield f"    the caller gives up {_moment(call.cancel)}"
     elif call.method == "INVITE":
         if call.ring:
-            yield f"    it rings for {call.ring}"
+            yield f"    it rings for {_text(call.ring)}"
         if call.hangup == "never":
             yield "    neither side hangs up"
         elif call.expect.reply is None or call.expect.reply.code.matches(200):
-            hold = call.hold or (load.hold if load else None) or "1s"
+            hold = _text(call.hold or (load.hold if load else None) or "1s")
             yield f"    once answered it lasts {hold}, and the {call.hangup} hangs up"
-    known = ("id", "from_", "to", "method", "start", "ring", "hold", "hangup", "cancel", "expect", "auth")
+    known = (
+        "id",
+        "from_",
+        "to",
+        "method",
+        "start",
+        "ring",
+        "hold",
+        "hangup",
+        "cancel",
+        "expect",
+        "auth",
+        "reinvite",
+        "requests",
+    )
     if call.auth is not None:
         yield f"    it's signed as {call.auth.username}"
-    yield from (f"    {line}" for line in _said(call, *known))
+    yield from (f"    {line}" for line in _said(call, *known, "reinvite", "requests"))
+    for renewal in call.reinvite:
+        verb = "re-INVITE" if renewal.method == "INVITE" else renewal.method
+        words = [f"{verb} by the {renewal.by} {_moment(renewal.at)}", *_said(renewal, "method", "by", "at")]
+        yield f"    {', '.join(words)}"
+    for request in call.requests:
+        words = [f"{request.method or 'bytes'} by the {request.by} {_moment(request.at)}"]
+        yield f"    {', '.join([*words, *_said(request, 'method', 'by', 'at')])}"
     if call.expect.reply is not None:
         reason = f" {call.expect.reply.reason}" if call.expect.reply.reason is not None else ""
         yield f"    expected: reply {call.expect.reply.code}{reason}"
-    for line in _said(call.expect, "received", "reply"):
+    if call.expect.carriers == ():
+        yield "    expected: no carrier gets it"
+    for line in _said(call.expect, "received", "reply", *(["carriers"] if call.expect.carriers == () else [])):
         yield f"    expected: {line}"
-    for received in call.expect.received:
-        yield f"    expected to arrive: {', '.join(_said(received))}"
+    yield from (f"    expected: {_received(each)}" for each in call.expect.received)
+
+
+def _received(received: Received) -> str:
+    by = f"the {received.by}" if received.by in ("caller", "callee") else received.by
+    what = received.method if received.reply is None else f"{received.reply} to {received.method}"
+    words = [f"{by} gets {'no ' if received.absent else ''}{what}"]
+    words += [f"of call {received.call}"] if received.call else []
+    return ", ".join([*words, *_said(received, "call", "by", "method", "reply", "absent")])
 
 
 def _when(moment: Moment) -> str:
-    return f"when {moment}" if moment.event else f"{moment} after the start"
+    if moment.event is None:
+        return f"{_text(moment)} after the start"
+    return _text(moment) if moment.delay else f"when {moment}"
+
+
+_EVENTS = {
+    "started": ("at its INVITE", "its INVITE"),
+    "ringing": ("while it rings", "it rings"),
+    "answered": ("at the answer", "the answer"),
+    "ended": ("at its end", "its end"),
+    "transferred": ("at the transfer", "the transfer"),
+}
+"""Moments of a call itself: at once, and behind ``2s after``."""
+
+
+def _moment(moment: Moment) -> str:
+    if moment.call is not None or moment.event not in _EVENTS:
+        return _with_durations(str(moment))
+    at_once, event = _EVENTS[moment.event]
+    return f"{spoken_duration(moment.delay)} after {event}" if moment.delay else at_once
 
 
 def _fault(fault: Fault) -> str:
     name = {"agent": "the agent", "engine": "the engine", "kamailio": "Kamailio"}.get(fault.on, fault.on)
     kinds = [kind for kind in _FAULTS if kind in fault.model_fields_set and getattr(fault, kind) not in (None, False)]
     words = " and ".join(_FAULTS[kind].format(_amount(kind, getattr(fault, kind))) for kind in kinds)
-    chosen = f" to {fault.path}" if fault.path else ""
-    chosen += f" of call {fault.call}" if fault.call else ""
-    chosen += f", from request {fault.nth} on" if fault.nth > 1 else ""
-    chosen += f", {fault.times} times" if fault.times is not None else ""
-    chosen += f", when {fault.when}" if fault.when is not None and fault.when != Moment(None) else ""
-    return f"{name} {words}{chosen}{f', until {fault.until}' if fault.until is not None else ''}"
+    which: str = fault.path or ("any request" if fault.call else "")
+    which += f" of call {fault.call}" if fault.call else ""
+    chosen = [which] if which else []
+    chosen += [f"from request {fault.nth} on"] if fault.nth > 1 else []
+    chosen += ["once" if fault.times == 1 else f"{fault.times} times"] if fault.times is not None else []
+    chosen += [_when(fault.when)] if fault.when is not None and fault.when != Moment(None) else []
+    chosen += [f"until {_until(fault.until)}"] if fault.until is not None else []
+    return f"{name} {words}: {', '.join(chosen)}" if chosen else f"{name} {words}"
+
+
+def _until(moment: Moment) -> str:
+    return _text(moment) if moment.event else f"{_text(moment)} after the start"
 
 
 def _amount(kind: str, value: object) -> str:
     if kind in ("kill", "stop", "pause", "unplug"):
-        return " for good" if value is True else f" for {_text(value)} s"
-    return f"{_text(value)} s" if kind == "drip" else _text(value)
+        return " for good" if value is True else f" for {spoken_duration(float(str(value)))}"
+    return spoken_duration(float(str(value))) if kind == "drip" else _text(value)
 
 
 def _expected(scenario: Scenario) -> Iterator[str]:
@@ -235,6 +361,11 @@ def _expected(scenario: Scenario) -> Iterator[str]:
     for section in _SECTIONS:
         for each in getattr(expect, section):
             of = f" of call {each.call}" if getattr(each, "call", None) else ""
+            if isinstance(each, Received):
+                yield _received(each)
+                continue
             title = titles[section](each) if section in titles else f"{_NOUNS[section]}{of}"
             yield f"{title}: {', '.join(_said(each, 'call', 'account_tag' if section == 'accounts' else 'host'))}"
-    yield from _said(expect, *_SECTIONS, "within")
+    for each in expect.rpc:
+        yield f"Kamailio's answer to {', '.join(_said(each)).removeprefix('command ')}"
+    yield from _said(expect, *_SECTIONS, "rpc", "within")

@@ -254,10 +254,21 @@ def as_written(text: str) -> str:
     space that a status line without a phrase ends with. A file without an XML declaration it doesn't read at all.
     """
     declaration = "" if text.lstrip().startswith("<?xml") else '<?xml version="1.0" encoding="UTF-8"?>\n'
-    text = _MEDIA.sub(_media_beside, text)
+    text = _TAG.sub(_without_signs, _MEDIA.sub(_media_beside, text))
     return declaration + _MESSAGE.sub(
         lambda match: f"<![CDATA[{_phrased(_folded(_escaped(_FILE.sub(_file_beside, match[1]))))}]]>", text
     )
+
+
+_TAG = re.compile(rf"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\w(?:[^<>\"']|{_QUOTED})*>", re.DOTALL)
+_ANY_QUOTED = re.compile(_QUOTED)
+
+
+def _without_signs(match: re.Match[str]) -> str:
+    """A tag whose values have no `<` or `>`: SIPp (3.7.3) takes one for a tag, and leaves out what comes behind."""
+    if match[0].startswith("<!"):
+        return match[0]
+    return _ANY_QUOTED.sub(lambda value: value[0].replace("<", "&lt;").replace(">", "&gt;"), match[0])
 
 
 def _media_beside(match: re.Match[str]) -> str:

@@ -61,6 +61,7 @@ __all__ = [
     "parse_share",
     "parse_version",
     "placeholders_in",
+    "spoken_duration",
     "whole",
 ]
 
@@ -161,14 +162,19 @@ def _meant_duration(text: str) -> str:
     pairs = re.findall(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([a-z]*)", plain)
     if not pairs or re.fullmatch(r"(?:(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*[a-z]*(?:\s*and)?\s*)+", plain) is None:
         return ""
-    meant, before = "", ""
+    days, meant, before = 0, "", ""
     for number, word in pairs:
         unit = _SPELLINGS.get(word) or (_SMALLER.get(before) if not word else None)
-        if word in ("d", "day", "days") and len(pairs) == 1 and number.isdecimal():
-            number, unit = str(24 * int(number)), "h"
+        if word in ("d", "day", "days") and number.isdecimal():
+            days, before = int(number), "d"
+            continue
+        if days and unit == "h" and number.isdecimal():
+            number, days = str(24 * days + int(number)), 0
         if unit is None:
             return ""
-        meant, before = f"{meant}{'0' if number.startswith('.') else ''}{number}{unit}", unit
+        meant += f"{24 * days}h" if days else ""
+        meant, before, days = f"{meant}{'0' if number.startswith('.') else ''}{number}{unit}", unit, 0
+    meant += f"{24 * days}h" if days else ""
     return f"did you mean {meant}?" if re.fullmatch(DURATION, meant) else ""
 
 
@@ -177,6 +183,21 @@ def duration_text(seconds: float) -> str:
     if 0 < abs(seconds) < 1:
         return f"{seconds * 1000:.6g}ms"
     return f"{seconds:.10g}s"
+
+
+_LONG = 120.0
+"""Seconds from which on a duration is said in minutes and hours."""
+
+
+def spoken_duration(seconds: float) -> str:
+    """``90s``, ``9m57s``, ``1h2s``: what a person would say, in the words of the language."""
+    if seconds < _LONG or seconds != int(seconds):
+        return duration_text(seconds)
+    whole, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(whole, 60)
+    said = f"{hours}h" if hours else ""
+    said += f"{minutes}m" if minutes else ""
+    return said + (f"{rest}s" if rest else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,14 @@ def test_a_status_line_without_a_phrase_keeps_its_space() -> None:
         assert f"<![CDATA[\n{sent}\nTo: x \n]]>" in as_written(f"<scenario><![CDATA[\n{line}\nTo: x \n]]></scenario>")
 
 
+def test_signs_in_values_are_no_tags() -> None:
+    """SIPp would leave out what comes behind, without a word."""
+    rest = "<!-- <a b='<'> --><send><![CDATA[\nFrom: \"a\" <sip:b>\n]]></send>"
+    written = as_written(f'<?xml?><scenario><nop display=">> on <<"/><ereg regexp="<(.*)>"/>{rest}</scenario>')
+    sent = f'<nop display="&gt;&gt; on &lt;&lt;"/><ereg regexp="&lt;(.*)&gt;"/>{rest}</scenario>'
+    assert written == f"<?xml?><scenario>{sent}"
+
+
 def test_a_file_without_an_xml_declaration_gets_one() -> None:
     """SIPp reads none without."""
     assert as_written("<scenario/>").startswith('<?xml version="1.0" encoding="UTF-8"?>\n<scenario/>')

@@ -30,6 +30,7 @@ from rating_harness.scenario.values import (
     parse_route,
     parse_version,
     placeholders_in,
+    spoken_duration,
 )
 
 
@@ -84,6 +85,32 @@ def test_durations_carry_units(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(wrong: object) -> None:
     with pytest.raises(Unfit):
         parse_duration(wrong)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (90.0, "90s"),
+        (120.0, "2m"),
+        (597.0, "9m57s"),
+        (3602.0, "1h2s"),
+        (14400.0, "4h"),
+        (600.25, "600.25s"),
+        (86390.0, "23h59m50s"),
+    ],
+)
+def test_long_durations_are_said_in_minutes_and_hours(seconds: float, text: str) -> None:
+    assert spoken_duration(seconds) == text
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("6d23h", "167h"), ("2d", "48h"), ("1d30m", "24h30m"), ("1 day 2 hours", "26h")]
+)
+def test_days_are_told_in_hours(wrong: str, meant: str) -> None:
+    with pytest.raises(Unfit) as caught:
+        parse_duration(wrong)
+    assert f"did you mean {meant}?" in caught.value.hint
 
 
 @pytest.mark.parametrize(
