@@ -129,6 +129,27 @@ def test_keys_go_from_scenario_to_scenario(opened: Open, report: Path) -> None:
     assert focused() == "s2"
 
 
+def test_what_is_folded_is_searched_and_unfolds(opened: Open, report: Path) -> None:
+    page = opened(report)
+    passed = page.locator("details.scenario.passed")
+    assert passed.locator("svg.ladder").count() == 0
+    page.keyboard.press("/")
+    page.keyboard.type("<sip:1000@sip.test> passed.yaml")
+    page.keyboard.press("Enter")
+    assert titles(page) == ["It goes well"]
+    passed.locator("summary").first.click()
+    passed.locator("svg.ladder").wait_for(state="visible")
+    passed.locator("svg.ladder a", has_text="INVITE").first.click()
+    assert page.inner_text(".opened pre").startswith("INVITE ")
+
+
+def test_without_script_what_is_folded_is_there(opened: Open, report: Path) -> None:
+    page = opened(report, java_script_enabled=False)
+    passed = page.locator("details.scenario.passed")
+    passed.locator("summary").first.click()
+    passed.locator("svg.ladder").wait_for(state="visible")
+
+
 def test_an_arrow_opens_its_message_and_closes_it(opened: Open, report: Path) -> None:
     page = opened(report)
     page.locator("svg.ladder a.marked").click()

@@ -5,10 +5,27 @@
   const scenarios = [...document.querySelectorAll("details.scenario")];
   const shown = () => scenarios.filter((each) => !each.hidden);
   const texts = new Map();
+  const signs = { "&lt;": "<", "&gt;": ">", "&#34;": '"', "&#39;": "'", "&amp;": "&" };
+  const plain = (html) => html.replace(/<[^>]*>/g, " ").replace(/&(?:lt|gt|#34|#39|amp);/g, (sign) => signs[sign]);
   const textOf = (each) => {
-    if (!texts.has(each)) texts.set(each, each.textContent.toLowerCase());
+    if (!texts.has(each)) {
+      const folded = each.querySelector(":scope > noscript");
+      const text = folded ? each.querySelector("summary").textContent + plain(folded.textContent) : each.textContent;
+      texts.set(each, text.toLowerCase());
+    }
     return texts.get(each);
   };
+  const unfold = (each) => {
+    const folded = each.querySelector(":scope > noscript");
+    folded?.replaceWith(document.createRange().createContextualFragment(folded.textContent));
+  };
+  const toggled = (event) => { if (event.target.matches("details.scenario") && event.target.open) unfold(event.target); };
+  document.addEventListener("toggle", toggled, true);
+  const wanted = location.hash.slice(1);
+  if (wanted && !document.getElementById(wanted)) {
+    const of = scenarios.find((each) => wanted.startsWith(`${each.id}-`));
+    if (of) { unfold(of); of.open = true; document.getElementById(wanted)?.scrollIntoView(); }
+  }
   const filter = () => {
     const words = form.words.value.toLowerCase().split(/\s+/).filter(Boolean);
     const results = form.result.value.split(" ").filter(Boolean);
