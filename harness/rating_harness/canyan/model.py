@@ -172,6 +172,10 @@ class CanyanScenario(Scenario):
         return made
 
     @property
+    def optional_defines(self) -> frozenset[str]:
+        return frozenset(_DEFINES)
+
+    @property
     def directory(self) -> Path:
         """Where its SIPp scenarios are. A relative ``basedir`` is looked for from here, then beside the file."""
         beside = self._origin.file.parent

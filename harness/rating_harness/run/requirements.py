@@ -124,7 +124,7 @@ def beyond_contract(scenario: Scenario, options: Options, found: Findings | None
         return None
     here = "the target, which runs already," if options.target else "this configuration"
     kamailio = scenario.kamailio
-    known = frozenset(options.defines) | (found.defines if found else frozenset())
+    known = frozenset(options.defines) | scenario.optional_defines | (found.defines if found else frozenset())
     if unknown := sorted(kamailio.defines.keys() - known):
         return f"sets {', '.join(unknown)}: {here} has no such define"
     tables = {*kamailio.tables, *(["subscriber"] if kamailio.users else [])}

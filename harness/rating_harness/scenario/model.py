@@ -326,6 +326,11 @@ class Scenario(Model):
                 return call
         raise KeyError(call_id)
 
+    @property
+    def optional_defines(self) -> frozenset[str]:
+        """Defines that its author didn't ask for: a configuration without them does."""
+        return frozenset()
+
     def located(self, origin: Origin) -> Scenario:
         """The same scenario, knowing its origin."""
         copy = self.model_copy()

@@ -15,10 +15,12 @@ from rating_harness.lab.protocol import Capabilities
 from rating_harness.run.options import Options
 from rating_harness.run.stack import Stack
 from rating_harness.scenario.model import Scenario
+from rating_harness.session.dialects import load
 from tests.unit.plan.test_planner import planned
 from tests.unit.run.fake_lab import FakeLab, fake_stack
 
 CALL = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
+CANYAN = Path(__file__).parents[2] / "canyan" / "answered.yaml"
 POLICY = "requires: {policy: scanners are refused}\n"
 OWN = """#!trydef RATING_END_PATIENCE 300
 loadmodule "tm.so"
@@ -87,6 +89,13 @@ def test_packages_are_installed_only_where_the_harness_can(others: dict[str, Any
 def test_with_a_configuration_of_ones_own(tmp_path: Path, own: Path, text: str, reason: str | None) -> None:
     stack = stack_with(Options(kamailio_config=own), tmp_path)
     assert stack.unmet(scenario(tmp_path, text)) == reason
+
+
+def test_a_canyan_file_runs_with_a_configuration_that_lacks_what_the_harness_adds(tmp_path: Path, own: Path) -> None:
+    stack = stack_with(Options(kamailio_config=own), tmp_path)
+    for theirs in load(CANYAN):
+        assert theirs.kamailio.defines
+        assert stack.unmet(theirs) is None
 
 
 @pytest.mark.parametrize("text", [POLICY, "kamailio: {defines: {SOURCE_RATE: 1}}\n", "requires: {timers: true}\n"])
