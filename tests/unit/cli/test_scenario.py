@@ -95,8 +95,8 @@ def test_list_says_what_each_row_requires(tmp_path: Path) -> None:
     )
     lines = CliRunner().invoke(main, ["list", str(tmp_path)]).stdout.splitlines()
     assert [line.partition("rows.yaml")[2] for line in lines if "rows.yaml" in line] == [
-        "  (requires isolated true)",
-        "  (requires tls true)",
+        "  (requires isolated)",
+        "  (requires tls)",
     ]
     listed = json.loads(CliRunner().invoke(main, ["list", str(tmp_path), "--json"]).stdout)
     assert [each["requires"] for each in listed] == [{"isolated": True}, {"tls": True, "isolated": False}]
