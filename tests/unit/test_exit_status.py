@@ -205,3 +205,17 @@ def test_the_checkout_counts_its_workers_itself() -> None:
     command = [sys.executable, "-m", "pytest", scenario, "--co", "-q", "-n", "auto", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no /dev/full")
+def test_what_cant_be_printed_is_a_failure_told_in_one_line() -> None:
+    """A full disk behind a redirection is neither a pass nor a traceback."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "rating_harness", "list", str(CHECKOUT / "scenarios" / "dialog")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "what is printed can't be written: No space left on device\n"

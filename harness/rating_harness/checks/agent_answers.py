@@ -16,7 +16,7 @@ from rating_harness.contract import CONTRACT, is_true, refused_json, units_of
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Exchange
 
-__all__ = ["agent_at_fault", "fault_of_answer", "untranslated"]
+__all__ = ["agent_at_fault", "fault_of_answer", "other_call", "untranslated"]
 
 _FIELD = CONTRACT.fields
 _WHOSE = "the agent is at fault, and not Kamailio"
@@ -29,8 +29,11 @@ _NO_JSON: Mapping[str, str] = {
     "\\xfe\\xff": "UTF-16, and JSON is UTF-8 (RFC 8259 section 8.1)",
     "\x1f\\x8b": "gzip, which no Accept-Encoding names",
     "<": "XML or HTML",
+    "x\\x9c": "deflate, which no Accept-Encoding names",
+    "x\\xda": "deflate, which no Accept-Encoding names",
 }
 """How a body begins -> what it is instead of JSON; ``\\xff`` are bytes that aren't UTF-8."""
+_OCTET = re.compile(r"\\x[89a-f][0-9a-f]")
 _STATUS: Mapping[int, str] = {
     401: "it wants credentials",
     403: "it wants credentials",
@@ -90,10 +93,16 @@ def fault_of_answer(exchange: Exchange) -> str:
         return exchange.untranslated
     if not isinstance(answer, Mapping):
         return f"it answered {kind} with {_instead_of_an_object(answer)}"
-    about = answer.get(_FIELD.call)
-    if isinstance(about, str) and about != exchange.requested(_FIELD.call):
-        return f"its answer to {kind} is about another call, {about}"
+    if other := other_call(exchange):
+        return f"its answer to {kind} is about another call, {other}"
     return next(_wrong_fields(kind, answer, is_whole=not exchange.is_translated), "")
+
+
+def other_call(exchange: Exchange) -> str:
+    """Which call an answer names where that's another than it was asked about; or empty."""
+    answer = exchange.response
+    about = answer.get(_FIELD.call) if isinstance(answer, Mapping) else None
+    return about if isinstance(about, str) and about != exchange.requested(_FIELD.call) else ""
 
 
 def _unreachable(error: str) -> str:
@@ -111,9 +120,21 @@ def _instead_of_an_object(answer: Any) -> str:
         text = (answer or "").lstrip(" \t\r\n")
         if refused := refused_json(text):
             return f"JSON that has {refused}, which Kamailio doesn't take"
+        if text == "null":
+            return "JSON that is no object: null"
+        if _is_json(_OCTET.sub("?", text)) and not _is_json(text):
+            return f"JSON that isn't UTF-8 (RFC 8259 section 8.1): it has {' '.join(_OCTET.findall(text)[:3])}"
         kind = next((what for start, what in _NO_JSON.items() if start and text.startswith(start)), "")
         return kind or (f"what is no JSON: {text[:40]}" if text else _NO_JSON[""])
     return f"JSON that is no object: {json.dumps(answer)[:40]}"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _wrong_fields(kind: str, answer: Mapping[str, Any], *, is_whole: bool) -> Iterator[str]:

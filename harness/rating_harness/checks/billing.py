@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from rating_harness.checks.agent_answers import fault_of_answer
+from rating_harness.checks.agent_answers import fault_of_answer, other_call
 from rating_harness.checks.call_ends import goes_on
 from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.checks.recorded_calls import accounts_with_wrong_records, has_wrong_record, is_number, payers_of
@@ -145,8 +145,23 @@ def _none_accepted(case: Case, call: Call, index: int) -> Iterator[Finding]:
     """
     if case.scenario.faults or case.was_restarted:
         return
-    for kind in (_PATH.begin, _PATH.end):
+    for kind in (_PATH.authorization, _PATH.begin, _PATH.end):
         answers = [each for each in case.exchanges(call, kind) if each.status is not None]
+        if answers and (other := other_call(answers[-1])):
+            yield broken(
+                case,
+                "begin_and_end",
+                f"call {call.id}: the answer to {kind}",
+                f"one about this call, {answers[-1].requested(_FIELD.call)}",
+                f"about another, {other}",
+                call=call,
+                index=index,
+                hint="the agent is at fault, and not Kamailio, which doesn't compare them",
+                shown_by=answers[-1],
+            )
+            return
+        if kind == _PATH.authorization:
+            continue
         is_judged = "records" in case.evidence.unobserved or any(each.untranslated for each in answers)
         if not answers or not is_judged or case.accepted(call, kind):
             continue

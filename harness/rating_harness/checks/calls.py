@@ -127,6 +127,8 @@ def _missing_rate(judged: _Judged) -> str:
     for exchange in judged.case.exchanges(judged.call, CONTRACT.paths.authorization):
         if exchange.answer(CONTRACT.fields.reason) == Reason.UNREACHEABLE_DESTINATION:
             destination = str(exchange.requested(CONTRACT.fields.destination))
+            if why := judged.case.evidence.unobserved.get("records"):
+                return f"the engine has no rate for {destination}, and is given none: {why}"
             return f'no rate has a prefix of {destination}; "{destination[:6]}" would be one'
     return ""
 
@@ -137,7 +139,10 @@ def _missing_account(judged: _Judged) -> str:
     for exchange in judged.case.exchanges(judged.call, CONTRACT.paths.authorization):
         if exchange.answer(CONTRACT.fields.reason) == Reason.NOT_FOUND:
             tag = exchange.requested(CONTRACT.fields.account)
-            return f"Kamailio named the account '{tag}', which 'given' doesn't have" if tag not in given else ""
+            if tag not in given:
+                return f"Kamailio named the account '{tag}', which 'given' doesn't have"
+            why = judged.case.evidence.unobserved.get("records")
+            return f"the engine has no account '{tag}', and is given none: {why}" if why else ""
     return ""
 
 

@@ -13,6 +13,8 @@ docs/ci.md has the same table for people, with pytest's.
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -91,6 +93,9 @@ def exit_status(error: BaseException) -> int:
             return FAILED
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 class HarnessCommand(click.Command):
     """A command whose errors are shown without a traceback, and which SIGTERM ends as Ctrl-C does."""
 
@@ -103,6 +108,13 @@ class HarnessCommand(click.Command):
             ctx.exit(exit_status(error))
         except KeyboardInterrupt as error:
             click.echo("interrupted", err=True)
+            ctx.exit(exit_status(error))
+        except OSError as error:
+            if error.errno not in _FULL or error.filename is not None:
+                raise
+            # What is still to be printed would be an error once more at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            click.echo(f"what is printed can't be written: {error.strerror}", err=True)
             ctx.exit(exit_status(error))
 
 

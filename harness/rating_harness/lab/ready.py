@@ -11,7 +11,13 @@ from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import ServiceDied, Timeout
 from rating_harness.lab.protocol import Endpoint, Process
 
-__all__ = ["await_ready", "check_alive", "last_lines"]
+__all__ = ["PORT_TAKEN", "await_ready", "check_alive", "last_lines"]
+
+PORT_TAKEN = (
+    "a program of this machine has the port already: `ss -lntup` says which; end it, or have the lab in a network of "
+    "its own (`rating-harness doctor` says what that takes)"
+)
+"""What to do where a lab is in the machine's network."""
 
 
 def last_lines(text: str, count: int = 20) -> str:
@@ -22,12 +28,14 @@ def check_alive(process: Process) -> None:
     """:raises ServiceDied: it has ended; the message has its status and last lines."""
     status = process.poll()
     if status is not None:
+        output = last_lines(process.output())
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
         raise ServiceDied(
             f"{process.name} ended with {how} when it should be running",
             service=process.name,
             status=status,
-            detail=last_lines(process.output()),
+            detail=output,
+            **({"hint": PORT_TAKEN} if "ddress already in use" in output else {}),
         )
 
 

@@ -78,7 +78,14 @@ def _recognisable(path: str) -> str:
 
 
 def _place(where: str) -> str:
-    if not all(where.split(".")):
+    words = where.split(".")
+    if where.startswith("/"):
+        raise ValueError(f"{where!r} is no place in a document: answers are JSON, and a place is such as params.0.id")
+    if words[0] == "$" or where.startswith("$[") or "*" in words or re.search(r"\[(?:\d+|\*|'.*'|\".*\")\]", where):
+        plain = re.sub(r"\[['\"]?([^]'\"]+)['\"]?\]", r".\1", where).removeprefix("$").lstrip(".")
+        how = "of a list one is meant, by its number" if "*" in plain else f"{plain!r} is meant?"
+        raise ValueError(f"{where!r} is JSONPath, and a place is such as params.0.id: {how}")
+    if not all(words):
         raise ValueError(f"{where!r} is no place in a document, such as params.0.id")
     return where
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -56,7 +56,7 @@ from rating_harness.run.kamailio import (
 from rating_harness.run.lab_programs import LabPrograms
 from rating_harness.run.options import Options
 from rating_harness.run.requirements import unmet
-from rating_harness.run.start_failure import has_failed_to_start, is_unreadable, remedy, where_it_stands
+from rating_harness.run.start_failure import has_failed_to_start, is_unreadable, remedy, unfilled, where_it_stands
 from rating_harness.scenario.model import Scenario
 from rating_harness.tap.client import TapClient
 from rating_harness.useragent.agent import USER_AGENT, OtherStack
@@ -429,6 +429,9 @@ class Stack:
         ):
             where = mistake.where if isinstance(mistake.where, Location) else None
             hint = hint or mistake.hint or _in_one_line(mistake)
+        if where is None and hint is None and self._last_variant.configuration is not None:
+            where = unfilled(dict.fromkeys(user_files(self._last_variant).values()))
+            hint = remedy(log, where)
         if where is not None:
             where = replace(where, path=shown(where.path, self._last_variant))
         if hint is None and (hint := self._memory_hint(log)):
@@ -727,7 +730,10 @@ def _line_of(error: EngineError, scenario: Scenario) -> Location | None:
     return None
 
 
-_REASON = re.compile(r"CRITICAL|ERROR|ALERT|yyerror|error", re.IGNORECASE)
+_REASON = re.compile(r"\b(?:CRITICAL|ERROR|ALERT|BUG|EMERGENCY)\b|yyerror")
+_MENTION = re.compile(r"error", re.IGNORECASE)
+_LOGGED = re.compile(r"^ ?\d+\(\d+\) (?P<level>[A-Z]*)")
+"""How a line of Kamailio's log begins; what doesn't goes on with the one before."""
 
 
 def _in_one_line(mistake: HarnessError) -> str:
@@ -735,7 +741,22 @@ def _in_one_line(mistake: HarnessError) -> str:
 
 
 def _why_it_ended(output: str) -> str:
-    """The lines with causes, and the last ones: Kamailio says a lot while it goes down."""
+    """The lines with causes, and the last ones: Kamailio says a lot while it goes down, and more with ``debug=4``."""
     lines = output.splitlines()
-    causes = [line for line in lines if _REASON.search(line)]
-    return "\n".join(dict.fromkeys([*causes[:8], *lines[-5:]]))
+    return "\n".join(dict.fromkeys([*(_causes(lines) or _mentions(lines))[:8], *lines[-5:]]))
+
+
+def _causes(lines: Sequence[str]) -> list[str]:
+    causes: list[str] = []
+    goes_on = False
+    for line in lines:
+        begins = _LOGGED.match(line)
+        if begins:
+            goes_on = begins["level"] not in ("DEBUG", "INFO", "NOTICE") and _REASON.search(line) is not None
+        if goes_on or (not begins and _REASON.search(line)):
+            causes.append(line)
+    return causes
+
+
+def _mentions(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if _MENTION.search(line) and not re.match(r"^ ?\d+\(\d+\) DEBUG", line)]

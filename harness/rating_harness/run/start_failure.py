@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rating_harness.errors import Location
 from rating_harness.kamailio.debian_packages import missing_module
+from rating_harness.lab.ready import PORT_TAKEN
 
 if TYPE_CHECKING:
     from rating_harness.kamailio_config.preparation import Parameter
 
-__all__ = ["has_failed_to_start", "is_unreadable", "remedy", "where_it_stands"]
+__all__ = ["has_failed_to_start", "is_unreadable", "remedy", "unfilled", "where_it_stands"]
 
 _PLACES = (
     re.compile(r"in config file (?P<file>[^\s,]+), (?:from )?line (?P<line>\d+), column (?P<column>\d+)"),
@@ -144,6 +146,8 @@ def where_it_stands(
 
 def _blamed(parameters: Sequence[Parameter], output: str) -> Location | None:
     """The one of a module's parameters because of which it doesn't start, as far as the log says so."""
+    if _SCRIPT.search(output):
+        return next((each.where for each in parameters if each.name in ("load", "script_name")), None)
     errors = [line for line in output.splitlines() if _ERROR.search(line)]
     for line in errors:
         named = [path for path in _PATH.findall(line) if not path.endswith((".c", ".so"))]
@@ -160,6 +164,7 @@ def _blamed(parameters: Sequence[Parameter], output: str) -> Location | None:
 
 _ERROR = re.compile(r"\b(?:ERROR|CRITICAL|ALERT|BUG): (?!<core>)")
 _PATH = re.compile(r"(?<![\w./:])/[\w.+-]+(?:/[\w.+-]+)+")
+_SCRIPT = re.compile(r"ERROR: (?P<module>app_\w+) .*Unhandled exception in the Python code:\s*\n(?P<said>\S.*)")
 _SHORTEST = 4
 """Characters of a value that a log doesn't have by chance."""
 _REACHES = re.compile(r"\b(?:bind|connect|connection|getaddrinfo|resolve|socket|listen|fifo|host)", re.IGNORECASE)
@@ -190,6 +195,8 @@ def remedy(log: str, where: Location | None) -> str | None:
             "this user, or this container, may have too few processes at once (`ulimit -u`, or a container's "
             "`--pids-limit`): allow more, or give a copy with fewer `children`"
         )
+    if "ddress already in use" in log:
+        return PORT_TAKEN
     if hint := missing_module(log):
         return hint
     if found := _PARAMETER.search(log):
@@ -218,6 +225,8 @@ def remedy(log: str, where: Location | None) -> str | None:
             f"the lab has no {found['kind']} {found['name']}: put {found['module']}'s parameter between #!ifdef and "
             "#!endif, or give a copy without it"
         )
+    if found := _SCRIPT.search(log):
+        return f"the script that {found['module']} loads says {found['said']}"
     if found := _NOT_LOADED.search(log):
         return f"nothing loads {found['name'] or found['names'].replace('|', ' or ')} before"
     if hint := _not_loaded_yet(log):
@@ -247,11 +256,40 @@ def remedy(log: str, where: Location | None) -> str | None:
     if _UNREADABLE.search(log):
         if undefined := _undefined(where, text):
             return undefined
+        if hint := _misspelt(text):
+            return hint
         if text:
             # A terminal takes some characters for commands.
             shown = "".join(each if each.isprintable() else "?" for each in text.strip().expandtabs(1)[:120])
             return f"line {where.line if where else 0} reads: {shown}"
     return None
+
+
+def unfilled(files: Iterable[Path]) -> Location | None:
+    """The first place that is there to be filled in, comments aside: what it was that Kamailio couldn't use then."""
+    for file in files:
+        if file.suffix != ".cfg":
+            continue
+        replaced = {match["name"] for match in _REPLACED.finditer(_content(Location(str(file), 1, 1)))}
+        for number, line in enumerate(_content(Location(str(file), 1, 1)).splitlines(), 1):
+            code = line if line.lstrip().startswith(("#!", "!!")) else re.split(r"(?:^|\s)#|//", line, maxsplit=1)[0]
+            if found := next((each for each in _PLACEHOLDER.finditer(code) if each[0] not in replaced), None):
+                return Location(str(file), number, found.start() + 1)
+    return None
+
+
+_DIRECTIVES = ("include_file", "import_file", "loadmodule", "loadmodulex", "modparam", "loadpath", "cfgengine")
+_FIRST_WORD = re.compile(r"\s*([a-z_]+)\s*[(\"]")
+
+
+def _misspelt(line: str) -> str | None:
+    """What to do about a word that begins a line as a directive does, and is none."""
+    found = _FIRST_WORD.match(line)
+    meant = get_close_matches(found[1], _DIRECTIVES, n=1, cutoff=0.8) if found else []
+    if found is None or not meant or meant[0] == found[1]:
+        return None
+    each = ", a line for each file" if meant[0].endswith("_file") else ""
+    return f"this Kamailio knows no {found[1]}: did you mean {meant[0]}{each}?"
 
 
 def _not_loaded_yet(log: str) -> str | None:

@@ -47,6 +47,10 @@ def test_an_answer_that_can_be_used(answer: Any) -> None:
         ("\x1f\\x8b\x08", "gzip, which no Accept-Encoding names"),
         ("<?xml version='1.0'?><a/>", "XML or HTML"),
         ("OK", "what is no JSON: OK"),
+        ("x\\x9c\\xabVJ,-", "deflate, which no Accept-Encoding names"),
+        ("null", "JSON that is no object: null"),
+        ('{"ok": true, "at": "caf\\xe9"}', "JSON that isn't UTF-8 (RFC 8259 section 8.1): it has \\xe9"),
+        ('{"ok": true, "at": "\\xe9', 'what is no JSON: {"ok": true'),
         (
             '{"ok": true, "a": {"ok": true, "ok": false}}',
             "JSON that has the key 'ok' twice, which Kamailio doesn't take",

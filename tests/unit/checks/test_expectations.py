@@ -171,6 +171,21 @@ def test_a_call_of_an_account_that_is_not_given_says_which(tag: str, hint: str, 
     assert finding.hint == hint
 
 
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        (Reason.NOT_FOUND, "the engine has no account '1000', and is given none: "),
+        (Reason.UNREACHEABLE_DESTINATION, "the engine has no rate for sip:39040123456@sip.test, and is given none: "),
+    ],
+)
+def test_an_engine_that_nothing_is_stored_in_has_to_know_it_by_itself(tmp_path: Path, reason: str, hint: str) -> None:
+    answer = {"authorized": False, "unauthorized_reason": reason}
+    refused = evidence_of(refused_call(), [exchange(0.01, "authorization", answer, account_tag="1000")])
+    unread = replace(refused, unobserved={"records": "the engine's API isn't given (--api-url)"})
+    finding = judge(scenario_of(tmp_path / "s.yaml", CALL.format("reply: 200")), unread).findings[0]
+    assert finding.hint == f"{hint}the engine's API isn't given (--api-url)"
+
+
 def test_kamailio_has_to_send_bye_to_both_sides(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path / "s.yaml", CALL.format("ended_by: kamailio"))
     both = replace(EVIDENCE, messages=answered_call(ended_by="kamailio"))

@@ -78,6 +78,23 @@ def test_without_records_a_report_that_the_engine_refuses_is_an_unbilled_call(
     assert judge(broken_on_purpose, replace(refused, unobserved={"records": WHY})).findings == ()
 
 
+@pytest.mark.parametrize("kind", ["authorization", "begin_transaction", "end_transaction"])
+def test_a_yes_about_another_call_is_none_of_this_one(tmp_path: Path, kind: str) -> None:
+    """A cache before the engine mixes answers up, say: each call gets its yes, and another one's."""
+    scenario, evidence = scenario_of(tmp_path / "s.yaml", PLAIN), sound()
+    (own,) = (each for each in evidence.exchanges if each.kind == kind)
+    assert isinstance(own.response, dict)
+    tag = own.requested("transaction_tag")
+    same = with_answer(evidence, kind, {**own.response, "transaction_tag": tag})
+    assert judge(scenario, same).findings == ()
+    mixed_up = with_answer(evidence, kind, {**own.response, "transaction_tag": f"{tag}2"})
+    (finding,) = judge(scenario, mixed_up).findings
+    assert finding.message == f"call ana: the answer to {kind}"
+    assert (finding.expected, finding.seen) == (f"one about this call, {tag}", f"about another, {tag}2")
+    broken_on_purpose = scenario_of(tmp_path / "f.yaml", PLAIN + FAULT)
+    assert judge(broken_on_purpose, mixed_up).findings == ()
+
+
 @pytest.mark.parametrize("kind", ["begin_transaction", "end_transaction"])
 def test_an_answer_that_isnt_as_the_engines_file_says_is_no_yes(tmp_path: Path, kind: str) -> None:
     scenario, evidence = scenario_of(tmp_path / "s.yaml", PLAIN), sound()

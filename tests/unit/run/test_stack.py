@@ -138,6 +138,24 @@ class Refuses(FakeKamailio):
         raise RpcRefused("JSON-RPC is forbidden to this machine (403)", hint="let it in")
 
 
+def test_the_causes_are_told_of_one_that_logs_a_lot(tmp_path: Path) -> None:
+    own_configuration(tmp_path, "# broken\n")
+    debug = "".join(
+        f" 0(8) DEBUG: <core> [a.c:{n}]: f(): mapping [core:receive-parse-error] to {n}\n" for n in range(20)
+    )
+    log = (
+        f"{debug} 0(8) ERROR: app_python3 [p.c:169]: f(): Unhandled exception in the Python code:\n"
+        "ModuleNotFoundError: No module named 'push'\n 0(8) DEBUG: tm [t.c:92]: tm_shutdown(): done\n"
+    )
+    stack = fake_stack(FakeLab(dies=lambda service: log if dies_of_broken(service) else None))
+    with pytest.raises(ServiceDied) as raised:
+        stack.prepare(planned(tmp_path, CALL + "kamailio: {config: own}\n"))
+    assert (raised.value.detail or "").splitlines()[:2] == [
+        " 0(8) ERROR: app_python3 [p.c:169]: f(): Unhandled exception in the Python code:",
+        "ModuleNotFoundError: No module named 'push'",
+    ]
+
+
 def test_one_that_fails_after_it_has_answered_is_no_kamailio_that_started(tmp_path: Path) -> None:
     """One process can't reach its database, while another answers JSON-RPC."""
     own_configuration(tmp_path, "# fine\n")

@@ -10,7 +10,7 @@ import pytest
 from rating_harness.errors import Location
 from rating_harness.kamailio_config.preparation import Parameter
 from rating_harness.run.kamailio import with_user_paths
-from rating_harness.run.start_failure import has_failed_to_start, remedy, where_it_stands
+from rating_harness.run.start_failure import has_failed_to_start, remedy, unfilled, where_it_stands
 
 MAIN = "/etc/kamailio/kamailio.cfg"
 
@@ -133,13 +133,24 @@ def test_a_module_that_doesnt_start_is_told_where_it_is_loaded(paths: Mapping[st
 @pytest.mark.parametrize(
     "log",
     [
-        "0(1) ERROR: <core>: udp_init(): bind(7, 0x7f, 16) on 198.18.0.2: Address already in use\n",
-        "0(1) ERROR: ctl: init_unix_sock(): bind: /run/kamailio/ctl: Address already in use, can't bind\n",
         "0(1) ERROR: <core> [sr_module.c:531]: can't load module </usr/lib/kamailio/modules/x.so>\n",
     ],
 )
 def test_what_is_no_missing_file(paths: Mapping[str, Path], log: str) -> None:
     assert told(log, paths) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "0(1) ERROR: <core>: udp_init(): bind(7, 0x7f, 16) on 198.18.0.2: Address already in use\n",
+        "0(1) ERROR: ctl: init_unix_sock(): bind: /run/kamailio/ctl: Address already in use, can't bind\n",
+    ],
+)
+def test_a_port_that_is_taken_is_no_missing_file(paths: Mapping[str, Path], log: str) -> None:
+    where, hint = told(log, paths)
+    assert where is None
+    assert (hint or "").startswith("a program of this machine has the port already: ")
 
 
 @pytest.mark.parametrize(
@@ -464,3 +475,42 @@ def test_a_module_that_doesnt_start_is_told_by_the_parameter_that_is_blamed(
     )
     others = [*parameters("tm", fr_timer="1000", bind_addr="10.44.0.9:8448"), *parameters(module, **given)]
     assert told(log, paths, {module: Location(MAIN, 1, 1)}, others)[0] == f"kamailio.cfg:{line}:1"
+
+
+def test_a_word_that_is_no_directive_of_this_kamailio(paths: Mapping[str, Path]) -> None:
+    paths[MAIN].write_text('import_files "local.d/*.cfg"\nload_module "tm.so"\nlog_prefix="x"\n', "utf-8")
+    assert told(unreadable(1, 14, "syntax error"), paths)[1] == (
+        "this Kamailio knows no import_files: did you mean import_file, a line for each file?"
+    )
+    assert told(unreadable(2, 13, "syntax error"), paths)[1] == (
+        "this Kamailio knows no load_module: did you mean loadmodule?"
+    )
+    assert told(unreadable(3, 1, "syntax error"), paths)[1] == 'line 3 reads: log_prefix="x"'
+
+
+def test_a_script_that_fails_is_told_by_what_it_says_and_where_it_is_named(paths: Mapping[str, Path]) -> None:
+    log = (
+        "0(11) ERROR: app_python3 [python_support.c:169]: python_handle_exception(): mod_init: Unhandled exception "
+        "in the Python code:\nModuleNotFoundError: No module named 'push'\n"
+        "0(11) ERROR: app_python3 [app_python3_mod.c:173]: mod_init(): failed to load python script\n"
+        "0(11) ERROR: <core> [core/sr_module.c:1040]: init_mod(): Error while initializing module app_python3 "
+        "(/x.so)\n"
+    )
+    given = parameters("app_python3", script_init="mod_init", load="/home/ana/push.py")
+    assert told(log, paths, {"app_python3": Location(MAIN, 1, 1)}, given) == (
+        "kamailio.cfg:3:1",
+        "the script that app_python3 loads says ModuleNotFoundError: No module named 'push'",
+    )
+
+
+def test_the_first_place_that_is_to_be_filled_in(tmp_path: Path) -> None:
+    fine, other = tmp_path / "fine.cfg", tmp_path / "kamailio.cfg"
+    fine.write_text('#!substdef "!HOST!{{x}}!g"\n', "utf-8")
+    other.write_text(
+        '# {{ comment }}\ndebug=2 # ${ALSO}\n#!subst "/__A__/b/"\nalias="__A__"\nlisten=udp:{{ ADDRESS }}:5060\n',
+        "utf-8",
+    )
+    assert unfilled([other]) == Location(str(other), 5, 12)
+    assert unfilled([fine, other]) == Location(str(fine), 1, 19)
+    other.write_text("debug=2\n", "utf-8")
+    assert unfilled([other, tmp_path / "nowhere.cfg", tmp_path / "t.j2"]) is None
