@@ -109,6 +109,9 @@ class HarnessCommand(click.Command):
         except KeyboardInterrupt as error:
             click.echo("interrupted", err=True)
             ctx.exit(exit_status(error))
+        except MemoryError:
+            click.echo("this process may have no more memory (`ulimit -v`, or a container's limit)", err=True)
+            ctx.exit(FAILED)
         except OSError as error:
             if error.errno not in _FULL or error.filename is not None:
                 raise

@@ -102,7 +102,7 @@ _ABSENT = re.compile(
     r".*?[\s\[<'\"](?P<path>/[\w.+-]+(?:/[\w.+-]+)+)"
 )
 _FILES = re.compile(r"Too many open files")
-_PROCESSES = re.compile(r"\bfork\w*\b.*Resource temporarily unavailable")
+_PROCESSES = re.compile(r"\bfork\w*\b.*Resource temporarily unavailable|sr_wtimer_start\(\): wtimer starting failed")
 _LARGEST = 1024 * 1024
 _UNREADABLE = re.compile(r"parse error in config file .*: (?:syntax error|unknown command|parse error)")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from rating_harness.errors import UsageError
@@ -25,9 +27,31 @@ class _JsonLinesFile:
         self._lines = JsonLines(self._file)
 
     def on_event(self, event: events.Event) -> None:
-        self._lines.on_event(event)
-        if isinstance(event, events.SessionFinished):
-            self._file.close()
+        try:
+            self._lines.on_event(event)
+            if isinstance(event, events.SessionFinished):
+                self._file.close()
+        except OSError:
+            with suppress(OSError):
+                self._file.close()
+            raise
+
+
+class _Spared:
+    """A report that can't be written is lost with a warning, and the run goes on."""
+
+    def __init__(self, reporter: events.Reporter, kind: str, path: Path) -> None:
+        self._reporter: events.Reporter | None = reporter
+        self._name = f"the file of --{kind}, {path},"
+
+    def on_event(self, event: events.Event) -> None:
+        if self._reporter is None:
+            return
+        try:
+            self._reporter.on_event(event)
+        except OSError as error:
+            self._reporter = None
+            sys.stderr.write(f"WARNING  {self._name} can't be written: {error.strerror or error}\n")
 
 
 _KINDS: Mapping[str, Callable[[Path], events.Reporter]] = {
@@ -45,7 +69,7 @@ REPORT_OPTIONS = tuple(_KINDS)
 def report_files(paths: Mapping[str, Path | None]) -> list[events.Reporter]:
     """Reporters that write these files, by kind; their directories are made.
 
-    In a job of GitHub's its step summary is one of them.
+    In a job of GitHub's its step summary is one of them. What can't be written later on is told on standard error.
 
     :raises UsageError: one can't be written.
     """
@@ -59,7 +83,7 @@ def report_files(paths: Mapping[str, Path | None]) -> list[events.Reporter]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.open("ab").close()
-            reporters.append(_KINDS[kind](path))
+            reporters.append(_Spared(_KINDS[kind](path), kind, path))
         except OSError as error:
             raise UsageError(
                 f"the file of --{kind} can't be written", where=str(path), found=error.strerror or str(error)

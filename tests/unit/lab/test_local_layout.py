@@ -11,7 +11,7 @@ import pytest
 from rating_harness.errors import LabError
 from rating_harness.lab import lease
 from rating_harness.lab.local import lab
-from rating_harness.lab.local.layout import ANOTHER_DIRECTORY, Place, rewrite
+from rating_harness.lab.local.layout import ANOTHER_DIRECTORY, LARGER_FILES, Place, rewrite
 
 
 @pytest.mark.parametrize(
@@ -108,19 +108,19 @@ def test_the_run_directory_has_one_name_on_both_sides(tmp_path: Path, root: Path
     assert place.find(str(place.run / "rpc.sock")).exists()
 
 
-def test_a_place_without_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "hint"), [(errno.ENOSPC, ANOTHER_DIRECTORY), (errno.EFBIG, LARGER_FILES)])
+def test_a_place_without_room_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, hint: str
+) -> None:
     place = made(tmp_path / "s/sipp", None)
 
     def full(path: Path, content: bytes) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        raise OSError(number, os.strerror(number), str(path))
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(LabError, match="a file of the lab can't be written") as caught:
         place.put_work({"scenario.xml": b"<scenario/>"})
-    assert (caught.value.found, caught.value.hint) == (
-        "No space left on device",
-        ANOTHER_DIRECTORY,
-    )
+    assert (caught.value.found, caught.value.hint) == (os.strerror(number), hint)
     assert str(caught.value.where).endswith("scenario.xml")
 
 

@@ -350,6 +350,7 @@ def test_one_that_hangs_after_it_has_failed(line: str, is_over: bool) -> None:
     [
         ("fork_tcp_process(): socketpair failed: Too many open files", "`--ulimit nofile=1024`"),
         ("fork_process(): fork failed: Resource temporarily unavailable", "`--pids-limit`"),
+        ("sr_wtimer_start(): wtimer starting failed", "`ulimit -u`"),
     ],
 )
 def test_a_limit_of_the_session_is_named(paths: Mapping[str, Path], line: str, remedy_says: str) -> None:

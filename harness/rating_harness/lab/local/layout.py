@@ -8,6 +8,7 @@ themselves, the actual ones stand instead.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 
 from rating_harness.errors import LabError
 
-__all__ = ["ANOTHER_DIRECTORY", "PATH", "WORK", "Place", "rewrite", "skeleton"]
+__all__ = ["ANOTHER_DIRECTORY", "LARGER_FILES", "PATH", "WORK", "Place", "rewrite", "skeleton"]
 
 WORK = "/lab"
 """The working directory of a program, where it has a root filesystem of its own."""
@@ -26,6 +27,8 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 ANOTHER_DIRECTORY = "TMPDIR names another directory for labs: one of 23 characters at most"
+
+LARGER_FILES = "this session's files may be no larger (`ulimit -f`): allow it more"
 
 IPV4_FIRST = "precedence ::ffff:0:0/96 100\n"
 """A gai.conf(5): a name's IPv4 address comes first. SIPp takes the first one, and is bound to IPv4 mostly."""
@@ -174,7 +177,7 @@ def _write(files: Mapping[Path, bytes]) -> None:
                 "a file of the lab can't be written",
                 where=str(path),
                 found=error.strerror,
-                hint=ANOTHER_DIRECTORY,
+                hint=LARGER_FILES if error.errno == errno.EFBIG else ANOTHER_DIRECTORY,
             ) from error
 
 
