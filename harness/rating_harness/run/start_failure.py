@@ -94,6 +94,8 @@ _TEXT = re.compile(r'"(?:\\.|[^"\\])*"?|\'[^\']*\'?')
 _NAME = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]*\b")
 """How configurations name what is defined elsewhere; Kamailio's own words of this form name a family of addresses, a
 facility of syslog, or the like."""
+_NAMED_VALUE = re.compile(r"ERROR: (?!<core>)\w+ .*[\[<'\"](?P<name>[A-Z][A-Z0-9]*_[A-Z0-9_]*)[\]>'\"]")
+"""Such a name in place of a value, as a module tells it."""
 _KAMAILIOS = re.compile(r"(?:AF|LOG|FLT|FLAG|PROTO|KAMAILIO|OS|TLS|L)_\w*|METHOD_\w+")
 _DEFINED = r"^[ \t]*[#!]!(?:try|re)?def(?:ine|exp|exps|env|envs)?[ \t]+{}\b|^[#!]!substdefs?[ \t]+\"(.){}\1"
 _ABSENT = re.compile(
@@ -262,6 +264,8 @@ def remedy(log: str, where: Location | None) -> str | None:
             # A terminal takes some characters for commands.
             shown = "".join(each if each.isprintable() else "?" for each in text.strip().expandtabs(1)[:120])
             return f"line {where.line if where else 0} reads: {shown}"
+    if (found := _NAMED_VALUE.search(log)) and not _KAMAILIOS.fullmatch(found["name"]):
+        return f"is {found['name']} there to be filled in? give a copy in which it is"
     return None
 
 

@@ -515,3 +515,17 @@ def test_the_first_place_that_is_to_be_filled_in(tmp_path: Path) -> None:
     assert unfilled([fine, other]) == Location(str(fine), 1, 19)
     other.write_text("debug=2\n", "utf-8")
     assert unfilled([other, tmp_path / "nowhere.cfg", tmp_path / "t.j2"]) is None
+
+
+def test_a_name_in_place_of_a_value_is_to_be_filled_in(paths: Mapping[str, Path]) -> None:
+    log = (
+        "0(8) ERROR: ims_ipsec_pcscf [ims_ipsec_pcscf_mod.c:233]: ipsec_add_listen_ifaces(): Unable to convert ipsec "
+        "addr6 [PCSCF_IP]\n0(8) ERROR: <core> [core/sr_module.c:1040]: init_mod(): Error while initializing module "
+        "ims_ipsec_pcscf (/x.so)\n"
+    )
+    given = parameters("ims_ipsec_pcscf", ipsec_max_connections="10", ipsec_listen_addr6="PCSCF_IP")
+    assert told(log, paths, {"ims_ipsec_pcscf": Location(MAIN, 1, 1)}, given) == (
+        "kamailio.cfg:3:1",
+        "is PCSCF_IP there to be filled in? give a copy in which it is",
+    )
+    assert told("0(8) ERROR: acc [a.c:1]: f(): no facility 'LOG_LOCAL9'\n", paths) == (None, None)
