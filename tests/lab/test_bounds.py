@@ -35,3 +35,10 @@ def test_a_number_out_of_bounds(name: str, low: str, high: str, rating_stack: St
         assert f"{name} must be a whole number from {low} to {high}" in refused, value
     least = str(max(int(low), 2)) if name in ("FR_TIMER", "RATING_SLICE") else low
     assert rating_stack.programs.refuses(FILES, {**besides, name: least}) is None
+
+
+def test_every_switch_at_once_is_taken(rating_stack: Stack) -> None:
+    """The check has the memory that a lab's Kamailio has: all of it doesn't fit into Kamailio's own 8 MB."""
+    switches = {"WITH_REGISTRAR": "1", "WITH_SOURCES": "1", "WITH_DIALOG_DB": "1", "RATING_KEEPALIVE": "30"}
+    slices = {"RATING_SLICE": "30", "RATING_ONE_CALL": '"listed"'}
+    assert rating_stack.programs.refuses(FILES, {**switches, **slices}) is None

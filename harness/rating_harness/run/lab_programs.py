@@ -51,7 +51,7 @@ class LabPrograms:
         :param files: by their names below its directory, ``kamailio.cfg`` among them.
         """
         options = shlex.join(word for name, value in defines.items() for word in ("-A", f"{name}={value}"))
-        command = ("sh", "-c", f"kamailio -c -f kamailio.cfg {options}")
+        command = ("sh", "-c", f"kamailio -c -M 16 -f kamailio.cfg {options}")
         with self._running("kamailio-check", "kamailio", command, files) as process:
             return process.output() if process.wait(Deadline(_END)) else None
 
