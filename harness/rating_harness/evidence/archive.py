@@ -115,6 +115,10 @@ def stored_scenario(folder: Path, evidence: Evidence) -> Path:
         path = folder.joinpath(_TREE, *(part for part in parts[begin:] if part != os.sep))
         if path.is_file():
             return path
+    # Or above the directory that the file was named from, where it needs one from elsewhere.
+    for path in sorted((folder / _TREE).rglob("*")) if parts else ():
+        if path.parts[-len(parts) :] == parts and path.is_file():
+            return path
     path = folder / _ALONE
     if not path.is_file():
         raise EvidenceError(

@@ -16,6 +16,7 @@ from rating_harness.scenario import loader
 from rating_harness.scenario.behaviour import SippFile
 from rating_harness.scenario.diagnostics import Mistakes
 from rating_harness.scenario.model import Scenario
+from rating_harness.scenario.sipp_files import needed_files
 from rating_harness.scenario.yaml_parser import read_file
 
 if TYPE_CHECKING:
@@ -133,24 +134,29 @@ def without_sections(scenarios: Iterable[Scenario], *sections: str) -> list[Scen
 def companions(scenario: Scenario) -> Iterator[Path]:
     """The files that a scenario needs besides its own: shared ones, SIPp's scenarios, a configuration."""
     beside = scenario.origin.file.parent
-    names = [*scenario.use, *_sipp_files(scenario)]
+    names = [*scenario.use, *(sipp.file for sipp in _sipp_scenarios(scenario))]
     if scenario.kamailio.config is not None:
         names.append(scenario.kamailio.config)
     yield from (beside / name for name in names)
+    for sipp in _sipp_scenarios(scenario):
+        if sipp.csv is not None:
+            yield beside / sipp.csv
+        if (file := beside / sipp.file).is_file():
+            yield from (file.parent / name for name in needed_files(file.read_text("utf-8", "replace")))
     if _is_canyan(scenario):
         yield from scenario.sipp_files()
 
 
-def _sipp_files(value: object) -> Iterator[str]:
+def _sipp_scenarios(value: object) -> Iterator[SippFile]:
     if isinstance(value, SippFile):
-        yield value.file
+        yield value
     elif isinstance(value, BaseModel):
-        yield from _sipp_files(tuple(inner for _, inner in value))
+        yield from _sipp_scenarios(tuple(inner for _, inner in value))
     elif isinstance(value, Mapping):
-        yield from _sipp_files(tuple(value.values()))
+        yield from _sipp_scenarios(tuple(value.values()))
     elif isinstance(value, tuple):
         for inner in value:
-            yield from _sipp_files(inner)
+            yield from _sipp_scenarios(inner)
 
 
 # --- running --------------------------------------------------------------------------------------------------------

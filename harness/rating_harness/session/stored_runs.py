@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from rating_harness.checks.model import Verdict
 from rating_harness.errors import EndpointError, EvidenceError, HarnessError
 from rating_harness.evidence.archive import Archive, matrix_row, scenario_tree, stored_scenario
 from rating_harness.evidence.model import Evidence
-from rating_harness.evidence.redaction import redacted_text
+from rating_harness.evidence.redaction import REDACTED, redacted_text
 from rating_harness.evidence.store import read
 from rating_harness.plan.model import Plan
 from rating_harness.report.events import ScenarioFinished
@@ -162,9 +163,14 @@ def _without_passwords(scenario: Scenario) -> tuple[Path, Sequence[Scenario], Ca
     return file, rows, lambda content: _redacted(content, passwords, users)
 
 
+_SIGNED_BY_SIPP = re.compile(r"(\[authentication\b[^\]\n]*?\bpassword=)[^\]\s]+")
+"""A password in SIPp's own words, which stand in its scenarios and CSV files."""
+
+
 def _redacted(content: bytes, passwords: Iterable[str], users: Mapping[str, str]) -> bytes:
     try:
-        return redacted_text(redacted_text(content.decode(), passwords), users).encode()
+        text = _SIGNED_BY_SIPP.sub(rf"\g<1>{REDACTED}", content.decode())
+        return redacted_text(redacted_text(text, passwords), users).encode()
     except UnicodeDecodeError:
         return content
 

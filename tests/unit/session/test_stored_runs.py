@@ -133,6 +133,30 @@ def test_the_scenario_is_loaded_from_there_when_the_authors_files_are_gone(dialo
     assert check(folder).exit_code == 0
 
 
+def test_what_a_sipp_file_needs_is_stored_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its passwords are not, and it's found although the scenario was named from within."""
+    for name in ("scenarios", "sipp", "pcap"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "pcap/a.pcap").write_bytes(b"\xd4\xc3")
+    (tmp_path / "sipp/users.csv").write_text("SEQUENTIAL\n1000;[authentication username=a password=hush]\n")
+    message = "<send><![CDATA[\nINVITE sip:[field0] SIP/2.0\nCall-ID: [call_id]\n[field1]\n]]></send>"
+    play = '<nop><action><exec play_pcap_audio="../pcap/a.pcap"/></action></nop>'
+    (tmp_path / "sipp/uac.xml").write_text(f"<scenario>{message}{play}</scenario>")
+    calls = '[{id: ana, from: "1000", to: "39", sipp: {file: ../sipp/uac.xml, csv: ../sipp/users.csv}}]'
+    (tmp_path / "scenarios/own.yaml").write_text(f"scenario: It\ncalls: {calls}\n")
+    monkeypatch.chdir(tmp_path / "scenarios")
+    (scenario,) = load(Path("own.yaml"))
+    files = scenario_files_of(scenario)
+    assert sorted(files) == [
+        f"scenario/{name}" for name in ("pcap/a.pcap", "scenarios/own.yaml", "sipp/uac.xml", "sipp/users.csv")
+    ]
+    assert b"hush" not in files["scenario/sipp/users.csv"]
+    folder = stored(tmp_path / "run", scenario, evidence_of(refused_call()))
+    for name in ("sipp/uac.xml", "sipp/users.csv", "pcap/a.pcap"):
+        (tmp_path / name).unlink()
+    assert check(folder).exit_code in (0, 1)
+
+
 def test_a_scenario_that_needs_no_other_file_is_stored_alone(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path / "any-name.yaml", CALLS)
     assert scenario_files_of(scenario) == {"scenario.yaml": scenario.origin.file.read_bytes()}
