@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import count, islice
 from typing import Any
 
 from rating_harness.errors import PlanError
@@ -42,7 +43,7 @@ LOST_MS = 50
 """After how long a caller sends its INVITE again that wasn't lost."""
 
 _PORT, _TRUNK_PORT, _TLS_PORT = 5060, 5070, 5061
-"""A caller's port, one at a host where somebody else may listen, and Kamailio's for TLS."""
+"""A caller's port, the first at a host where somebody else may listen, and Kamailio's for TLS."""
 
 LONGEST = 65_000
 """Octets of a SIPp scenario; SIPp reads no file of more than 64 KB."""
@@ -119,7 +120,7 @@ def plan_call(
     kamailio = Place(remote, _TLS_PORT if call.transport == "tls" else _PORT)
     agent: Agent | UserAgent
     if own:
-        local = Place(address, _TRUNK_PORT if call.host else _PORT)
+        local = Place(address, _port_at_host(scenario, index) if call.host else _PORT)
         spacing = pace.period / pace.rate if call.rate else _ONE_AFTER_ANOTHER
         socket = Socket(local, kamailio, call.transport)
         agent = UserAgent(
@@ -153,6 +154,15 @@ def plan_call(
         longest=(scenario.load.seconds if scenario.load else sampled.calls / pace.rate)
         + max(sampled.longest, longest_pause(text) if call.sipp is not None else 0.0),
     )
+
+
+def _port_at_host(scenario: Scenario, index: int) -> int:
+    """A port of its own for each caller at a host of somebody's."""
+    host = scenario.calls[index].host
+    taken = {each.port for each in scenario.given.carriers if each.host == host}
+    free = (port for port in count(_TRUNK_PORT) if port not in taken)
+    before = sum(call.host == host for call in scenario.calls[:index])
+    return next(islice(free, before, None))
 
 
 def users_file(users: Iterable[tuple[str, str]]) -> bytes:

@@ -14,6 +14,7 @@ from rating_harness.errors import PlanError, ScenarioError
 from rating_harness.lab.protocol import Host
 from rating_harness.plan.model import Plan
 from rating_harness.plan.planner import breaks_services, plan_scenario
+from rating_harness.scenario.given import Carrier
 from rating_harness.sipp.agent import Agent
 from rating_harness.useragent.agent import UserAgent
 from rating_harness.useragent.script import CalleeScript, CallerScript
@@ -381,3 +382,19 @@ def test_what_isnt_ascii_is_sent_as_utf_8(tmp_path: Path) -> None:
     assert isinstance(agent, UserAgent)
     assert isinstance(agent.script, CalleeScript)
     assert agent.script.calls[0].then.refuse.encode("latin-1") == "486 Straße".encode()
+
+
+def test_callers_at_one_host_have_ports_of_their_own(tmp_path: Path) -> None:
+    """Where its carriers listen nobody else can."""
+    rest = (
+        'carriers: {first: {}}\ncalls:\n  - {id: ana, host: second, from: "1", to: "39"}\n'
+        '  - {id: bob, host: first, from: "1", to: "39"}\n  - {id: cara, host: second, from: "1", to: "39"}\n'
+    )
+    scenario = scenario_of(tmp_path / "s.yaml", rest)
+    carriers = (*scenario.given.carriers, Carrier(carrier_tag="b", host="second", port=5071))
+    given = scenario.given.model_copy(update={"carriers": carriers})
+    hosts = {name: Host(name, f"198.18.0.{n}", None) for n, name in enumerate(("kamailio", "first", "second"), 1)}
+    plan = plan_scenario(
+        scenario.model_copy(update={"given": given}), token="1f2e", seed=1, hosts=lambda name: hosts[name]
+    )
+    assert {call.id: call.agent.port for call in plan.calls} == {"ana": 5070, "bob": 5070, "cara": 5072}
