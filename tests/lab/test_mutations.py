@@ -18,6 +18,7 @@ from rating_harness.checks import Finding
 from rating_harness.lab.files import data_directory
 from rating_harness.plugin import RunScenario
 from rating_harness.run.kamailio import LAB_DEFINES
+from rating_harness.scenario.foreseen import takes
 from rating_harness.scenario.loader import load
 from rating_harness.scenario.model import Fault, Scenario
 
@@ -78,7 +79,7 @@ class Mutation(BaseModel):
         expect = scenario.expect
         if "within" not in expect.model_fields_set:
             expect = expect.model_copy(update={"within": RECORDS})
-        timeout = scenario.timeout or PATIENCE
+        timeout = scenario.timeout or max(PATIENCE, takes(scenario) + PATIENCE / 2)
         changes = {
             "kamailio": kamailio,
             "faults": scenario.faults + self.faults,

@@ -37,6 +37,7 @@ from rating_harness.plan.planner import speaks_tls
 from rating_harness.run.kamailio import LAB_DEFINES
 from rating_harness.run.options import Options
 from rating_harness.scenario.faults import Fault
+from rating_harness.scenario.foreseen import takes
 from rating_harness.scenario.model import Scenario
 from rating_harness.session.pace import longest_first, room_for
 from rating_harness.session.session import Outcome, Session
@@ -461,7 +462,7 @@ class Campaign:
         return seen
 
     def _look(self, session: Session, scenario: Scenario, trial: Trial) -> tuple[str, str] | None:
-        changes: dict[str, Any] = {"timeout": scenario.timeout or PATIENCE}
+        changes: dict[str, Any] = {"timeout": scenario.timeout or max(PATIENCE, takes(scenario) + PATIENCE / 2)}
         if isinstance(trial, Sabotage):
             changes["faults"] = (*scenario.faults, Fault.model_validate(trial.whole))
         limited = scenario.model_copy(update=changes)

@@ -29,6 +29,7 @@ from rating_harness.scenario.sipp_files import (
     needed_files,
     takes_patterns,
     unknown_keywords,
+    unrouted_bye,
 )
 from rating_harness.scenario.vacuous import impossible
 from rating_harness.scenario.values import PLACEHOLDERS, Moment, duration_text, placeholders_in
@@ -575,6 +576,8 @@ def unsaid_in_sipp_files(scenario: Scenario, folder: Path) -> Iterator[Finding]:
         if "service" in names_in(text) and "service" not in sipp.variables and path[0] == "calls":
             message = f"[service] of {sipp.file} has no value: SIPp writes 'service'"
             yield Finding(path, message, 'sipp: {file: ..., variables: {service: "39040123456"}}')
+        if (unrouted := unrouted_bye(text)) is not None:
+            yield Finding(path, f"{sipp.file}: {unrouted[0]}", unrouted[1])
         if takes_patterns(text) and scenario.requires.sipp is None:
             message = f"{sipp.file} has a pattern for a status, which SIPp takes from 3.7.5 on"
             yield Finding(path, message, "a <recv> for each status; or requires: {sipp: at least 3.7.5}")
@@ -648,6 +651,7 @@ def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
             if key in fault.model_fields_set:
                 message = f"'{key}' chooses requests, and '{outages[0]}' is for the whole service"
                 yield _clash((*path, key), message, "use 'when'")
+        yield from _started_anew(fault, outages[0], (*path, outages[0]))
     elif fault.on != "agent" and did_you_mean(fault.on, ["agent"]) is None:
         hint = "on: agent; how a carrier answers is said under 'carriers'"
         yield _clash((*path, answers[0]), f"'{answers[0]}' is a fault of the agent, not of {fault.on!r}", hint)
@@ -667,6 +671,22 @@ def _fault(fault: Fault, path: ValuePath) -> Iterator[Finding]:
         keys = ("path", "call", "nth", "times", "late", "delay")
         why = "a connection is refused before it holds a request"
         yield from _idle(fault, path, keys, why, "delete it; 'when' and 'until' say how long connections are refused")
+
+
+_STARTED_ANEW = ("kill", "restart", "stop")
+"""Outages after which a service is another process, which knows nothing of what was before."""
+
+
+def _started_anew(fault: Fault, outage: str, path: ValuePath) -> Iterator[Finding]:
+    """Only Kamailio and the engine are: what an end or the agent has seen is what a run is judged by."""
+    if outage not in _STARTED_ANEW or fault.on in ("kamailio", "engine"):
+        return
+    if fault.on == "agent":
+        hint = "refuse: true is an agent that is gone, from 'when' to 'until'; reset: true one that dies at a request"
+        yield _clash(path, f"the agent can't have '{outage}': it's where the harness hears what is asked", hint)
+    else:
+        hint = "unplug: 2s, or pause: 2s; 'vanish' under 'carriers' is an end that falls silent for good"
+        yield _clash(path, f"'{outage}' is for kamailio and engine: {fault.on!r} is an end of calls", hint)
 
 
 def _whole_numbers(value: object) -> Iterator[int]:

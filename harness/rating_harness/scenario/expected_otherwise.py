@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rating_harness.scenario.calls import DEFAULT_HOLD, Call
 from rating_harness.scenario.consistency import refuses
 from rating_harness.scenario.diagnostics import Finding
+from rating_harness.scenario.expectations import TransactionExpectation
 from rating_harness.scenario.foreseen import (
     LONGEST_CALL,
     behaviours,
@@ -42,6 +43,7 @@ def expected_otherwise(scenario: Scenario) -> Iterator[Finding]:
             yield from _answer(scenario, call, path)
             yield from _refusal(scenario, call, path)
         yield from _length(scenario, call, path)
+        yield from _up_to_its_limit(scenario, call, path)
         yield from _provisional(scenario, call, path)
         yield from _carriers(call, path)
         yield from _renewal(scenario, call, path)
@@ -96,6 +98,24 @@ def _hold(scenario: Scenario, call: Call) -> SecondsRange:
     return hold or SecondsRange(DEFAULT_HOLD, DEFAULT_HOLD)
 
 
+def _up_to_its_limit(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
+    """Of a call that neither end hangs up."""
+    expect, most = call.expect, longest_limit(scenario, call)
+    if call.hangup != "never" or not is_plain(scenario, call) or call.method != "INVITE":
+        return
+    if expect.ended_by in ("caller", "callee") and not (call.requests or call.cancel):
+        message = f"nobody hangs up, and the {expect.ended_by} is expected to"
+        yield Finding((*path, "ended_by"), message, f"hangup: {expect.ended_by}; or ended_by: kamailio, at its limit")
+    if expect.duration is not None and not isinstance(expect.duration, Absent):
+        yield from _paid(expect.duration, most, path)
+
+
+def _paid(duration: Matcher, most: float, path: ValuePath) -> Iterator[Finding]:
+    if bounds(duration)[0] > most + _SLACK:
+        message = f"the account pays for {duration_text(most)}, and the duration is expected to be {duration}"
+        yield Finding((*path, "duration"), message, "a higher balance; or expect that Kamailio ends it")
+
+
 def _length(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding]:
     if call.hangup == "never" or not is_plain(scenario, call) or call.method != "INVITE":
         return
@@ -112,10 +132,9 @@ def _length(scenario: Scenario, call: Call, path: ValuePath) -> Iterator[Finding
     if expect.duration is None or isinstance(expect.duration, Absent):
         return
     low, high = bounds(expect.duration)
-    most = longest_limit(scenario, call)
-    if low > most + _SLACK:
-        message = f"the account pays for {duration_text(most)}, and the duration is expected to be {expect.duration}"
-        yield Finding((*path, "duration"), message, "a higher balance; or expect that Kamailio ends it")
+    unpaid = list(_paid(expect.duration, longest_limit(scenario, call), path))
+    if unpaid:
+        yield from unpaid
         return
     if expect.ended_by != "kamailio" and (
         low > hold.high + _SLACK or (high < hold.low - _SLACK and (expect.ended_by == call.hangup or not may_be_cut))
@@ -194,10 +213,27 @@ def _records(scenario: Scenario) -> Iterator[Finding]:
                 if is_above_0(getattr(record, key)):
                     message = f"{record.call!r} isn't answered: its reply is expected to be {reply.code}"
                     yield Finding(("expect", "transactions", index, key), message, f"{key}: 0")
+        most = _most_records(scenario, record)
+        if most is not None and record.count is not None and bounds(record.count)[0] > most:
+            message, hint = (
+                f"{record.call!r} has a record for each call and account: {most} at most",
+                "or 'repeat' it",
+            )
+            yield Finding(("expect", "transactions", index, "count"), message, f"count: {most}; {hint}")
         is_any = record.model_fields_set <= {"call", "absent"}
         if record.call and record.absent and is_any and _says_answered(calls[record.call]):
             message = f"{record.call!r} is expected to be answered, and so it has a record"
             yield Finding(("expect", "transactions", index), message, "delete it, or expect a refusal")
+
+
+def _most_records(scenario: Scenario, record: TransactionExpectation) -> int | None:
+    """How many records a call has at most on the accounts that are asked for; None where nobody can tell."""
+    call = next((each for each in scenario.calls if each.id == record.call), None)
+    if call is None or scenario.load is not None or scenario.given.graphql:
+        return None
+    tags = [each.account_tag for each in scenario.given.accounts]
+    payers = sum(1 for tag in tags if record.account_tag is None or record.account_tag.matches(tag))
+    return int(call.times.high) * max(payers, 1)
 
 
 def _says_answered(call: Call) -> bool:
@@ -223,9 +259,12 @@ def _timeout(scenario: Scenario) -> Iterator[Finding]:
     if most is None or scenario.load is not None or scenario.clock is not None:
         return
     for index, call in enumerate(scenario.calls):
-        start = call.start.delay if call.start.event is None else 0.0
-        hold = call.hold.low if call.hold and call.hangup != "never" else 0.0
-        if start + hold > most and math.isfinite(most):
-            key = "hold" if hold > start else "start"
-            message = f"this is {duration_text(start + hold)}, and the scenario may take {duration_text(most)}"
+        parts = {
+            "start": call.start.delay if call.start.event is None else 0.0,
+            "ring": call.ring.low if call.ring and call.cancel is None else 0.0,
+            "hold": call.hold.low if call.hold and call.hangup != "never" else 0.0,
+        }
+        if sum(parts.values()) > most and math.isfinite(most):
+            key = max(parts, key=lambda each: parts[each])
+            message = f"this is {duration_text(sum(parts.values()))}, and the scenario may take {duration_text(most)}"
             yield Finding(("calls", index, key), message, "a longer 'timeout'")

@@ -34,6 +34,7 @@ __all__ = [
     "reached",
     "rings",
     "shortest_limit",
+    "takes",
 ]
 
 
@@ -108,6 +109,11 @@ def waits(scenario: Scenario) -> float:
     if scenario.timeout and not scenario.load:
         return scenario.timeout + skipped
     return PATIENCE + max(skipped, *_ends(scenario).values())
+
+
+def takes(scenario: Scenario) -> float:
+    """Seconds until its last call is over, as far as the scenario tells."""
+    return max(_ends(scenario).values())
 
 
 def _ends(scenario: Scenario) -> dict[str, float]:

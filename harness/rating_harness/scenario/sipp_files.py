@@ -22,6 +22,7 @@ __all__ = [
     "needed_files",
     "takes_patterns",
     "unknown_keywords",
+    "unrouted_bye",
 ]
 
 KEYWORDS = frozenset(
@@ -157,6 +158,11 @@ def faults_in(text: str, *, calls: bool) -> Iterator[tuple[str, str]]:
             line = text.count("\n", 0, spaced.start(1)) + 1
             yield f"line {line}: SIPp finds no '{spaced[1]}' in the replies, which have it as the request does", "To:"
             break
+    for message in _MESSAGE.finditer(text):
+        if spaced := _spaced_keyword(message[1]):
+            line = text.count("\n", 0, message.start(1) + spaced.start()) + 1
+            yield f"line {line}: SIPp sends '{spaced[0]}' as it's written", f"[{spaced[1]}], without the space"
+            break
     for name in sorted(_used_once(text)):
         line = next(number for number, each in enumerate(text.splitlines(), 1) if re.search(rf"\b{name}\b", each))
         said = f"line {line}: the variable {name!r} is set and never used, which SIPp gives up for"
@@ -181,6 +187,34 @@ def _used_once(text: str) -> Iterator[str]:
 
 
 _ASSIGNED = re.compile(r"\bassign_to\s*=\s*[\"']([^\"']*)[\"']")
+
+
+_SPACED = re.compile(r"\[[ \t]+([A-Za-z_]\w*)[ \t]*\]")
+
+
+def _spaced_keyword(message: str) -> re.Match[str] | None:
+    found = _SPACED.finditer(message)
+    return next((each for each in found if each[1] in KEYWORDS or _OF_MANY_FORMS.fullmatch(each[1])), None)
+
+
+_BYE = re.compile(r"\s*BYE\s")
+_ROUTE = re.compile(r"^[ \t]*Route[ \t]*:|\[routes\]|\[last_Record-Route:\]", re.IGNORECASE | re.MULTILINE)
+_ROUTES_KEPT = re.compile(r"\brrs\s*=\s*[\"']true[\"']")
+
+
+def unrouted_bye(text: str) -> tuple[str, str] | None:
+    """What a file lacks so that its BYE goes by the dialog's route set (RFC 3261 section 12.2.1.1)."""
+    byes = [each for each in _MESSAGE.finditer(text) if _BYE.match(each[1])]
+    unrouted = next((each for each in byes if _ROUTE.search(each[1]) is None), None)
+    if unrouted is not None:
+        start = unrouted.start(1) + len(unrouted[1]) - len(unrouted[1].lstrip())
+        line = text.count("\n", 0, start) + 1
+        return f"line {line}: a BYE without a Route doesn't reach Kamailio's dialog", "[routes] on a line of its own"
+    if any("[routes]" in each[1] for each in byes) and _ROUTES_KEPT.search(text) is None:
+        return "[routes] of its BYE has no value: SIPp keeps no Record-Route", '<recv response="200" rrs="true">'
+    return None
+
+
 _UNCLOSED_MESSAGE = re.compile(r"<!\[CDATA\[(?:(?!\]\]>).)*?(?:(?=<!\[CDATA\[)|\Z)", re.DOTALL)
 _QUOTED = r"""(?:"(?:[^"<]*|[^"\n]*)"|'(?:[^'<]*|[^'\n]*)')"""
 """A value of an attribute. SIPp takes a `<` in it; on a further line it's the next element's."""

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import yaml
 from yaml.composer import ComposerError
+from yaml.scanner import ScannerError
 
 from rating_harness.scenario.diagnostics import Mistakes
 from rating_harness.scenario.nodes import Entry, Mapping, Node, Scalar, Sequence, Span
@@ -131,7 +132,37 @@ def _composed(text: str) -> yaml.Node | None:
             root = _QuickLoader(text).get_single_node()
             if root is None or _depth(root) <= DEEPEST:
                 return root
+    for _ in range(_MOST_TABS):
+        try:
+            return _Loader(text).get_single_node()
+        except ScannerError as error:
+            tabs = _blanks_at(text, error)
+            if tabs is None:
+                raise
+            text = text[: tabs.start()] + " " * len(tabs[0]) + text[tabs.end() :]
     return _Loader(text).get_single_node()
+
+
+_MOST_TABS = 100
+"""Places with tabs in a file that are read as blanks."""
+
+_BLANKS = re.compile(r"[ \t]+")
+_AFTER_A_VALUE = re.compile(r"[\n#]|\Z")
+
+
+def _blanks_at(text: str, error: ScannerError) -> re.Match[str] | None:
+    """The tab that PyYAML complains of, with the blanks after it, where it means the same as a blank.
+
+    That's so at the end of a line, before a comment, after what begins a value, and around quotes. It doesn't indent,
+    and within a text it's a part of that.
+    """
+    blanks = _BLANKS.match(text, error.problem_mark.index) if error.problem_mark is not None else None
+    if blanks is None:
+        return None
+    before = text[text.rfind("\n", 0, blanks.start()) + 1 : blanks.start()].rstrip(" ")[-1:]
+    if _AFTER_A_VALUE.match(text, blanks.end()) or before in tuple(":,[{"):
+        return blanks
+    return blanks if before in tuple("\"']}") and text[blanks.end()] in ":,]}" else None
 
 
 def _levels(text: str) -> int:

@@ -189,7 +189,7 @@ def target() -> Stack:
             "kill kamailio: the target was started by somebody else, and is theirs to restart",
         ),
         ("faults: [{on: agent, unplug: 1s}]\n", "unplug agent: the target's network isn't the lab's"),
-        ("faults: [{on: agent, kill: 1s}]\n", None),
+        ("faults: [{on: agent, pause: 1s}]\n", None),
         ("faults: [{on: agent, path: begin, status: 500}]\n", None),
         (
             "expect: {log: [/rating/]}\n",

@@ -37,6 +37,7 @@ BEYOND_A_SCHEMA = {
         clock-while-ringing clock-list cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent
         fault-huge-number fault-two-answers forks-that-cant-be
         clock-over-second-answer fault-two-outages fault-without-action faults-of-two-kinds hold-never load-and-repeat
+        killed-agent killed-carrier
         load-of-nothing loss-over-tcp many-calls-that-say-too-much octets-without-branch options-with-hold
         load-without-rate order-and-path order-without-call outage-with-nth ramp-too-long rate-of-one-call
         reason-twice

@@ -22,6 +22,7 @@ from rating_harness.scenario.sipp_files import (
     needed_files,
     takes_patterns,
     unknown_keywords,
+    unrouted_bye,
 )
 from rating_harness.session.dialects import load_with_warnings
 
@@ -324,3 +325,36 @@ def test_what_a_file_lacks_is_a_warning(tmp_path: Path) -> None:
     assert warning.message == "uac.xml has a pattern for a status, which SIPp takes from 3.7.5 on"
     path.write_text(path.read_text() + "requires: {sipp: at least 3.7.5}\n")
     assert load_with_warnings(path)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("[ branch ]", "line 2: SIPp sends '[ branch ]' as it's written"),
+        ("[\tlast_Via: ]", None),
+        ("[branch]", None),
+        ("[ a word ]", None),
+    ],
+)
+def test_a_keyword_with_a_blank_before_it_is_none(written: str, said: str | None) -> None:
+    text = f"<scenario>\n<send><![CDATA[ INVITE sip:x SIP/2.0\nVia: x;branch={written}\n]]></send></scenario>"
+    text = text.replace("INVITE sip:x SIP/2.0\n", "INVITE sip:x SIP/2.0 ")
+    assert [message for message, _ in faults_in(text, calls=True)] == ([said] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("bye", "received", "said"),
+    [
+        ("Via: x", "", "line 4: a BYE without a Route doesn't reach Kamailio's dialog"),
+        ("[routes]", "", "[routes] of its BYE has no value: SIPp keeps no Record-Route"),
+        ("[routes]", ' rrs="true"', None),
+        ("Route: <sip:x;lr>", "", None),
+    ],
+)
+def test_a_bye_has_to_go_by_the_route_set(bye: str, received: str, said: str | None) -> None:
+    text = (
+        f'<scenario>{SEND}<recv response="200"{received}/>\n'
+        f"<send><![CDATA[\n\n    BYE sip:x SIP/2.0\n    {bye}\n]]></send></scenario>"
+    )
+    unrouted = unrouted_bye(text)
+    assert (unrouted and unrouted[0]) == said

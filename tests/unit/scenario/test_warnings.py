@@ -797,3 +797,32 @@ def test_what_is_trusted_may_be_called_otherwise(tmp_path: Path) -> None:
     assert warned(tmp_path, rest % "403") == []
     trusting = "kamailio: {defines: {RATING_CALLED: '\"any\"'}}\n"
     assert warned(tmp_path, rest % "200" + trusting) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "rest", "message"),
+    [
+        (
+            ", hangup: never, expect: {duration: 30s ± 1s}",
+            "",
+            "the account pays for 10s, and the duration is expected to be 30s ± 1s",
+        ),
+        (", hangup: never, expect: {duration: 10s ± 1s, ended_by: kamailio}", "", None),
+        (", hangup: never, expect: {ended_by: callee}", "", "nobody hangs up, and the callee is expected to"),
+        (", hangup: never, expect: {ended_by: callee}", "carriers: {carrier: {hang_up_after: 2s}}\n", None),
+        (", ring: 6s", "timeout: 3s\n", "this is 6s, and the scenario may take 3s"),
+        (", ring: 6s, cancel: after 1s", "timeout: 3s\n", None),
+        (
+            "",
+            "expect: {transactions: [{call: ana, account_tag: '2001', count: 3}]}\n",
+            "'ana' has a record for each call and account: 1 at most",
+        ),
+        ("", "expect: {transactions: [{call: ana, count: 2}]}\n", None),
+        (", repeat: 3", "expect: {transactions: [{call: ana, account_tag: '2001', count: 3}]}\n", None),
+    ],
+)
+def test_what_a_limit_a_time_and_a_number_of_calls_rule_out(
+    tmp_path: Path, call: str, rest: str, message: str | None
+) -> None:
+    found = warned(tmp_path, f"calls:\n{ANA.replace('2000', '2001') % call}{rest}")
+    assert [said for _, said in found] == ([message] if message else [])

@@ -78,3 +78,20 @@ def test_a_variable_as_other_programs_write_it(tmp_path: Path, value: str, hint:
     with pytest.raises(ScenarioError) as caught:
         load(path)
     assert hint in [mistake.hint for mistake in caught.value.mistakes]
+
+
+@pytest.mark.parametrize(
+    "head",
+    ['scenario: "A call"\t', "scenario: A call\t# which", "scenario:\tA call", "scenario: A call\n\t# which\n\t"],
+)
+def test_a_tab_that_means_a_blank_is_one(tmp_path: Path, head: str) -> None:
+    (tmp_path / "it.yaml").write_text(f"{head}\ncalls: [{{id: ana,\tfrom: '1000'\t, to: \"39\"\t}}]\t", "utf-8")
+    (scenario,) = load(tmp_path / "it.yaml")
+    assert (scenario.scenario, scenario.calls[0].from_) == ("A call", "1000")
+
+
+@pytest.mark.parametrize(
+    "text", ["calls:\n\t- id: ana", "a: b\tc", "k:\n  -\ta: 1", "a: [1\t, 2]", "calls:\n  \tid: ana"]
+)
+def test_a_tab_that_indents_or_stands_in_a_text_is_none(tmp_path: Path, text: str) -> None:
+    assert told(tmp_path, f"{SCENARIO}{text}\n")[2] == "a tab: YAML is indented with spaces"
