@@ -68,6 +68,7 @@ def sip(
     sender, receiver = (called, calling) if is_of_callee else (calling, called)
     extra = {"Contact": f"<{_URI}>"} if cseq.endswith("INVITE") and first[0] in "I2" else {}
     extra |= {} if is_response else {"Max-Forwards": "70"}
+    extra |= {"Content-Type": "application/sdp"} if body else {}
     lines = [
         f"SIP/2.0 {first}" if is_response else f"{first} SIP/2.0",
         f"Via: SIP/2.0/UDP 198.18.0.5:5060;branch={branch or f'z9hG4bK-{host}-{cseq}'.replace(' ', '-')}",

@@ -50,6 +50,22 @@ def _answers_itself(status: int) -> tuple[str, str, str]:
     )
 
 
+def _spoils_replies(which: str, how: str) -> tuple[str, str, str]:
+    """What is done to replies of the callee's on their way back."""
+    return PROXY, "\troute(RATING_REPLY);\n}", f"\troute(RATING_REPLY);\n\tif ({which}) {how}\n}}"
+
+
+def _spoils_invites(how: str) -> tuple[str, str, str]:
+    """What is done to the first INVITE on its way out."""
+    return (
+        RATING,
+        '\t\tt_on_failure("RATING_CARRIER_FAILED");\n',
+        f'\t\t{how}\n\t\tt_on_failure("RATING_CARRIER_FAILED");\n',
+    )
+
+
+_ANSWER = 'is_method("INVITE") && status == "200"'
+_RINGING = 'is_method("INVITE") && status == "180"'
 _RENEWAL = r"it never arrived; its sender got {} Broken"
 
 BROKEN = {
@@ -154,6 +170,63 @@ BROKEN = {
         "call ana: the UPDATE of the caller",
         _RENEWAL.format(482),
         ", reinvite: [{at: after 500ms, method: UPDATE}]",
+    ),
+    "an answer whose session description is spoilt": Broken(
+        [_spoils_replies(_ANSWER, 'subst_body("/c=IN IP4 /c=IN IP4 9./");')],
+        "both_ends",
+        "call ana: the session description of the 200 to INVITE",
+        "caller-ana got 'c=IN IP4 9",
+    ),
+    "an answer whose Content-Type is another": Broken(
+        [_spoils_replies(_ANSWER, 'subst_hf("Content-Type", "/application.*/text\\/plain/", "f");')],
+        "both_ends",
+        "call ana: the session description of the 200 to INVITE",
+        "caller-ana got Content-Type is text/plain",
+    ),
+    "an answer whose Content-Length is wrong": Broken(
+        [_spoils_replies(_RINGING, 'subst_hf("Content-Length", "/[0-9]+/7/", "f");')],
+        "strict_peer",
+        "call ana: what caller-ana got: 180 Ringing to INVITE",
+        "Content-Length is 7, its body has 0 bytes",
+    ),
+    "a reply with another From tag": Broken(
+        [_spoils_replies(_RINGING, 'subst_hf("From", "/tag=/tag=x/", "f");')],
+        "strict_peer",
+        "call ana: what caller-ana got: 180 Ringing to INVITE",
+        "the tag of From is x",
+    ),
+    "an answer without its Record-Route": Broken(
+        [_spoils_replies(_ANSWER, 'remove_hf("Record-Route");')],
+        "forwarding",
+        "call ana: the Record-Routes of the 200 that caller-ana got",
+        "the caller's requests go astray",
+    ),
+    "a reply with another branch": Broken(
+        [_spoils_replies(_RINGING, 'subst_hf("Via", "/branch=[^;]+/branch=z9hG4bK-wrong/", "l");')],
+        "strict_peer",
+        "call ana: what caller-ana got: 180 Ringing to INVITE",
+        "its branch is that of no INVITE",
+    ),
+    "a reply with a Via of somebody's": Broken(
+        [_spoils_replies(_RINGING, 'append_hf("Via: SIP/2.0/UDP 198.18.0.99;branch=z9hG4bK-more\\r\\n", "Via");')],
+        "strict_peer",
+        "call ana: what caller-ana got: 180 Ringing to INVITE",
+        "2 Vias",
+    ),
+    "a ringing that is made another": Broken(
+        [
+            (PROXY, 'loadmodule "textops.so"\n', 'loadmodule "textops.so"\nloadmodule "textopsx.so"\n'),
+            _spoils_replies(_RINGING, 'change_reply_status(181, "Invented");'),
+        ],
+        "both_ends",
+        "call ana: the 181 to INVITE that caller-ana got",
+        "181 Invented",
+    ),
+    "an INVITE with another From tag": Broken(
+        [_spoils_invites('subst_hf("From", "/tag=/tag=x/", "f");')],
+        "forwarding",
+        "call ana: the tag of From of the INVITE that carrier got",
+        "x",
     ),
     "an INFO that is refused": Broken(
         [_answers_itself(500)],

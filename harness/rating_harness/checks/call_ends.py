@@ -279,7 +279,10 @@ def _passed_on(case: Case, call: Call, index: int) -> Iterator[Finding]:
             other = _of(call, _other(side))
             arrivals = [m for m in other if m.direction == "received" and m.is_request and (m.method, m.cseq) == key]
             reply = call.reply_to(sent)
-            if any(id(m) not in refused for m in arrivals) or _is_meant_refused(planned, sent, reply):
+            if any(id(m) not in refused for m in arrivals):
+                yield from _taken_back(case, call, index, side, sent)
+                continue
+            if _is_meant_refused(planned, sent, reply):
                 continue
             under_way = Interval(sent.at, reply.at if reply else case.evidence.ended)
             if is_gone(case, call, index, _other(side), under_way) or is_gone(case, call, index, side, under_way):
@@ -291,6 +294,33 @@ def _passed_on(case: Case, call: Call, index: int) -> Iterator[Finding]:
             wanted = f"one that reaches the {_other(side)}"
             shown_by = reply or sent
             yield broken(case, "both_ends", message, wanted, seen, call=call, index=index, shown_by=shown_by)
+
+
+def _taken_back(case: Case, call: Call, index: int, side: Side, sent: SipMessage) -> Iterator[Finding]:
+    """The other end's final reply comes back to the one that asked, and the ACK to that reaches the other one."""
+    finding = partial(broken, case, "both_ends", call=call, index=index)
+    what = "re-INVITE" if sent.method == "INVITE" else sent.method
+    other, key = _of(call, _other(side)), (sent.method, sent.cseq)
+    finals = [m for m in other if m.direction == "sent" and m.is_final and (m.method, m.cseq) == key]
+    reply = call.reply_to(sent)
+    over = min((bye.at for bye in call.byes), default=case.evidence.ended)
+    for end in SIDES:
+        if is_gone(case, call, index, end, Interval(sent.at, over)):
+            return
+    if reply is None and finals and finals[0].at < over - _TO_ARRIVE:
+        message = f"call {call.id}: the {finals[0].status} of the {_other(side)} to the {what} of the {side}"
+        yield finding(message, f"one that reaches the {side}", "it never arrived", shown_by=finals[0])
+    acks = [m for m in _of(call, side) if m.direction == "sent" and m.method == "ACK" and m.cseq == sent.cseq]
+    is_taken = reply is not None and (reply.status or 0) < 300 and sent.method == "INVITE"
+    if not is_taken or not acks or acks[0].at > over - _TO_ARRIVE:
+        return
+    if not any(m.direction == "received" and m.method == "ACK" and m.cseq == sent.cseq for m in other):
+        message = f"call {call.id}: the ACK to the answer to the {what} of the {side}"
+        yield finding(message, f"one that reaches the {_other(side)}", "it never arrived", shown_by=acks[0])
+
+
+_TO_ARRIVE = 1.0
+"""Seconds in which a message may still be under way when a call is over."""
 
 
 def _is_odd(request: Request) -> bool:

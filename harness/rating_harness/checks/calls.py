@@ -304,7 +304,26 @@ def _carrier(judged: _Judged) -> Iterator[Finding]:
 def _carriers(judged: _Judged) -> Iterator[Finding]:
     wanted, tried = judged.expect.carriers, judged.call.tried
     if tried != wanted:
-        yield judged.finding("carriers", "other carriers were tried, or in another order", wanted, tried)
+        message = "other carriers were tried, or in another order"
+        yield judged.finding("carriers", message, wanted, tried, hint=_why_never_tried(judged))
+
+
+def _why_never_tried(judged: _Judged) -> str:
+    """Of the first carrier that was expected and got no INVITE: it wasn't offered, or another's reply ended it."""
+    call, carriers = judged.call, CONTRACT.fields.carriers
+    wanted = next((host for host in judged.expect.carriers or () if host not in call.tried), None)
+    asked = judged.case.first_authorization(call)
+    if wanted is None or asked is None or asked.fault is not None or not judged.case.is_authorised(call):
+        return ""
+    offered = asked.answer(carriers)
+    texts = [str(each) for each in offered] if isinstance(offered, list) else []
+    known = {each.host: each.carrier_tag for each in judged.case.scenario.given.carriers}
+    if wanted in known and not any(f":{wanted.lower()}:" in f"{text.lower()}:" for text in texts):
+        return f"the engine didn't offer {wanted}, but {', '.join(texts) or 'none'}: has it a rate for this number?"
+    final = next((m for m in call.carriers if m.direction == "sent" and m.is_final and m.method == "INVITE"), None)
+    if final is not None and call.tried and call.tried[-1] == final.host and (final.status or 0) < 500:
+        return f"{final.host} replied {final.status} {final.reason}, after which no other was tried"
+    return ""
 
 
 def _source(judged: _Judged) -> Iterator[Finding]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rating_harness.checks.billing import BESIDE
 from rating_harness.checks.model import Case, Finding
+from rating_harness.checks.time_over import NOBODY, RINGING, UP
 from rating_harness.contract import CONTRACT
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import SipMessage
@@ -26,6 +28,7 @@ _HARDEST_FIRST = (
     "always: requests",
     ".expect.reply",
     ".expect.reason",
+    "always: final_reply",
     "].timeout",
     ".expect.ended_by",
     "always: begin_and_end",
@@ -95,8 +98,19 @@ def _is_summary(finding: Finding, cause: Finding) -> bool:
     if cause.check == "always: begin_and_end":
         return _step(cause) < _step(finding) < len(_STEPS)
     if cause.check == "always: both_ends":
-        return _GOES_ON in finding.message and _GOES_ON not in cause.message
+        is_left = _GOES_ON in finding.message and _GOES_ON not in cause.message
+        return is_left or _is_lost_later(finding, cause)
     return finding.message == _NO_CALL and cause.message != _NO_CALL
+
+
+_LOST = re.compile(r": the [\w-]+ of the (?:caller|callee)$")
+
+
+def _is_lost_later(finding: Finding, cause: Finding) -> bool:
+    """Whether both are of requests within the call that were kept back in the same way: the first tells it."""
+    is_same = finding.seen == cause.seen and all(map(_LOST.search, (finding.message, cause.message)))
+    first, later = cause.shown_by, finding.shown_by
+    return bool(is_same and isinstance(first, SipMessage) and isinstance(later, SipMessage) and first.at < later.at)
 
 
 _STEPS = (CONTRACT.paths.begin, CONTRACT.paths.end, "its record")
@@ -119,15 +133,19 @@ def _follows(case: Case, calls: dict[str, Call], finding: Finding, cause: Findin
     if call is None or finding.call_id not in (None, call.call_id):
         return False
     if cause.check == "always: strict_peer":
-        return finding.call_id is not None and _follows_a_refusal(finding, cause)
+        is_refused = finding.call_id is not None and _follows_a_refusal(finding, cause)
+        return is_refused or _follows_an_unread_reply(call, finding, cause)
     if cause.check == "always: both_ends":
         return _follows_a_loss(case, call, finding, cause)
     if cause.check == "always: requests":
         return _follows_a_wrong_name(case, call, finding, cause)
     if cause.check == "always: calls":
-        return cause.message.endswith(_NOBODY) and _is_up(call, finding)
+        return _follows_its_going_on(case, call, finding, cause)
     if cause.check.endswith((".expect.reply", ".expect.reason")):
         return _follows_the_reply(case, call, finding)
+    if cause.check == "always: final_reply":
+        is_begun = _BUT_HAS in finding.message and finding.call_id == call.call_id
+        return call.answered is None and (is_begun or _is_up(call, finding) or _gave_up(call, finding))
     if cause.check.endswith("].timeout"):
         return _follows_the_timeout(call, finding)
     if cause.check.endswith(".expect.ended_by"):
@@ -179,8 +197,9 @@ def _follows_a_loss(case: Case, call: Call, finding: Finding, cause: Finding) ->
         return False
     nobody_hung_up = call.ended_by in (None, "kamailio")
     if finding.check == "always: both_ends":
-        return _GOES_ON in finding.message and (nobody_hung_up or " BYE " in cause.message)
-    if finding.call_id is None and finding.message.startswith(f"SIPp on caller-{call.id} gave up"):
+        is_left = _GOES_ON in finding.message and (nobody_hung_up or " BYE " in cause.message)
+        return is_left or _is_lost_later(finding, cause)
+    if _gave_up(call, finding):
         return True
     if not nobody_hung_up and " BYE " not in cause.message:
         return False
@@ -190,10 +209,29 @@ def _follows_a_loss(case: Case, call: Call, finding: Finding, cause: Finding) ->
     return is_lost and (_needs_a_bye(case, call, finding) or _is_unfinished(case, call, finding))
 
 
+_BUT_HAS = " was not answered, but has "
+
 _UNBILLED = ("no request", "not accepted")
 """What is seen of an end that the engine doesn't count."""
 
-_NOBODY = ": nobody ever hung up"
+
+def _follows_its_going_on(case: Case, call: Call, finding: Finding, cause: Finding) -> bool:
+    """What a call lacks because it's not over yet."""
+    is_of_it = finding.call_id == call.call_id
+    if cause.message.endswith(RINGING):
+        is_told = ".expect." in finding.check or finding.check in _OF_ONE_THAT_RINGS
+        return (is_of_it and is_told) or _is_up(call, finding) or _gave_up(call, finding)
+    if not cause.message.endswith((NOBODY, UP)) or call.byes:
+        return False
+    is_end = _key(finding) in ("ended_by", *_OF_THE_END) or finding.check == "always: tables"
+    return (is_of_it and is_end) or _needs_a_bye(case, call, finding) or _gave_up(call, finding)
+
+
+_OF_ONE_THAT_RINGS = ("always: begin_and_end", "always: final_reply", "always: both_ends", "always: tables")
+
+
+def _gave_up(call: Call, finding: Finding) -> bool:
+    return finding.call_id is None and finding.message.startswith(f"SIPp on caller-{call.id} gave up")
 
 
 def _follows_the_timeout(call: Call, finding: Finding) -> bool:
@@ -214,15 +252,31 @@ def _follows_a_refusal(finding: Finding, cause: Finding) -> bool:
     """What a strict peer refuses doesn't count as having arrived."""
     method = cause.shown_by.method if isinstance(cause.shown_by, SipMessage) else ""
     if finding.check == "always: both_ends":
-        return f" {method} " in f"{finding.message} " or (method == "BYE" and " goes on for " in finding.message)
+        words = f"{finding.message} ".replace(" re-INVITE ", " INVITE ")
+        return f" {method} " in words or (method == "BYE" and " goes on for " in finding.message)
     return finding.check == "always: record" and method == "BYE" and " ends " in finding.message
+
+
+def _follows_an_unread_reply(call: Call, finding: Finding, cause: Finding) -> bool:
+    """What comes of a caller that makes nothing of a reply to its INVITE, and may give up at it."""
+    shown = cause.shown_by
+    if (
+        not isinstance(shown, SipMessage)
+        or shown.status is None
+        or shown.method != "INVITE"
+        or call.final is not None
+    ):
+        return False
+    is_told = finding.check in ("always: final_reply", "always: tables") or _BUT_HAS in finding.message
+    is_of_it = finding.call_id == call.call_id and is_told
+    return is_of_it or _gave_up(call, finding) or _is_up(call, finding)
 
 
 def _follows_the_reply(case: Case, call: Call, finding: Finding) -> bool:
     """What another final reply than expected, or none, leads to."""
     if finding.call_id is None:
-        is_caller = finding.message.startswith(f"SIPp on caller-{call.id} gave up")
-        return is_caller or (call.answered is None and _is_unpaid(case, call, finding))
+        is_waiting = call.answered is None and (_is_unpaid(case, call, finding) or _waits_for(case, call, finding))
+        return _gave_up(call, finding) or is_waiting
     if finding.check == "always: final_reply":
         return not call.finals
     if finding.check.startswith("expect.transactions["):
@@ -230,6 +284,22 @@ def _follows_the_reply(case: Case, call: Call, finding: Finding) -> bool:
     if finding.check.startswith("expect.requests["):
         return call.answered is None and _lacks_requests(case, call, finding)
     return _key(finding) in ("reason", *(_OF_AN_ANSWER if call.answered is None else ()))
+
+
+_INDEXES = re.compile(r"calls\[(\d+)\]\.requests\[(\d+)\]")
+
+
+def _waits_for(case: Case, call: Call, finding: Finding) -> bool:
+    """Whether it's a request or a call that waited in vain for something of that call."""
+    if finding.check == "always: calls" and finding.message.startswith("call ") and finding.seen.startswith("0 made"):
+        waiting = finding.message.removeprefix("call ")
+        return any(each.id == waiting and each.start.call == call.id for each in case.scenario.calls)
+    found = _INDEXES.match(finding.check)
+    if found is None or not finding.message.endswith("was never sent"):
+        return False
+    planned = case.scenario.calls[int(found[1])]
+    moment = planned.requests[int(found[2])].at
+    return call.id == (moment.call or planned.id)
 
 
 def _needs_a_bye(case: Case, call: Call, finding: Finding) -> bool:

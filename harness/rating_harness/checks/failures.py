@@ -70,9 +70,8 @@ def _failures(case: Case) -> list[_Failure]:
     failed: list[_Failure] = []
     without_final_reply = {each.call_id: each for each in one_final_reply(case)}
     for index, planned in enumerate(case.scenario.calls):
-        expect = _completed(planned)
         for call in case.of(planned.id):
-            found = list(check_call(case, index, expect, call))
+            found = list(check_call(case, index, _completed(planned, call), call))
             if not found and call.call_id in without_final_reply:
                 found = [without_final_reply[call.call_id]]
             if found:
@@ -120,8 +119,11 @@ def _counted(reasons: Counter[str]) -> str:
     return told if len(reasons) <= _REASONS else f"{told}, and {len(reasons) - _REASONS} others"
 
 
-def _completed(call: PlannedCall) -> CallExpectation:
-    """What is expected of a call, with what goes without saying: it's answered, and ended by the one who hangs up."""
+def _completed(call: PlannedCall, seen: Call) -> CallExpectation:
+    """What is expected of a call, with what goes without saying: it's answered, and ended by the one who hangs up.
+
+    :param seen: where it may be refused as well, and was, nobody hangs it up.
+    """
     expect, changes = call.expect, dict[str, Any]()
     if call.method != "INVITE" or call.sipp is not None or call.vanish is not None:
         return expect
@@ -134,6 +136,7 @@ def _completed(call: PlannedCall) -> CallExpectation:
         and call.bye == "normal"
         and reply is not None
         and reply.code.matches(200)
+        and (seen.answered is not None or seen.final is None or not reply.code.matches(seen.final.status))
     ):
         changes["ended_by"] = call.hangup
     return expect.model_copy(update=changes)

@@ -11,6 +11,7 @@ from rating_harness.checks.model import Case, Finding, broken
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.headers import branch_of
 from rating_harness.evidence.model import SipMessage
+from rating_harness.evidence.sdp import fault_of_sdp
 
 __all__ = ["messages_are_passed_on"]
 
@@ -32,6 +33,8 @@ def messages_are_passed_on(case: Case) -> Iterator[Finding]:
                 continue
             yield from _unheard_ringing(case, call, index)
             yield from _lost_descriptions(case, call, index)
+            yield from _spoilt_descriptions(case, call, index)
+            yield from _invented(case, call, index)
             yield from _rings_on(case, call, index)
 
 
@@ -87,6 +90,54 @@ def _lost_descriptions(case: Case, call: Call, index: int) -> Iterator[Finding]:
                 seen = f"{message.host} got none"
                 about = f"call {call.id}: the session description of the {what}"
                 wanted = f"that which {origins[0].host} sent"
+                yield broken(case, "both_ends", about, wanted, seen, call=call, index=index, shown_by=message)
+                return
+
+
+def _spoilt_descriptions(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    """One that was well-formed is so when it arrives, whatever a relay of media has written into it."""
+    for receiving, sending in ((call.caller, call.carriers), (call.carriers, call.caller)):
+        sent: dict[tuple[object, ...], list[SipMessage]] = {}
+        for message in sending:
+            if message.direction == "sent" and _is_description(message):
+                sent.setdefault(_same(message), []).append(message)
+        for message in receiving:
+            origins = sent.get(_same(message), ()) if message.direction == "received" else ()
+            if not origins or not message.body.strip() or any(fault_of_sdp(each.body) for each in origins):
+                continue
+            fault = fault_of_sdp(message.body)
+            if not _is_description(message):
+                fault = f"Content-Type is {message.header('Content-Type')}"
+            if fault:
+                what = message.method if message.is_request else f"{message.status} to {message.method}"
+                about = f"call {call.id}: the session description of the {what}"
+                wanted, seen = f"that which {origins[0].host} sent", f"{message.host} got {fault}"
+                yield broken(case, "both_ends", about, wanted, seen, call=call, index=index, shown_by=message)
+                return
+
+
+_PASSED_ON = ("INVITE", "UPDATE", "PRACK", "INFO", "MESSAGE")
+
+
+def _invented(case: Case, call: Call, index: int) -> Iterator[Finding]:
+    """A reply but a refusal that has an end's tag is that end's: a proxy's own has another one (section 8.2.6.2).
+
+    Refusals aren't asked for: a proxy may change them (section 16.7), and refuses requests within a dialog itself.
+    """
+    if case.scenario.calls[index].requests or case.scenario.calls[index].sipp is not None:
+        return
+    for receiving, sending in ((call.caller, call.carriers), (call.carriers, call.caller)):
+        sent: dict[tuple[object, ...], set[int | None]] = {}
+        for message in sending:
+            if message.direction == "sent" and not message.is_request:
+                sent.setdefault((message.method, message.cseq, message.to_tag), set()).add(message.status)
+        for message in receiving:
+            known = sent.get((message.method, message.cseq, message.to_tag), set())
+            is_one = message.direction == "received" and 100 < (message.status or 0) < 300
+            if is_one and known and message.status not in known and message.method in _PASSED_ON:
+                about = f"call {call.id}: the {message.status} to {message.method} that {message.host} got"
+                statuses = ", ".join(map(str, sorted(each or 0 for each in known)))
+                wanted, seen = f"one that the other end sent: {statuses}", f"{message.status} {message.reason}"
                 yield broken(case, "both_ends", about, wanted, seen, call=call, index=index, shown_by=message)
                 return
 

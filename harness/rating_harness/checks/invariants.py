@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from rating_harness.checks.agent_answers import untranslated
 from rating_harness.checks.billing import balances_move_by_fees, begin_and_end
-from rating_harness.checks.call_ends import both_ends_agree, goes_on, is_left_alone
+from rating_harness.checks.call_ends import both_ends_agree, is_left_alone
 from rating_harness.checks.forwarding import messages_are_passed_on
 from rating_harness.checks.health import kamailio_is_well, no_dialog_left, nothing_left_running, nothing_left_waiting
 from rating_harness.checks.kamailio import no_alarm
@@ -18,6 +18,7 @@ from rating_harness.checks.proxying import proxied_as_it_should_be
 from rating_harness.checks.recorded_calls import fees_are_right, records_are_the_calls
 from rating_harness.checks.requests import requests_are_as_agreed, requests_are_of_the_call
 from rating_harness.checks.strict_peer import arrivals_are_valid
+from rating_harness.checks.time_over import beyond_their_time
 from rating_harness.contract import CONTRACT, units_of
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.headers import branch_of, is_same_number, user_of
@@ -80,24 +81,12 @@ def calls_were_made(case: Case) -> Iterator[Finding]:
             why = f", since its moment never came: {planned.start}" if planned.start.event and not sent else ""
             expected, seen = f"{len(calls)} made", f"{sent} made{why}"
             yield broken(case, "calls", f"call {planned.id}", expected, seen, index=index)
-        yield from _never_hung_up(case, index, calls)
+        yield from beyond_their_time(case, index)
     if made == 0:
         yield broken(case, "calls", "no call was made at all", "at least one call", "none")
     if not case.counts_failures:
         yield from _given_up(case)
         yield from _never_cancelled(case)
-
-
-def _never_hung_up(case: Case, index: int, calls: Sequence[Call]) -> Iterator[Finding]:
-    for call in calls:
-        if goes_on(case, call, index):
-            seconds = duration_text(round(case.evidence.ended - (call.answered or 0.0), 1))
-            message = f"call {call.id}: nobody ever hung up"
-            sipp = case.scenario.calls[index].sipp
-            why = "hangup: never" if sipp is None else f"{sipp.file} hangs up nobody"
-            seen = f"{why}, no limit, and no BYE in {seconds}"
-            yield broken(case, "calls", message, "an end of the call", seen, call=call, index=index)
-            return
 
 
 def _never_cancelled(case: Case) -> Iterator[Finding]:

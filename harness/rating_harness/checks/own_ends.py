@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from rating_harness.checks.format import seconds
 from rating_harness.checks.model import Case
-from rating_harness.checks.strict_peer import malformed
+from rating_harness.checks.strict_peer import malformed, refusals
 from rating_harness.errors import EndpointError
 from rating_harness.evidence.calls import Call, is_of_request
 from rating_harness.evidence.headers import (
@@ -52,6 +52,7 @@ def _errors(case: Case) -> Iterator[EndpointError]:
     yield from _untraced(case)
     yield from _stood_still(case)
     yield from _replies_to_nothing(case)
+    yield from _cut_targets(case)
     for index, planned in enumerate(case.scenario.calls):
         for call in case.of(planned.id):
             if any(message.is_brief for message in call.messages):
@@ -149,6 +150,27 @@ def _replies_to_nothing(case: Case) -> Iterator[EndpointError]:
         if message.host in ends and message.direction == "sent" and not message.is_request and key not in got:
             reason = f"it got no {message.method} with CSeq {message.cseq} and Call-ID {message.call_id}"
             yield _sent_malformed(case, message.host, _name(message), reason)
+
+
+def _cut_targets(case: Case) -> Iterator[EndpointError]:
+    """SIPp takes for ``[next_url]`` what stands behind the first ``<`` of a Contact, in a quoted name too."""
+    by_hand = {
+        f"caller-{each.id}": number for number, each in enumerate(case.scenario.calls) if each.sipp is not None
+    }
+    ends = by_hand.keys() | {host for host, behaviour in case.scenario.carriers.items() if _is_by_hand(behaviour)}
+    named: set[str] = set()
+    for message in case.evidence.messages:
+        contact = message.header("Contact") or ""
+        if message.direction == "received" and "<" in _QUOTED.findall(contact):
+            named.add(message.call_id)
+        is_cut = message.is_request and message.direction == "sent" and set(message.uri) & set('"<> ')
+        if is_cut and message.host in ends and message.call_id in named:
+            reason = f"its Request-URI is {message.uri[:60]!r}: [next_url] is cut where the Contact's name has a '<'"
+            yield _sent_malformed(case, message.host, message.method, reason, by_hand.get(message.host))
+
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*?(<)')
+"""A ``<`` within a name in quotes."""
 
 
 def _fault_of(case: Case) -> str:
@@ -386,15 +408,22 @@ def _wrong_ack(end: _End, ack: SipMessage) -> str:
 def _wrong_tag(end: _End, request: SipMessage) -> str:
     """A request inside a dialog has the tags of that dialog (RFC 3261 section 12.2.1.1)."""
     own, other = tag_of(request.header("From") or ""), tag_of(request.header("To") or "")
+    # An end knows its own tag, whatever the replies make of it: those of its INVITEs name its dialogs as well.
+    called = {m.cseq: tag_of(m.header("From") or "") for m in end.messages if m.direction == "sent" and _begins(m)}
     dialogs = {
-        (tag_of(m.header("From") or ""), tag_of(m.header("To") or ""))
+        (tag, tag_of(m.header("To") or ""))
         for m in end.messages
         if m.method == "INVITE" and not m.is_request and m.is_within_dialog
+        for tag in (tag_of(m.header("From") or ""), called.get(m.cseq) if m.direction == "received" else None)
     }
     pairs = {pair for dialog in dialogs for pair in (dialog, dialog[::-1])}
     if pairs and (own, other) not in pairs:
         return f"{request.method} with the tags {own} and {other}, which are those of no dialog of its"
     return ""
+
+
+def _begins(message: SipMessage) -> bool:
+    return message.is_request and message.method == "INVITE" and not message.is_within_dialog
 
 
 def _wrong_reply(end: _End, reply: SipMessage) -> str:
@@ -694,7 +723,7 @@ def _given_up(case: Case) -> Iterator[EndpointError]:
             continue
         match = _UNEXPECTED.search(result.errors)
         status = int(match["status"]) if match else None
-        if status is not None and any(_is_open(call, status) for call in case.of(planned.id)):
+        if status is not None and any(_is_open(case, call, status) for call in case.of(planned.id)):
             yield EndpointError(
                 f"SIPp on {result.host} gave up at a reply that it has to take: {status}",
                 expected="any registered status",
@@ -704,10 +733,11 @@ def _given_up(case: Case) -> Iterator[EndpointError]:
             )
 
 
-def _is_open(call: Call, status: int) -> bool:
-    """Whether the reply with that status came to a request which no other final reply had come to."""
+def _is_open(case: Case, call: Call, status: int) -> bool:
+    """Whether the reply with that status came to a request which no other final reply had come to, and is one."""
+    refused = {id(refusal.message) for refusal in case.once(call, refusals) if not refusal.is_inherited}
     for message in call.caller:
-        if message.direction == "received" and message.status == status:
+        if message.direction == "received" and message.status == status and id(message) not in refused:
             finals = [
                 m
                 for m in call.caller

@@ -18,6 +18,7 @@ from rating_harness.evidence.headers import (
     branches_of,
     parse_address,
     split_values,
+    tag_of,
     uri_key,
 )
 from rating_harness.evidence.model import SipMessage
@@ -71,6 +72,8 @@ def _mistakes(case: Case, call: Call) -> Iterator[_Mistake]:
         if passed.got.method == "INVITE" and not passed.got.is_within_dialog:
             yield from _record_routes(passed)
             yield from _way_back(case, call, passed)
+            yield from _tag(passed)
+        yield from _required(call, passed)
     yield from _trying(call)
 
 
@@ -163,6 +166,34 @@ def _way_back(case: Case, call: Call, passed: _Passed) -> Iterator[_Mistake]:
             f"{seen}: the caller's requests go astray",
             to_caller,
         )
+
+
+def _tag(passed: _Passed) -> Iterator[_Mistake]:
+    """The tag of From names the dialog for both ends (section 16.6: what isn't named there stays)."""
+    own, seen = (tag_of(each.header("From") or "") for each in (passed.sent, passed.got))
+    if own != seen:
+        yield "tag", f"the tag of From of the INVITE that {passed.got.host} got", str(own), str(seen), passed.got
+
+
+def _required(call: Call, passed: _Passed) -> Iterator[_Mistake]:
+    """A proxy takes no option that an end requires of the other from a reply (RFC 3262 section 3)."""
+    branch = branch_of(passed.got.header("Via"))
+    for reply in call.messages:
+        is_of_it = reply.host == passed.got.host and reply.direction == "sent" and reply.method == passed.got.method
+        wanted = _all(reply, "Require") if is_of_it and branch_of(reply.header("Via")) == branch else ()
+        came = next((m for m in call.messages if m.host == passed.sent.host and _is_same_reply(m, reply)), None)
+        if reply.status is not None and wanted and came is not None:
+            left = {each.lower() for each in _all(came, "Require")}
+            if any(each.lower() not in left for each in wanted):
+                about = f"Require of the {came.status} that {came.host} got"
+                seen = ", ".join(_all(came, "Require")) or "none"
+                yield "require", about, f"{', '.join(wanted)}, as {reply.host} sent", seen, came
+
+
+def _is_same_reply(message: SipMessage, sent: SipMessage) -> bool:
+    key = (sent.method, sent.cseq, sent.status, sent.to_tag, sent.header("RSeq"))
+    is_one = message.direction == "received" and message.status is not None
+    return is_one and (message.method, message.cseq, message.status, message.to_tag, message.header("RSeq")) == key
 
 
 def _answer(call: Call, invite: SipMessage) -> SipMessage | None:

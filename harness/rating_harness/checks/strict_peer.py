@@ -141,7 +141,8 @@ _ADDED_BY_SERVERS = re.compile(r";\s*(?:received\s*=|rport\s*=\s*\d)", re.IGNORE
 def _part(message: SipMessage, part: str) -> tuple[str, ...]:
     if part == "uri":
         return (message.uri,)
-    return message.values(part)
+    body = (message.body,) if part == "Content-Length" else ()
+    return body + message.values(part)
 
 
 # --- the peer -------------------------------------------------------------------------------------------------------
@@ -297,6 +298,8 @@ class _Peer:
     def own_tag(self, request: SipMessage) -> str:
         """Requests inside a dialog name it by both tags (RFC 3261 section 12.2.2)."""
         tag = tag_of(request.header("To") or "")
+        if tag is None and self.tags and request.method in _WITHIN_ALONE:
+            return "481: no tag in To"
         is_known = tag is None or not self.tags or tag in self.tags
         return "" if is_known else f"481: the tag of To, {tag}, is none of {self.host}'s"
 
@@ -374,7 +377,8 @@ class _Peer:
             return f"passed over: {len(vias)} Vias"
         if request is None:
             return f"passed over: its branch is that of no {reply.method} that {self.host} sent"
-        return ""
+        own, seen = (_sent_by(_vias(each)[0]) for each in (request, reply))
+        return "" if own == seen else f"passed over: its Via is of {seen}, and was of {own} (RFC 3261 section 18.1.2)"
 
     def transaction(self, reply: SipMessage) -> str:
         """CSeq and From's tag are the request's (RFC 3261 sections 8.2.6.2 and 17.1.3)."""
@@ -409,6 +413,10 @@ class _Peer:
         if not unknown:
             return ""
         return f"Require: {', '.join(sorted(unknown))}, which {self.host} never said that it supports"
+
+
+_WITHIN_ALONE = ("ACK", "BYE", "INFO", "PRACK", "UPDATE")
+"""Methods of requests that there are within a dialog alone, or, of an ACK, with the tag of what it acknowledges."""
 
 
 _Question = Callable[[_Peer, SipMessage], str]
@@ -468,10 +476,26 @@ def malformed(message: SipMessage) -> tuple[str, str] | None:
         number_said = message.header(name)
         if number_said is not None and not number_said.isdecimal():
             return name, f"{name} is {number_said!r}"
+    if message.body.strip() and message.header("Content-Type") is None and not message.is_brief:
+        return "Content-Type", "Content-Type is missing, and there is a body"
+    length = message.header("Content-Length")
+    if length is not None and not _can_be_length(message.body, int(length)):
+        size = len(_octets(message.body))
+        return "Content-Length", f"Content-Length is {length}, its body has {size} bytes"
     _, method = parse_cseq(message.header("CSeq") or "")
     if message.is_request and method != message.method:
         return "CSeq", f"CSeq is of {method}, the request is {message.method}"
     return None
+
+
+def _octets(body: str) -> bytes:
+    return body.replace("\n", "\r\n").encode("utf-8", "surrogatepass")
+
+
+def _can_be_length(body: str, length: int) -> bool:
+    """A trace has line feeds for whatever ended a line, and may have more of them at its end."""
+    text = body.rstrip("\n")
+    return len(text.encode("utf-8", "surrogatepass")) <= length <= len(_octets(f"{text}\n" if text else ""))
 
 
 _PARSERS: Mapping[str, Callable[[str], object]] = {
@@ -505,6 +529,11 @@ def _vias(message: SipMessage) -> list[str]:
 
 def _split(message: SipMessage, name: str) -> list[str]:
     return [each for value in message.values(name) for each in split_values(value)]
+
+
+def _sent_by(via: str) -> str:
+    parsed = parse_via(via)
+    return f"{parsed.host.lower()}:{parsed.port or (5061 if parsed.transport.upper() == 'TLS' else 5060)}"
 
 
 def _route_key(route: str) -> str:

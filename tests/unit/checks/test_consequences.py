@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rating_harness.checks import judge
-from rating_harness.evidence.model import Dialog, Evidence, ServiceState, SipMessage, SippResult
+from rating_harness.evidence.model import Dialog, Evidence, ServiceState, SipMessage, SippResult, Unsent
 from tests.builders import (
     CALL_ID,
     CALLER,
@@ -336,3 +336,108 @@ def test_another_status_than_expected_is_told_once_with_its_reason(tmp_path: Pat
     run = evidence_of(refused_call("404 Not Found"), [exchange(0.002, "authorization", REFUSAL)])
     text = 'calls: [{id: ana, from: "1000", to: "39040123456", expect: {reply: 403, reason: Forbidden}}]\n'
     assert found(tmp_path, run, text) == {"calls[0].expect.reply": []}
+
+
+def test_a_call_that_is_still_up_explains_what_it_lacks(tmp_path: Path) -> None:
+    """Its own limit comes after the scenario's time."""
+    call = CALL.format("reply: 200, ended_by: kamailio, duration: 30s ± 1s").replace(
+        "ana, from", "ana, hangup: never, from"
+    )
+    run = evidence_of(
+        [each for each in answered_call() if each.method != "BYE"],
+        [
+            exchange(
+                0.002,
+                "authorization",
+                {"authorized": True, "max_available_units": 30, "carriers": ["UDP:carrier:5060"]},
+            ),
+            exchange(0.1, "begin_transaction"),
+        ],
+        ended=START + 4.0,
+    )
+    verdict = judge(scenario_of(tmp_path / "s.yaml", f"timeout: 4s\n{call}"), replace(run, dialogs_left=1))
+    told = verdict.findings[0]
+    assert verdict.findings == (told,)
+    assert told.message == "call ana: still up when the scenario's time was over"
+    assert "a limit of 30s" in told.seen
+    assert {"calls[0].expect.ended_by", "calls[0].expect.duration", "always: dialogs"} <= {
+        each.check for each in told.consequences
+    }
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ("hold: 8s", "still up when the scenario's time was over"),
+        ("start: 6s", "begun when the scenario's time was over"),
+        ("hold: 2s", None),
+    ],
+)
+def test_a_call_that_is_to_go_on_for_longer_than_the_scenario(tmp_path: Path, keys: str, words: str | None) -> None:
+    run = evidence_of(answered_call(hold=8.0 if "8s" in keys else 2.0), ended=START + 9.0)
+    rest = f'timeout: 3s\ncalls: [{{id: ana, from: "1000", to: "39040123456", {keys}}}]\n'
+    messages = [each.message for each in judge(scenario_of(tmp_path / "s.yaml", rest), run).findings]
+    assert [each for each in messages if "time was over" in each] == ([f"call ana: {words}"] if words else [])
+
+
+def test_a_call_that_still_rings_explains_that_it_has_no_reply(tmp_path: Path) -> None:
+    ringing = [each for each in answered_call() if each.at < START + 0.1]
+    run = evidence_of(ringing, [exchange(0.002, "authorization")], ended=START + 5)
+    rest = 'timeout: 3s\ncalls: [{id: ana, from: "1000", to: "39040123456", ring: 6s, expect: {reply: 200}}]\n'
+    told, *others = judge(scenario_of(tmp_path / "s.yaml", rest), replace(run, dialogs_left=1)).findings
+    assert not others
+    assert told.message == "call ana: still ringing when the scenario's time was over"
+    assert {"calls[0].expect.reply", "always: dialogs"} <= {each.check for each in told.consequences}
+
+
+def test_what_waits_for_a_call_that_is_refused_follows_from_that(tmp_path: Path) -> None:
+    run = evidence_of(refused_call(), [exchange(0.002, "authorization", REFUSAL)])
+    rest = (
+        'calls:\n  - {id: ana, from: "1000", to: "39040123456", expect: {reply: 200}, '
+        "requests: [{at: after 1s, method: INFO}]}\n"
+    )
+    run = replace(run, unsent=(Unsent("ana", 0, "its moment never came"),))
+    assert found(tmp_path, run, rest) == {"calls[0].expect.reply": ["calls[0].requests[0]"]}
+
+
+def test_renewals_of_both_sides_that_are_kept_back_alike_are_told_once(tmp_path: Path) -> None:
+    """The later one follows from the first; one that is answered otherwise doesn't."""
+    callers = renewed("500 Server Error")
+    theirs = sip(1.5, CARRIER, "sent", f"INVITE {URI}", cseq="1 INVITE", to_tag="b1", branch="z9hG4bK-callee")
+    for reply, alone in (("500 Server Error", True), ("503 Service Unavailable", False)):
+        gave = sip(1.6, CARRIER, "received", reply, cseq="1 INVITE", to_tag="b1", branch="z9hG4bK-callee")
+        acked = sip(1.7, CARRIER, "sent", f"ACK {URI}", cseq="1 ACK", to_tag="b1", branch="z9hG4bK-callee")
+        run = replace(sound(), messages=(*callers[:-4], theirs, gave, acked, *callers[-4:]))
+        judged = judge(scenario_of(tmp_path / "s.yaml", RENEWED.replace("EXPECT", "")), run).findings
+        told = [each.message for each in judged if each.check == "always: both_ends"]
+        both = ["call ana: the re-INVITE of the caller", "call ana: the re-INVITE of the callee"]
+        assert told == (both[:1] if alone else both)
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ((CALLER, "received", 200), "call ana: the 200 of the callee to the re-INVITE of the caller"),
+        ((CARRIER, "received", None), "call ana: the ACK to the answer to the re-INVITE of the caller"),
+    ],
+    ids=["reply", "ACK"],
+)
+def test_what_follows_a_renewal_reaches_its_end(tmp_path: Path, lost: tuple[str, str, int | None], said: str) -> None:
+    acked = sip(1.05, CARRIER, "received", f"ACK {URI}", cseq="2 ACK", to_tag="b1", branch="z9hG4bK-k")
+    messages = [*renewed("200 OK", arrives=True), acked]
+    whole = replace(sound(), messages=tuple(messages), ended=START + 4.0)
+    rest = RENEWED.replace("EXPECT", "")
+    assert judge(scenario_of(tmp_path / "s.yaml", rest), whole).findings == ()
+    host, direction, status = lost
+
+    def is_lost(message: SipMessage) -> bool:
+        """With the 200 goes the ACK to it."""
+        is_reply = message.status is not None and (message.host, message.direction, message.status) == lost
+        is_ack = message.method == "ACK" and (
+            status is not None or (message.host, message.direction) == (host, direction)
+        )
+        return message.cseq == 2 and (is_reply or is_ack)
+
+    left = [message for message in messages if not is_lost(message)]
+    told = judge(scenario_of(tmp_path / "s.yaml", rest), replace(whole, messages=tuple(left))).findings
+    assert [each.message for each in told] == [said]

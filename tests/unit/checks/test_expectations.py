@@ -309,3 +309,25 @@ def test_why_there_is_no_reply_where_the_file_or_the_log_tells_it(tmp_path: Path
     assert hints[0] == (
         "uac.xml sends a malformed INVITE: From stands there 2 times; where no reply is right: reply: absent"
     )
+
+
+@pytest.mark.parametrize(
+    ("offered", "hint"),
+    [
+        (
+            ["UDP:carrier:5060"],
+            "the engine didn't offer second, but UDP:carrier:5060: has it a rate for this number?",
+        ),
+        (["UDP:carrier:5060", "TCP:Second"], "carrier replied 200 OK, after which no other was tried"),
+    ],
+)
+def test_why_a_carrier_was_never_tried(tmp_path: Path, offered: list[str], hint: str) -> None:
+    answer = {"authorized": True, "max_available_units": 60, "carriers": offered}
+    run = evidence_of(answered_call(), [exchange(0.002, "authorization", answer)])
+    scenario = scenario_of(tmp_path / "s.yaml", CALL.format("carriers: [carrier]"))
+    second = scenario.given.carriers[0].model_copy(update={"carrier_tag": "second", "host": "second"})
+    given = scenario.given.model_copy(update={"carriers": (*scenario.given.carriers, second)})
+    expect = scenario.calls[0].expect.model_copy(update={"carriers": ("carrier", "second")})
+    calls = (scenario.calls[0].model_copy(update={"expect": expect}),)
+    finding = judge(scenario.model_copy(update={"given": given, "calls": calls}), run).findings[0]
+    assert (finding.check, finding.hint) == ("calls[0].expect.carriers", hint)

@@ -112,3 +112,8 @@ def test_what_sipp_gave_up_under_load_is_told_with_what_it_says(tmp_path: Path) 
     (finding,) = _found(scenario, replace(run, sipp=(replace(caller, failed=2, errors=errors), *others)))
     assert (finding.check, finding.seen) == ("always: calls", "2 given up")
     assert "199 Early Dialog Terminated" in finding.hint
+
+
+def test_a_call_that_may_be_refused_is_hung_up_by_nobody_where_it_was(tmp_path: Path) -> None:
+    (finding,) = _found(_scenario(tmp_path, more=", expect: {reply: [200, 503]}"), _two_of_three())
+    assert finding.seen == "1 of 3: ended by callee (1)"

@@ -112,3 +112,38 @@ def test_of_several_invites_to_a_carrier_each_is_judged(tmp_path: Path) -> None:
     assert found(tmp_path, (*_given_up(_CANCEL), *second)) == [
         "call ana is over for its caller, and carrier rings on: none"
     ]
+
+
+_WHOLE = "v=0\r\no=- 1 2 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 8\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "said"),
+    [
+        (_WHOLE.replace("10.0.0.1", "192.0.2.9").replace("6000", "7000"), _SDP, None),
+        (_WHOLE.replace("IP4 10", "IP4 9.10"), _SDP, "carrier got 'o=- 1 2 IN IP4 9.10.0.0.1'"),
+        (_WHOLE, {"Content-Type": "text/plain"}, "carrier got Content-Type is text/plain"),
+    ],
+    ids=["a relay's", "spoilt", "another type"],
+)
+def test_a_session_description_arrives_as_one(
+    tmp_path: Path, body: str, headers: dict[str, str], said: str | None
+) -> None:
+    sent = sip(0.0, CALLER, "sent", _INVITE, body=_WHOLE, headers=_SDP)
+    got = sip(0.005, CARRIER, "received", _INVITE, body=body, headers=headers)
+    messages = (sent, got, *(m for m in answered_call() if not (m.method == "INVITE" and m.is_request)))
+    wanted = [f"call ana: the session description of the INVITE: {said}"] if said else []
+    assert found(tmp_path, messages) == wanted
+
+
+@pytest.mark.parametrize(
+    ("status", "tag", "said"),
+    [
+        ("183 Session Progress", "b1", ["call ana: the 183 to INVITE that caller-ana got: 183 Session Progress"]),
+        ("183 Session Progress", "kamailios", []),
+        ("180 Ringing", "b1", []),
+        ("408 Request Timeout", "b1", []),
+    ],
+)
+def test_a_reply_in_an_ends_name_is_that_ends(tmp_path: Path, status: str, tag: str, said: list[str]) -> None:
+    assert found(tmp_path, (*answered_call(), sip(0.05, CALLER, "received", status, to_tag=tag))) == said

@@ -383,7 +383,8 @@ def test_a_call_that_nobody_ever_hung_up_accuses_nobody_else_of_it(tmp_path: Pat
     run = replace(run, ended=run.started + 30, tables={"rating_dialog": {CALL_ID: "1-2"}})
     findings = found(tmp_path, run, PLAIN.replace("}]", ", hangup: never}]"))
     assert findings.keys() == {"calls"}
-    assert "nobody ever hung up" in findings["calls"][0]
+    assert "still up when the scenario's time was over" in findings["calls"][0]
+    assert "a limit of 3600s" in findings["calls"][0]
     assert "and so:   dialogs in Kamailio after the last call" in findings["calls"][0]
     (tmp_path / "uac.xml").write_text("<scenario><send><![CDATA[Call-ID: [call_id]]]></send></scenario>")
     findings = found(tmp_path, run, PLAIN.replace("}]", ", sipp: uac.xml}]"))

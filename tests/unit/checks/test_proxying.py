@@ -153,3 +153,14 @@ def test_of_each_mistake_the_first_is_told(tmp_path: Path) -> None:
 
     again = replace(call(invite=kept)[2], host="second")
     assert len(found(tmp_path, (*call(invite=kept), again))) == 1
+
+
+def test_the_tag_of_from_stays(tmp_path: Path) -> None:
+    spoilt = call(invite=has("From", "<sip:1000@sip.test>;tag=other"))
+    assert [each for each in found(tmp_path, spoilt) if "tag of From" in each]
+
+
+@pytest.mark.parametrize(("came", "is_told"), [("100rel", False), ("precondition", True)])
+def test_what_a_reply_requires_arrives(tmp_path: Path, came: str, is_told: bool) -> None:
+    messages = call(answered=has("Require", "100rel"), answer=has("Require", came))
+    assert bool([each for each in found(tmp_path, messages) if "Require of the 200" in each]) is is_told

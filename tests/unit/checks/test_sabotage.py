@@ -13,7 +13,7 @@ from rating_harness.checks import judge
 from rating_harness.checks.model import Case, Finding
 from rating_harness.checks.recorded_calls import records_are_the_calls
 from rating_harness.errors import EndpointError
-from rating_harness.evidence.model import CapturedMessage, Evidence, Octets, SipMessage
+from rating_harness.evidence.model import CapturedMessage, Evidence, Octets, SipMessage, SippResult
 from tests.builders import (
     CALL_ID,
     CARRIER,
@@ -808,3 +808,54 @@ def test_an_end_with_a_scenario_of_its_authors_may_send_what_it_wants(tmp_path: 
     rest = "carriers: {carrier: {sipp: {file: own.xml}}}\n" + PLAIN
     findings: tuple[Finding, ...] = judge(scenario_of(tmp_path / "s.yaml", rest), _mangled_to(spoilt())).findings
     assert [finding.check for finding in findings] == []
+
+
+@pytest.mark.parametrize(
+    ("contact", "is_ours"), [('"a<b" <sip:39@198.18.0.6>', True), ("<sip:39@198.18.0.6>", False)]
+)
+def test_a_target_that_sipp_cuts_out_of_a_name_is_not_kamailios(tmp_path: Path, contact: str, is_ours: bool) -> None:
+    """Of an author's own file, whose ACK goes to ``[next_url]``."""
+    (tmp_path / "uac.xml").write_text("<scenario><send><![CDATA[Call-ID: [call_id]]]></send></scenario>")
+    cut = 'b" <sip:39@198.18.0.6' if is_ours else "sip:39@198.18.0.6"
+
+    def spoil(message: SipMessage) -> SipMessage:
+        headers = tuple((name, contact if name == "Contact" else value) for name, value in message.headers)
+        is_ack = message.method == "ACK" and message.direction == "sent"
+        return replace(message, headers=headers, uri=cut if is_ack else message.uri)
+
+    run = evidence_of([spoil(m) for m in answered_call() if m.method != "ACK" or m.host != CARRIER], _REQUESTS)
+    scenario = scenario_of(tmp_path / "s.yaml", PLAIN.replace("}]", ", sipp: uac.xml}]"))
+    if is_ours:
+        with pytest.raises(EndpointError, match=r"caller-ana sent a malformed ACK(?s:.*)\[next_url\] is cut"):
+            judge(scenario, run)
+    else:
+        assert "call ana: the ACK to the answer" in [each.message for each in judge(scenario, run).findings]
+
+
+def _with(name: str, old: str, new: str) -> list[SipMessage]:
+    """An answered call of whose replies the caller gets that header otherwise."""
+
+    def changed(message: SipMessage) -> SipMessage:
+        if message.host == CARRIER or message.direction == "sent" or message.is_request:
+            return message
+        headers = tuple((key, value.replace(old, new) if key == name else value) for key, value in message.headers)
+        return replace(message, headers=headers)
+
+    return [changed(message) for message in answered_call()]
+
+
+def test_a_tag_of_from_that_the_proxy_changes_is_no_fault_of_the_callers(tmp_path: Path) -> None:
+    """Its BYE has its own tag, as the callee knows it."""
+    run = evidence_of(_with("From", "tag=a1", "tag=xa1"), _REQUESTS)
+    findings = judge(scenario_of(tmp_path / "s.yaml", PLAIN), run).findings
+    assert any("the tag of From is xa1, and was a1" in each.seen for each in findings)
+
+
+def test_a_caller_that_gives_up_at_a_reply_with_another_branch_is_not_at_fault(tmp_path: Path) -> None:
+    said = "Aborting call on unexpected message for Call-Id 'x': while expecting '100', received 'SIP/2.0 180 Ringing"
+    gave_up = SippResult("caller-ana", "caller", 1, 1, 0, 1, {"FailedUnexpectedMessage": 1}, errors=said)
+    run = evidence_of(_with("Via", "branch=z9hG4bK", "branch=z9hG4bK-other"), _REQUESTS, sipp=(gave_up,))
+    findings = judge(scenario_of(tmp_path / "s.yaml", PLAIN), run).findings
+    assert any("its branch is that of no INVITE" in each.seen for each in findings)
+    with pytest.raises(EndpointError, match="gave up at a reply that it has to take: 180"):
+        judge(scenario_of(tmp_path / "s.yaml", PLAIN), replace(run, messages=tuple(answered_call())))

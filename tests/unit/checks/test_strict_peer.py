@@ -12,7 +12,7 @@ import pytest
 from rating_harness.checks.call_ends import both_ends_agree
 from rating_harness.checks.model import Case, Finding
 from rating_harness.checks.own_ends import check_own_ends
-from rating_harness.checks.strict_peer import arrivals_are_valid, refusals
+from rating_harness.checks.strict_peer import arrivals_are_valid, malformed, refusals
 from rating_harness.errors import EndpointError
 from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import SipMessage
@@ -21,6 +21,7 @@ from rating_harness.scenario.behaviour import SippFile
 from tests.builders import CALL_ID, CALLER, CARRIER, START, answered_call, evidence_of, refused_call, scenario_of, sip
 
 PLAIN = 'calls: [{id: ana, from: "1000", to: "39040123456"}]\n'
+OTHERS = "SIP/2.0/UDP 198.18.0.9;branch=z9hG4bK-caller-ana-1-INVITE"
 Chosen = Callable[[SipMessage], bool]
 
 
@@ -83,6 +84,9 @@ def test_a_proper_call_has_none(tmp_path: Path, messages: tuple[SipMessage, ...]
         (arrives("INVITE", CALLER, 200), "Via", "SIP/2.0/UDP h;branch=z9hG4bK-x", "its branch is that of no INVITE"),
         (arrives("INVITE", CALLER, 180), "Require", "100rel", "Require: 100rel, which caller-ana never said"),
         (arrives("BYE", CALLER, 200), "To", "<sip:39040123456@sip.test>;tag=b9", "the tag of To is b9, and was b1"),
+        (arrives("INVITE", CALLER, 200), "Via", OTHERS, "its Via is of 198.18.0.9:5060, and was of 198.18.0.5:5060"),
+        (arrives("BYE", CARRIER), "To", "<sip:39040123456@sip.test>", "481: no tag in To"),
+        (arrives("BYE", CARRIER), "Content-Length", "9", "400: Content-Length is 9, its body has 0 bytes"),
     ],
 )  # fmt: skip
 def test_what_kamailio_made_wrong_is_found_where_it_arrives(
@@ -499,3 +503,17 @@ def test_a_request_comes_by_the_transport_of_its_target_or_of_the_end_itself(
 def test_a_reply_that_comes_by_another_transport(tmp_path: Path) -> None:
     messages = tuple(replace(m, transport="tcp") if arrives("INVITE", CALLER, 200)(m) else m for m in answered_call())
     assert "it came by TCP, and the INVITE was sent by UDP" in found(tmp_path, messages)[0].seen
+
+
+@pytest.mark.parametrize("body", ["a\r\nb", "a\r\nb\r\n", "a\nb\n", "\u00e8"])
+def test_a_body_is_as_long_as_its_content_length_whatever_ends_its_lines(tmp_path: Path, body: str) -> None:
+    """A trace has line feeds alone."""
+    headers = {"Content-Type": "text/plain"}
+    arrived = sip(1.0, CARRIER, "received", "INFO sip:x", cseq="2 INFO", to_tag="b1", body=body, headers=headers)
+    assert malformed(arrived) is None
+    assert malformed(replace(arrived, body="")) == (
+        "Content-Length",
+        f"Content-Length is {len(body.encode())}, its body has 0 bytes",
+    )
+    untyped = replace(arrived, headers=tuple(each for each in arrived.headers if each[0] != "Content-Type"))
+    assert malformed(untyped) == ("Content-Type", "Content-Type is missing, and there is a body")

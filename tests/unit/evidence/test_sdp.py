@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rating_harness.evidence.sdp import Media, parse_sdp
+from rating_harness.evidence.sdp import Media, fault_of_sdp, parse_sdp
 
 OFFER = """\
 v=0
@@ -62,3 +62,22 @@ def test_lines_keep_what_they_begin_with_and_lose_what_they_end_with() -> None:
     assert description is not None
     assert description.lines == ("v=0", " s=x")
     assert description.media == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("v=0", "v=0", ""),
+        ("IP4 10.0.0.1/127", "IP4 media.example.org", ""),
+        ("v=0\n", "", "no v= where it has to be"),
+        ("o=- 1 2 IN IP4 10.0.0.1\n", "", "no o= where it has to be"),
+        ("t=0 0\n", "", "no t="),
+        ("c=IN IP4 10.0.0.1/127", "c=IN IP4 10.0.0.1.1", "'c=IN IP4 10.0.0.1.1'"),
+        ("IN IP4 10.0.0.1\n", "IN IP6 10.0.0.1\n", "'o=- 1 2 IN IP6 10.0.0.1'"),
+        ("m=audio 6000/2", "m=audio many", "'m=audio many RTP/AVP 8 0 101 96'"),
+        ("a=inactive", "inactive", "a line that is none: 'inactive'"),
+    ],
+)
+def test_what_a_session_description_lacks(old: str, new: str, fault: str) -> None:
+    assert old in OFFER
+    assert fault_of_sdp(OFFER.replace(old, new)) == fault
