@@ -679,11 +679,12 @@ _STARTED_ANEW = ("kill", "restart", "stop")
 
 def _started_anew(fault: Fault, outage: str, path: ValuePath) -> Iterator[Finding]:
     """Only Kamailio and the engine are: what an end or the agent has seen is what a run is judged by."""
-    if outage not in _STARTED_ANEW or fault.on in ("kamailio", "engine"):
+    is_service = fault.on in ("kamailio", "engine") or did_you_mean(fault.on, ["kamailio", "engine"]) is not None
+    if outage not in _STARTED_ANEW or is_service:
         return
     if fault.on == "agent":
         hint = "refuse: true is an agent that is gone, from 'when' to 'until'; reset: true one that dies at a request"
-        yield _clash(path, f"the agent can't have '{outage}': it's where the harness hears what is asked", hint)
+        yield _clash(path, f"the agent can't have '{outage}': the harness itself answers for it", hint)
     else:
         hint = "unplug: 2s, or pause: 2s; 'vanish' under 'carriers' is an end that falls silent for good"
         yield _clash(path, f"'{outage}' is for kamailio and engine: {fault.on!r} is an end of calls", hint)
