@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from rating_harness import __version__
-from rating_harness.cli.options import HELP
+from rating_harness.cli.options import FAILED, HELP, tell_full_output
 
 __all__ = ["COMMANDS", "main"]
 
@@ -71,6 +72,14 @@ class _Commands(MutableMapping[str, click.Command]):
 
 class _Group(click.Group):
     """Lists its commands by what they are for."""
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        try:
+            return super().main(*arguments, **settings)
+        except OSError as error:
+            if not tell_full_output(error):
+                raise
+            sys.exit(FAILED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))

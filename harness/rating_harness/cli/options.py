@@ -53,6 +53,7 @@ __all__ = [
     "lab_options",
     "options_of",
     "tag_option",
+    "tell_full_output",
 ]
 
 PASSED, FAILED, WRONG = 0, 1, 2
@@ -113,12 +114,19 @@ class HarnessCommand(click.Command):
             click.echo("this process may have no more memory (`ulimit -v`, or a container's limit)", err=True)
             ctx.exit(FAILED)
         except OSError as error:
-            if error.errno not in _FULL or error.filename is not None:
+            if not tell_full_output(error):
                 raise
-            # What is still to be printed would be an error once more at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            click.echo(f"what is printed can't be written: {error.strerror}", err=True)
             ctx.exit(exit_status(error))
+
+
+def tell_full_output(error: OSError) -> bool:
+    """Say that what is printed can't be written, if that's what the error is about."""
+    if error.errno not in _FULL or error.filename is not None:
+        return False
+    # What is still to be printed would be an error once more at the end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    click.echo(f"what is printed can't be written: {error.strerror}", err=True)
+    return True
 
 
 def command(name: str | None = None, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
