@@ -344,7 +344,7 @@ def _hung_up(case: Case, call: Call, index: int) -> Iterator[Finding]:
             continue
         other = _other(bye.sender)
         under_way = Interval(bye.sent.at, bye.reply.at if bye.reply else case.evidence.ended)
-        if is_gone(case, call, index, other, under_way) or _has_hung_up(byes, other):
+        if is_gone(case, call, index, other, under_way) or _has_hung_up(byes, other) or _is_over(byes, bye):
             continue
         if _is_cut_off(case, call, bye.sender, under_way):
             continue  # it never left, or its reply never came back
@@ -449,6 +449,14 @@ def _is_planned_wrong(planned: PlannedCall, call: Call, bye: Bye) -> bool:
 def _has_hung_up(byes: tuple[Bye, ...], side: Side) -> bool:
     """Whether that side sent a BYE of its own, or got Kamailio's: the two crossed."""
     return any(bye.sender in (side, None) for bye in byes)
+
+
+def _is_over(byes: tuple[Bye, ...], bye: Bye) -> bool:
+    """Whether another BYE was answered before it was sent: there is no dialog any more (RFC 3261 section 15.1.2)."""
+    return any(
+        each is not bye and each.is_accepted and each.reply is not None and each.reply.at <= bye.sent.at
+        for each in byes
+    )
 
 
 def _over_for_both(case: Case, call: Call, index: int) -> Iterator[Finding]:

@@ -98,6 +98,16 @@ def caller_script(
     return replace(scripts[0], variants=variants if len(variants) > 1 else ())
 
 
+def _lingers(call: Call) -> float:
+    """Seconds that a caller waits for what the one who was called says after the call."""
+    late = (each for each in call.requests if each.by == "callee" and each.at.event == "ended" and not each.at.call)
+    return max((each.at.delay + (each.every or 0.0) * each.times + _UNTIL_THERE for each in late), default=0.0)
+
+
+_UNTIL_THERE = 1.0
+"""Seconds in which a request gets from one end to the other, and its reply back."""
+
+
 def _caller_script(
     call: Call, sampled: Sampled, token: str, socket: Socket, patience: float, spacing: float
 ) -> CallerScript:
@@ -131,6 +141,7 @@ def _caller_script(
         to_value=octets_of(to_value),
         holds=sampled.holds,
         hangup=call.hangup == "caller",
+        lingers=_lingers(call),
         bye=call.bye,
         cancel=Happening(call.cancel.event or "started", call.cancel.delay) if call.cancel else None,
         vanish=Happening(call.vanish.at.event or "answered", call.vanish.at.delay)

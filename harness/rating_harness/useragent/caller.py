@@ -91,6 +91,7 @@ class CallerSession(Session):
         ahead = max((each.at.delay + each.request.every * each.request.times for each in script.requests), default=0)
         if pending:
             _, pending = await asyncio.wait(pending, timeout=REPLY + ahead)
+        await asyncio.sleep(script.lingers)
         sent = {index for index, task in enumerate(requests) if task.done()}
         self.unsent += [(each.index, NEVER_CAME) for place, each in enumerate(script.requests) if place not in sent]
 

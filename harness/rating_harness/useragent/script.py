@@ -94,6 +94,7 @@ class CallerScript:
     :param transfers: it accepts a REFER.
     :param refusals: of the other side's first re-INVITE or UPDATE, the second, and so on; empty: it's accepted.
     :param patience: seconds that it waits for anything.
+    :param lingers: seconds for which it's still there when its call is over, and refuses what comes of it.
     :param spacing: seconds between the beginnings of two calls.
     :param loss: how many of 100 datagrams are lost, of those it sends and of those it gets.
     :param variants: for the first call, the second, and so on, then from the beginning; none: all are the same.
@@ -119,6 +120,7 @@ class CallerScript:
     requests: tuple[TimedRequest, ...] = ()
     sdp: str = ""
     patience: float = 20.0
+    lingers: float = 0.0
     spacing: float = 0.01
     limit: int = 1_000_000
     loss: float = 0

@@ -345,7 +345,7 @@ class Session:
             return ("420 Bad Extension", ("Unsupported", ", ".join(wanted)))  # section 8.2.2.3
         if tag_of(message.header("To") or "") is None:
             return ()
-        if self._terminated or not self.dialog.is_of(message, sent=False):
+        if self._terminated or self.over.is_set() or not self.dialog.is_of(message, sent=False):
             return ("481 Call/Transaction Does Not Exist",)
         if number <= self.dialog.remote_last:
             return ("500 CSeq Out Of Order",)  # section 12.2.2

@@ -150,6 +150,22 @@ def test_a_bye_that_was_refused(tmp_path: Path) -> None:
     assert found(tmp_path, refused, ", expect: {bye_reply: 481}") == []
 
 
+def test_a_bye_after_the_end_is_refused_by_rights(tmp_path: Path) -> None:
+    def further(at: float) -> tuple[SipMessage, ...]:
+        return (
+            sip(at, CALLER, "sent", f"BYE {_URI}", cseq="3 BYE", to_tag="b1"),
+            sip(at + 0.01, CALLER, "received", "481 Call/Transaction Does Not Exist", cseq="3 BYE", to_tag="b1"),
+        )
+
+    before, after = (
+        tuple(sorted((*answered_call(), *further(seconds)), key=lambda m: m.at)) for seconds in (2.05, 2.4)
+    )
+    assert found(tmp_path, after) == []
+    assert found(tmp_path, before) == [
+        ("call ana: the BYE of the caller", "it never arrived; its sender got 481 Call/Transaction Does Not Exist")
+    ]
+
+
 def test_byes_that_crossed_need_no_reply(tmp_path: Path) -> None:
     own = (
         sip(2.1, CARRIER, "sent", f"BYE {_URI}", cseq="9 BYE", to_tag="b1"),

@@ -749,6 +749,24 @@ def test_a_whole_trace_is_believed(tmp_path: Path, run: Evidence) -> None:
     assert judge(scenario_of(tmp_path / "s.yaml", PLAIN), run).findings == ()
 
 
+def test_what_a_stranger_said_before_is_no_clock_of_an_end(tmp_path: Path) -> None:
+    """A BYE in the caller's name reaches the carrier before the caller sends its own of the same number."""
+    run = spoilt()
+    own = next(m for m in run.messages if m.host == CARRIER and m.method == "BYE" and m.is_request)
+
+    def judged(branch: str) -> None:
+        others = tuple(header for header in own.headers if header[0] != "Via")
+        vias = tuple(("Via", f"SIP/2.0/UDP 198.18.0.9:5060;branch={each}") for each in ("z9hG4bK-early", branch))
+        early = replace(own, at=own.at - 1.9, headers=(*vias, *others))
+        reply = replace(early, at=early.at + 0.001, direction="sent", status=481, reason="Gone", uri="")
+        messages = tuple(sorted((*run.messages, early, reply), key=lambda m: m.at))
+        judge(scenario_of(tmp_path / "s.yaml", PLAIN), replace(run, messages=messages))
+
+    judged("z9hG4bK-stranger")
+    with pytest.raises(EndpointError, match="the clocks of the ends differ"):
+        judged("z9hG4bK-caller-ana-2-BYE")
+
+
 def test_a_caller_that_lost_nothing_but_time_is_no_fault(tmp_path: Path) -> None:
     """It still runs, and has two seconds to hang up: what goes on is judged as it is."""
     findings = judge(scenario_of(tmp_path / "s.yaml", PLAIN), _left(spoilt(), None, 3.0)).findings

@@ -444,6 +444,16 @@ def test_a_caller_who_hangs_up_by_a_request_of_his_own_waits_for_no_other_bye(st
     assert there.received() == ["INVITE", "ACK", "BYE"]
 
 
+@pytest.mark.parametrize(("lingers", "replies"), [(2.0, ["481/BYE"]), (0.0, [])])
+def test_a_caller_that_lingers_refuses_what_comes_after_its_call(
+    stage: Stage, lingers: float, replies: list[str]
+) -> None:
+    late = TimedRequest(0, Happening("ended", 0.3), SipRequest("BYE"))
+    here, there = stage.call(stage.caller_script(lingers=lingers), stage.callee_script(requests=(late,)))
+    assert there.received() == ["INVITE", "ACK", "BYE", *replies]
+    assert here.sent()[3:] == replies
+
+
 def test_who_has_vanished_says_nothing(stage: Stage) -> None:
     caller, _ = stage.call(
         stage.caller_script(vanish=Happening("answered", 0.1), hangup=False),
