@@ -7,6 +7,7 @@ import shlex
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -57,6 +58,11 @@ class Command:
         return f"{self.page}:{self.line} {' '.join(self.text.partition(chr(10))[0].partition('  #')[0].split())[:70]}"
 
 
+@cache  # each page is asked for its fragments and its commands, by several modules, in each worker
+def _tokens_of(page: Path) -> tuple[tuple[int, Token], ...]:
+    return tuple(_tokens(page.read_text(encoding="utf-8")))
+
+
 def _tokens(text: str, first: int = 0) -> Iterator[tuple[int, Token]]:
     """Block tokens with their lines, those within indented blocks (tabs, admonitions) included."""
     for token in MarkdownIt("commonmark").enable("table").parse(text):
@@ -72,7 +78,7 @@ def fragments_of(page: Path) -> tuple[Fragment, ...]:
     name = str(page.relative_to(CHECKOUT))
     return tuple(
         Fragment(name, line + 1, (token.info.split() or [""])[0], token.content)
-        for line, token in _tokens(page.read_text(encoding="utf-8"))
+        for line, token in _tokens_of(page)
         if token.type == "fence"
     )
 
@@ -85,7 +91,7 @@ def commands_of(page: Path) -> tuple[Command, ...]:
         for fragment in fragments_of(page)
         for offset, text in _lines_of(fragment)
     ]
-    for line, token in _tokens(page.read_text(encoding="utf-8")):
+    for line, token in _tokens_of(page):
         for child in token.children or ():
             words = child.content.split()
             if child.type == "code_inline" and len(words) > 1 and words[0] in PROGRAMS:

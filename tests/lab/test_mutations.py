@@ -92,7 +92,7 @@ class Mutation(BaseModel):
 MUTATIONS = [
     Mutation.model_validate(each)
     for file in sorted((Path(__file__).parent / "mutations").glob("*.yaml"))
-    for each in yaml.safe_load(file.read_text(encoding="utf-8"))
+    for each in yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 ]
 
 
