@@ -60,7 +60,8 @@ def serving(scenario: str) -> Iterator[str]:
     """A SIP server that does with calls what a SIPp scenario says; where it is."""
     with LocalLab.open(network="host") as lab:
         host = lab.host(CARRIER)
-        where = ("-i", host.address, "-p", "5080")
+        # Its control socket is bound there, too, and not to all addresses of the machine, which others have in use.
+        where = ("-i", host.address, "-p", "5080", "-ci", host.address)
         argv = ("sipp", "-sf", "uas.xml", *where, "-nostdin", "-trace_stat", "-stf", "stat.csv")
         server = lab.run(Program("server", "sipp", argv, host, {"uas.xml": scenario.encode()}))
         await_condition(lambda: server.read_file("stat.csv") is not None, Deadline(60), "a server's socket")

@@ -112,8 +112,8 @@ def waits(scenario: Scenario) -> float:
 
 
 def takes(scenario: Scenario) -> float:
-    """Seconds until its last call is over, as far as the scenario tells."""
-    return max(_ends(scenario).values())
+    """Seconds until its last call is over, as far as the scenario tells, without those that its clock skips."""
+    return max(*_ends(scenario).values(), 0.0) - sum(skip.skip for _, skip in skips_of(scenario))
 
 
 def _ends(scenario: Scenario) -> dict[str, float]:

@@ -387,13 +387,13 @@ def test_what_isnt_ascii_is_sent_as_utf_8(tmp_path: Path) -> None:
 def test_callers_at_one_host_have_ports_of_their_own(tmp_path: Path) -> None:
     """Where its carriers listen nobody else can."""
     rest = (
-        'carriers: {first: {}}\ncalls:\n  - {id: ana, host: second, from: "1", to: "39"}\n'
-        '  - {id: bob, host: first, from: "1", to: "39"}\n  - {id: cara, host: second, from: "1", to: "39"}\n'
+        'carriers: {carrier: {}}\ncalls:\n  - {id: ana, host: second, from: "1", to: "39"}\n'
+        '  - {id: bob, host: carrier, from: "1", to: "39"}\n  - {id: cara, host: second, from: "1", to: "39"}\n'
     )
     scenario = scenario_of(tmp_path / "s.yaml", rest)
     carriers = (*scenario.given.carriers, Carrier(carrier_tag="b", host="second", port=5071))
     given = scenario.given.model_copy(update={"carriers": carriers})
-    hosts = {name: Host(name, f"198.18.0.{n}", None) for n, name in enumerate(("kamailio", "first", "second"), 1)}
+    hosts = {name: Host(name, f"198.18.0.{n}", None) for n, name in enumerate(("kamailio", "carrier", "second"), 1)}
     plan = plan_scenario(
         scenario.model_copy(update={"given": given}), token="1f2e", seed=1, hosts=lambda name: hosts[name]
     )
