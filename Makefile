@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# How many scenarios, or tests, run side by side, each with a lab of its own: four for each processor,
-# or one in the lab of docker-start.
+# How many scenarios, or tests, run side by side, each with a lab of its own: four for each processor, or two in Docker
+# and of tests; one in the lab of docker-start.
 WORKERS ?= auto
 # docker, local, or auto: Docker where an engine answers.
 LAB ?= auto
