@@ -221,7 +221,7 @@ class _Peer:
             for method in {message.method, *(message.header("CSeq") or "").split()[1:]}:
                 self.requests[branch, method] = message
             self.record_routes |= {_route_key(each) for each in _split(message, "Record-Route")}
-        elif tag is not None and message.is_final:
+        elif tag is not None and message.is_final and message.method == "INVITE":  # a CANCEL has the same number
             self.answers[tag, message.cseq] = message.status or 0
         if not message.is_request and tag is not None and message.method == "INVITE":
             # The request that made the dialog is the first in its order.

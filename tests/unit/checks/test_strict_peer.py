@@ -410,6 +410,24 @@ def test_a_callee_supports_what_it_says_in_reply_to_the_invite_that_requires_it(
     assert found(tmp_path, messages) == []
 
 
+def test_the_reply_to_a_cancel_that_comes_again_is_none_to_its_invite(tmp_path: Path) -> None:
+    """The ACK to a 487 goes to where the INVITE went, and not to the Contact of a 180."""
+    invite = "INVITE sip:39@sip.test"
+    ringing = {"Contact": "<sip:desk@198.18.0.5>"}
+    taken = sip(1.0, CARRIER, "sent", "200 OK", cseq="1 CANCEL", to_tag="b1")
+    messages = (
+        sip(0.0, CALLER, "sent", invite),
+        sip(0.005, CARRIER, "received", invite, branch="z9hG4bK-k"),
+        sip(0.007, CARRIER, "sent", "180 Ringing", to_tag="b1", headers=ringing),
+        sip(1.0, CARRIER, "received", "CANCEL sip:39@sip.test", branch="z9hG4bK-k"),
+        taken,
+        sip(1.001, CARRIER, "sent", "487 Request Terminated", to_tag="b1"),
+        replace(taken, at=taken.at + 0.002),
+        sip(1.003, CARRIER, "received", "ACK sip:39@sip.test", cseq="1 ACK", to_tag="b1", branch="z9hG4bK-k"),
+    )
+    assert found(tmp_path, messages) == []
+
+
 def test_a_cancel_of_an_invite_that_is_refused_is_one_of_that_invite(tmp_path: Path) -> None:
     required = {"Require": "100rel"}
     messages = (
