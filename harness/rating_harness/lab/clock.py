@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError
-from rating_harness.lab.protocol import Lab, Program
+from rating_harness.lab.protocol import Lab, Program, Threads
 
 __all__ = ["FINE", "ClockPage", "compiled"]
 
@@ -29,10 +30,14 @@ _COMPILE = 20.0
 
 
 class ClockPage:
-    """What says how far the lab's clock is ahead of the machine's: a file that is mapped here and in the lab."""
+    """What says how far the lab's clock is ahead of the machine's: a file that is mapped here and in the lab.
 
-    def __init__(self, path: Path) -> None:
+    :param threads: finds those of the lab's programs.
+    """
+
+    def __init__(self, path: Path, threads: Callable[[], Threads]) -> None:
         """Begin with a clock that isn't ahead."""
+        self.threads = threads
         path.write_bytes(bytes(mmap.PAGESIZE))
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), mmap.PAGESIZE)

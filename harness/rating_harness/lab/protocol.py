@@ -36,6 +36,7 @@ __all__ = [
     "Replicas",
     "Role",
     "Service",
+    "Threads",
 ]
 
 Driver = Literal["local", "docker", "external"]
@@ -217,6 +218,19 @@ class MovedClock(Protocol):
 
     def look_every(self, seconds: float) -> None:
         """How long a program of the lab waits at most until it looks at the clock."""
+
+    def threads(self) -> Threads:
+        """Those of the lab's programs that run now."""
+
+
+class Threads(Protocol):
+    """Threads of a lab's programs."""
+
+    def await_waits(self, times: int, deadline: Deadline) -> None:
+        """Until each of them has been seen waiting, so many times over: messages have been handed on as often.
+
+        :raises Timeout: one of them is always at work.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from rating_harness.errors import LabError, PlanError, Timeout
 from rating_harness.evidence.model import SipMessage, Span
 from rating_harness.kamailio.rpc import RpcError
 from rating_harness.lab.clock import COARSE, FINE
-from rating_harness.lab.protocol import MovedClock
+from rating_harness.lab.protocol import MovedClock, Threads
 from rating_harness.plan.model import Plan
 from rating_harness.run.stack import Stack
 from rating_harness.run.watch import EventWatch
@@ -29,6 +29,12 @@ _PATIENCE = 10.0
 
 _LEFT = MARGIN - 2.0
 """Seconds that have to be left of a dialog's timeout: Kamailio says it in whole ones, and counts from the answer."""
+
+_SHORT = 1.0
+"""Seconds of a step that no request takes for its whole time: it is seen before the next one."""
+
+_HANDED_ON = 3
+"""What a timer of Kamailio's begins, its process for HTTP asks, and the agent has been asked."""
 
 _LONG, _VERY_LONG, _LAST = 1200.0, 6 * 3600.0, 300.0
 
@@ -130,13 +136,25 @@ class ClockRun:
         self._check_dialogs(before)
 
     def _skip(self, path: ValuePath, clock: MovedClock, until: float, seconds: float) -> None:
+        threads = clock.threads()
         while (remaining := until - self._stack.now()) > 0:
             looked = Deadline(2 * FINE)
-            clock.move(step_of(seconds, remaining))
+            step = step_of(seconds, remaining)
+            clock.move(step)
             self._await_followed(clock)
-            self._await_answered(path)
             # Nobody says that it has looked at the clock: whoever waits does so within this time.
             time.sleep(looked.remaining)
+            if step > _SHORT:
+                self._await_waits(threads)
+            self._await_answered(path)
+
+    def _await_waits(self, threads: Threads) -> None:
+        try:
+            threads.await_waits(_HANDED_ON, Deadline(_PATIENCE))
+        except Timeout as error:
+            raise LabError(
+                "the lab's programs don't come to rest while the clock is moved", found=error.found
+            ) from None
 
     def _await_followed(self, clock: MovedClock) -> None:
         try:

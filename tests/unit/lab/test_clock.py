@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,14 @@ import pytest
 
 from rating_harness.errors import LabError
 from rating_harness.lab.clock import COARSE, FINE, ClockPage, compiled
+from rating_harness.lab.local.threads import LabThreads
 from rating_harness.lab.protocol import Program
 from tests.unit.run.fake_lab import FakeLab, FakeProcess
 
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[ClockPage]:
-    page = ClockPage(tmp_path / "page")
+    page = ClockPage(tmp_path / "page", lambda: LabThreads(os.getpid()))
     yield page
     page.close()
 

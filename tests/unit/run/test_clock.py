@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rating_harness.errors import LabError, PlanError
+from rating_harness.deadline import Deadline
+from rating_harness.errors import LabError, PlanError, Timeout
 from rating_harness.run import clock as clocks
 from rating_harness.run.clock import ClockRun, step_of, unanswered
 from rating_harness.run.watch import EventWatch
@@ -30,6 +31,8 @@ class FakeClock:
         self.is_followed = followed
         self.steps: list[float] = []
         self.looks: list[float] = []
+        self.waits: list[tuple[float, int]] = []
+        self.is_restless = False
 
     def move(self, seconds: float) -> None:
         self.steps.append(seconds)
@@ -37,6 +40,14 @@ class FakeClock:
 
     def look_every(self, seconds: float) -> None:
         self.looks.append(seconds)
+
+    def threads(self) -> FakeClock:
+        return self
+
+    def await_waits(self, times: int, deadline: Deadline) -> None:
+        self.waits.append((self.ahead, times))
+        if self.is_restless:
+            raise Timeout("doing all they had to did not happen", found="threads 12 at work")
 
 
 class DialogKamailio(FakeKamailio):
@@ -215,6 +226,21 @@ def test_a_dialog_whose_end_has_moved_with_the_clock_is_an_error(tmp_path: Path)
 )
 def test_steps_are_small_where_it_matters(skipped: float, remaining: float, step: float) -> None:
     assert step_of(skipped, remaining) == step
+
+
+def test_a_long_step_is_over_when_the_programs_have_done_what_they_had_to(tmp_path: Path) -> None:
+    clock = FakeClock()
+    run_of(tmp_path, 1600, clock, end=START + 7200).advance(START + 1)
+    assert clock.waits == [(10.0 * number, 3) for number in range(1, 131)], "none in the last five minutes"
+    assert len(clock.steps) == 130 + 300
+
+
+def test_programs_that_never_rest_fail_the_skip(tmp_path: Path) -> None:
+    clock = FakeClock()
+    clock.is_restless = True
+    with pytest.raises(LabError, match="don't come to rest") as caught:
+        run_of(tmp_path, 1600, clock, end=START + 7200).advance(START + 1)
+    assert str(caught.value.found) == "threads 12 at work"
 
 
 def test_a_request_is_unanswered_until_its_final_reply() -> None:

@@ -39,6 +39,7 @@ from rating_harness.lab.local.process import DeferredProgram, LocalProcess, Loca
 from rating_harness.lab.local.programs import BIN, ProgramSource, choose, write_wrappers
 from rating_harness.lab.local.shell import child_of, entering, program_in
 from rating_harness.lab.local.state import LabState, read_state, write_state
+from rating_harness.lab.local.threads import LabThreads
 from rating_harness.lab.protocol import (
     SHELL,
     Capabilities,
@@ -382,9 +383,14 @@ class LocalLab:
         self.remove_clock()
         (self._directory / CLOCK).mkdir(exist_ok=True)
         (self._directory / CLOCK / LIBRARY).write_bytes(library)
-        self._clock = ClockPage(self._directory / CLOCK / PAGE)
+        self._clock = ClockPage(self._directory / CLOCK / PAGE, self._threads)
         self._renew_environments()
         return self._clock
+
+    def _threads(self) -> LabThreads:
+        if self._lease.holder is None:
+            raise LabError("the lab has ended", hint="open another one")
+        return LabThreads(self._lease.holder.pid)
 
     def remove_clock(self) -> None:
         if self._clock is not None:
