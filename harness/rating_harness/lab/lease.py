@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rating_harness.errors import LabError
+from rating_harness.lab.proc_stat import PROC, stat_fields
 
 __all__ = ["MARK", "Lease", "ProcessIdentity", "base_directory", "leases", "make_directory", "remove", "sweep"]
 
@@ -46,13 +47,8 @@ class ProcessIdentity:
     @classmethod
     def of(cls, pid: int) -> ProcessIdentity | None:
         """The process with that pid; None when there is none, or a zombie only."""
-        try:
-            status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return None
-        # The command's name stands in parentheses and may hold anything, parentheses and spaces too.
-        fields = status[status.rindex(")") + 2 :].split()
-        return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
+        fields = stat_fields(PROC / str(pid))
+        return None if fields is None or fields[0] in "ZX" else cls(pid, int(fields[19]))
 
     @classmethod
     def own(cls) -> ProcessIdentity:

@@ -54,7 +54,7 @@ def step_of(skipped: float, remaining: float) -> float:
     It's 1 s, and in a skip of more than 20 minutes 10 s, of more than 6 hours a minute, up to its last five minutes.
     """
     if remaining <= _LAST or skipped <= _LONG:
-        return min(1.0, remaining)
+        return min(_SHORT, remaining)
     return 10.0 if skipped <= _VERY_LONG else 60.0
 
 

@@ -68,8 +68,7 @@ def test_what_has_ended_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_real_process_is_at_work_until_it_waits() -> None:
-    """It's told apart from its parent, which waits for it."""
-    loop = [sys.executable, "-c", "import sys, threading\nprint(flush=True)\nwhile True: pass"]
+    loop = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
     with subprocess.Popen(loop, stdout=subprocess.PIPE) as busy, subprocess.Popen(["sleep", "60"]) as idle:
         assert busy.stdout is not None
         busy.stdout.readline()

@@ -24,7 +24,7 @@ from rating_harness.deadline import Deadline
 from rating_harness.errors import LabError
 from rating_harness.lab import lease as leasing
 from rating_harness.lab.clock import ClockPage
-from rating_harness.lab.lease import Lease
+from rating_harness.lab.lease import Lease, ProcessIdentity
 from rating_harness.lab.local.client import (
     HolderClient,
     Started,
@@ -350,11 +350,15 @@ class LocalLab:
         server = self._request(place, fork_server(self._directory, module), {}, working=True)
         return {**request, "module": module, "words": words, "server": server}
 
+    @property
+    def _holder(self) -> ProcessIdentity:
+        if self._lease.holder is None:
+            raise LabError("the lab has ended", hint="open another one")
+        return self._lease.holder
+
     def command_inside(self, command: Sequence[str], *, on_machine: bool = False) -> PersonsCommand:
         """As in the protocol; what Kamailio's root filesystem lacks, such as psql or sngrep, is the machine's."""
-        argv, holder = tuple(command) or SHELL, self._lease.holder
-        if holder is None:
-            raise LabError("the lab has ended", hint="open another one")
+        argv, holder = tuple(command) or SHELL, self._holder
         root = self._state.source.root("kamailio")
         if root is None or on_machine or not program_in(root, PATH, argv[0]):
             environment = environment_of_this_process(self._directory / BIN)
@@ -388,9 +392,7 @@ class LocalLab:
         return self._clock
 
     def _threads(self) -> LabThreads:
-        if self._lease.holder is None:
-            raise LabError("the lab has ended", hint="open another one")
-        return LabThreads(self._lease.holder.pid)
+        return LabThreads(self._holder.pid)
 
     def remove_clock(self) -> None:
         if self._clock is not None:

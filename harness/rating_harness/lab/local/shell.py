@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from rating_harness.errors import LabError, MissingTool
+from rating_harness.lab.proc_stat import children_by_parent
 
 __all__ = ["child_of", "entering", "program_in"]
 
@@ -45,7 +45,7 @@ def child_of(parent: int, program: str) -> int:
 
     :raises LabError: there is none.
     """
-    for pid in _children(parent):
+    for pid in children_by_parent()[parent]:
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
@@ -53,17 +53,6 @@ def child_of(parent: int, program: str) -> int:
         if Path(os.fsdecode(words[0])).name == program:
             return pid
     raise LabError(f"{program} doesn't run in the lab", hint="`rating-harness logs` shows what it said last")
-
-
-def _children(parent: int) -> Iterator[int]:
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            # After the name, which may hold anything: state and parent (proc_pid_stat(5)).
-            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == parent:
-            yield int(stat.parent.name)
 
 
 def program_in(root: Path, path: str, name: str) -> bool:

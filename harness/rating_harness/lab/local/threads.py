@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Container, Iterator
 from pathlib import Path
 
 from rating_harness.deadline import Deadline, await_condition
+from rating_harness.lab.proc_stat import PROC, children_by_parent, stat_fields
 
 __all__ = ["LabThreads"]
 
@@ -21,11 +21,8 @@ class LabThreads:
     :param proc: as proc(5) has ``/proc``.
     """
 
-    def __init__(self, root: int, proc: Path = Path("/proc")) -> None:
-        children: dict[int, list[int]] = defaultdict(list)
-        for stat in proc.glob("[0-9]*/stat"):
-            if fields := _fields(stat):
-                children[int(fields[1])].append(int(stat.parent.name))
+    def __init__(self, root: int, proc: Path = PROC) -> None:
+        children = children_by_parent(proc)
         found = [root]
         for pid in found:
             found += children[pid]
@@ -70,14 +67,5 @@ class LabThreads:
             except OSError:
                 continue
             for thread in threads:
-                if thread.name not in but and (fields := _fields(thread / "stat")):
+                if thread.name not in but and (fields := stat_fields(thread)):
                     yield thread.name, fields[0]
-
-
-def _fields(stat: Path) -> list[str] | None:
-    """State, parent and the rest: what comes after the name, which may hold anything. None: it's gone."""
-    try:
-        with stat.open("rb", buffering=0) as file:
-            return file.read(4096).rpartition(b")")[2].decode().split(None, 2)
-    except OSError:
-        return None
