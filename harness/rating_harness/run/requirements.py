@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rating_harness.contract import CONTRACT
 from rating_harness.kamailio.versions import satisfies
-from rating_harness.lab.protocol import Lab
+from rating_harness.lab.protocol import Capabilities, Lab
 from rating_harness.plan.planner import speaks_tls
 from rating_harness.plan.user_agents import speaks_tls_by_sipp
 from rating_harness.run.options import Options
@@ -20,7 +20,7 @@ from rating_harness.scenario.model import Scenario
 if TYPE_CHECKING:
     from rating_harness.kamailio_config.preparation import Findings
 
-__all__ = ["UnderTest", "beyond_contract", "unmet"]
+__all__ = ["UnderTest", "beyond_contract", "beyond_lab", "unmet"]
 
 
 class UnderTest(Protocol):
@@ -72,7 +72,7 @@ def unmet(scenario: Scenario, under_test: UnderTest) -> str | None:
         return f"requires a clock that can be moved: {under_test.clockless}"
     if speaks_tls_by_sipp(scenario) and "wolfssl" in under_test.sipp_version:
         return "requires TLS: SIPp here is built with wolfSSL, and never ends its handshake; try --kamailio sid"
-    if reason := _beyond_target(scenario, lab):
+    if reason := _beyond_outages(scenario, lab.capabilities) or _beyond_target(scenario, lab):
         return reason
     return beyond_contract(scenario, options, under_test.findings)
 
@@ -92,16 +92,27 @@ def _beyond_ends(scenario: Scenario, options: Options) -> str | None:
             return None
 
 
+def _beyond_outages(scenario: Scenario, capabilities: Capabilities) -> str | None:
+    """What a scenario does to a service that can't be done to it in this lab."""
+    for fault in scenario.faults:
+        for kind in fault.OUTAGES:
+            if getattr(fault, kind) is not None and (reason := beyond_lab(capabilities, kind, fault.on)):
+                return f"{kind} {fault.on}: {reason}"
+    return None
+
+
+def beyond_lab(capabilities: Capabilities, kind: str, target: str) -> str | None:
+    """Why a lab can't do that to one of its services; None where it can."""
+    needed = "unplug" if kind == "unplug" else "restart"
+    if getattr(capabilities, needed) or (needed == "restart" and target != CONTRACT.services.kamailio):
+        return None
+    return capabilities.why.get(needed, "no reason given")
+
+
 def _beyond_target(scenario: Scenario, lab: Lab) -> str | None:
     """What a scenario does to Kamailio, or wants to see of it, that can't be had of one which runs already."""
     if lab.driver != "external":
         return None
-    why = lab.capabilities.why
-    for fault in scenario.faults:
-        for kind in fault.OUTAGES:
-            needed = "unplug" if kind == "unplug" else "restart"
-            if getattr(fault, kind) is not None and (needed == "unplug" or fault.on == CONTRACT.services.kamailio):
-                return f"{kind} {fault.on}: {why[needed]}"
     if scenario.expect.log:
         return "expects lines of Kamailio's log: what the target logs isn't seen here"
     if scenario.expect.routes is not None or scenario.kamailio.config:

@@ -10,6 +10,7 @@ from rating_harness.deadline import Deadline
 from rating_harness.errors import PlanError
 from rating_harness.evidence.model import Span
 from rating_harness.plan.model import AgentFault, Outage, Plan
+from rating_harness.run.requirements import beyond_lab
 from rating_harness.run.stack import KAMAILIO, Stack
 from rating_harness.run.watch import EventWatch
 
@@ -21,13 +22,11 @@ _BREAK = 15.0
 
 def check_outages(stack: Stack, outages: Sequence[Outage]) -> None:
     """:raises PlanError: this lab can't do one of them; with its reason."""
-    capabilities = stack.lab.capabilities
     for outage in outages:
-        needed = "unplug" if outage.kind == "unplug" else "restart"
-        if not getattr(capabilities, needed) and (needed == "unplug" or outage.target == KAMAILIO):
+        if reason := beyond_lab(stack.lab.capabilities, outage.kind, outage.target):
             raise PlanError(
                 f"this lab can't {outage.kind} {outage.target}",
-                found=capabilities.why.get(needed, "no reason given"),
+                found=reason,
                 hint="another lab: `--lab docker` or `--lab local`",
             )
 

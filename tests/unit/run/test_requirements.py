@@ -170,6 +170,24 @@ def test_what_baresip_can_not_do_is_skipped_with_it_alone(tmp_path: Path) -> Non
     assert stack_with(Options(), tmp_path).unmet(scenario(tmp_path, text)) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("faults: [{on: carrier, unplug: 1s}]\n", "unplug carrier: the packet filter isn't the lab's"),
+        (
+            "faults: [{on: carrier, pause: 1s}, {on: agent, unplug: 1s}]\n",
+            "unplug agent: the packet filter isn't the lab's",
+        ),
+        ("faults: [{on: carrier, pause: 1s}]\n", None),
+        ("faults: [{on: kamailio, kill: 1s}]\n", None),
+    ],
+)
+def test_a_lab_that_can_not_unplug_skips_what_does(tmp_path: Path, text: str, reason: str | None) -> None:
+    lab = FakeLab(capabilities=Capabilities(unplug=False, why={"unplug": "the packet filter isn't the lab's"}))
+    assert fake_stack(lab).unmet(scenario(tmp_path, text)) == reason
+    assert fake_stack(FakeLab()).unmet(scenario(tmp_path, text)) is None
+
+
 # --- a Kamailio that runs already -----------------------------------------------------------------------------------
 
 
