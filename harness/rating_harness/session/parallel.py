@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from rating_harness.coverage.data import Coverage
+from rating_harness.deadline import Deadline
 from rating_harness.errors import HarnessError
 from rating_harness.report import events
 from rating_harness.run.options import Options
@@ -18,6 +19,9 @@ from rating_harness.session.session import Session, event_of
 from rating_harness.session.stored_runs import Store, StoreNotRun
 
 __all__ = ["ParallelSessions"]
+
+_LEAVING = 1.0
+"""Seconds that scenarios under way have to end when the run is interrupted, and their labs to be taken down."""
 
 
 class ParallelSessions:
@@ -47,6 +51,7 @@ class ParallelSessions:
         self._reporting = threading.Lock()
         self._stopped = threading.Event()
         self._lab_is_reported = False
+        self._is_told = False
         self._crashes: list[BaseException] = []
         self.passed = True
         self.ran = 0
@@ -55,8 +60,8 @@ class ParallelSessions:
     def run(self, scenarios: Sequence[Scenario]) -> bool:
         """Run them all. Returns whether every one that wasn't skipped passed, and at least one did.
 
-        Ctrl-C ends it as soon as the scenarios under way can be left, and takes the labs down; the reporters
-        hear what has ended until then.
+        Ctrl-C ends it: the reporters hear what has ended until then, and the labs of scenarios under way end with
+        this process.
         """
         started = time.time()
         self._report(events.SessionStarted(started, len(scenarios), self._options.seed, self._options.lab))
@@ -75,8 +80,9 @@ class ParallelSessions:
                     worker.join(0.2)
         except KeyboardInterrupt:
             self._stopped.set()
+            leaving = Deadline(_LEAVING)
             for worker in workers:
-                worker.join()
+                worker.join(leaving.remaining)
             self._report_end(started, interrupted=True)
             raise
         self._report_end(started, interrupted=bool(self._crashes))
@@ -130,8 +136,9 @@ class ParallelSessions:
 
     def _report_end(self, started: float, *, interrupted: bool) -> None:
         self._report(events.SessionFinished(time.time(), time.time() - started, interrupted))
+        self._is_told = True
 
     def _report(self, event: events.Event) -> None:
         with self._reporting:
-            for reporter in self._reporters:
+            for reporter in [] if self._is_told else self._reporters:
                 reporter.on_event(event)
