@@ -87,5 +87,5 @@ def test_a_killed_run_leaves_nothing(run: subprocess.Popen[bytes], how: signal.S
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_an_interrupted_run_says_so(run: subprocess.Popen[bytes], how: signal.Signals, status: int) -> None:
     run.send_signal(how)
-    await_condition(lambda: run.poll() is not None, Deadline(30), "the end of the run")
+    await_condition(lambda: run.poll() is not None, Deadline(15), "the end of the run")
     assert run.returncode == status

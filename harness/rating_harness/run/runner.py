@@ -254,12 +254,15 @@ class _Run:
         """Until all calls are over and nothing is ahead, or the plan's horizon is reached.
 
         :return: whether all calls are over.
+        :raises KeyboardInterrupt: the run is to be left.
         """
         planned = sum(len(call.call_ids) for call in self._plan.calls)
         tell = self._stack.tell_load if self._plan.scenario.load is not None else None
         load = LoadWatch(planned, self._stack.kamailio, tell)
         looking = self._background.submit(collector.look)
         while True:
+            if self._stack.is_interrupted():
+                raise KeyboardInterrupt
             are_over = self._read_events(events)
             clock.advance(self._stack.now())
             now = self._stack.now()

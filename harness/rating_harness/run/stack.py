@@ -119,6 +119,8 @@ class Stack:
         """What moves the time of all that runs in the lab, where a scenario wants that."""
         self.tell_load: Callable[[LoadProgress], None] | None = None
         """Called once a second while a load is made, with how far it is."""
+        self.is_interrupted: Callable[[], bool] = lambda: False
+        """Whether the run under way is to be left: asked while its calls are made."""
         self.changes: Mapping[str, str] = {}
         """Texts in place of those of the configuration's files, by their names: from the next scenario on."""
 

@@ -20,8 +20,8 @@ from rating_harness.session.stored_runs import Store, StoreNotRun
 
 __all__ = ["ParallelSessions"]
 
-_LEAVING = 1.0
-"""Seconds that scenarios under way have to end when the run is interrupted, and their labs to be taken down."""
+_LEAVING = 20.0
+"""Seconds that labs may take to be taken down, and one to be brought up before that, when the run is interrupted."""
 
 
 class ParallelSessions:
@@ -50,6 +50,7 @@ class ParallelSessions:
         self._durations = durations or {}
         self._reporting = threading.Lock()
         self._stopped = threading.Event()
+        self._interrupted = threading.Event()
         self._lab_is_reported = False
         self._is_told = False
         self._crashes: list[BaseException] = []
@@ -60,8 +61,8 @@ class ParallelSessions:
     def run(self, scenarios: Sequence[Scenario]) -> bool:
         """Run them all. Returns whether every one that wasn't skipped passed, and at least one did.
 
-        Ctrl-C ends it: the reporters hear what has ended until then, and the labs of scenarios under way end with
-        this process.
+        Ctrl-C ends it: scenarios under way are left, and their labs taken down; the reporters hear what has ended
+        until then.
         """
         started = time.time()
         self._report(events.SessionStarted(started, len(scenarios), self._options.seed, self._options.lab))
@@ -71,7 +72,11 @@ class ParallelSessions:
         for scenario in in_order:
             waiting.put(scenario)
         await_room = room_for(jobs)
-        workers = [threading.Thread(target=self._work, args=(waiting, await_room), daemon=True) for _ in range(jobs)]
+        ended = [threading.Event() for _ in range(jobs)]
+        workers = [
+            threading.Thread(target=self._work_until_the_end, args=(each, waiting, await_room), daemon=True)
+            for each in ended
+        ]
         for worker in workers:
             worker.start()
         try:
@@ -79,10 +84,11 @@ class ParallelSessions:
                 while worker.is_alive():
                     worker.join(0.2)
         except KeyboardInterrupt:
+            self._interrupted.set()
             self._stopped.set()
             leaving = Deadline(_LEAVING)
-            for worker in workers:
-                worker.join(leaving.remaining)
+            for each in ended:  # Python 3.11 takes a thread whose `join` was interrupted for one that has ended
+                each.wait(leaving.remaining)
             self._report_end(started, interrupted=True)
             raise
         self._report_end(started, interrupted=bool(self._crashes))
@@ -90,8 +96,17 @@ class ParallelSessions:
             raise self._crashes[0]
         return self.passed and self.ran > 0
 
+    def _work_until_the_end(
+        self, ended: threading.Event, waiting: queue.SimpleQueue[Scenario], await_room: Callable[[], None]
+    ) -> None:
+        try:
+            self._work(waiting, await_room)
+        finally:
+            ended.set()
+
     def _work(self, waiting: queue.SimpleQueue[Scenario], await_room: Callable[[], None]) -> None:
         session = Session(self._options, self._store, store_not_run=self._store_not_run)
+        session.is_interrupted = self._interrupted.is_set
         try:
             while not self._stopped.is_set():
                 try:
@@ -99,6 +114,8 @@ class ParallelSessions:
                 except queue.Empty:
                     return
                 await_room()
+                if self._interrupted.is_set():
+                    return
                 self._run(session, scenario)
         except BaseException as error:  # noqa: BLE001 - raised in the main thread
             self._crashes.append(error)

@@ -106,6 +106,8 @@ class Session:
         self.coverage = Coverage()
         self.tell_load: Callable[[LoadProgress], None] | None = None
         """Called once a second while a scenario's load is made, with how far it is."""
+        self.is_interrupted: Callable[[], bool] = lambda: False
+        """Whether a scenario under way is to be left: asked while its calls are made."""
         self._changes: Mapping[str, str] = {}
 
     @property
@@ -156,6 +158,7 @@ class Session:
         stack = self._own_stack() if breaks_services(scenario) else self.stack
         stack.changes = self._changes
         stack.tell_load = self.tell_load
+        stack.is_interrupted = self.is_interrupted
         reason = stack.unmet(scenario)
         if reason:
             return Outcome(scenario, 0.0, skipped=reason)
