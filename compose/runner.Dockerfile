@@ -19,7 +19,7 @@ print(*p['build-system']['requires'], *p['project']['dependencies'], sep='\n')" 
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
       ca-certificates iptables kamailio kamailio-extra-modules kamailio-json-modules kamailio-sqlite-modules \
-      kamailio-tls-modules kamailio-utils-modules libc6-dev libnss-wrapper sip-tester tcc \
+      kamailio-tls-modules kamailio-utils-modules libc6-dev sip-tester tcc \
  && rm -rf /var/lib/apt/lists/*
 COPY . .
 RUN pip install --no-deps --no-build-isolation .

@@ -19,7 +19,7 @@ __all__ = [
     "find_sipp",
     "holds",
     "kamailio_in",
-    "names_library",
+    "names_compiler",
     "parse_kamailio",
     "parse_sipp",
     "wrapper",
@@ -131,21 +131,22 @@ def kamailio_in(root: Path) -> str | None:
     return _lacking(root)
 
 
-def wrapper(root: Path | None, name: str, hosts: Path) -> str:
+def wrapper(root: Path | None, name: str, hosts: Path, names: Path | None) -> str:
     """A shell script that runs a program where nothing can be mounted: a root filesystem's by the root's own dynamic
-    loader with the root's libraries, and with a hosts file of the lab's where nss_wrapper(1) is there.
+    loader with the root's libraries.
 
     :param root: None: the machine's own program.
     :param name: ``kamailio``, ``sipp``, or ``ldd``, which lists the libraries of the root's program of a name.
     :param hosts: the lab's hosts file.
+    :param names: the library with which a program finds what that file names (``names.c``); None: there is none.
     :raises MissingTool: the root filesystem hasn't all that this takes.
     """
+    exported = f"export RATING_HOSTS={shlex.quote(str(hosts))}\n"
     if root is None:
-        preloaded = f"LD_PRELOAD={shlex.quote(str(names_library(root)))} " if names_library(root) else ""
-        return f'#!/bin/sh\n{_hosts(hosts)}{preloaded}exec {shlex.quote(_which(name) or name)} "$@"\n'
+        preloaded = f"LD_PRELOAD={shlex.quote(str(names))} " if names else ""
+        return f'#!/bin/sh\n{exported}{preloaded}exec {shlex.quote(_which(name) or name)} "$@"\n'
     program = next((path for path in _programs(root, name) if path.exists()), Path(name) if name == "ldd" else None)
-    libraries = next((path.parent for path in root.glob("usr/lib/*/libc.so.6")), None)
-    loader = next(libraries.glob("ld-linux*.so*"), None) if libraries else None
+    libraries, loader = _loader(root)
     if program is None or libraries is None or loader is None:
         raise MissingTool(
             f"{name} can't be run: namespaces are refused here, so that {root} can't be entered",
@@ -160,18 +161,29 @@ def wrapper(root: Path | None, name: str, hosts: Path) -> str:
             f'\ttest -e "$directory/$name" && exec {shlex.join([*command, "--list"])} "$directory/$name"\n'
             "done\nexit 1\n"
         )
-    preload = ["--preload", str(names_library(root))] if names_library(root) else []
+    preload = ["--preload", str(names)] if names else []
     modules = ["-L", str(libraries / "kamailio/modules")] if name == "kamailio" else []
-    return f'#!/bin/sh\n{_hosts(hosts)}exec {shlex.join([*command, *preload, str(program), *modules])} "$@"\n'
+    return f'#!/bin/sh\n{exported}exec {shlex.join([*command, *preload, str(program), *modules])} "$@"\n'
 
 
-def names_library(root: Path | None) -> Path | None:
-    """nss_wrapper(1), with which a program resolves names by a hosts file of its own; None where it isn't there."""
-    return next((root or Path("/")).glob("usr/lib/*/libnss_wrapper.so"), None)
+def names_compiler(root: Path | None) -> list[str] | None:
+    """A C compiler's command for a library that the programs of a root filesystem can load, whatever their C library:
+    nothing is linked into it. The root's own tcc, else one of the machine's; None where neither has any.
+    """
+    alone = ["-shared", "-fPIC", "-nostdlib"]
+    libraries, loader = _loader(root) if root else (None, None)
+    if root and libraries and loader and (tcc := root / "usr/bin/tcc").exists():
+        included = [libraries / "tcc/include", root / "usr/include", root / "usr/include" / libraries.name]
+        command = [loader, "--library-path", libraries, tcc, f"-B{libraries}/tcc", "-nostdinc"]
+        return [*map(str, command), *(f"-I{directory}" for directory in included), *alone]
+    own = _which("tcc") or _which("cc") or _which("gcc")
+    return [own, *alone] if own else None
 
 
-def _hosts(hosts: Path) -> str:
-    return f"export NSS_WRAPPER_HOSTS={shlex.quote(str(hosts))}\n"
+def _loader(root: Path) -> tuple[Path | None, Path | None]:
+    """Where a root filesystem's libraries are, and the dynamic loader among them."""
+    libraries = next((path.parent for path in root.glob("usr/lib/*/libc.so.6")), None)
+    return libraries, next(libraries.glob("ld-linux*.so*"), None) if libraries else None
 
 
 def directories_of(root: Path) -> dict[str, str]:

@@ -56,11 +56,10 @@ PACKAGES = (
     "kamailio-tls-modules",
     "kamailio-utils-modules",
     "libc6-dev",
-    "libnss-wrapper",
     "sip-tester",
     "tcc",
 )
-"""What is installed; tcc and libc6-dev compile the clock that can be moved (`rating_harness.lab.clock`)."""
+"""What is installed; tcc and libc6-dev compile what is preloaded (``moved_clock.c`` and ``names.c``)."""
 
 _SLIMMING = 'rm -rf "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/info "$1"/usr/share/locale'
 _UNSTABLE = 'Acquire::Check-Valid-Until "false"'

@@ -10,7 +10,7 @@ from rating_harness.errors import MissingTool
 from rating_harness.lab.binaries import (
     directories_of,
     kamailio_in,
-    names_library,
+    names_compiler,
     parse_kamailio,
     parse_sipp,
     wrapper,
@@ -71,22 +71,40 @@ def test_a_program_of_a_root_that_cannot_be_entered_has_its_loader_libraries_and
     root = root_filesystem(tmp_path, *MODULES)
     libraries = f"{root}/usr/lib/x86_64-linux-gnu"
     loader = f"exec {libraries}/ld-linux-x86-64.so.2 --library-path {libraries}"
-    assert wrapper(root, "sipp", Path("/lab/hosts")).splitlines() == [
+    assert wrapper(root, "sipp", Path("/lab/hosts"), None).splitlines() == [
         "#!/bin/sh",
-        "export NSS_WRAPPER_HOSTS=/lab/hosts",
+        "export RATING_HOSTS=/lab/hosts",
         f'{loader} {root}/usr/bin/sipp "$@"',
     ]
-    kamailio = wrapper(root, "kamailio", Path("/lab/hosts")).splitlines()[-1]
+    kamailio = wrapper(root, "kamailio", Path("/lab/hosts"), None).splitlines()[-1]
     assert kamailio == f'{loader} {root}/usr/sbin/kamailio -L {libraries}/kamailio/modules "$@"'
 
 
-def test_it_resolves_the_labs_names_where_the_library_for_that_is_there(tmp_path: Path) -> None:
+def test_it_is_given_the_library_that_finds_the_labs_names(tmp_path: Path) -> None:
     root = root_filesystem(tmp_path, *MODULES)
-    assert names_library(root) is None
-    library = root / "usr/lib/x86_64-linux-gnu/libnss_wrapper.so"
-    library.touch()
-    assert names_library(root) == library
-    assert f" --preload {library} {root}/usr/bin/sipp" in wrapper(root, "sipp", Path("/lab/hosts"))
+    library = Path("/lab/names.so")
+    assert f" --preload /lab/names.so {root}/usr/bin/sipp" in wrapper(root, "sipp", Path("/lab/hosts"), library)
+    assert "LD_PRELOAD=/lab/names.so exec " in wrapper(None, "sipp", Path("/lab/hosts"), library)
+    assert "names.so" not in wrapper(root, "ldd", Path("/lab/hosts"), library)
+
+
+def test_that_library_is_compiled_by_the_roots_own_compiler_else_by_the_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = root_filesystem(tmp_path, *MODULES)
+    monkeypatch.setattr("rating_harness.lab.binaries._which", {"cc": "/usr/bin/cc"}.get)
+    machines = ["/usr/bin/cc", "-shared", "-fPIC", "-nostdlib"]
+    assert names_compiler(None) == names_compiler(root) == machines
+    (root / "usr/bin/tcc").touch()
+    libraries = f"{root}/usr/lib/x86_64-linux-gnu"
+    loader = [f"{libraries}/ld-linux-x86-64.so.2", "--library-path", libraries]
+    assert names_compiler(root) == [
+        *(*loader, f"{root}/usr/bin/tcc", f"-B{libraries}/tcc", "-nostdinc"),
+        *(f"-I{libraries}/tcc/include", f"-I{root}/usr/include", f"-I{root}/usr/include/x86_64-linux-gnu"),
+        *machines[1:],
+    ]
+    monkeypatch.setattr("rating_harness.lab.binaries._which", lambda name: None)
+    assert names_compiler(None) is None
 
 
 def test_kamailios_directories_of_a_root_filesystem(tmp_path: Path) -> None:
@@ -97,4 +115,4 @@ def test_kamailios_directories_of_a_root_filesystem(tmp_path: Path) -> None:
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingTool, match="sipp can't be run"):
-        wrapper(tmp_path, "sipp", Path("/lab/hosts"))
+        wrapper(tmp_path, "sipp", Path("/lab/hosts"), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rating_harness.errors import MissingTool
+from rating_harness.errors import LabError, MissingTool
 from rating_harness.lab import rootfs
 from rating_harness.lab.binaries import Found
 from rating_harness.lab.local import programs
@@ -91,7 +91,32 @@ def test_programs_of_a_root_that_cannot_be_entered_are_wrapped(tmp_path: Path) -
 def test_wrappers_are_programs_that_the_path_finds(tmp_path: Path) -> None:
     write_wrappers(tmp_path / "bin", ProgramSource(None, None, enterable=False))
     assert shutil.which("sipp", path=str(tmp_path / "bin")) == str(tmp_path / "bin/sipp")
-    assert f"NSS_WRAPPER_HOSTS={tmp_path}/hosts" in (tmp_path / "bin/kamailio").read_text()
+    assert f"RATING_HOSTS={tmp_path}/hosts" in (tmp_path / "bin/kamailio").read_text()
+
+
+@pytest.mark.parametrize(
+    ("compiler", "found"),
+    [
+        (["sh", "-c", "echo names.c: no such header >&2; exit 1"], "names.c: no such header"),
+        (["false"], "status 1"),
+        (["/nowhere/cc"], "[Errno 2] No such file or directory: '/nowhere/cc'"),
+    ],
+)
+def test_a_library_of_names_that_cannot_be_compiled_is_told(
+    compiler: list[str], found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rating_harness.lab.local.programs.names_compiler", lambda root: compiler)
+    with pytest.raises(LabError, match="could not be compiled") as caught:
+        write_wrappers(tmp_path / "bin", ProgramSource(None, None, enterable=False))
+    assert caught.value.found == found
+
+
+def test_without_a_compiler_there_are_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ProgramSource(None, None, enterable=False)
+    monkeypatch.setattr("rating_harness.lab.local.programs.names_compiler", lambda root: None)
+    write_wrappers(tmp_path / "bin", source)
+    assert not source.resolves_names
+    assert "LD_PRELOAD" not in (tmp_path / "bin/kamailio").read_text()
 
 
 def test_nothing_is_wrapped_where_the_root_is_entered(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -82,7 +81,6 @@ class LocalLab:
         self._programs: list[LocalProcess] = []
         self._lock = threading.RLock()
         self._clock: ClockPage | None = None
-        self._hosts_changed = int((directory / "hosts").stat().st_mtime)
 
     # --- beginning and end ------------------------------------------------------------------------------------------
 
@@ -200,7 +198,7 @@ class LocalLab:
         why = dict(state.lost)
         if state.refusal:
             if not state.source.resolves_names:
-                why["names"] = f"namespaces are refused ({state.refusal}), and libnss_wrapper.so isn't installed"
+                why["names"] = f"namespaces are refused ({state.refusal}), and there is no C compiler (tcc, cc)"
             why["isolated"] = f"namespaces are refused ({state.refusal})"
         if not state.own_network:
             why.setdefault("isolated", "the lab is to be in the machine's network")
@@ -236,22 +234,23 @@ class LocalLab:
                 self._publish()
 
     def _publish(self) -> None:
-        """Rewrite the hosts file in place: it is mounted, and a mount is of a file, not of a name.
-
-        Its time of change goes up by a whole second each time: nss_wrapper(1) reads it again only then.
-        """
+        """Write the hosts file anew: as another file, or in place where it is mounted: a mount isn't of a name."""
         text = hosts_file(self._state.hosts.hosts, base=self._state.localhost).encode()
+        hosts = self._directory / "hosts"
         try:
-            descriptor = os.open(self._directory / "hosts", os.O_WRONLY)
+            if not self._state.source.enterable:
+                new = self._directory / "hosts.new"
+                new.write_bytes(text)
+                new.replace(hosts)
+            else:
+                descriptor = os.open(hosts, os.O_WRONLY)
+                try:
+                    os.pwrite(descriptor, text, 0)
+                    os.ftruncate(descriptor, len(text))
+                finally:
+                    os.close(descriptor)
         except FileNotFoundError as error:
             raise LabError("the lab has ended", hint="open another one") from error
-        try:
-            os.pwrite(descriptor, text, 0)
-            os.ftruncate(descriptor, len(text))
-            self._hosts_changed = max(self._hosts_changed + 1, int(time.time()))
-            os.utime(descriptor, (self._hosts_changed, self._hosts_changed))
-        finally:
-            os.close(descriptor)
         self._save()
 
     # --- services ---------------------------------------------------------------------------------------------------
@@ -479,9 +478,7 @@ class LocalLab:
     ) -> Mapping[str, Any]:
         inherited = environment_of_this_process(self._directory / BIN) if place.root is None else {}
         marked = {**inherited, **environment, **self._clock_environment(place), leasing.MARK: self.id}
-        request = place.request(argv, marked, working=working, shared=self._directory)
-        wrapped = place.root is None and not self._state.source.enterable
-        return {**request, "wrapped": wrapped, "module": None}
+        return {**place.request(argv, marked, working=working, shared=self._directory), "module": None}
 
 
 def _start(directory: Path, localhost: str, source: ProgramSource, *, own_network: bool, keep: bool) -> Started:

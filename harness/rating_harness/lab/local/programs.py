@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rating_harness.errors import LabError
 from rating_harness.lab import rootfs
-from rating_harness.lab.binaries import directories_of, find_kamailio, find_sipp, holds, names_library, wrapper
+from rating_harness.lab.binaries import directories_of, find_kamailio, find_sipp, holds, names_compiler, wrapper
 from rating_harness.lab.protocol import Role
 
 __all__ = ["BIN", "ProgramSource", "choose", "write_wrappers"]
 
 BIN = "bin"
 """Of a lab's directory: where the programs are that come from a root filesystem which can't be entered."""
+
+_NAMES = Path(rootfs.__file__).with_name("names.c")
+_COMPILE = 20.0
+"""Seconds that compiling it may take; it takes some 10 ms."""
 
 _OWN_COMMANDS = {"python": (sys.executable,), "rating-harness": (sys.executable, "-m", "rating_harness")}
 
@@ -47,33 +53,58 @@ class ProgramSource:
         source = self._source(role)
         return {} if source is None or self.enterable else directories_of(source)
 
-    def wrappers(self, hosts: Path) -> dict[str, str]:
-        """Name -> shell script, for each program of which the root filesystem can't be entered.
-
-        :param hosts: the lab's hosts file.
-        :raises MissingTool: there is no way to execute it here.
-        """
-        roots = {"kamailio": self.kamailio, "sipp": self.sipp, **({"ldd": self.sipp} if self.sipp else {})}
-        return {} if self.enterable else {name: wrapper(root, name, hosts) for name, root in roots.items()}
-
     @property
     def resolves_names(self) -> bool:
         """Kamailio and SIPp find the lab's hosts by their names where nothing can be mounted."""
-        return all(names_library(root) for root in (self.kamailio, self.sipp))
+        return all(names_compiler(root) for root in (self.kamailio, self.sipp))
 
     def _source(self, role: Role) -> Path | None:
         return {"kamailio": self.kamailio, "sipp": self.sipp, "harness": None}[role]
 
 
 def write_wrappers(directory: Path, source: ProgramSource) -> None:
-    """A directory of programs to be found before the machine's.
+    """A directory of programs to be found before the machine's: those whose root filesystem can't be entered, as
+    shell scripts, and beside them the libraries with which they find the lab's names.
 
     :raises MissingTool: a root filesystem hasn't all that its programs take.
+    :raises LabError: a library could not be compiled.
     """
     directory.mkdir(exist_ok=True)
-    for name, script in source.wrappers(directory.parent / "hosts").items():
-        (directory / name).write_text(script, encoding="utf-8")
+    if source.enterable:
+        return
+    roots = {"kamailio": source.kamailio, "sipp": source.sipp, **({"ldd": source.sipp} if source.sipp else {})}
+    for name, root in roots.items():
+        names = None if name == "ldd" else _compiled_names(root, directory / f"{name}-names.so")
+        (directory / name).write_text(wrapper(root, name, directory.parent / "hosts", names), encoding="utf-8")
         (directory / name).chmod(0o755)
+
+
+def _compiled_names(root: Path | None, library: Path) -> Path | None:
+    """The library of names for the programs of that root; None where there is no compiler."""
+    command = names_compiler(root)
+    if command is None:
+        return None
+    try:
+        done = subprocess.run(
+            [*command, "-o", str(library), str(_NAMES)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=_COMPILE,
+        )
+        said = "" if done.returncode == 0 else " ".join(done.stdout.split()) or f"status {done.returncode}"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    if said:
+        raise LabError(
+            "the library with which Kamailio and SIPp find the lab's names could not be compiled",
+            found=said,
+            where=str(_NAMES),
+            hint=f"`{command[0]}` is the compiler; allow user namespaces, or use the docker driver, to do without",
+        )
+    return library
 
 
 def choose(

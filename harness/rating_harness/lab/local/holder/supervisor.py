@@ -16,7 +16,6 @@ Requests come over a Unix socket in the lab's directory, one JSON object per con
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import resource
@@ -32,9 +31,6 @@ from .netlink import assign, lease_loopback, make_local, raise_loopback
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-INHERITED = 32
-"""File descriptors below this one are closed by a Kamailio that starts."""
 
 OPEN_FILES = 1024
 """Files that a program of the lab may have open at once, if the session's own soft limit is lower."""
@@ -58,7 +54,6 @@ def start(request: dict[str, Any]) -> int:
     result, failure = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
-        failure = fcntl.fcntl(failure, fcntl.F_DUPFD_CLOEXEC, INHERITED)
         try:
             execute(request)
         except BaseException as error:  # noqa: BLE001  (all of it is reported to the owner, by `start`)
@@ -86,10 +81,6 @@ def execute(request: dict[str, Any]) -> None:
     os.dup2(null, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    if request["wrapped"]:
-        # Kamailio closes what it inherits (MAX_FD in its main.c), which nss_wrapper(1) would take for its own files.
-        for descriptor in range(3, INHERITED):
-            os.dup2(null, descriptor)
     if request["layers"]:
         enter_root(request["layers"], request["binds"], request["mountpoint"])
     os.chdir(request["directory"])
