@@ -620,6 +620,19 @@ def test_a_root_filesystem_without_kamailio_is_refused(tmp_path: Path) -> None:
         LocalLab.open(release=tmp_path)
 
 
+def test_the_network_is_a_servers(lab: LocalLab) -> None:
+    """A SIP worker waits for an HTTP worker once so many requests wait: the kernel's own default is 10."""
+    settings = ("/proc/sys/net/unix/max_dgram_qlen", "/proc/sys/net/ipv4/tcp_tw_reuse")
+    assert run(lab, "cat", *settings, role="harness") == (0, "512\n1\n")
+    waiting = """
+        import socket
+        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        here.setblocking(False)
+        print(sum(here.send(b"12345678") for _ in range(200)))
+    """
+    assert python(lab, waiting) == (0, "1600\n")
+
+
 # --- other kinds of machines ----------------------------------------------------------------------------------------
 
 

@@ -25,7 +25,18 @@ import socket
 import sys
 import warnings  # noqa: F401  (os.execvpe imports it, which would be too late once the root is another)
 
-from .namespaces import MS_BIND, MS_PRIVATE, MS_REC, can_enter, enter_namespaces, enter_root, libc, mount, mount_proc
+from .namespaces import (
+    MS_BIND,
+    MS_PRIVATE,
+    MS_REC,
+    can_enter,
+    enter_namespaces,
+    enter_root,
+    libc,
+    mount,
+    mount_proc,
+    tune_network,
+)
 from .netlink import assign, lease_loopback, make_local, raise_loopback
 
 TYPE_CHECKING = False
@@ -321,6 +332,7 @@ def hold(options: dict[str, Any], refusal: str | None) -> None:
                 mount(source, os.path.realpath(target), flags=MS_BIND)
     if options["own_network"] and not refusal:
         raise_loopback()
+        tune_network()
         for network, first in options["networks"].items():
             try:
                 if ":" in network:
