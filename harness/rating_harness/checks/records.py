@@ -145,7 +145,10 @@ def _values(judged: _Judged, record: Record) -> Iterator[Finding]:
         if not matcher.matches(field(record, name)):
             seen = shown(field(record, name))
             if name in _OF_A_BEGUN_CALL and record.get(name) is None and record.get(_FIELD.began_at) is None:
-                seen = "nothing, as the call was never begun: 'absent' expects that"
+                call = str(record.get(_FIELD.call))
+                begun = any(each.get(_FIELD.began_at) for each in _running(judged.case, call))
+                why = "has begun and never ended" if begun else "was never begun: 'absent' expects that"
+                seen = f"nothing, as the call {why}"
             yield judged.finding(name, f"{name} in {judged.what}", str(matcher), seen)
     tags = judged.expect.tags
     if tags is not None and not set(tags) <= set(record.get("tags") or ()):
@@ -164,19 +167,24 @@ def _records(records: Sequence[Record]) -> str:
 
 
 def _has_timestamp(case: Case, key: tuple[str, int], call: Call, field_name: str, wanted: bool) -> Iterator[Finding]:
-    after, records = case.evidence.after, case.records(call)
-    running = [
-        entry
-        for account in (after.accounts.values() if after else ())
-        for entry in account.get(_FIELD.running) or ()
-        if entry.get(_FIELD.call) == call.call_id
-    ]
-    if any(record.get(field_name) for record in (*records, *running)) == wanted:
+    records = case.records(call)
+    if any(record.get(field_name) for record in (*records, *_running(case, call.call_id))) == wanted:
         return
     what = "a begin" if field_name == _FIELD.began_at else "an end"
     seen = _records(records) if records else "no record"
     expected = what if wanted else f"no {what.split()[1]}"
     yield unmet(case, ("expect", *key), f"call {call.id} in the engine", expected, seen, call=call)
+
+
+def _running(case: Case, call_id: str) -> list[Record]:
+    """What the accounts say of a call that is authorised or under way, after the calls."""
+    after = case.evidence.after
+    return [
+        entry
+        for account in (after.accounts.values() if after else ())
+        for entry in account.get(_FIELD.running) or ()
+        if entry.get(_FIELD.call) == call_id
+    ]
 
 
 def check_accounts(case: Case) -> Iterator[Finding]:

@@ -61,7 +61,8 @@ def contradictions(scenario: Scenario, folder: Path) -> Iterator[Finding]:
         yield from _headers(call.headers, (*path, "headers"), _MADE_ANYWAY)
         yield from _requests(call, path)
         yield from _sipp(call.sipp, (*path, "sipp"), folder, calls=True)
-        yield from _call_expectation(call.expect, (*path, "expect"))
+        renews_early = any(each.at.event == "ringing" for each in call.reinvite)
+        yield from _call_expectation(call.expect, (*path, "expect"), renews_early=renews_early)
         if scenario.load is not None:
             yield from _idle(call, path, ("repeat", "concurrency"), "'load' decides how many calls")
             if call.rate is not None:
@@ -148,7 +149,11 @@ def _call(call: Call, path: ValuePath, hold: float) -> Iterator[Finding]:
     if call.transport != "udp":
         yield from _idle(call, path, ("loss",), f"{call.transport} retransmits what is lost")
     if call.cancel is not None:
-        yield from _idle(call, path, ("hold", "hangup", "reinvite", "no_ack"), "the call is cancelled")
+        yield from _idle(call, path, ("hold", "hangup", "no_ack"), "the call is cancelled")
+        for index, renewal in enumerate(call.reinvite):
+            if renewal.at.event != "ringing":
+                message, hint = "the call is cancelled, and never answered", "at: 200ms after ringing, method: UPDATE"
+                yield Finding((*path, "reinvite", index), message, hint)
         if call.vanish is not None and call.vanish.who == "caller":
             yield _clash((*path, "vanish"), "a caller who has vanished can't cancel")
         if call.cancel.event in ("answered", "ended"):
@@ -295,7 +300,7 @@ def _vanish(who: str, at: Moment, path: ValuePath) -> Iterator[Finding]:
         )
 
 
-def _call_expectation(expect: CallExpectation, path: ValuePath) -> Iterator[Finding]:
+def _call_expectation(expect: CallExpectation, path: ValuePath, *, renews_early: bool) -> Iterator[Finding]:
     yield from _header_names(expect.headers, (*path, "headers"))
     if expect.reply is None:
         return
@@ -305,7 +310,8 @@ def _call_expectation(expect: CallExpectation, path: ValuePath) -> Iterator[Find
     yield from _provisional(code, (*path, "reply"))
     if not refuses(code):
         return
-    for key in ("duration", "bye_reason", "bye_reply", "carrier", "reinvite_reply"):
+    of_answered = ["duration", "bye_reason", "bye_reply", "carrier", *([] if renews_early else ["reinvite_reply"])]
+    for key in of_answered:
         if not isinstance(getattr(expect, key), Absent | None):
             yield _clash((*path, key), f"'{key}' is of answered calls, and the reply is {code}")
     if expect.ended_by not in (None, "nobody"):

@@ -261,6 +261,12 @@ def test_a_fee_that_was_never_set_is_told_from_one_of_0(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path / "s.yaml", WHOLE.format("transactions: [{call: ana, fee: 0}]"))
     (finding,) = [each for each in judge(scenario, run).findings if each.check.startswith("expect")]
     assert finding.seen == "nothing, as the call was never begun: 'absent' expects that"
+    up = [{"transaction_tag": CALL_ID, "timestamp_begin": 7.0}]
+    after = records(9.0, 8, never)
+    begun = replace(after, accounts={"1000": {**after.accounts["1000"], "running_transactions": up}})
+    run = replace(EVIDENCE, after=begun)
+    (finding,) = [each for each in judge(scenario, run).findings if each.check.startswith("expect")]
+    assert finding.seen == "nothing, as the call has begun and never ended"
 
 
 def _three_calls(expect: str) -> str:

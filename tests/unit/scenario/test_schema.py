@@ -33,7 +33,8 @@ BEYOND_A_SCHEMA = {
         rpc-refused-with-a-result
         moments-that-are-over
         absent-and-refuse absent-with-count after-the-end at-the-very-end begun-and-not cancel-after-answer
-        cancel-and-hold clock-over-fault clock-over-hold clock-over-what-is-due clock-skips-nothing clock-under-load
+        cancel-and-hold cancel-and-renewal
+        clock-over-fault clock-over-hold clock-over-what-is-due clock-skips-nothing clock-under-load
         clock-while-ringing clock-list cancel-and-vanish fault-body-and-set fault-of-a-carrier fault-of-the-agent
         fault-huge-number fault-two-answers forks-that-cant-be
         clock-over-second-answer fault-two-outages fault-without-action faults-of-two-kinds hold-never load-and-repeat
