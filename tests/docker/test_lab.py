@@ -107,6 +107,12 @@ def test_a_host_is_found_by_its_name_and_aliases_while_it_exists(empty_lab: Dock
     assert shell(empty_lab, "asking", "getent ahostsv4 alone | cut -d' ' -f1 | sort -u") == (0, f"{again.address}\n")
 
 
+def test_a_host_s_network_is_a_server_s(empty_lab: DockerLab) -> None:
+    """A SIP worker waits for an HTTP worker once so many requests wait: a container's own default is 10."""
+    settings = "/proc/sys/net/unix/max_dgram_qlen /proc/sys/net/ipv4/tcp_tw_reuse"
+    assert shell(empty_lab, "server", f"cat {settings}") == (0, "512\n1\n")
+
+
 def test_a_host_that_takes_a_released_one_s_place_has_nothing_of_it(engine: Engine, empty_lab: DockerLab) -> None:
     old = empty_lab.host("old", "nick")
     empty_lab.start_service(web("old", "nick"), Deadline(60))

@@ -16,6 +16,7 @@ from rating_harness.lab.docker.engine import Engine, engine_errors
 from rating_harness.lab.docker.labels import HOST
 from rating_harness.lab.docker.network import LabNetwork
 from rating_harness.lab.docker.process import remove_container
+from rating_harness.lab.local.holder.namespaces import SERVER
 from rating_harness.lab.protocol import Host
 
 __all__ = ["EGRESS_SINCE", "HostContainer"]
@@ -98,6 +99,7 @@ class HostContainer:
                 host_config=api.create_host_config(
                     network_mode=network.name,
                     cap_add=["NET_ADMIN"],
+                    sysctls={name.replace("/", "."): value for name, value in SERVER.items()},
                     init=True,
                     port_bindings=published,
                 ),
