@@ -23,6 +23,10 @@ _SPINS = 100
 """Events of forgotten sockets, more of which are no accident: the process that gets them does nothing else. Each
 request may have one more: on a busy machine a connection is closed while it's looked at (over 100 of 2,240 calls)."""
 
+_AS_IT_FIRES = "update_dlg_timer(): Trying to update a bogus dlg"
+"""A timeout is set just as the dialog's timer fires: nothing is set, and the timer does what it's there for (dialog's
+dlg_timer.c). What becomes of the call, others judge."""
+
 
 def nothing_left_running(case: Case) -> Iterator[Finding]:
     before, after = case.evidence.before, case.evidence.after
@@ -122,7 +126,7 @@ def kamailio_is_well(case: Case) -> Iterator[Finding]:
         )
     known = {shortage.text for shortage in shortages}
     for line in _while_it_should_run(case):
-        if line.text not in known and line.level in ("CRITICAL", "BUG"):
+        if line.text not in known and line.level in ("CRITICAL", "BUG") and _AS_IT_FIRES not in line.text:
             yield broken(case, "kamailio", "Kamailio's log", "nothing at critical level", line.text[:200])
             break
     lost = sum("Cell for handler" in line.text for line in case.evidence.log)

@@ -528,6 +528,13 @@ def test_a_critical_line_while_a_restart_was_asked_for_is_no_finding(tmp_path: P
     assert "kamailio" in found(tmp_path, sound(log=log))
 
 
+def test_a_timeout_that_is_set_while_the_dialogs_timer_fires_is_no_finding(tmp_path: Path) -> None:
+    said = "Trying to update a bogus dlg tl=0x7f75 tl->next=0x7f76 tl->prev=(nil)"
+    line = LogLine("kamailio", f"dialog [dlg_timer.c:201]: update_dlg_timer(): {said}", "CRITICAL")
+    assert found(tmp_path, sound(log=(line,))) == {}
+    assert "kamailio" in found(tmp_path, sound(log=(line, LogLine("kamailio", "bogus event", "CRITICAL"))))
+
+
 @pytest.mark.parametrize(
     ("text", "level"),
     [
