@@ -687,6 +687,14 @@ def test_without_namespaces_a_name_that_is_added_is_found_and_one_that_is_unknow
         assert answered_by(ask_options(lab, "late", "after")) == "answer"
 
 
+@pytest.mark.usefixtures("without_namespaces")
+def test_without_namespaces_and_a_compiler_there_are_no_names_and_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rating_harness.lab.local.programs.library_compiler", lambda root: None)
+    with LocalLab.open(release=rootfs.ensure()) as lab:
+        assert (lab.capabilities.names, lab.capabilities.clock) == (False, False)
+        assert "there is no C compiler (tcc, cc)" in lab.capabilities.why["clock"]
+
+
 REFUSED = Path(__file__).with_name("refused.py")
 ONE_CALL = Path(__file__).parents[2] / "scenarios/dialog/callee-hangs-up.yaml"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rating_harness.lab import rootfs
-from rating_harness.lab.binaries import names_compiler
+from rating_harness.lab.binaries import library_compiler
 from rating_harness.lab.local.programs import BIN, ProgramSource, write_wrappers
 
 pytestmark = pytest.mark.lab
@@ -81,7 +81,7 @@ def ask(tmp_path: Path, hosts: Path) -> Ask:
     """Run a program in which the library is preloaded as it is into SIPp; give its status and what it printed."""
     root = rootfs.ensure()
     write_wrappers(tmp_path / BIN, ProgramSource(root, root, enterable=False))
-    compiler = names_compiler(root)
+    compiler = library_compiler(root)
     assert compiler
     assert str(root) in compiler[0], "the root's own"
     libraries = Path(compiler[2])

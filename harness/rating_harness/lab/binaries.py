@@ -19,7 +19,7 @@ __all__ = [
     "find_sipp",
     "holds",
     "kamailio_in",
-    "names_compiler",
+    "library_compiler",
     "parse_kamailio",
     "parse_sipp",
     "wrapper",
@@ -136,14 +136,15 @@ def wrapper(root: Path | None, name: str, hosts: Path, names: Path | None) -> st
     loader with the root's libraries.
 
     :param root: None: the machine's own program.
-    :param name: ``kamailio``, ``sipp``, or ``ldd``, which lists the libraries of the root's program of a name.
+    :param name: ``kamailio``, ``sipp``; or ``ldd``, which lists the libraries of the root's program of a name.
     :param hosts: the lab's hosts file.
     :param names: the library with which a program finds what that file names (``names.c``); None: there is none.
     :raises MissingTool: the root filesystem hasn't all that this takes.
     """
     exported = f"export RATING_HOSTS={shlex.quote(str(hosts))}\n"
     if root is None:
-        preloaded = f"LD_PRELOAD={shlex.quote(str(names))} " if names else ""
+        # Beside what is preloaded already: the lab's clock.
+        preloaded = f'LD_PRELOAD={shlex.quote(str(names))}"${{LD_PRELOAD:+:$LD_PRELOAD}}" ' if names else ""
         return f'#!/bin/sh\n{exported}{preloaded}exec {shlex.quote(_which(name) or name)} "$@"\n'
     program = next((path for path in _programs(root, name) if path.exists()), Path(name) if name == "ldd" else None)
     libraries, loader = _loader(root)
@@ -166,7 +167,7 @@ def wrapper(root: Path | None, name: str, hosts: Path, names: Path | None) -> st
     return f'#!/bin/sh\n{exported}exec {shlex.join([*command, *preload, str(program), *modules])} "$@"\n'
 
 
-def names_compiler(root: Path | None) -> list[str] | None:
+def library_compiler(root: Path | None) -> list[str] | None:
     """A C compiler's command for a library that the programs of a root filesystem can load, whatever their C library:
     nothing is linked into it. The root's own tcc, else one of the machine's; None where neither has any.
     """

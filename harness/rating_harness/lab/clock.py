@@ -75,7 +75,7 @@ class ClockPage:
 
 
 def compiled(lab: Lab) -> bytes:
-    """The library, compiled in the lab by the tcc that came with Kamailio.
+    """The library, compiled in the lab by the tcc that came with Kamailio (or what is there by that name).
 
     :raises LabError: it can't be; with the reason.
     """

@@ -10,7 +10,7 @@ from rating_harness.errors import MissingTool
 from rating_harness.lab.binaries import (
     directories_of,
     kamailio_in,
-    names_compiler,
+    library_compiler,
     parse_kamailio,
     parse_sipp,
     wrapper,
@@ -84,7 +84,9 @@ def test_it_is_given_the_library_that_finds_the_labs_names(tmp_path: Path) -> No
     root = root_filesystem(tmp_path, *MODULES)
     library = Path("/lab/names.so")
     assert f" --preload /lab/names.so {root}/usr/bin/sipp" in wrapper(root, "sipp", Path("/lab/hosts"), library)
-    assert "LD_PRELOAD=/lab/names.so exec " in wrapper(None, "sipp", Path("/lab/hosts"), library)
+    assert 'LD_PRELOAD=/lab/names.so"${LD_PRELOAD:+:$LD_PRELOAD}" exec ' in wrapper(
+        None, "sipp", Path("/lab/hosts"), library
+    )
     assert "names.so" not in wrapper(root, "ldd", Path("/lab/hosts"), library)
 
 
@@ -94,17 +96,17 @@ def test_that_library_is_compiled_by_the_roots_own_compiler_else_by_the_machines
     root = root_filesystem(tmp_path, *MODULES)
     monkeypatch.setattr("rating_harness.lab.binaries._which", {"cc": "/usr/bin/cc"}.get)
     machines = ["/usr/bin/cc", "-shared", "-fPIC", "-nostdlib"]
-    assert names_compiler(None) == names_compiler(root) == machines
+    assert library_compiler(None) == library_compiler(root) == machines
     (root / "usr/bin/tcc").touch()
     libraries = f"{root}/usr/lib/x86_64-linux-gnu"
     loader = [f"{libraries}/ld-linux-x86-64.so.2", "--library-path", libraries]
-    assert names_compiler(root) == [
+    assert library_compiler(root) == [
         *(*loader, f"{root}/usr/bin/tcc", f"-B{libraries}/tcc", "-nostdinc"),
         *(f"-I{libraries}/tcc/include", f"-I{root}/usr/include", f"-I{root}/usr/include/x86_64-linux-gnu"),
         *machines[1:],
     ]
     monkeypatch.setattr("rating_harness.lab.binaries._which", lambda name: None)
-    assert names_compiler(None) is None
+    assert library_compiler(None) is None
 
 
 def test_kamailios_directories_of_a_root_filesystem(tmp_path: Path) -> None:

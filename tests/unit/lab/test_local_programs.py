@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -94,6 +95,18 @@ def test_wrappers_are_programs_that_the_path_finds(tmp_path: Path) -> None:
     assert f"RATING_HOSTS={tmp_path}/hosts" in (tmp_path / "bin/kamailio").read_text()
 
 
+def test_what_compiles_for_a_root_that_cannot_be_entered_is_called_as_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ProgramSource(None, None, enterable=False)
+    compiler = ["sh", "-c", "echo $0 $@ >> compiled", "-nostdlib"]
+    monkeypatch.setattr("rating_harness.lab.local.programs.library_compiler", lambda root: compiler)
+    monkeypatch.chdir(tmp_path)
+    write_wrappers(tmp_path / "bin", source)
+    subprocess.run([tmp_path / "bin/tcc", "-o", "clock.so", "a file.c"], check=True)
+    assert (tmp_path / "compiled").read_text().endswith("\n-nostdlib -o clock.so a file.c\n")
+
+
 @pytest.mark.parametrize(
     ("compiler", "found"),
     [
@@ -105,7 +118,7 @@ def test_wrappers_are_programs_that_the_path_finds(tmp_path: Path) -> None:
 def test_a_library_of_names_that_cannot_be_compiled_is_told(
     compiler: list[str], found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rating_harness.lab.local.programs.names_compiler", lambda root: compiler)
+    monkeypatch.setattr("rating_harness.lab.local.programs.library_compiler", lambda root: compiler)
     with pytest.raises(LabError, match="could not be compiled") as caught:
         write_wrappers(tmp_path / "bin", ProgramSource(None, None, enterable=False))
     assert caught.value.found == found
@@ -113,9 +126,9 @@ def test_a_library_of_names_that_cannot_be_compiled_is_told(
 
 def test_without_a_compiler_there_are_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = ProgramSource(None, None, enterable=False)
-    monkeypatch.setattr("rating_harness.lab.local.programs.names_compiler", lambda root: None)
+    monkeypatch.setattr("rating_harness.lab.local.programs.library_compiler", lambda root: None)
     write_wrappers(tmp_path / "bin", source)
-    assert not source.resolves_names
+    assert not source.has_compilers
     assert "LD_PRELOAD" not in (tmp_path / "bin/kamailio").read_text()
 
 

@@ -197,8 +197,9 @@ class LocalLab:
         state = self._state
         why = dict(state.lost)
         if state.refusal:
-            if not state.source.resolves_names:
+            if not state.source.has_compilers:
                 why["names"] = f"namespaces are refused ({state.refusal}), and there is no C compiler (tcc, cc)"
+                why["clock"] = why["names"]
             why["isolated"] = f"namespaces are refused ({state.refusal})"
         if not state.own_network:
             why.setdefault("isolated", "the lab is to be in the machine's network")
@@ -206,8 +207,6 @@ class LocalLab:
             why["unplug"] = "the lab is in the machine's network, whose packet filter isn't the lab's"
         elif not self._filter.works:
             why["unplug"] = "no iptables that works was found in the root filesystem or on the machine"
-        if state.refusal or not state.source.enterable:
-            why["clock"] = "its library is compiled inside of a root filesystem, which can't be entered here"
         return Capabilities(
             names="names" not in why,
             isolated="isolated" not in why,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from rating_harness.errors import LabError
 from rating_harness.lab import rootfs
-from rating_harness.lab.binaries import directories_of, find_kamailio, find_sipp, holds, names_compiler, wrapper
+from rating_harness.lab.binaries import directories_of, find_kamailio, find_sipp, holds, library_compiler, wrapper
 from rating_harness.lab.protocol import Role
 
 __all__ = ["BIN", "ProgramSource", "choose", "write_wrappers"]
@@ -54,9 +55,11 @@ class ProgramSource:
         return {} if source is None or self.enterable else directories_of(source)
 
     @property
-    def resolves_names(self) -> bool:
-        """Kamailio and SIPp find the lab's hosts by their names where nothing can be mounted."""
-        return all(names_compiler(root) for root in (self.kamailio, self.sipp))
+    def has_compilers(self) -> bool:
+        """Where nothing can be mounted, there is what compiles the libraries that Kamailio and SIPp are started with:
+        the one that finds the lab's names, and the clock that can be moved.
+        """
+        return all(library_compiler(root) for root in (self.kamailio, self.sipp))
 
     def _source(self, role: Role) -> Path | None:
         return {"kamailio": self.kamailio, "sipp": self.sipp, "harness": None}[role]
@@ -72,16 +75,24 @@ def write_wrappers(directory: Path, source: ProgramSource) -> None:
     directory.mkdir(exist_ok=True)
     if source.enterable:
         return
+    compiler = library_compiler(source.kamailio)
+    if compiler:
+        # By the name under which the lab's clock is compiled where a root filesystem is entered.
+        _write_program(directory / "tcc", f'#!/bin/sh\nexec {shlex.join(compiler)} "$@"\n')
     roots = {"kamailio": source.kamailio, "sipp": source.sipp, **({"ldd": source.sipp} if source.sipp else {})}
     for name, root in roots.items():
         names = None if name == "ldd" else _compiled_names(root, directory / f"{name}-names.so")
-        (directory / name).write_text(wrapper(root, name, directory.parent / "hosts", names), encoding="utf-8")
-        (directory / name).chmod(0o755)
+        _write_program(directory / name, wrapper(root, name, directory.parent / "hosts", names))
+
+
+def _write_program(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
 
 
 def _compiled_names(root: Path | None, library: Path) -> Path | None:
     """The library of names for the programs of that root; None where there is no compiler."""
-    command = names_compiler(root)
+    command = library_compiler(root)
     if command is None:
         return None
     try:
