@@ -83,6 +83,14 @@ test: setup ## Run the project's own tests
 	@$(BIN)/rating-harness prepare --lab local
 	$(BIN)/pytest tests --ignore tests/browser --ignore tests/swarm --rating-lab local --rating-persistent-lab no -n $(WORKERS) --dist worksteal $(ARGS)
 
+.PHONY: test-floors
+test-floors: setup ## Try the least versions that pyproject.toml allows, on Python 3.11: a part of the tests, and calls
+	$(BIN)/python tests/supported.py floors $(if $(filter auto,$(WORKERS)),2,$(WORKERS))
+
+.PHONY: test-newest
+test-newest: setup ## The same with what is locked on Python 3.14: where the machine has none, Debian sid's (as root)
+	$(BIN)/python tests/supported.py newest $(if $(filter auto,$(WORKERS)),2,$(WORKERS))
+
 .PHONY: test-swarm
 test-swarm: setup ## Make a load from three Docker engines in namespaces of their own, one of them killed (as root)
 	$(BIN)/pytest tests/swarm -n 0 $(ARGS)

@@ -5,6 +5,7 @@ In colour where the terminal has any, and in ASCII where it can't show more.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -73,7 +74,17 @@ _PLAIN: dict[int, int | str] = {**str.maketrans("│─╌▶◀▷◁├┤╞�
 
 def console(file: TextIO | None = None) -> Console:
     """A console for the report's texts: it keeps their lines as they are, and respects NO_COLOR."""
-    return Console(file=file, theme=_THEME, highlighter=_Highlighter(), soft_wrap=True, markup=False, emoji=False)
+    # An empty NO_COLOR is none (https://no-color.org); to rich before 14 it's one.
+    no_color = bool(os.environ.get("NO_COLOR"))
+    return Console(
+        file=file,
+        theme=_THEME,
+        highlighter=_Highlighter(),
+        soft_wrap=True,
+        markup=False,
+        emoji=False,
+        no_color=no_color,
+    )
 
 
 def show(text: str, on: Console) -> None:

@@ -183,8 +183,11 @@ def test_a_project_of_a_checkout_says_that_a_pipeline_needs_more(
     assert "in a pipeline" not in invoke("init", tmp_path / "two", "--requirement", "rating-harness==1").output
 
 
-def test_without_a_lab_a_program_is_given_null(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_lab_a_program_is_given_null(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("rating_harness.session.persistent_lab.find", lambda: None)
-    result = invoke("status", "--json")
-    assert result.exit_code == 1
-    assert json.loads(result.stdout) is None
+    with pytest.raises(SystemExit) as ended:
+        main(["status", "--json"])
+    assert ended.value.code == 1
+    assert json.loads(capsys.readouterr().out) is None

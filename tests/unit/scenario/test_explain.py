@@ -80,13 +80,17 @@ calls:
     assert "open-sesame" not in explanation(scenario)
 
 
-def test_the_command_explains_what_it_can_and_tells_mistakes(tmp_path: Path) -> None:
+def test_the_command_explains_what_it_can_and_tells_mistakes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "bad.yaml").write_text("scenario: x\ncalls: 7\n", "utf-8")
     (tmp_path / "good.yaml").write_text((SCENARIOS / "cookbook/emergency.yaml").read_text("utf-8"), "utf-8")
-    result = CliRunner().invoke(main, ["explain", str(tmp_path)])
-    assert result.exit_code == 2
-    assert "An emergency number is called" in result.stdout
-    assert "bad.yaml:2" in result.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(["explain", str(tmp_path)])
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert "An emergency number is called" in said.out
+    assert "bad.yaml:2" in said.err
     assert CliRunner().invoke(main, ["explain", str(tmp_path / "none")]).exit_code == 2
 
 
