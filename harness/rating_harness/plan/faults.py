@@ -93,6 +93,7 @@ _ACTIONS: Mapping[str, Callable[[Fault], tap.Action]] = {
     "malformed": lambda fault: tap.Malformed(),
     "partial": lambda fault: tap.Partial(size=fault.partial),
     "drip": lambda fault: tap.Drip(size=1, interval=fault.drip or 0.3),
+    "encoding": lambda fault: tap.Encoded(fault.encoding or "chunked"),
     "garbage": lambda fault: tap.Garbage(),
     "duplicate": lambda fault: tap.Duplicate(),
     "set": lambda fault: tap.Edit(fault.set or {}, fault.remove or ()),

@@ -38,6 +38,7 @@ _FAULTS = {
     "malformed": "answers what is no JSON",
     "partial": "breaks off its answer after {} octets",
     "drip": "sends its answer octet by octet, each after {}",
+    "encoding": "sends its answer as {}",
     "garbage": "answers what is no HTTP",
     "duplicate": "gets the request twice",
     "set": "answers with {}",

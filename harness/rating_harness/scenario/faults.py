@@ -29,7 +29,7 @@ class Fault(Model):
 
     ANSWERS: ClassVar[tuple[str, ...]] = (
         *("delay", "late", "lost", "silent", "refuse", "reset", "status", "body", "malformed", "partial", "drip"),
-        *("garbage", "duplicate", "set", "remove"),
+        *("encoding", "garbage", "duplicate", "set", "remove"),
     )
     OUTAGES: ClassVar[tuple[str, ...]] = ("kill", "restart", "stop", "pause", "unplug")
 
@@ -42,6 +42,7 @@ class Fault(Model):
         ("drop lose loss close", "a request or an answer that doesn't arrive is 'lost'"),
         ("code http_status error http_error", "an HTTP status is 'status'"),
         ("answer response reply json", "another answer is 'body', one with other fields has 'set' or 'remove'"),
+        ("gzip chunked compress chunks transfer_encoding content_encoding", "how an answer is sent is 'encoding'"),
         ("timeout no_answer hang mute", "an agent that never answers is 'silent'"),
         ("start after from at begin", "it begins with 'when'"),
         ("end for duration stop_after", "it ends with 'until'; how long an outage lasts is its own value: kill: 2s"),
@@ -74,6 +75,10 @@ class Fault(Model):
     malformed: Annotated[Yes | None, key("Answer with JSON that is broken in the middle.", True)] = None
     partial: Annotated[Count | None, key("Send so many bytes of the body, then close.", 20)] = None
     drip: Annotated[Seconds | None, key("Send the answer byte by byte, with this pause.", "50ms")] = None
+    encoding: Annotated[
+        Literal["chunked", "gzip"] | None,
+        key("Send the answer in chunks, or compressed, though nobody asked for that.", "gzip"),
+    ] = None
     garbage: Annotated[Yes | None, key("Answer with bytes that aren't HTTP.", True)] = None
     duplicate: Annotated[Yes | None, key("The engine gets the request twice.", True)] = None
     set: Annotated[

@@ -28,6 +28,7 @@ __all__ = [
     "Drip",
     "Duplicate",
     "Edit",
+    "Encoded",
     "Fault",
     "FaultState",
     "Garbage",
@@ -133,6 +134,14 @@ class Drip(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded(_Strict):
+    """The agent's answer in chunks (RFC 9112, section 7.1), or compressed, whether the client accepts that or not."""
+
+    encoding: Literal["chunked", "gzip"]
+    kind: Literal["encoded"] = "encoded"
+
+
+@dataclass(frozen=True, slots=True)
 class Reset(_Strict):
     """A TCP reset instead of an answer. curl sends a POST again when that happens on a kept-alive connection."""
 
@@ -181,7 +190,19 @@ class _ByKind:
 
 
 Action = Annotated[
-    Pass | Silence | Answer | Edit | Malformed | Partial | Drip | Reset | Close | Garbage | Duplicate | Refuse,
+    Pass
+    | Silence
+    | Answer
+    | Edit
+    | Malformed
+    | Partial
+    | Drip
+    | Encoded
+    | Reset
+    | Close
+    | Garbage
+    | Duplicate
+    | Refuse,
     _ByKind(),
 ]
 

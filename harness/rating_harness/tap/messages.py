@@ -84,16 +84,26 @@ def end_to_end(headers: Iterable[tuple[str, str]], *drop: str) -> Headers:
     )
 
 
-def render(response: Response, *, keep_alive: bool = True) -> bytes:
-    """The bytes of a response, its length stated from its body."""
+def render(response: Response, *, keep_alive: bool = True, chunk: int = 0) -> bytes:
+    """The bytes of a response, its length stated from its body.
+
+    :param chunk: the octets of a chunk; 0 for a body that is sent whole.
+    """
     reason = response.reason if response.reason is not None else _phrase(response.status)
     lines = [f"HTTP/1.1 {response.status} {reason}"]
     lines += [f"{name}: {value}" for name, value in end_to_end(response.headers)]
+    body = response.body
     if response.status not in (204, 304):
-        lines.append(f"content-length: {len(response.body)}")
+        lines.append("transfer-encoding: chunked" if chunk else f"content-length: {len(body)}")
+        body = _chunks(body, chunk) if chunk else body
     if not keep_alive:
         lines.append("connection: close")
-    return _head(lines) + response.body
+    return _head(lines) + body
+
+
+def _chunks(body: bytes, size: int) -> bytes:
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
 
 
 def render_request(request: Request, *, host: str, prefix: str = "") -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from rating_harness.tap.faults import (
     Drip,
     Duplicate,
     Edit,
+    Encoded,
     Fault,
     Garbage,
     Malformed,
@@ -99,6 +101,8 @@ class _ExchangeHandler:
             case Malformed():
                 response = await self._ask()
                 return replace(response, body=response.body[: len(response.body) // 2])
+            case Encoded(encoding="gzip"):
+                return _compressed(await self._ask())
             case Duplicate():
                 first, last = await self._ask(), await self._ask()
                 return first if action.answer == "first" else last
@@ -130,6 +134,8 @@ class _ExchangeHandler:
                 return await self._send_part(response, action)
             case Drip():
                 return await self._drip(response, action)
+            case Encoded(encoding="chunked"):
+                return self._answer(response, chunk=_CHUNK)
             case _:
                 return self._answer(response)
 
@@ -146,11 +152,11 @@ class _ExchangeHandler:
         )
         return response
 
-    def _answer(self, response: Response) -> Result:
+    def _answer(self, response: Response, *, chunk: int = 0) -> Result:
         connection, keep_alive = self._connection, self._request.keep_alive
         if connection.gone:
             return Result("gone")
-        connection.send(render(response, keep_alive=keep_alive))
+        connection.send(render(response, keep_alive=keep_alive, chunk=chunk))
         if not keep_alive:
             connection.close()
         return Result("answered", response.status, response.body)
@@ -188,6 +194,13 @@ class _ExchangeHandler:
 
 
 _NOT_FORWARDED = Response(0)
+_CHUNK = 16
+"""Octets: every answer has several chunks."""
+
+
+def _compressed(response: Response) -> Response:
+    headers = (*response.headers, ("content-encoding", "gzip"))
+    return replace(response, body=gzip.compress(response.body, mtime=0), headers=headers)
 
 
 def _own(answer: Answer) -> Response:

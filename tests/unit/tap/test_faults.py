@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import time
@@ -19,6 +20,7 @@ from rating_harness.tap.faults import (
     Drip,
     Duplicate,
     Edit,
+    Encoded,
     Fault,
     Garbage,
     Malformed,
@@ -153,6 +155,33 @@ def test_drip_that_the_client_does_not_wait_for(tap: Tap) -> None:
     assert tap.post(patience=0.12).end == "open"
     exchange = ended(tap)
     assert (exchange.outcome, exchange.client_gone) == ("partial", True)
+
+
+def test_chunked_is_whole_in_several_chunks(tap: Tap) -> None:
+    tap.client.set_faults(Fault(Encoded("chunked")))
+    seen = tap.post(patience=0.5)
+    whole = json.dumps(AUTHORIZED).encode()
+    assert (seen.header("transfer-encoding"), seen.header("content-length")) == ("chunked", None)
+    body, chunks = seen.body, []
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        chunk, end, body = body[: int(size, 16)], body[int(size, 16) :][:2], body[int(size, 16) + 2 :]
+        assert end == b"\r\n"
+        chunks.append(chunk)
+    assert len(chunks) > 2
+    assert chunks[-1] == b""
+    assert b"".join(chunks) == whole
+    exchange = ended(tap)
+    assert (exchange.outcome, exchange.answer) == ("answered", whole.decode())
+
+
+def test_gzip_is_the_answer_compressed(tap: Tap) -> None:
+    tap.client.set_faults(Fault(Encoded("gzip")))
+    seen = tap.post()
+    assert seen.header("content-encoding") == "gzip"
+    assert seen.header("content-length") == str(len(seen.body))
+    assert json.loads(gzip.decompress(seen.body)) == AUTHORIZED
+    assert ended(tap).outcome == "answered"
 
 
 @pytest.mark.parametrize(("after", "asked"), [("request", 0), ("upstream", 1)])
