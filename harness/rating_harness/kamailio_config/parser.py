@@ -130,7 +130,13 @@ def parse(
     :param tolerant: as of `parse_files`.
     :raises ConfigurationError: Kamailio would refuse it; or it is no routing language but a script of KEMI's.
     """
-    tokens = tokenize(main, read, defines or {}, environment, tolerant=tolerant)
+    before: list[RawToken] = []
+    try:
+        tokens = tokenize(main, read, defines or {}, environment, tolerant=tolerant, before=before)
+    except ConfigurationError:
+        if not tolerant:
+            _refuse_sooner(before, main)
+        raise
     if main not in tokens.sources and not tokens.sources:
         raise ConfigurationError("there is no such configuration", where=main)
     if tolerant:
@@ -145,6 +151,24 @@ def parse(
         sources=dict(tokens.sources),
         inactive={file: frozenset(lines) for file, lines in tokens.inactive.items()},
     )
+
+
+_CONTEXT = 8
+"""Tokens that can make one in front of them another kind."""
+
+
+def _refuse_sooner(tokens: Sequence[RawToken], main: str) -> None:
+    """Where a quote is missing, the rest of the file is read the wrong way round: what can't be read is far below.
+
+    :param tokens: those in front of it.
+    :raises ConfigurationError: one of them is out of place, as Kamailio would say first.
+    """
+    try:
+        _tree("configuration", tokens, main)
+    except ConfigurationError as error:
+        sure = [token.span for token in tokens[:-_CONTEXT]]
+        if any(error.where == Location(each.file, each.start.line, each.start.column) for each in sure):
+            raise error from None
 
 
 def parse_statement(text: str, defines: Mapping[str, str | None] | None = None) -> Statement:
@@ -301,7 +325,10 @@ def _unexpected(error: UnexpectedToken, tokens: Sequence[RawToken], main: str) -
     assert index is not None
     span = tokens[index].span
     where = Location(span.file, span.start.line, span.start.column)
-    return ConfigurationError("syntax error", where=where, found=error.token.value, **others)
+    found, newline, _ = str(error.token.value).partition("\n")
+    if newline and tokens[index].kind == "STRING":
+        others["hint"] = "in this line a quote is missing, or is one too many"
+    return ConfigurationError("syntax error", where=where, found=found, **others)
 
 
 # --- lark's tree to ours --------------------------------------------------------------------------------------------

@@ -107,16 +107,23 @@ def tokenize(
     environment: Mapping[str, str] | None = None,
     *,
     tolerant: bool = False,
+    before: list[RawToken] | None = None,
 ) -> Tokens:
     """Read a configuration.
 
     :param defines: those of the command line (``-A``), and Kamailio's own (`version_defines`).
     :param environment: for ``#!defenv``; this process's, if None.
     :param tolerant: an included file that isn't there is passed over.
+    :param before: is given the tokens in front of what can't be read.
     :raises ConfigurationError: Kamailio would refuse it.
     """
     scanner = _Scanner(read, defines, os.environ if environment is None else environment, tolerant=tolerant)
-    scanner.file(main, None)
+    try:
+        scanner.file(main, None)
+    except ConfigurationError:
+        if before is not None:
+            before += by_context(scanner.result.tokens)
+        raise
     scanner.finish(main)
     return scanner.result
 

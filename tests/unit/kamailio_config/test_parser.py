@@ -294,6 +294,17 @@ def test_a_mistake_is_told_with_its_place(text: str, line: int, column: int) -> 
     assert caught.value.where == Location("kamailio.cfg", line, column)
 
 
+def test_a_stray_quote_is_told_where_it_stands_and_not_where_the_rest_is_no_word() -> None:
+    """From there on what was within quotes is outside of them: Kamailio's parser is the first to complain."""
+    text = 'request_route {\n\tdlg_set_timeout("3600")");\n'
+    text += '\tif ($si == "1.2.3.4") { xlog("a\\nb"); exit; }\n' * 4 + "}\n"
+    with pytest.raises(ConfigurationError) as caught:
+        configuration(text)
+    assert caught.value.message == "syntax error"
+    assert caught.value.where == Location("kamailio.cfg", 2, 25)
+    assert (caught.value.found, caught.value.hint) == (");", "in this line a quote is missing, or is one too many")
+
+
 def test_a_script_of_kemi_is_refused_with_the_reason() -> None:
     with pytest.raises(ConfigurationError) as caught:
         configuration('loadmodule "app_lua.so"\ncfgengine "lua"\n')
