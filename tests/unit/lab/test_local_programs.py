@@ -124,6 +124,24 @@ def test_a_library_of_names_that_cannot_be_compiled_is_told(
     assert caught.value.found == found
 
 
+@pytest.mark.parametrize("sipp", [True, False], ids=["SIPp's root has one", "a cached root has one"])
+def test_the_machines_own_kamailio_finds_names_by_another_roots_compiler(
+    sipp: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path | None] = []
+
+    def compiler(root: Path | None) -> list[str] | None:
+        asked.append(root)
+        return ["tcc"] if root == tmp_path else None
+
+    monkeypatch.setattr("rating_harness.lab.local.programs.library_compiler", compiler)
+    monkeypatch.setattr("rating_harness.lab.rootfs.cached", lambda release: None if sipp else tmp_path)
+    source = ProgramSource(None, tmp_path if sipp else None, enterable=False)
+    assert source.compiler(None) == ["tcc"]
+    assert source.has_compilers
+    assert asked[0] is None
+
+
 def test_without_a_compiler_there_are_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = ProgramSource(None, None, enterable=False)
     monkeypatch.setattr("rating_harness.lab.local.programs.library_compiler", lambda root: None)

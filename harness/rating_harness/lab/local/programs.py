@@ -59,7 +59,16 @@ class ProgramSource:
         """Where nothing can be mounted, there is what compiles the libraries that Kamailio and SIPp are started with:
         the one that finds the lab's names, and the clock that can be moved.
         """
-        return all(library_compiler(root) for root in (self.kamailio, self.sipp))
+        return all(self.compiler(root) for root in (self.kamailio, self.sipp))
+
+    def compiler(self, root: Path | None) -> list[str] | None:
+        """The command of the compiler for these libraries; None where there is none.
+
+        What one of them makes can be loaded by the programs of each: the machine's needn't have a compiler.
+        """
+        cached = rootfs.cached("trixie")
+        roots = (root, *sorted(self.roots), *([cached] if cached else []))
+        return next(filter(None, map(library_compiler, roots)), None)
 
     def _source(self, role: Role) -> Path | None:
         return {"kamailio": self.kamailio, "sipp": self.sipp, "harness": None}[role]
@@ -75,13 +84,13 @@ def write_wrappers(directory: Path, source: ProgramSource) -> None:
     directory.mkdir(exist_ok=True)
     if source.enterable:
         return
-    compiler = library_compiler(source.kamailio)
+    compiler = source.compiler(source.kamailio)
     if compiler:
         # By the name under which the lab's clock is compiled where a root filesystem is entered.
         _write_program(directory / "tcc", f'#!/bin/sh\nexec {shlex.join(compiler)} "$@"\n')
     roots = {"kamailio": source.kamailio, "sipp": source.sipp, **({"ldd": source.sipp} if source.sipp else {})}
     for name, root in roots.items():
-        names = None if name == "ldd" else _compiled_names(root, directory / f"{name}-names.so")
+        names = None if name == "ldd" else _compiled_names(source.compiler(root), directory / f"{name}-names.so")
         _write_program(directory / name, wrapper(root, name, directory.parent / "hosts", names))
 
 
@@ -90,9 +99,8 @@ def _write_program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def _compiled_names(root: Path | None, library: Path) -> Path | None:
-    """The library of names for the programs of that root; None where there is no compiler."""
-    command = library_compiler(root)
+def _compiled_names(command: list[str] | None, library: Path) -> Path | None:
+    """The library of names, by that compiler; None where there is none."""
     if command is None:
         return None
     try:
