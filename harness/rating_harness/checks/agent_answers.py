@@ -75,6 +75,8 @@ def fault_of_answer(exchange: Exchange) -> str:
     kind, status, answer = exchange.kind, exchange.status, exchange.response
     if exchange.fault is not None or f"{CONTRACT.paths.prefix}{kind}" not in CONTRACT.paths.all:
         return ""
+    if exchange.untranslated and not exchange.is_translated:
+        return f"Kamailio sent {exchange.method} {exchange.path}, and {exchange.untranslated}"
     if status is None:
         if exchange.answered is None:
             return f"it never answered {kind}"

@@ -19,7 +19,7 @@ from rating_harness.checks.records import check_accounts, check_transactions
 from rating_harness.checks.requests import check_requests
 from rating_harness.checks.traffic import check_carriers, check_setup
 from rating_harness.errors import EndpointError
-from rating_harness.evidence.model import Evidence
+from rating_harness.evidence.model import FIELDS_OF_RECORDS, Evidence
 from rating_harness.scenario.calls import TRACED
 from rating_harness.scenario.model import Scenario
 
@@ -89,6 +89,8 @@ def judge(scenario: Scenario, evidence: Evidence) -> Verdict:
     if "strict_peer" not in scenario.invariants and any(message.is_brief for message in evidence.messages):
         unchecked["strict_peer"] = _BRIEF
     unchecked |= {name: why for name, why in evidence.unobserved.items() if name.startswith("table ")}
+    if FIELDS_OF_RECORDS in evidence.unobserved:
+        unchecked[FIELDS_OF_RECORDS] = evidence.unobserved[FIELDS_OF_RECORDS]
     if why := untranslated(evidence.exchanges):
         unchecked["the engine's answers"] = why
     if "capture" in evidence.unobserved:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from rating_harness.evidence.headers import branches_of, tag_of
 
 __all__ = [
+    "FIELDS_OF_RECORDS",
     "LEVELS",
     "CapturedMessage",
     "Dialog",
@@ -31,6 +32,9 @@ __all__ = [
     "Span",
     "Unsent",
 ]
+
+
+FIELDS_OF_RECORDS = "fields of records"
 
 
 @lru_cache(maxsize=4096)
@@ -360,7 +364,8 @@ class Evidence:
     :param idle: indexes of the scenario's faults that were never applied.
     :param tables: Kamailio's tables of calls in the end, name -> key -> value; None when it didn't say.
     :param unobserved: what can't be observed here, and why: ``records``, ``requests``, ``dialogs``, ``tables``,
-        ``capture``, and ``table NAME`` for one of Kamailio's.
+        ``capture``, ``table NAME`` for one of Kamailio's, and `FIELDS_OF_RECORDS` for those that an engine's file
+        names in vain.
     :param routes: how many actions of each of Kamailio's routes ran, by its name; None when that wasn't traced.
     :param rpc: what Kamailio answered to the commands that the scenario expects something of, in their order.
     :param skipped: seconds that the lab's clock was put forward meanwhile; all times here are on that clock.

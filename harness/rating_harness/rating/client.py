@@ -37,6 +37,7 @@ class EngineClient:
 
     unreadable = ""
     """Its records and balances can be read."""
+    lacking = ""
 
     def __init__(self, endpoint: Endpoint, *, tenant: str = "default", timeout: float = 10.0) -> None:
         self._tenant = tenant

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
+from typing import Annotated, Any, Literal, Self, TypeGuard, get_args, get_type_hints
 
 import yaml
 from jinja2 import TemplateSyntaxError, meta, nodes
@@ -350,6 +350,18 @@ class EngineFile(_Part):
         )
         return f"{self._path} recognises {', '.join(kinds)}"
 
+    def lacking(self, records: Sequence[Any]) -> str:
+        """Which of a record's fields is said to be where none of these has anything; empty for none."""
+        named = self.records.fields if self.records is not None and records else {}
+        for name, where in named.items():
+            if all(value_at(record, where) is MISSING for record in records):
+                last = records[-1]
+                unnamed = {key: last[key] for key in last if key not in named.values()} if _is_row(last) else {}
+                return (
+                    f"{self._path}: records.fields.{name} is at {where!r}, and a record {_instead(unnamed or last)}"
+                )
+        return ""
+
     def recognise(
         self, method: str, path: str, body: Any, query: str = "", headers: Iterable[tuple[str, str]] = ()
     ) -> tuple[Word, Mapping[str, str]] | None:
@@ -481,6 +493,10 @@ def _carrier(carrier: Any, places: Mapping[Literal["protocol", "host", "port"], 
     protocol, port = parts.get("protocol", MISSING), parts.get("port", MISSING)
     named = f"{'UDP' if protocol in (MISSING, None) else str(protocol).upper()}:{host}"
     return named if port in (MISSING, None) else f"{named}:{port}"
+
+
+def _is_row(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
 
 
 def _instead(response: Any) -> str:

@@ -32,10 +32,14 @@ class RatingEngine(Protocol):
     """What a run does with an engine. Every method raises `EngineError` when the engine can't be reached or refuses.
 
     :ivar unreadable: why its records and balances can't be read; empty when they can.
+    :ivar lacking: of the records that were read last, which field is named where none has anything; empty for none.
     """
 
     @property
     def unreadable(self) -> str: ...
+
+    @property
+    def lacking(self) -> str: ...
 
     def close(self) -> None: ...
 
@@ -62,6 +66,8 @@ class UnreadableEngine:
 
     :param unreadable: why, for the verdict.
     """
+
+    lacking = ""
 
     def __init__(self, unreadable: str) -> None:
         self.unreadable = unreadable
@@ -98,6 +104,7 @@ class OwnEngine:
         self._url = url.rstrip("/")
         self._http = httpx.Client(timeout=timeout)
         self._templates = NativeEnvironment(undefined=StrictUndefined)
+        self.lacking = ""
 
     @property
     def unreadable(self) -> str:
@@ -199,6 +206,8 @@ class OwnEngine:
                     expected="all of them",
                     hint="`next` names the place of the next page, or the request asks for {{ call_ids }} only",
                 )
+        if source is self._file.records:
+            self.lacking = self._file.lacking(rows)
         return [_translated(row, source) for row in rows]
 
     def _pages(self, source: RecordList, variables: Mapping[str, Any]) -> Iterator[Any]:

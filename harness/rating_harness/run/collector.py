@@ -11,6 +11,7 @@ from typing import Any
 from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import Timeout
 from rating_harness.evidence.model import (
+    FIELDS_OF_RECORDS,
     CapturedMessage,
     Dialog,
     Evidence,
@@ -200,6 +201,9 @@ class Collector:
         lines = parse_log(self._stack.lab.service(KAMAILIO).output()[self._log_from :])
         return without_trace(lines) if self._plan.traced else (tuple(lines), None)
 
+    def _unread_fields(self) -> dict[str, str]:
+        return {FIELDS_OF_RECORDS: self._stack.engine.lacking} if self._stack.engine.lacking else {}
+
     def await_records(self, evidence: Evidence, timeline: Timeline, settled: Settled) -> Evidence:
         """The evidence with the records, the requests and the faults they met as they settled, or were last seen.
 
@@ -222,7 +226,7 @@ class Collector:
                 tables=tables,
                 services=self._services(timeline),
                 idle=self._idle_faults(timeline),
-                unobserved={**evidence.unobserved, **self._unread_tables()},
+                unobserved={**evidence.unobserved, **self._unread_tables(), **self._unread_fields()},
             )
             return settled(seen)
 

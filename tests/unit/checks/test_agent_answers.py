@@ -163,13 +163,27 @@ def test_an_odd_answer_is_why_no_carrier_was_called(tmp_path: Path, messages: An
 UNTRANSLATED = "engine.yaml:21: authorized is at 'allowed', and an answer has 'permitted'"
 
 
+def test_a_request_that_the_engines_file_doesnt_recognise_is_told_with_its_path(tmp_path: Path) -> None:
+    """Kamailio asks in Canyan's words yet, and the engine has none of its paths."""
+    call = 'calls: [{id: ana, from: "1000", to: "39040123456", expect: {reply: 200}}]\n'
+    known = "engine.yaml recognises POST /v2/authorise, POST /v2/start"
+    asked = replace(exchange(0.002, "authorization", "no such thing", status=404), untranslated=known)
+    refused = refused_call("500 Rating is not available")
+    verdict = judge(scenario_of(tmp_path / "s.yaml", call), evidence_of(refused, [asked]))
+    assert verdict.findings[0].hint == f"Kamailio sent POST /v1/authorization, and {known}"
+
+
 @pytest.mark.parametrize("fault", [None, "authorization is changed"])
 def test_an_answer_that_the_engines_file_doesnt_describe_is_told_as_the_files(
     tmp_path: Path, fault: str | None
 ) -> None:
     call = 'calls: [{id: ana, from: "1000", to: "39040123456", expect: {reply: 200}}]\n'
     file = scenario_of(tmp_path / "s.yaml", call)
-    asked = replace(exchange(0.002, "authorization", {"permitted": True}, fault=fault), untranslated=UNTRANSLATED)
+    asked = replace(
+        exchange(0.002, "authorization", {"permitted": True}, fault=fault),
+        untranslated=UNTRANSLATED,
+        is_translated=True,
+    )
     verdict = judge(file, evidence_of(answered_call(), [asked]))
     hints = {finding.message: finding.hint for finding in verdict.findings}
     assert hints["what reached carrier"] == (UNTRANSLATED if fault is None else "")

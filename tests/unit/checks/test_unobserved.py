@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rating_harness.checks import judge, records_settled
-from rating_harness.evidence.model import Evidence
+from rating_harness.evidence.model import FIELDS_OF_RECORDS, Evidence
 from rating_harness.evidence.tables import call_of, left_over
 from tests.builders import scenario_of
 from tests.unit.checks.test_invariants import PLAIN, sound
@@ -98,7 +98,7 @@ def test_a_yes_about_another_call_is_none_of_this_one(tmp_path: Path, kind: str)
 @pytest.mark.parametrize("kind", ["begin_transaction", "end_transaction"])
 def test_an_answer_that_isnt_as_the_engines_file_says_is_no_yes(tmp_path: Path, kind: str) -> None:
     scenario, evidence = scenario_of(tmp_path / "s.yaml", PLAIN), sound()
-    odd = with_answer(evidence, kind, {"finished": True}, untranslated=LINE)
+    odd = with_answer(evidence, kind, {"finished": True}, untranslated=LINE, is_translated=True)
     for seen in (odd, replace(odd, unobserved={"records": WHY})):
         (finding,) = judge(scenario, seen).findings
         assert (finding.message, finding.hint) == (f"call ana: {kind}", LINE)
@@ -112,6 +112,18 @@ def test_an_end_that_is_accepted_at_its_second_try_is_one(tmp_path: Path) -> Non
     first = replace(evidence.exchanges[-1], status=503, response="busy")
     tried = replace(evidence, exchanges=(*evidence.exchanges[:-1], first, evidence.exchanges[-1]))
     assert judge(scenario, replace(tried, unobserved={"records": WHY})).findings == ()
+
+
+def test_a_field_that_the_engines_file_names_in_vain_is_told_and_judged_all_the_same(tmp_path: Path) -> None:
+    scenario, evidence = scenario_of(tmp_path / "s.yaml", PLAIN), sound()
+    why = "engine.yaml: records.fields.fee is at 'price', and a record has 'cost'"
+    assert evidence.after is not None
+    unpriced = replace(
+        evidence.after, transactions=tuple({**each, "fee": None} for each in evidence.after.transactions)
+    )
+    verdict = judge(scenario, replace(evidence, after=unpriced, unobserved={FIELDS_OF_RECORDS: why}))
+    assert verdict.unchecked == {FIELDS_OF_RECORDS: why}
+    assert any("its fee on account" in finding.message for finding in verdict.findings)
 
 
 def test_without_dialogs_or_rating_the_rest_is_judged(tmp_path: Path) -> None:

@@ -119,6 +119,21 @@ def test_an_answer_that_the_file_doesnt_describe_is_told_with_its_line(
     assert refused.untranslated == "", "not a good answer by its status"
 
 
+def test_a_field_that_no_record_has_is_told(rest: EngineFile) -> None:
+    whole = dict.fromkeys(("id", "customer", "from", "to", "started", "stopped", "seconds", "cost"))
+    runs = {"id": "a", "customer": "1000", "from": "x", "to": "y", "started": 1}
+    for records in ([], [whole], [runs, whole]):
+        assert rest.lacking(records) == ""
+    priced = {**whole, "price": 2}
+    del priced["cost"]
+    said = f"{SHIPPED}/minimal-rest.yaml: records.fields.fee is at 'cost', and a record has"
+    assert rest.lacking([runs, priced]) == f"{said} 'price'"
+    assert rest.lacking([runs]).startswith(
+        f"{SHIPPED}/minimal-rest.yaml: records.fields.timestamp_end is at 'stopped'"
+    )
+    assert "and a record is text: 'a'" in rest.lacking(["a"])
+
+
 @pytest.mark.parametrize(
     ("path", "method"), [("/billing/start", "GET"), ("/other", "POST"), ("/billing/start/", "POST")]
 )

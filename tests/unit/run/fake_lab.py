@@ -247,6 +247,7 @@ class FakeEngine:
     """An engine that knows nothing."""
 
     unreadable = ""
+    lacking = ""
 
     def accounts(self, tags: Sequence[str] = ()) -> list[dict[str, object]]:
         return []
