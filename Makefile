@@ -11,8 +11,10 @@ WORKERS ?= auto
 LAB ?= auto
 # Where Kamailio and SIPp come from: trixie, sid, a root filesystem's directory, an image.
 KAMAILIO ?=
+# The directory of your own kamailio.cfg; without it this project's is tested.
+CONFIG ?=
 FROM = $(if $(KAMAILIO),--kamailio $(KAMAILIO))
-PYTEST_FROM = $(if $(KAMAILIO),--rating-kamailio $(KAMAILIO))
+PYTEST_FROM = $(if $(KAMAILIO),--rating-kamailio $(KAMAILIO)) $(if $(CONFIG),--rating-kamailio-config $(CONFIG))
 # Plugins of the tests' own libraries, which scenarios don't use: each worker would import them, for a second.
 WITHOUT = -p no:schemathesis -p no:hypothesispytest
 # Further options for pytest: make test-kamailio ARGS="-k failover"

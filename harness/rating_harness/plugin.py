@@ -111,6 +111,8 @@ def pytest_configure(config: pytest.Config) -> None:
             # xdist hands out chunks, which is quicker for tests of milliseconds: a worker with two long scenarios
             # in its last one keeps the others waiting.
             config.option.maxschedchunk = 1
+        if _wants_reports(config):
+            _end_in_good_order(config)  # what has ended until then is in the reports
     if config.getoption("--rating-shard") is not None:
         from rating_harness.session.selection import parse_shard
 
@@ -222,8 +224,24 @@ def _is_below_scenarios(path: Path, config: pytest.Config) -> bool:
     return any(path.resolve().is_relative_to(directory.resolve()) for directory in _scenario_paths(config))
 
 
+_SCENARIOS = "scenarios"
+
+
 def _scenario_paths(config: pytest.Config) -> list[Path]:
-    return config.getini("rating_scenario_paths") or [config.rootpath / "scenarios"]
+    """Without the ini option: ``scenarios`` of the root and of the working directory, and where such a one is named.
+
+    pytest takes the directory in ``--rating-kamailio-config ../kamailio`` for one of its own paths, so that the root
+    may be above the project, or ``/``.
+    """
+    set_by_ini = config.getini("rating_scenario_paths")
+    if set_by_ini:
+        return list(set_by_ini)
+    here = config.invocation_params.dir
+    given = [Path(str(arg).partition("::")[0]) for arg in config.args]
+    named = [
+        each for each in given if each.name == _SCENARIOS or (not each.is_absolute() and _SCENARIOS in each.parts)
+    ]
+    return [config.rootpath / _SCENARIOS, here / _SCENARIOS, *(here / each for each in named)]
 
 
 class ScenarioFile(pytest.File):
@@ -238,7 +256,12 @@ class ScenarioFile(pytest.File):
             own = options_of(self.config).kamailio_config
         lenient = self.config.getoption("--rating-canyan-lenient")
         shipped = data_directory("kamailio")
-        for scenario in load(self._shown_path, canyan_lenient=lenient, configuration=own, besides=shipped):
+        try:
+            scenarios = load(self._shown_path, canyan_lenient=lenient, configuration=own, besides=shipped)
+        except HarnessError as error:
+            _report_refused(self.config, self._shown_path, error)
+            raise
+        for scenario in scenarios:
             name = f"{scenario.scenario} [{scenario.origin.row}]" if scenario.origin.row else scenario.scenario
             yield ScenarioItem.from_parent(self, name=name, scenario=scenario)
 
@@ -385,6 +408,14 @@ def _run_reported(config: pytest.Config, scenario: Scenario) -> Outcome:
 
         reports.on_scenario(event_of(outcome, time.time()))
     return outcome
+
+
+def _report_refused(config: pytest.Config, path: Path, error: HarnessError) -> None:
+    reports = config.stash.get(_REPORTS, None)
+    if reports is not None:
+        from rating_harness.report import events
+
+        reports.on_scenario(events.FileRefused(time.time(), path, error))
 
 
 def _room(config: pytest.Config) -> Callable[[], None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections import Counter
 from dataclasses import asdict
@@ -13,6 +15,7 @@ import pytest
 
 from rating_harness import __version__
 from rating_harness.checks import Verdict, judge
+from rating_harness.deadline import Deadline, await_condition
 from rating_harness.errors import LabError
 from rating_harness.scenario.model import Scenario
 from rating_harness.session import persistent_lab
@@ -72,6 +75,33 @@ def test_a_file_that_is_named_is_collected_wherever_it_is(project: pytest.Pytest
     project.runpytest(str(path)).assert_outcomes(passed=1)
 
 
+def test_a_configuration_beside_the_project_hides_no_scenario(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an ini file pytest's root is above both."""
+    write(project, "calls/scenarios/one.yaml")
+    (project.mkdir("kamailio") / "kamailio.cfg").write_text("request_route { exit; }\n")
+    monkeypatch.chdir(project.path / "calls")
+    project.runpytest("scenarios", "--rating-kamailio-config", "../kamailio").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("named", ["calls/scenarios", "calls/scenarios/deep", "{}/calls/scenarios"])
+def test_a_directory_of_scenarios_that_is_named_is_collected(named: str, project: pytest.Pytester) -> None:
+    write(project, "calls/scenarios/deep/one.yaml")
+    write(project, "calls/other/two.yaml")
+    project.runpytest(named.format(project.path)).assert_outcomes(passed=1)
+
+
+def test_files_below_somebody_elses_scenarios_are_left_alone(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project, "scenarios/theirs/tests/data.yaml")
+    write(project, "scenarios/theirs/pytest.ini").write_text("[pytest]\n")
+    monkeypatch.chdir(project.path / "scenarios/theirs")
+    result = project.runpytest(str(project.path / "scenarios/theirs/tests"))
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
 def test_rating_scenario_paths_can_be_set(project: pytest.Pytester) -> None:
     project.makeini("[pytest]\nrating_scenario_paths = calls\n")
     write(project, "calls/one.yaml")
@@ -98,6 +128,74 @@ def test_mistakes_are_reported_at_collection_without_a_traceback(project: pytest
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*harness/scenario*")
+
+
+def test_what_ended_before_sigterm_is_in_the_reports_of_several_workers(project: pytest.Pytester) -> None:
+    """As a pipeline cancels a job."""
+    write(project, "scenarios/quick.yaml")
+    write(project, "scenarios/long.yaml", "A long call", tag="long")
+    project.makeconftest(
+        f"""
+        import sys, threading
+        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+        from pathlib import Path
+        from rating_harness.session.session import Session
+        from tests.unit.test_plugin import run
+
+        def run_or_wait(session, scenario):
+            if "long" in scenario.tags:
+                Path("begun").touch()
+                threading.Event().wait()
+            return run(session, scenario)
+
+        Session.run = run_or_wait
+        """
+    )
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--rating-junit", "junit.xml"]
+    out = project.path / "out"
+    with out.open("w") as file, project.popen(command, stdout=file, stderr=subprocess.STDOUT) as process:
+
+        def one_has_ended() -> bool:
+            return (project.path / "begun").exists() and out.read_text().endswith("\n.")
+
+        await_condition(one_has_ended, Deadline(100), "the first dot")
+        process.terminate()
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, out.read_text()
+    (case,) = ElementTree.parse(project.path / "junit.xml").iter("testcase")
+    assert case.get("name") == "A call is made"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_file_with_mistakes_is_in_the_reports(
+    workers: tuple[str, ...], project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With workers the other files are run, and a report without this one would be green."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    write(project, "scenarios/deep/wrong.yaml").write_text(
+        "scenario: Wrong\ncalls:\n  - {id: ana, form: '1000', to: '39'}\n"
+    )
+    files = ["--rating-junit", "junit.xml", "--rating-jsonl", "lines.jsonl", "--rating-html", "report.html"]
+    project.runpytest_subprocess(*files, *workers).assert_outcomes(errors=1)
+    suite = ElementTree.parse(project.path / "junit.xml").getroot().find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("errors")) == ("1", "1")
+    (case,) = suite.iter("testcase")
+    assert case.attrib == {
+        "classname": "scenarios.deep.wrong",
+        "name": "wrong.yaml can't be used",
+        "file": "scenarios/deep/wrong.yaml",
+        "line": "3",
+        "time": "0.000",
+    }
+    (error,) = case.iter("error")
+    assert error.get("message") == "unknown key 'form' in calls[0]"
+    assert "did you mean 'from'" in str(error.text)
+    lines = [json.loads(line) for line in (project.path / "lines.jsonl").read_text().splitlines()]
+    assert [line["file"] for line in lines if line["event"] == "file refused"] == ["scenarios/deep/wrong.yaml"]
+    assert [line["scenarios"] for line in lines if line["event"] == "session started"] == [0]
+    row = "| not run | wrong.yaml can't be used | scenarios/deep/wrong.yaml:3 | unknown key 'form' in calls\\[0\\] |"
+    assert row in (project.path / "summary.md").read_text()
+    assert "scenarios/deep/wrong.yaml: scenarios/deep/wrong.yaml:3:" in (project.path / "report.html").read_text()
 
 
 @pytest.mark.parametrize("text", ["", "- a list\n", "services: {kamailio: {image: x}}\n"])

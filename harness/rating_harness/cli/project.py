@@ -24,12 +24,20 @@ def init(directory: Path, requirement: str | None, all_scenarios: bool) -> None:
     """Make a project of scenarios in DIR.
 
     It has three scenarios, a Makefile whose `make test-kamailio` runs them, pipelines for GitLab and GitHub, and the
-    editor's settings. Nothing that is there is written over.
+    editor's settings. Nothing that is there is written over. In a directory of a Git repository the pipelines are
+    written for its root: GitHub's is put there.
     """
-    from rating_harness.session.project_files import own_requirement, project_files, write_project
+    from rating_harness.session.project_files import (
+        own_requirement,
+        place_in_repository,
+        project_files,
+        requirement_from,
+        write_project,
+    )
 
-    requirement = requirement or own_requirement()
-    files = project_files(requirement, all_scenarios=all_scenarios)
+    requirement = requirement_from(requirement, directory) if requirement else own_requirement()
+    below = place_in_repository(directory)
+    files = project_files(requirement, below=below, all_scenarios=all_scenarios)
     packaged = [directory / "scenarios" / name for name in ("rating", "kamailio")]
     for path in write_project(directory, files):
         if not any(path.is_relative_to(each) for each in packaged):
@@ -37,11 +45,17 @@ def init(directory: Path, requirement: str | None, all_scenarios: bool) -> None:
     if all_scenarios:
         click.echo(f"wrote {directory / 'scenarios'}/rating and kamailio, this package's own scenarios")
     click.echo(f"`make -C {directory} test-kamailio` runs its scenarios.")
+    if below:
+        click.echo(f"GitLab reads its pipeline with this in the repository's .gitlab-ci.yml:\n{_include(below)}")
     if " @ file:" in requirement:
         click.echo(
             f"requirements.txt has {requirement.partition(' @ ')[2]}: in a pipeline, give a wheel or a URL\n"
             "that it can reach (--requirement)."
         )
+
+
+def _include(below: str) -> str:
+    return f"  include: [{{local: {below}/.gitlab-ci.yml}}]"
 
 
 @command()

@@ -18,6 +18,7 @@ from rating_harness.scenario.model import Scenario
 
 __all__ = [
     "Event",
+    "FileRefused",
     "LabUp",
     "LoadMoved",
     "Reporter",
@@ -81,6 +82,18 @@ class ScenarioFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRefused:
+    """It has mistakes, or is no scenario: nothing in it was run, and others were.
+
+    :param file: as messages cite it.
+    """
+
+    at: float
+    file: Path
+    error: HarnessError
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioFailedToRun:
     """Nothing is known of the system under test."""
 
@@ -111,6 +124,7 @@ Event = (
     | LabUp
     | ScenarioStarted
     | LoadMoved
+    | FileRefused
     | ScenarioFinished
     | ScenarioFailedToRun
     | ScenarioSkipped

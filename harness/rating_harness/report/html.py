@@ -92,6 +92,8 @@ class HtmlReport:
                 self._facts |= lab
             case events.ScenarioFinished() | events.ScenarioFailedToRun() | events.ScenarioSkipped():
                 self._parts.append(_part(event, len(self._parts) + 1, self._texts))
+            case events.FileRefused(file=file, error=error):
+                self._facts["not used"] = "; ".join(filter(None, (self._facts.get("not used"), f"{file}: {error}")))
             case events.SessionFinished(seconds=seconds, interrupted=interrupted):
                 took = f"interrupted after {seconds:.1f} s" if interrupted else f"{seconds:.1f} s"
                 self._path.parent.mkdir(parents=True, exist_ok=True)

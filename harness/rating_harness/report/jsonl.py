@@ -45,6 +45,8 @@ def objects_of(event: events.Event) -> Iterator[Mapping[str, Any]]:
                 "scenario": scenario.id,
                 "error": str(error),
             }
+        case events.FileRefused(at, file, error):
+            yield {"event": "file refused", "at": at, "file": str(file), "error": str(error)}
         case events.ScenarioSkipped(at, scenario, reason):
             yield {"event": "scenario skipped", "at": at, "scenario": scenario.id, "reason": reason}
         case events.SessionFinished(at, seconds, interrupted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections import Counter
@@ -9,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from rating_harness.checks.model import Case, Verdict
-from rating_harness.errors import HarnessError, ScenarioError
+from rating_harness.errors import HarnessError, Location, ScenarioError
 from rating_harness.evidence.model import Evidence
 from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
@@ -17,7 +18,7 @@ from rating_harness.report.failure import error_text, failure_text
 from rating_harness.report.presentation import causes_first, title_of
 from rating_harness.scenario.model import Scenario
 
-__all__ = ["JunitFile", "cause_of", "cause_of_error", "junit_properties"]
+__all__ = ["JunitFile", "cause_of", "cause_of_error", "junit_properties", "place_of_refusal"]
 
 
 def cause_of(scenario: Scenario, evidence: Evidence, verdict: Verdict) -> str:
@@ -35,6 +36,13 @@ def cause_of_error(error: HarnessError) -> str:
     where = f" ({error.where})" if error.where else ""
     hint = f"; {error.hint}" if error.hint else ""
     return _on_a_line(": ".join(part for part in (error.message, error.found) if part) + where + hint)
+
+
+def place_of_refusal(event: events.FileRefused) -> Location:
+    """Where a file has its first mistake."""
+    if isinstance(event.error, ScenarioError) and event.error.mistakes:
+        return event.error.mistakes[0].where
+    return event.error.where if isinstance(event.error.where, Location) else Location(str(event.file), 1, 1)
 
 
 def _on_a_line(text: str) -> str:
@@ -75,6 +83,8 @@ class JunitFile:
                 case = self._case(scenario, seconds, "errors")
                 self._say(case, "error", cause_of_error(error), error_text(error), type(error).__name__)
                 self._attach(case, error.folder, "not-run.txt")
+            case events.FileRefused():
+                self._refused(event)
             case events.ScenarioSkipped(scenario=scenario, reason=reason):
                 ElementTree.SubElement(self._case(scenario, 0.0, "skipped"), "skipped", message=_xml_text(reason))
             case events.SessionFinished(seconds=seconds):
@@ -83,17 +93,24 @@ class JunitFile:
                 pass
 
     def _case(self, scenario: Scenario, seconds: float, *counted: str) -> ElementTree.Element:
+        return self._case_of(scenario.origin.file, title_of(scenario), scenario.where("scenario"), seconds, *counted)
+
+    def _case_of(self, file: Path, name: str, where: Location, seconds: float, *counted: str) -> ElementTree.Element:
         self._count.update(("tests", *counted))
-        where = scenario.where("scenario")
         return ElementTree.SubElement(
             self._suite,
             "testcase",
-            classname=_xml_text(scenario.origin.file.with_suffix("").as_posix().strip("./").replace("/", ".")),
-            name=_xml_text(title_of(scenario)),
-            file=_xml_text(where.path),
+            classname=_xml_text(file.with_suffix("").as_posix().strip("./").replace("/", ".")),
+            name=_xml_text(name),
+            file=_xml_text(str(_in_job(Path(where.path)))),
             line=str(where.line),
             time=f"{seconds:.3f}",
         )
+
+    def _refused(self, event: events.FileRefused) -> None:
+        where = place_of_refusal(event)
+        case = self._case_of(event.file, f"{event.file.name} can't be used", where, 0.0, "errors")
+        self._say(case, "error", cause_of_error(event.error), error_text(event.error), type(event.error).__name__)
 
     def _finished(self, event: events.ScenarioFinished) -> None:
         failed = not event.verdict.passed
@@ -113,11 +130,8 @@ class JunitFile:
         element.text = _xml_text(text)
 
     def _attach(self, case: ElementTree.Element, folder: Path | None, name: str) -> None:
-        """As GitLab and Jenkins find a file, relative to where the job runs if it's below that."""
         if folder is not None:
-            here = Path.cwd()
-            shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
-            ElementTree.SubElement(case, "system-out").text = _xml_text(f"[[ATTACHMENT|{shown / name}]]")
+            ElementTree.SubElement(case, "system-out").text = _xml_text(f"[[ATTACHMENT|{_in_job(folder) / name}]]")
 
     def _write(self, seconds: float) -> None:
         for name in ("tests", "failures", "errors", "skipped"):
@@ -128,6 +142,22 @@ class JunitFile:
         ElementTree.indent(suites)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         ElementTree.ElementTree(suites).write(self._path, encoding="utf-8", xml_declaration=True)
+
+
+_CHECKOUTS = ("CI_PROJECT_DIR", "GITHUB_WORKSPACE", "WORKSPACE")
+"""Variables of GitLab, GitHub and Jenkins: where the job's checkout is."""
+
+
+def _in_job(path: Path) -> Path:
+    """As who shows the report finds a file: relative to the job's checkout, though the run may be in a part of it.
+
+    :param path: relative to where this process runs; one that is elsewhere stays as it is.
+    """
+    here = Path.cwd()
+    checkouts = (Path(os.environ[name]).resolve() for name in _CHECKOUTS if os.environ.get(name))
+    base = next((each for each in checkouts if here.is_relative_to(each)), here)
+    whole = here / path
+    return whole.relative_to(base) if whole.is_relative_to(base) else path
 
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from rating_harness.errors import Location
 from rating_harness.report import events
-from rating_harness.report.junit import cause_of, cause_of_error
+from rating_harness.report.junit import cause_of, cause_of_error, place_of_refusal
 from rating_harness.report.presentation import title_of
 from rating_harness.scenario.model import Scenario
 
@@ -41,6 +42,10 @@ class StepSummary:
             case events.ScenarioFailedToRun(scenario=scenario, error=error):
                 self._count["not run"] += 1
                 self._add("not run", scenario, cause_of_error(error))
+            case events.FileRefused(error=error):
+                self._count["not run"] += 1
+                title = f"{event.file.name} can't be used"
+                self._row("not run", title, place_of_refusal(event), cause_of_error(error))
             case events.ScenarioSkipped():
                 self._count["skipped"] += 1
             case events.SessionFinished(seconds=seconds, interrupted=interrupted):
@@ -52,8 +57,10 @@ class StepSummary:
                 pass
 
     def _add(self, result: str, scenario: Scenario, cause: str) -> None:
-        where = scenario.where("scenario")
-        cells = (result, title_of(scenario), f"{where.path}:{where.line}", cause)
+        self._row(result, title_of(scenario), scenario.where("scenario"), cause)
+
+    def _row(self, result: str, title: str, where: Location, cause: str) -> None:
+        cells = (result, title, f"{where.path}:{where.line}", cause)
         self._rows.append(f"| {' | '.join(map(_cell, cells))} |")
 
     def _text(self, seconds: float, *, interrupted: bool) -> str:

@@ -15,6 +15,8 @@ from rating_harness.report import events
 
 __all__ = ["EventLog"]
 
+_REFUSED = "-refused"
+
 
 class EventLog:
     """A reporter, whose events another process reads."""
@@ -25,9 +27,14 @@ class EventLog:
 
     def on_event(self, event: events.Event) -> None:
         name = f"{event.at:017.6f}-{os.getpid()}-{next(self._numbers):06}"
+        name += _REFUSED * isinstance(event, events.FileRefused)
         temporary = self._directory / f".{name}"
         temporary.write_bytes(pickle.dumps(event))
         temporary.rename(self._directory / f"{name}.event")
+
+    def scenarios(self) -> int:
+        """How many events are those of scenarios."""
+        return sum(not path.stem.endswith(_REFUSED) for path in self._directory.glob("*.event"))
 
     def read(self) -> Iterator[events.Event]:
         """All of them, in the order of their times, one after the other in memory."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rating_harness import __version__
 from rating_harness.errors import UsageError
@@ -13,21 +15,28 @@ from rating_harness.lab.files import data_directory
 from rating_harness.scenario.schema import scenario_schema
 from rating_harness.session.call_template import CallTemplate
 
-__all__ = ["own_requirement", "project_files", "write_project"]
+__all__ = ["own_requirement", "place_in_repository", "project_files", "requirement_from", "write_project"]
 
 _MAKEFILE = """\
 # `make test-kamailio` runs the scenarios; the first time it makes .venv and gets Kamailio and SIPp.
 PYTHON ?= python3
 # docker, local, or auto: Docker where an engine answers.
 LAB ?= auto
+# Where Kamailio and SIPp come from: trixie, sid, a root filesystem's directory, an image.
+KAMAILIO ?=
+# The directory of your own kamailio.cfg; without it the package's own is tested.
+CONFIG ?= $(patsubst %/kamailio.cfg,%,$(firstword $(wildcard {configurations})))
+# How many scenarios run side by side, each in a lab of its own.
+WORKERS ?= 2
 # Further options for pytest: make test-kamailio ARGS="-m answered"
 ARGS ?=
 BIN := .venv/bin
 
 .PHONY: test-kamailio
 test-kamailio: .venv/.ready
-	$(BIN)/rating-harness prepare --lab $(LAB)
-	$(BIN)/python -m pytest scenarios -n 2 --rating-lab $(LAB) $(ARGS)
+	$(BIN)/rating-harness prepare --lab $(LAB) $(if $(KAMAILIO),--kamailio $(KAMAILIO))
+	$(BIN)/python -m pytest scenarios -n $(WORKERS) --rating-lab $(LAB) \\
+		$(if $(KAMAILIO),--rating-kamailio $(KAMAILIO)) $(if $(CONFIG),--rating-kamailio-config $(CONFIG)) $(ARGS)
 
 .venv/.ready: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -46,7 +55,8 @@ _README = """\
 
 * A new one: `.venv/bin/rating-harness new scenarios/NAME.yaml`, and `.venv/bin/rating-harness watch scenarios`
   runs what you save.
-* Your own Kamailio: `make test-kamailio ARGS="--rating-kamailio-config DIR"`, where `DIR` holds your `kamailio.cfg`.
+* Your own Kamailio: `make test-kamailio CONFIG=DIR`, where `DIR` holds your `kamailio.cfg`; one in `kamailio/` is
+  found.
 * `rating-harness init --all-scenarios` writes all scenarios of the package, too: what they prove with a configuration
   of yours is the rating contract, and what doesn't apply to it is skipped with the reason.
 * Your own engine: `ARGS="--rating-agent-url URL --rating-api-url URL"`.
@@ -54,20 +64,29 @@ _README = """\
   `.venv/lib/python3*/site-packages/rating_harness/_data`.
 """
 
+_REPORTS = "--rating-junit=report.xml --rating-html=report.html --rating-evidence=evidence"
+
 _GITLAB = """\
 scenarios:
   image: debian:trixie
+  parallel: 2
+  variables:
+    PIP_CACHE_DIR: $CI_PROJECT_DIR/.cache/pip
   before_script:
-    - apt-get update && apt-get install -y python3-venv make git mmdebstrap
+    - apt-get update && apt-get install -y --no-install-recommends python3-venv make git ca-certificates mmdebstrap
     - mkdir -p .cache && ln -sfn "$PWD/.cache" /var/cache/rating-harness
   script:
-    - make test-kamailio LAB=local ARGS="--rating-junit=report.xml --rating-evidence=evidence"
+    - >-
+      make {enter}test-kamailio LAB=local ARGS="--rating-shard=$CI_NODE_INDEX/$CI_NODE_TOTAL
+      {reports}"
   artifacts:
     when: always
-    paths: [evidence/]
-    reports: {junit: report.xml}
+    paths: [{below}report.html, {below}evidence/]
+    reports: {{junit: {below}report.xml}}
   cache:
-    paths: [.cache/*.tar]
+    key: {{files: [{below}requirements.txt]}}
+    paths: [.cache/*.tar, .cache/pip]
+    when: always
 """
 
 _GITHUB = """\
@@ -76,22 +95,39 @@ on: [push, pull_request]
 jobs:
   scenarios:
     runs-on: ubuntu-latest
+    strategy:
+      fail-fast: false
+      matrix:
+        shard: [1, 2]
     steps:
       - uses: actions/checkout@v4
       - uses: actions/setup-python@v5
-        with: {python-version: "3.12"}
-      - run: make test-kamailio ARGS="--rating-junit=report.xml --rating-html=report.html --rating-evidence=evidence"
+        with: {{python-version: "3.12"}}
+      - uses: actions/cache@v4
+        with:
+          path: |
+            ~/.cache/rating-harness/*.tar
+            ~/.cache/pip
+          key: rating-harness-${{{{ hashFiles('{below}requirements.txt') }}}}
+      - run: sudo apt-get update && sudo apt-get install -y --no-install-recommends mmdebstrap uidmap
+      # Where AppArmor refuses namespaces, scenarios that need IPv6 or unplug a host would be skipped.
+      - run: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 || true
+      - run: >-
+          make {enter}test-kamailio LAB=local
+          ARGS="--rating-shard=${{{{ matrix.shard }}}}/${{{{ strategy.job-total }}}}
+          {reports}"
       - uses: actions/upload-artifact@v4
         if: always()
         with:
-          name: scenarios
+          name: scenarios-${{{{ matrix.shard }}}}
           path: |
-            report.html
-            report.xml
-            evidence/
+            {below}report.html
+            {below}report.xml
+            {below}evidence/
 """
 
 
+_WHEEL = "`pip wheel --no-deps -w DIR CHECKOUT` makes one"
 _EDITOR = {"yaml.schemas": {"scenario.schema.json": "scenarios/*.yaml"}}
 
 
@@ -112,12 +148,17 @@ def own_requirement(origin: str | None = None) -> str:
     return "rating-harness @ " + (f"{vcs['vcs']}+{said['url']}@{vcs['commit_id']}" if vcs else said["url"])
 
 
-def project_files(requirement: str, *, all_scenarios: bool = False) -> Mapping[str, str]:
+def project_files(requirement: str, *, below: str = "", all_scenarios: bool = False) -> Mapping[str, str]:
     """Texts by path.
 
     :param requirement: what pip installs for this package.
+    :param below: where the project is in its repository, as in ``tests/calls``; empty where it's all of it. GitHub
+        reads the pipeline at the repository's root alone.
     :param all_scenarios: this package's own scenarios too, below ``scenarios/rating``, and Kamailio's configuration.
     """
+    root = "../" * len(PurePosixPath(below).parts)
+    inserted = {"below": f"{below}/" if below else "", "enter": f"-C {below} " if below else "", "reports": _REPORTS}
+    configurations = ("kamailio/kamailio.cfg", f"{root}kamailio/kamailio.cfg")
     calls = {
         "answered": CallTemplate("1000", "39040123456"),
         "busy": CallTemplate("1000", "39040123456", "busy"),
@@ -128,12 +169,12 @@ def project_files(requirement: str, *, all_scenarios: bool = False) -> Mapping[s
         **{f"scenarios/{name}.yaml": first + call.text() for name, call in calls.items()},
         **(_own_scenarios() if all_scenarios else {}),
         "scenario.schema.json": json.dumps(scenario_schema(), indent=2, ensure_ascii=False) + "\n",
-        "Makefile": _MAKEFILE,
+        "Makefile": _MAKEFILE.replace("{configurations}", " ".join(dict.fromkeys(configurations))),
         "README.md": _README,
         "requirements.txt": f"{requirement}\n",
-        ".gitignore": ".venv/\n__pycache__/\nevidence/\nreport.*\n",
-        ".gitlab-ci.yml": _GITLAB,
-        ".github/workflows/scenarios.yml": _GITHUB,
+        ".gitignore": ".cache/\n.venv/\n__pycache__/\nevidence/\nreport.*\n",
+        ".gitlab-ci.yml": _GITLAB.format_map(inserted),
+        f"{root}.github/workflows/scenarios.yml": _GITHUB.format_map(inserted),
         ".vscode/settings.json": json.dumps(_EDITOR, indent=2) + "\n",
     }
 
@@ -149,15 +190,40 @@ def _own_scenarios() -> dict[str, str]:
     }
 
 
+def requirement_from(requirement: str, directory: Path) -> str:
+    """What the user gave, as a requirements.txt in ``directory`` has to say it: pip runs there.
+
+    :raises UsageError: it's a file that isn't there.
+    """
+    path = Path(requirement)
+    if path.suffix != ".whl" or re.match(r"[\w+]+://|.* @ ", requirement):
+        return requirement
+    if not path.is_file():
+        raise UsageError("there is no such wheel", found=requirement, hint=_WHEEL)
+    return requirement if path.is_absolute() else os.path.relpath(path, directory)
+
+
+def place_in_repository(directory: Path) -> str:
+    """Where a directory is below the root of its Git repository; empty for the root itself, and where there is none.
+
+    A name that a pipeline's shell and YAML would read otherwise is no place either.
+    """
+    directory = directory.resolve()
+    roots = (each for each in (directory, *directory.parents) if (each / ".git").exists())
+    place = next((directory.relative_to(each).as_posix() for each in roots), ".")
+    return place if place != "." and re.fullmatch(r"[\w./-]+", place) else ""
+
+
 def write_project(directory: Path, files: Mapping[str, str]) -> list[Path]:
     """Write the files. Their paths.
 
     :raises UsageError: one is there already; then none is written.
     """
-    paths = {directory / name: text for name, text in files.items()}
+    paths = {Path(os.path.normpath(directory / name)): text for name, text in files.items()}
     there = [str(path) for path in paths if path.exists()]
     if there:
-        raise UsageError("there is something already", found=", ".join(there), hint="another DIR, an empty one")
+        hint = "another DIR, an empty one; in a repository of yours, a directory in it"
+        raise UsageError("there is something already", found=", ".join(there), hint=hint)
     for path, text in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

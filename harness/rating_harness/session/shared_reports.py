@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rating_harness.report import events
@@ -66,8 +66,9 @@ class Reports:
     def end(self, *, interrupted: bool) -> None:
         """Write the files."""
         if self._directory is not None:
-            self.begin(len(list(self._directory.glob("*.event"))))
-            for event in EventLog(self._directory).read():
+            log = EventLog(self._directory)
+            self.begin(log.scenarios())
+            for event in _each_once(log.read()):
                 self.on_scenario(event)
             shutil.rmtree(self._directory)
         now = time.time()
@@ -76,3 +77,14 @@ class Reports:
     def _tell(self, event: events.Event) -> None:
         for reporter in self._reporters:
             reporter.on_event(event)
+
+
+def _each_once(found: Iterable[events.Event]) -> Iterator[events.Event]:
+    """Each worker collects all files."""
+    refused: set[Path] = set()
+    for event in found:
+        if isinstance(event, events.FileRefused):
+            if event.file in refused:
+                continue
+            refused.add(event.file)
+        yield event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,12 @@ from rating_harness.cli.main import main
 from rating_harness.scenario.loader import load
 from rating_harness.scenario.schema import scenario_schema
 from rating_harness.session.call_template import KINDS, CallTemplate
-from rating_harness.session.project_files import own_requirement, project_files
+from rating_harness.session.project_files import (
+    own_requirement,
+    place_in_repository,
+    project_files,
+    requirement_from,
+)
 from rating_harness.session.session import Session
 from tests.unit.test_exit_status import run as run_without_lab
 
@@ -140,6 +146,68 @@ def test_a_project_is_made_only_where_nothing_is(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert str(tmp_path / "Makefile") in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
+
+
+@pytest.mark.parametrize("name", ["calls", "tests/calls"])
+def test_in_a_repository_the_pipelines_are_those_of_its_root(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / "kamailio").mkdir()
+    (tmp_path / "kamailio/kamailio.cfg").write_text("request_route { exit; }\n")
+    monkeypatch.chdir(tmp_path)
+    result = invoke("init", name, "--requirement", "rating-harness==1")
+    assert result.exit_code == 0, result.output
+    assert "wrote .github/workflows/scenarios.yml\n" in result.output
+    assert f"include: [{{local: {name}/.gitlab-ci.yml}}]" in result.output
+    (steps,) = (
+        job["steps"] for job in yaml.safe_load(Path(".github/workflows/scenarios.yml").read_text())["jobs"].values()
+    )
+    assert [step["run"].split()[:4] for step in steps if "make" in step.get("run", "")] == [
+        ["make", "-C", name, "test-kamailio"]
+    ]
+    assert steps[-1]["with"]["path"].split() == [f"{name}/report.html", f"{name}/report.xml", f"{name}/evidence/"]
+    job = yaml.safe_load(Path(name, ".gitlab-ci.yml").read_text())["scenarios"]
+    assert job["artifacts"]["reports"] == {"junit": f"{name}/report.xml"}
+    assert job["cache"]["key"] == {"files": [f"{name}/requirements.txt"]}
+    made = subprocess.run(["make", "-n", "-C", name, "test-kamailio"], capture_output=True, text=True, check=True)
+    assert f"--rating-kamailio-config {'../' * len(Path(name).parts)}kamailio" in made.stdout
+
+
+def test_a_projects_own_configuration_is_tested(tmp_path: Path) -> None:
+    assert invoke("init", tmp_path).exit_code == 0
+    make = ["make", "-n", "-C", str(tmp_path), "test-kamailio"]
+    assert "--rating-kamailio-config" not in subprocess.run(make, capture_output=True, text=True, check=True).stdout
+    (tmp_path / "kamailio").mkdir()
+    (tmp_path / "kamailio/kamailio.cfg").touch()
+    given = [*make, "KAMAILIO=sid", "WORKERS=3"]
+    made = subprocess.run(given, capture_output=True, text=True, check=True).stdout
+    assert "prepare --lab auto --kamailio sid" in made
+    assert "scenarios -n 3" in made
+    assert "--rating-kamailio sid --rating-kamailio-config kamailio" in made
+
+
+def test_a_wheel_is_found_from_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke("init", "calls", "--requirement", "wheels/rating_harness-1-py3-none-any.whl")
+    assert result.exit_code == 2
+    assert "there is no such wheel" in result.output
+    Path("wheels").mkdir()
+    Path("wheels/rating_harness-1-py3-none-any.whl").touch()
+    for given, written in (
+        ("wheels/rating_harness-1-py3-none-any.whl", "../wheels/rating_harness-1-py3-none-any.whl"),
+        (f"{tmp_path}/wheels/rating_harness-1-py3-none-any.whl",) * 2,
+        ("https://example.org/rating_harness-1-py3-none-any.whl",) * 2,
+    ):
+        assert requirement_from(given, Path("calls")) == written
+
+
+@pytest.mark.parametrize("name", ["", "a b", "$x", "a'b"])
+def test_a_place_that_a_pipeline_would_read_otherwise_is_none(name: str, tmp_path: Path) -> None:
+    (tmp_path / ".git").touch()  # as in a worktree
+    assert place_in_repository(tmp_path / name) == ""
+    assert place_in_repository(tmp_path / ".ci/calls") == ".ci/calls"
 
 
 def test_every_option_in_the_projects_files_is_one_of_the_plugin() -> None:

@@ -58,6 +58,34 @@ def test_the_cause_first_and_the_evidence_attached(tmp_path: Path, monkeypatch: 
     assert message.get("message") == r"Kamailio said \x1b[31m\x00\xd800"
 
 
+@pytest.mark.parametrize("variable", ["CI_PROJECT_DIR", "GITHUB_WORKSPACE", "WORKSPACE"])
+@pytest.mark.parametrize(
+    ("checkout", "file", "attached"),
+    [
+        ("", "calls/scenarios/refused.yaml", "calls/evidence/run-1/verdict.txt"),
+        ("elsewhere", "scenarios/refused.yaml", "evidence/run-1/verdict.txt"),
+    ],
+)
+def test_in_a_part_of_the_jobs_checkout_paths_are_the_checkouts(
+    variable: str, checkout: str, file: str, attached: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitLab and Jenkins look for attachments from there."""
+    for name in ("CI_PROJECT_DIR", "GITHUB_WORKSPACE", "WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / checkout))
+    (tmp_path / "calls/scenarios").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "calls")
+    scenario, evidence = scenes.refused(Path("scenarios/refused.yaml"))
+    report = JunitFile(tmp_path / "junit.xml")
+    report.on_event(events.SessionStarted(0.0, 1, 7, "local"))
+    folder = tmp_path / "calls/evidence/run-1"
+    report.on_event(events.ScenarioFinished(1.0, 1.5, scenario, judge(scenario, evidence), evidence, folder, 7))
+    report.on_event(events.SessionFinished(3.0, 3.0))
+    (failed,) = ElementTree.parse(tmp_path / "junit.xml").iter("testcase")
+    assert failed.get("file") == file
+    assert failed.findtext("system-out") == f"[[ATTACHMENT|{attached}]]"
+
+
 @pytest.mark.parametrize("quoted", ['"%s"', "'%s'", "%s", r'"%s\""', "'%s,''x'"])
 def test_no_password_is_in_it_nor_on_the_terminal(tmp_path: Path, quoted: str) -> None:
     auth = f'auth: {{username: "1000", password: {quoted % "open-sesame-77"}}}'
