@@ -77,7 +77,7 @@ class Fault(Model):
     drip: Annotated[Seconds | None, key("Send the answer byte by byte, with this pause.", "50ms")] = None
     encoding: Annotated[
         Literal["chunked", "gzip"] | None,
-        key("Send the answer in chunks, or compressed, though nobody asked for that.", "gzip"),
+        key("Send the answer in chunks, or compressed, though no header accepts it.", "gzip"),
     ] = None
     garbage: Annotated[Yes | None, key("Answer with bytes that aren't HTTP.", True)] = None
     duplicate: Annotated[Yes | None, key("The engine gets the request twice.", True)] = None
