@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import groupby
 
 import pytest
@@ -11,6 +12,20 @@ from hypothesis import HealthCheck, settings
 # The machine is shared with labs and other workers, so how long an example takes says nothing.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-machine")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Called before a test and its fixtures are set up. What needs namespaces is left out where they are refused."""
+    if item.get_closest_marker("namespaces") is not None and (refusal := _refusal()):
+        pytest.skip(f"left out: a lab has no namespaces of its own here ({refusal})")
+
+
+@cache
+def _refusal() -> str | None:
+    from rating_harness.lab.local import LocalLab
+
+    return LocalLab.refused()
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ exec "$@"
 """
 
 
+@pytest.mark.namespaces
 def test_each_is_told_although_nothing_can_be_written_and_the_last_scenario_passes(tmp_path: Path) -> None:
     """The checkout is read-only, there is no HOME, and the disk for evidence is full."""
     (tmp_path / "unrated").mkdir()

@@ -184,6 +184,7 @@ def without_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- apart from each other ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.namespaces
 def test_two_labs_have_a_kamailio_each_on_the_same_address_and_port(lab: LocalLab) -> None:
     with LocalLab.open() as other:
         lab.start_service(kamailio(answer="first"), Deadline(60))
@@ -211,12 +212,14 @@ def test_two_services_of_a_lab_have_files_of_their_own_at_the_same_path(lab: Loc
     assert (lab.service("one").read_file("/etc/kamailio/route.cfg") or b"").startswith(b"request_route")
 
 
+@pytest.mark.namespaces
 def test_the_shared_root_filesystem_cannot_be_written_to(lab: LocalLab) -> None:
     status, output = run(lab, "touch", "/usr/bin/mine")
     assert status != 0
     assert "Read-only file system" in output
 
 
+@pytest.mark.namespaces
 def test_nothing_outside_of_the_lab_can_be_reached(lab: LocalLab) -> None:
     status, output = python(lab, "import socket; socket.create_connection(('203.0.113.1', 80), 1)")
     assert status != 0
@@ -226,6 +229,7 @@ def test_nothing_outside_of_the_lab_can_be_reached(lab: LocalLab) -> None:
 # --- names and addresses --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.namespaces
 @pytest.mark.parametrize("role", ["sipp", "harness"])
 def test_hosts_find_each_other_by_name_also_those_added_later(lab: LocalLab, role: Role) -> None:
     lab.host("tool")
@@ -243,6 +247,7 @@ def test_a_name_that_is_given_back_or_was_never_there_is_unknown_at_once(lab: Lo
         assert run(lab, "getent", "hosts", name) == (2, "")
 
 
+@pytest.mark.namespaces
 def test_ipv6_reaches_a_host(lab: LocalLab) -> None:
     code = """
     import socket, sys
@@ -255,6 +260,7 @@ def test_ipv6_reaches_a_host(lab: LocalLab) -> None:
     assert python(lab, code, address6) == (0, f"{address6}\n")
 
 
+@pytest.mark.namespaces
 def test_who_binds_no_address_has_kamailios(lab: LocalLab) -> None:
     lab.start_service(kamailio(), Deadline(60))
     engine = lab.start_service(answering(), Deadline(60))
@@ -274,6 +280,7 @@ def test_a_service_is_reached_through_its_endpoint(lab: LocalLab) -> None:
     assert (Path(run_directory) / "answer.sock").is_socket()
 
 
+@pytest.mark.namespaces
 def test_a_port_without_a_socket_has_no_endpoint(lab: LocalLab) -> None:
     lab.start_service(answering(), Deadline(60))
     with pytest.raises(LabError, match="port 81 of engine can't be reached"):
@@ -312,6 +319,7 @@ def test_a_restart_keeps_files_address_and_log(lab: LocalLab, how: signal.Signal
     assert ("Thank you for flying" in process.output()) == (how == signal.SIGTERM)
 
 
+@pytest.mark.namespaces
 def test_a_stopped_service_is_gone_with_its_workers_and_can_be_started_again(lab: LocalLab) -> None:
     process = lab.start_service(kamailio(), Deadline(60))
     answered_by(ask_options(lab))
@@ -322,6 +330,7 @@ def test_a_stopped_service_is_gone_with_its_workers_and_can_be_started_again(lab
     answered_by(ask_options(lab, name="after"))
 
 
+@pytest.mark.namespaces
 def test_workers_whose_main_process_dies_do_not_stay(lab: LocalLab) -> None:
     process = lab.start_service(kamailio(), Deadline(60))
     answered_by(ask_options(lab))
@@ -419,6 +428,7 @@ def check_forked_programs(lab: LocalLab, module: str, parent: str) -> None:
     staying.remove()
 
 
+@pytest.mark.namespaces
 def test_a_module_that_runs_often_is_imported_once(lab: LocalLab, spoken: str) -> None:
     check_forked_programs(lab, spoken, parent="1")
 
@@ -486,6 +496,7 @@ for other in [own, *others]:
 """
 
 
+@pytest.mark.namespaces
 def test_an_unplugged_host_neither_gets_nor_sends_anything_and_nobody_is_told(lab: LocalLab) -> None:
     here, there, third = (lab.host(name) for name in ("here", "there", "third"))
 
@@ -502,6 +513,7 @@ def test_an_unplugged_host_neither_gets_nor_sends_anything_and_nobody_is_told(la
     assert reached(there, here, third) == [there.address, here.address, third.address]
 
 
+@pytest.mark.namespaces
 def test_an_unplugged_host_is_unplugged_for_ipv6_too(lab: LocalLab) -> None:
     here, there = lab.host("here"), lab.host("there")
     assert here.address6
@@ -511,6 +523,7 @@ def test_an_unplugged_host_is_unplugged_for_ipv6_too(lab: LocalLab) -> None:
     assert python(lab, ARRIVALS, here.address6, there.address6) == (0, f"{here.address6}\n")
 
 
+@pytest.mark.namespaces
 def test_unplugging_a_host_that_is_not_there(lab: LocalLab) -> None:
     lab.host("kamailio")
     with pytest.raises(LabError, match=r"no host nobody\n  expected: one of kamailio"):
@@ -620,6 +633,7 @@ def test_a_root_filesystem_without_kamailio_is_refused(tmp_path: Path) -> None:
         LocalLab.open(release=tmp_path)
 
 
+@pytest.mark.namespaces
 def test_the_network_is_a_servers(lab: LocalLab) -> None:
     """A SIP worker waits for an HTTP worker once so many requests wait: the kernel's own default is 10."""
     settings = ("/proc/sys/net/unix/max_dgram_qlen", "/proc/sys/net/ipv4/tcp_tw_reuse")
@@ -717,6 +731,7 @@ def test_a_scenario_passes_where_the_kernel_refuses(what: str) -> None:
 BY_TRANSPORTS = ONE_CALL.parents[1] / "transports/callers.yaml"
 
 
+@pytest.mark.namespaces
 def test_what_needs_ipv6_is_skipped_where_there_is_none() -> None:
     harness = [sys.executable, "-m", "rating_harness", "run", "--lab", "local", "-j", "1", "-k", "tcp"]
     command = [sys.executable, str(REFUSED), "ipv6", *harness, str(BY_TRANSPORTS)]

@@ -139,3 +139,10 @@ def test_a_lab_that_cant_be_laid_out_leaves_nothing_behind(tmp_path: Path, monke
         lab.LocalLab.refused()
     assert (caught.value.where, caught.value.hint) == (str(directory / "skeleton"), ANOTHER_DIRECTORY)
     assert not directory.exists()
+
+
+def test_what_a_process_prints_has_the_paths_that_its_files_were_asked_for(tmp_path: Path) -> None:
+    said = f"ERROR: {tmp_path}/files/etc/kamailio/kamailio.cfg, line 4 ({tmp_path}/run/kamailio)"
+    as_asked = f"ERROR: /etc/kamailio/kamailio.cfg, line 4 ({tmp_path}/run/kamailio)"
+    assert Place(tmp_path, None).as_asked(said) == as_asked
+    assert Place(tmp_path, tmp_path / "root").as_asked(said) == said

@@ -114,7 +114,12 @@ class LocalLab:
         :raises LabError: no lab could be set up at all.
         """
         with cls._open(ProgramSource(None, None), own_network=True, keep=False) as lab:
-            return lab._state.refusal
+            return lab.refusal
+
+    @property
+    def refusal(self) -> str | None:
+        """Why this lab has no namespaces of its own; None when it has."""
+        return self._state.refusal
 
     @classmethod
     def _open(cls, source: ProgramSource, *, own_network: bool, keep: bool) -> LocalLab:

@@ -114,6 +114,10 @@ class Place:
         own = self._own(path)
         return own if own.exists() else (self.root or Path("/")) / PurePosixPath(path).relative_to("/")
 
+    def as_asked(self, text: str) -> str:
+        """What a process printed, with its files' paths as they were asked for, wherever the files are."""
+        return text if self.root else text.replace(f"{self.files}/", "/")
+
     def _own(self, path: str) -> Path:
         shared = {"/run": self.run, "/tmp": self.tmp} if self.root else {}
         return self._below({str(self.run): self.run, **shared}, path)
