@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -112,7 +112,7 @@ def serving(server: ThreadingHTTPServer) -> Iterator[int]:
             thread.join()
 
 
-def judged(url: str, manners: tuple[str, ...], tmp_path: Path) -> Verdict:
+def judged(url: str, manners: tuple[str, ...], tmp_path: Path, lab: Literal["local", "docker"] = "local") -> Verdict:
     """A call for each manner, all in one scenario."""
     lines = [
         f'  - {{id: {manner}, from: "1000", to: "390401234{MANNERS.index(manner):02}", hold: 1s, '
@@ -131,7 +131,7 @@ def judged(url: str, manners: tuple[str, ...], tmp_path: Path) -> Verdict:
         ),
         "utf-8",
     )
-    options = Options(lab="local", agent_url=url, defines={"RATING_HTTP_TIMEOUT": "3000", "FR_TIMER": "5000"})
+    options = Options(lab=lab, agent_url=url, defines={"RATING_HTTP_TIMEOUT": "3000", "FR_TIMER": "5000"})
     with closing(Session(options, lambda *_: None)) as session:
         verdict = session.run(load(file)[0]).verdict
     assert verdict is not None
@@ -153,13 +153,13 @@ def test_an_address_of_ipv6(tmp_path: Path) -> None:
         assert judged(f"http://[::1]:{port}", ("plain",), tmp_path).findings == ()
 
 
-def certificate_of(who: str, directory: Path) -> tuple[Path, Path]:
+def certificate_of(who: str, directory: Path, address: str = "127.0.0.1") -> tuple[Path, Path]:
     """Signed by itself, and its key."""
     key, certificate = directory / f"{who}-key.pem", directory / f"{who}.pem"
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={who}"),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)),
+            *("-addext", f"subjectAltName=IP:{address}", "-keyout", str(key), "-out", str(certificate)),
         ],
         check=True,
         capture_output=True,
@@ -168,26 +168,35 @@ def certificate_of(who: str, directory: Path) -> tuple[Path, Path]:
 
 
 def test_certificates_that_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that nobody trusts but the environment, and an engine that wants to see one."""
-    certificate, key = certificate_of("engine", tmp_path)
+    try_certificates(tmp_path, monkeypatch, "127.0.0.1", "local")
+
+
+def try_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, lab: Literal["local", "docker"]
+) -> None:
+    """One that nobody trusts but the environment, and an engine that wants to see one.
+
+    :param address: this machine's, as the lab reaches it.
+    """
+    certificate, key = certificate_of("engine", tmp_path, address)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server((address, 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     with serving(server) as port:
-        url = f"https://127.0.0.1:{port}"
-        hint = judged(url, ("plain",), tmp_path).findings[0].hint
+        url = f"https://{address}:{port}"
+        hint = judged(url, ("plain",), tmp_path, lab).findings[0].hint
         assert "SSL_CERT_FILE=FILE" in hint
         assert url in hint
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("SSL_CERT_FILE", certificate.name)
-        assert judged(url, ("plain",), tmp_path).findings == ()
+        assert judged(url, ("plain",), tmp_path, lab).findings == ()
 
         own, own_key = certificate_of("harness", tmp_path)
         context.load_verify_locations(own)
         context.verify_mode = ssl.CERT_REQUIRED
-        hint = judged(url, ("plain",), tmp_path).findings[0].hint
+        hint = judged(url, ("plain",), tmp_path, lab).findings[0].hint
         assert "RATING_CLIENT_CERT=FILE" in hint
         monkeypatch.setenv("RATING_CLIENT_CERT", own.name)
         monkeypatch.setenv("RATING_CLIENT_KEY", own_key.name)
-        assert judged(url, ("plain",), tmp_path).findings == ()
+        assert judged(url, ("plain",), tmp_path, lab).findings == ()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rating_harness.errors import UsageError
 
-__all__ = ["CERTIFICATE", "KEY", "TRUSTED", "named_files", "tls_context"]
+__all__ = ["CERTIFICATE", "KEY", "TRUSTED", "carried_files", "named_files", "tls_context"]
 
 TRUSTED = "SSL_CERT_FILE"
 """The environment's name of a file of certificates to trust, which OpenSSL reads by itself."""
@@ -41,8 +41,29 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-def named_files() -> dict[str, str]:
-    """What the environment names, wherever a program is that's given it."""
+def named_files(inside: str | None = None) -> dict[str, str]:
+    """What the environment names, wherever a program is that's given it.
+
+    :param inside: the directory of `carried_files`; None: the files are this machine's.
+    """
     return {
-        name: str(Path(os.environ[name]).absolute()) for name in (TRUSTED, CERTIFICATE, KEY) if os.environ.get(name)
+        name: f"{inside}/{name}" if inside else str(Path(os.environ[name]).absolute())
+        for name in (TRUSTED, CERTIFICATE, KEY)
+        if os.environ.get(name)
     }
+
+
+def carried_files(inside: str) -> dict[str, bytes]:
+    """The same files for a program that can't read this machine's: path there -> content.
+
+    :raises UsageError: one can't be read.
+    """
+    files = {}
+    for name, path in named_files().items():
+        try:
+            files[f"{inside}/{name}"] = Path(path).read_bytes()
+        except OSError as error:
+            raise UsageError(
+                "a certificate can't be read", where=path, found=error.strerror, hint=f"{name} names the file"
+            ) from None
+    return files

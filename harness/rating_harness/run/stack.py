@@ -38,7 +38,7 @@ from rating_harness.lab.rootfs import ensure_stack, stack_version
 from rating_harness.plan.model import Plan
 from rating_harness.rating.client import EngineClient
 from rating_harness.rating.seed import Operation
-from rating_harness.rating.tls import named_files, tls_context
+from rating_harness.rating.tls import carried_files, named_files, tls_context
 from rating_harness.run.capture import Capture
 from rating_harness.run.further_services import FurtherServices
 from rating_harness.run.hash_tables import HashTables
@@ -84,6 +84,9 @@ _TRIED = 10.0
 
 _COMMANDS = {"dialog": "dlg.list", "htable": "htable.stats"}
 """A command of JSON-RPC's that the module brings."""
+
+_CERTIFICATES = "/etc/rating-agent"
+"""Where a tap in a container finds the certificates that the environment names: those of the machine aren't in it."""
 
 _START = 30.0
 """Seconds that a service may take to become ready."""
@@ -262,12 +265,19 @@ class Stack:
     def _tap_service(self) -> Service:
         service = self._composition.services[AGENT]
         upstream = self.options.agent_url or f"http://{self.lab.host(ENGINE).address}:8080"
+        if self.lab.driver != "docker":
+            named, carried = named_files(), {}
+        elif upstream.startswith("https:"):
+            named, carried = named_files(_CERTIFICATES), carried_files(_CERTIFICATES)
+        else:
+            named, carried = {}, {}
         return replace(
             service,
+            files={**service.files, **carried},
             command=tuple(
                 f"--upstream={upstream}" if word.startswith("--upstream=") else word for word in service.command
             ),
-            environment={**service.environment, **(named_files() if self.lab.driver != "docker" else {})},
+            environment={**service.environment, **named},
         )
 
     def _kamailio_service(self, variant: Variant) -> Service:

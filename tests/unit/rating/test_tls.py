@@ -10,7 +10,7 @@ import pytest
 from rating_harness.errors import UsageError
 from rating_harness.lab.protocol import Endpoint
 from rating_harness.rating.http import http_client
-from rating_harness.rating.tls import named_files, tls_context
+from rating_harness.rating.tls import carried_files, named_files, tls_context
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +69,14 @@ def test_certificates_to_trust_that_are_nowhere(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nowhere.pem"))
     with pytest.raises(UsageError, match="the certificates to trust can't be read"):
         tls_context()
+
+
+def test_what_a_container_is_given_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trusted = tmp_path / "ca.pem"
+    trusted.write_text("those to trust")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    assert named_files("/etc/x") == {"SSL_CERT_FILE": "/etc/x/SSL_CERT_FILE"}
+    assert carried_files("/etc/x") == {"/etc/x/SSL_CERT_FILE": b"those to trust"}
+    trusted.unlink()
+    with pytest.raises(UsageError, match=r"can't be read(?s:.*)SSL_CERT_FILE names the file"):
+        carried_files("/etc/x")
