@@ -141,8 +141,13 @@ def _missing_account(judged: _Judged) -> str:
             tag = exchange.requested(CONTRACT.fields.account)
             if tag not in given:
                 return f"Kamailio named the account '{tag}', which 'given' doesn't have"
-            why = judged.case.evidence.unobserved.get("records")
-            return f"the engine has no account '{tag}', and is given none: {why}" if why else ""
+            if why := judged.case.evidence.unobserved.get("records"):
+                return f"the engine has no account '{tag}', and is given none: {why}"
+            before = judged.case.evidence.before
+            if before is not None and tag not in before.accounts:
+                return (
+                    f"the engine has no account '{tag}': create it there, or store it by `seed` of the engine's file"
+                )
     return ""
 
 

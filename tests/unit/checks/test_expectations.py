@@ -186,6 +186,20 @@ def test_an_engine_that_nothing_is_stored_in_has_to_know_it_by_itself(tmp_path: 
     assert finding.hint == f"{hint}the engine's API isn't given (--api-url)"
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_an_account_that_an_engine_of_ones_own_was_not_given_is_to_be_created_there(
+    tmp_path: Path, there: bool
+) -> None:
+    answer = {"authorized": False, "unauthorized_reason": Reason.NOT_FOUND}
+    refused = evidence_of(refused_call(), [exchange(0.01, "authorization", answer, account_tag="1000")])
+    assert refused.before is not None
+    accounts = {"1000": {"account_tag": "1000"}} if there else {}
+    read = replace(refused, before=replace(refused.before, accounts=accounts))
+    finding = judge(scenario_of(tmp_path / "s.yaml", CALL.format("reply: 200")), read).findings[0]
+    told = "the engine has no account '1000': create it there, or store it by `seed` of the engine's file"
+    assert finding.hint == ("" if there else told)
+
+
 def test_kamailio_has_to_send_bye_to_both_sides(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path / "s.yaml", CALL.format("ended_by: kamailio"))
     both = replace(EVIDENCE, messages=answered_call(ended_by="kamailio"))
