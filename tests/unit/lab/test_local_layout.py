@@ -143,6 +143,6 @@ def test_a_lab_that_cant_be_laid_out_leaves_nothing_behind(tmp_path: Path, monke
 
 def test_what_a_process_prints_has_the_paths_that_its_files_were_asked_for(tmp_path: Path) -> None:
     said = f"ERROR: {tmp_path}/files/etc/kamailio/kamailio.cfg, line 4 ({tmp_path}/run/kamailio)"
-    as_asked = f"ERROR: /etc/kamailio/kamailio.cfg, line 4 ({tmp_path}/run/kamailio)"
-    assert Place(tmp_path, None).as_asked(said) == as_asked
-    assert Place(tmp_path, tmp_path / "root").as_asked(said) == said
+    as_wanted = f"ERROR: /etc/kamailio/kamailio.cfg, line 4 ({tmp_path}/run/kamailio)"
+    assert Place(tmp_path, None).as_wanted(said) == as_wanted
+    assert Place(tmp_path, tmp_path / "root").as_wanted(said) == said

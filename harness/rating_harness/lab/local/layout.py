@@ -114,7 +114,7 @@ class Place:
         own = self._own(path)
         return own if own.exists() else (self.root or Path("/")) / PurePosixPath(path).relative_to("/")
 
-    def as_asked(self, text: str) -> str:
+    def as_wanted(self, text: str) -> str:
         """What a process printed, with its files' paths as they were asked for, wherever the files are."""
         return text if self.root else text.replace(f"{self.files}/", "/")
 

@@ -81,7 +81,7 @@ class LocalProcess:
     def output(self) -> str:
         try:
             with self.place.log.open("rb") as log:
-                return self.place.as_asked(_bounded(log).decode("utf-8", "replace"))
+                return self.place.as_wanted(_bounded(log).decode("utf-8", "replace"))
         except FileNotFoundError:
             return ""
 
