@@ -184,7 +184,10 @@ def _agent_not_reached(judged: _Judged) -> str:
     agent = evidence.lab.get("agent")
     if agent is None or evidence.exchanges:
         return ""
-    return f"no request came to {agent}: is it the agent's URL in the target? `curl -i` it there"
+    return (
+        f"no request came to {agent}: is it the agent's URL in the target? `curl -i` it there; and does it serve the "
+        "domain that is called (docs/target.md)?"
+    )
 
 
 def _ended_by_agent(judged: _Judged) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
+_ASKS_NOBODY = "no URL is in it: docs/integration.md says how its calls are rated ('In a configuration of your own')"
 _RATED = ("route[RATING_AUTHORIZATION]", "route[RATING_BEGIN_TRANSACTION]", "route[RATING_END_TRANSACTION]")
 
 
@@ -114,7 +115,7 @@ def _show(configuration: Configuration, prepared: Prepared) -> None:
     _print("listens at", found.listeners, none="nothing of its own: the command line says it")
     _print("modules", [" ".join(found.modules)] if found.modules else [], none="none")
     _print("routes", found.routes, none="none")
-    _print("asks", found.agents, none="no URL is in it")
+    _print("asks", found.agents, none=_ASKS_NOBODY)
     missing = [title for title in _RATED if title not in found.routes]
     if len(missing) < len(_RATED):
         _print("rating routes missing", missing, none="none")

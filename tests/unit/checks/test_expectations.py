@@ -146,6 +146,7 @@ def test_a_target_that_asks_another_agent_is_told_where_this_one_waits(tmp_path:
     assert finding.message == "call ana: another final reply to the caller"
     wanted = "no request came to http://192.0.2.1:8000: is it the agent's URL in the target? "
     assert finding.hint.startswith("" if is_asked else wanted)
+    assert is_asked or "does it serve the domain that is called" in finding.hint
     assert bool(finding.hint) != is_asked
 
 
