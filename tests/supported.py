@@ -31,7 +31,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 TOOLS = ("hypothesis", "jsonschema", "markdown-it-py", "pytest-cov", "pytest-html")
 """Of the extra ``dev``, what the tests below import or use."""
 
-_MODULES = ("plugin", "python_api", "other_environments", "locked_versions")
+_MODULES = ("plugin", "python_api", "locked_versions")
 _OF_ROOMS = ("session", "scenario/test_schema.py", "scenario/test_explain.py", "report/test_reporters.py")
 _SCENARIOS = (
     *("dialog/balance-runs-out", "dialog/callee-hangs-up", "transports/callers", "messages/digest"),
@@ -39,6 +39,7 @@ _SCENARIOS = (
 )
 TESTS = (
     *(f"tests/unit/test_{name}.py" for name in _MODULES),
+    "tests/unit/test_other_environments.py::test_beside_pytest_cov_and_pytest_html",
     *(f"tests/unit/{name}" for name in _OF_ROOMS),
     *(f"scenarios/{name}.yaml" for name in _SCENARIOS),
 )
