@@ -191,8 +191,12 @@ def wrong_routes(routes: Routes | None, known: Defines | None) -> Iterator[Findi
                 yield Finding(path, f"{name!r} is in 'run' too", "delete one of the two")
 
 
-def unmet_defines(scenario: Scenario, known: Defines | None) -> Iterator[Finding]:
-    """What the scenario fills or does that the configuration has for a define only that it doesn't set."""
+def unmet_defines(scenario: Scenario, known: Defines | None, own: Defines | None) -> Iterator[Finding]:
+    """What the scenario fills or does that the configuration has for a define only that it doesn't set.
+
+    :param known: of all configurations whose defines may be set.
+    :param own: of the one that is run.
+    """
     if known is None:
         return
     kamailio = scenario.kamailio
@@ -209,7 +213,7 @@ def unmet_defines(scenario: Scenario, known: Defines | None) -> Iterator[Finding
             message = f"without {' and '.join(sorted(missing))} the configuration has no htable {table!r}"
             yield Finding(path, message, _defines(missing), at_key=True)
     registering = [host for host, phone in scenario.phones.items() if _is_registered(phone.registration)]
-    if registering and known.lacks(_REGISTRAR, kamailio.defines):
+    if registering and own is not None and own.lacks(_REGISTRAR, kamailio.defines):
         message = f"without {_REGISTRAR} the configuration takes no REGISTER"
         yield Finding(("phones", registering[0]), message, _defines([_REGISTRAR]), at_key=True)
 

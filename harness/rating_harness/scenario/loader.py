@@ -97,8 +97,9 @@ def _scenarios(root: Mapping, path: Path, mistakes: Mistakes, configurations: li
 def _scenario(tree: Mapping, path: Path, mistakes: Mistakes, configurations: list[Path]) -> Scenario | None:
     scenario, remaining = shaped(tree, Scenario, mistakes)
     if scenario is not None:
-        own = scenario.kamailio.config
-        defines = read_defines([path.parent / own] if own is not None else configurations)
+        named = scenario.kamailio.config
+        used = [path.parent / named] if named is not None else configurations
+        defines = read_defines(used)
         for finding in (
             *references(scenario, tree),
             *contradictions(scenario, path.parent),
@@ -112,7 +113,7 @@ def _scenario(tree: Mapping, path: Path, mistakes: Mistakes, configurations: lis
             if not isinstance(find(remaining, finding.path), Mapping) or not mistakes.within(span):
                 mistakes.add(span, finding.message, finding.hint)
         if not mistakes.all():
-            told = (*warnings(scenario), *unmet_defines(scenario, defines))
+            told = (*warnings(scenario), *unmet_defines(scenario, defines, read_defines(used[:1])))
             for finding in (*told, *unsaid_in_sipp_files(scenario, path.parent)):
                 mistakes.warn(span_at(remaining, finding.path, key=finding.at_key), finding.message, finding.hint)
     return scenario

@@ -680,6 +680,19 @@ def test_what_the_configuration_has_for_a_define_only(tmp_path: Path, words: str
     assert warned(tmp_path, rest) == []
 
 
+def test_a_configuration_of_ones_own_takes_registers_without_the_projects_define(tmp_path: Path) -> None:
+    path = tmp_path / "it.yaml"
+    path.write_text(
+        'scenario: It\nphones: {desk: {user: "2000"}}\ncalls:\n' + ANA % ", expect: {reply: any}", "utf-8"
+    )
+    (tmp_path / "kamailio.cfg").write_text(
+        '#!ifdef WITH_NAT\n#!endif\nrequest_route { save("location"); }\n', "utf-8"
+    )
+    assert load_with_warnings(path, configuration=tmp_path, besides=PROJECT / "kamailio")[1] == []
+    (warning,) = load_with_warnings(path, configuration=PROJECT / "kamailio", besides=tmp_path)[1]
+    assert warning.message == "without WITH_REGISTRAR the configuration takes no REGISTER"
+
+
 @pytest.mark.parametrize(
     ("behaviour", "call", "found"),
     [
