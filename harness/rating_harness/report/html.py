@@ -25,6 +25,7 @@ from rating_harness.evidence.calls import Call
 from rating_harness.evidence.model import Evidence, Exchange, HttpStep, LogLine
 from rating_harness.evidence.statistics import statistics_of
 from rating_harness.report import events
+from rating_harness.report.junit import cause_of_error, place_of_refusal
 from rating_harness.report.ladder import ladder_of
 from rating_harness.report.ladder_svg import exchange_shown, picture_of, pretty_json
 from rating_harness.report.load import Latency, kinds_of_calls, load_charts, load_of
@@ -92,8 +93,10 @@ class HtmlReport:
                 self._facts |= lab
             case events.ScenarioFinished() | events.ScenarioFailedToRun() | events.ScenarioSkipped():
                 self._parts.append(_part(event, len(self._parts) + 1, self._texts))
-            case events.FileRefused(file=file, error=error):
-                self._facts["not used"] = "; ".join(filter(None, (self._facts.get("not used"), f"{file}: {error}")))
+            case events.FileRefused(error=error):
+                where = place_of_refusal(event)
+                said = f"{where.path}:{where.line}: {cause_of_error(error)}"
+                self._facts["not used"] = "; ".join(filter(None, (self._facts.get("not used"), said)))
             case events.SessionFinished(seconds=seconds, interrupted=interrupted):
                 took = f"interrupted after {seconds:.1f} s" if interrupted else f"{seconds:.1f} s"
                 self._path.parent.mkdir(parents=True, exist_ok=True)
