@@ -150,7 +150,7 @@ def prefix(end: End) -> list[str]:
 
     :raises SystemExit: there is none.
     """
-    own = shutil.which(f"python{end.python}", path="/usr/local/bin:/usr/bin")
+    own = shutil.which(f"python{end.python}")
     if own and subprocess.run([own, "-c", "import ensurepip"], stderr=subprocess.DEVNULL).returncode == 0:
         return []
     scratch = BUILD / "scratch"
