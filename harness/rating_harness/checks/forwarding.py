@@ -50,7 +50,8 @@ def _unheard_ringing(case: Case, call: Call, index: int) -> Iterator[Finding]:
         return
     for ringing in call.carriers:
         is_one = ringing.direction == "sent" and ringing.method == "INVITE" and 100 < (ringing.status or 0) < 200
-        if is_one and not _is_renewal(call, ringing) and ringing.at < final.at - _LONG:
+        over = min([final.at, *(m.at for m in call.carriers if _is_final_after(m, ringing))])
+        if is_one and not _is_renewal(call, ringing) and ringing.at < over - _LONG:
             what = f"{ringing.status} {ringing.reason}"
             message = f"call {call.id}: the {what} of {ringing.host}"
             seen = "it never arrived"
@@ -59,6 +60,11 @@ def _unheard_ringing(case: Case, call: Call, index: int) -> Iterator[Finding]:
                 shown_by=ringing,
             )  # fmt: skip
             return
+
+
+def _is_final_after(reply: SipMessage, ringing: SipMessage) -> bool:
+    is_one = reply.direction == "sent" and reply.method == "INVITE" and reply.is_final
+    return is_one and (reply.host, _branch(reply)) == (ringing.host, _branch(ringing))
 
 
 def _is_renewal(call: Call, reply: SipMessage) -> bool:

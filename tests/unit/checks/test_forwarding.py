@@ -33,6 +33,14 @@ def _rings(seconds: float, *, heard: bool) -> Messages:
     return tuple(m for m in later if heard or (m.host, m.status) != (CALLER, 180))
 
 
+def _answered_at_once() -> Messages:
+    """A call that is answered as it rings, of which the caller hears the answer alone, and late."""
+    at_once = (CARRIER, 200, "INVITE")
+    answer = next(m for m in answered_call() if (m.host, m.status, m.method) == at_once)
+    later = _rings(2.0, heard=False)
+    return tuple(answer if (m.host, m.status, m.method) == at_once else m for m in later)
+
+
 def _described(*, arrives: bool, kind: str = "application/sdp") -> Messages:
     """An INVITE with a session description, that arrives or not."""
     body, headers = "v=0\r\n", {"Content-Type": kind}
@@ -76,12 +84,13 @@ def test_what_is_lost_on_the_way_is_a_finding(tmp_path: Path, messages: Messages
         answered_call(),
         _rings(2.0, heard=True),
         _rings(0.2, heard=False),
+        _answered_at_once(),
         _described(arrives=True),
         _described(arrives=False, kind="text/plain"),
         _given_up(_CANCEL),
         _given_up(_BUSY),
     ],
-    ids=["plain", "rings", "rings shortly", "described", "another body", "cancelled", "refused meanwhile"],
+    ids=["plain", "rings", "shortly", "answered at once", "described", "another body", "cancelled", "refused meanwhile"],
 )
 def test_what_arrives_or_need_not_is_none(tmp_path: Path, messages: Messages) -> None:
     assert found(tmp_path, messages) == []
