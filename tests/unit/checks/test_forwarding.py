@@ -90,7 +90,16 @@ def test_what_is_lost_on_the_way_is_a_finding(tmp_path: Path, messages: Messages
         _given_up(_CANCEL),
         _given_up(_BUSY),
     ],
-    ids=["plain", "rings", "shortly", "answered at once", "described", "another body", "cancelled", "refused meanwhile"],
+    ids=[
+        "plain",
+        "rings",
+        "shortly",
+        "answered at once",
+        "described",
+        "another body",
+        "cancelled",
+        "refused meanwhile",
+    ],
 )
 def test_what_arrives_or_need_not_is_none(tmp_path: Path, messages: Messages) -> None:
     assert found(tmp_path, messages) == []
