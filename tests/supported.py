@@ -2,8 +2,9 @@
 
 ``floors`` is Python 3.11 with each package that pyproject.toml names at the least version that it allows, pytest's
 included. ``newest`` is Python 3.14 with what is locked. A Python that the machine hasn't is Debian's, in a root
-filesystem that is entered for it, which takes root and mmdebstrap. All is made below build/ once, and an environment
-anew where what it's made of has changed. Warnings are errors.
+filesystem that is entered for it, which takes root and mmdebstrap. All is made once, in the cache, since whoever
+makes a wheel walks through the checkout; and an environment anew where what it's made of has changed. Warnings are
+errors.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import platformdirs
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-BUILD = ROOT / "build" / "supported"
+CACHE = Path("/var/cache/rating-harness") if os.geteuid() == 0 else platformdirs.user_cache_path("rating-harness")
+BUILD = CACHE / "supported"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 # schemathesis asks for later versions of click, PyYAML and rich than the project: with it the floors would be its.
@@ -163,7 +166,7 @@ def environment_of(end: End, inside: Sequence[str]) -> Path:
     """That end's environment, made if need be."""
     files = [(ROOT / name).read_bytes() for name in ("pyproject.toml", "requirements.txt", "constraints.txt")]
     recipe = hashlib.sha256(b"".join([*files, repr((end, inside)).encode()])).hexdigest()
-    environment = BUILD / end.name
+    environment = BUILD / f"{end.name}-{hashlib.sha256(bytes(ROOT)).hexdigest()[:8]}"
     stamp = environment / "recipe"
     if not stamp.is_file() or stamp.read_text() != recipe:
         run([*inside, f"python{end.python}", "-m", "venv", "--clear", environment])
