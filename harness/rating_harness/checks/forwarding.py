@@ -50,8 +50,10 @@ def _unheard_ringing(case: Case, call: Call, index: int) -> Iterator[Finding]:
         return
     for ringing in call.carriers:
         is_one = ringing.direction == "sent" and ringing.method == "INVITE" and 100 < (ringing.status or 0) < 200
-        over = min([final.at, *(m.at for m in call.carriers if _is_final_after(m, ringing))])
-        if is_one and not _is_renewal(call, ringing) and ringing.at < over - _LONG:
+        if not is_one or _is_renewal(call, ringing):
+            continue
+        over = min([final.at, *(m.at for m in call.carriers if _ends_ringing(m, ringing))])
+        if ringing.at < over - _LONG:
             what = f"{ringing.status} {ringing.reason}"
             message = f"call {call.id}: the {what} of {ringing.host}"
             seen = "it never arrived"
@@ -62,7 +64,7 @@ def _unheard_ringing(case: Case, call: Call, index: int) -> Iterator[Finding]:
             return
 
 
-def _is_final_after(reply: SipMessage, ringing: SipMessage) -> bool:
+def _ends_ringing(reply: SipMessage, ringing: SipMessage) -> bool:
     is_one = reply.direction == "sent" and reply.method == "INVITE" and reply.is_final
     return is_one and (reply.host, _branch(reply)) == (ringing.host, _branch(ringing))
 

@@ -113,7 +113,8 @@ def _scenario(tree: Mapping, path: Path, mistakes: Mistakes, configurations: lis
             if not isinstance(find(remaining, finding.path), Mapping) or not mistakes.within(span):
                 mistakes.add(span, finding.message, finding.hint)
         if not mistakes.all():
-            told = (*warnings(scenario), *unmet_defines(scenario, defines, read_defines(used[:1])))
+            of_its_own = defines if len(used) == 1 else read_defines(used[:1])
+            told = (*warnings(scenario), *unmet_defines(scenario, defines, of_its_own))
             for finding in (*told, *unsaid_in_sipp_files(scenario, path.parent)):
                 mistakes.warn(span_at(remaining, finding.path, key=finding.at_key), finding.message, finding.hint)
     return scenario

@@ -76,10 +76,10 @@ class ProgramSource:
 
 def write_wrappers(directory: Path, source: ProgramSource) -> None:
     """A directory of programs to be found before the machine's: those whose root filesystem can't be entered, as
-    shell scripts, and beside them the libraries with which they find the lab's names.
+    shell scripts, and beside them the library with which they find the lab's names.
 
     :raises MissingTool: a root filesystem hasn't all that its programs take.
-    :raises LabError: a library could not be compiled.
+    :raises LabError: that library could not be compiled.
     """
     directory.mkdir(exist_ok=True)
     if source.enterable:
@@ -88,9 +88,9 @@ def write_wrappers(directory: Path, source: ProgramSource) -> None:
     if compiler:
         # By the name under which the lab's clock is compiled where a root filesystem is entered.
         _write_program(directory / "tcc", f'#!/bin/sh\nexec {shlex.join(compiler)} "$@"\n')
+    names = _compiled_names(compiler, directory / "names.so")
     roots = {"kamailio": source.kamailio, "sipp": source.sipp, **({"ldd": source.sipp} if source.sipp else {})}
     for name, root in roots.items():
-        names = None if name == "ldd" else _compiled_names(source.compiler(root), directory / f"{name}-names.so")
         _write_program(directory / name, wrapper(root, name, directory.parent / "hosts", names))
 
 
